@@ -1,0 +1,99 @@
+//! The formats that cx reads, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Options;
+use crate::Record;
+
+/// A format of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Format {
+    /// Zendesk: API objects and event webhooks, as JSON.
+    Zendesk,
+    /// Chatwoot: webhooks, as JSON.
+    Chatwoot,
+    /// Mail: `.eml` and `mbox`.
+    Mail,
+    /// Twilio: calls, messages and status callbacks, as JSON.
+    Twilio,
+    /// Shopify: orders, carts, checkouts, refunds, as JSON.
+    Shopify,
+    /// SendGrid: event webhooks, as JSON.
+    Sendgrid,
+    /// cx's own events, one JSON object a line.
+    Jsonl,
+    /// Tables with a header line.
+    Csv,
+}
+
+impl Format {
+    /// All formats, in the order of the documentation.
+    pub const ALL: &'static [Self] = &[
+        Self::Zendesk,
+        Self::Chatwoot,
+        Self::Mail,
+        Self::Twilio,
+        Self::Shopify,
+        Self::Sendgrid,
+        Self::Jsonl,
+        Self::Csv,
+    ];
+
+    /// The name, as on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zendesk => "zendesk",
+            Self::Chatwoot => "chatwoot",
+            Self::Mail => "mail",
+            Self::Twilio => "twilio",
+            Self::Shopify => "shopify",
+            Self::Sendgrid => "sendgrid",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// No format has this name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is no format: zendesk, chatwoot, mail, twilio, shopify, sendgrid, jsonl or csv")]
+pub struct FormatError {
+    /// The name that was read.
+    pub name: String,
+}
+
+impl FromStr for Format {
+    type Err = FormatError;
+
+    fn from_str(name: &str) -> Result<Self, FormatError> {
+        let found = Self::ALL.iter().find(|format| format.name() == name.trim());
+        found.copied().ok_or_else(|| FormatError { name: name.to_owned() })
+    }
+}
+
+/// The events in the records of one file, and what is wrong with the rest, in the order of the
+/// file.
+pub fn events<'a>(
+    format: Format,
+    _bytes: &'a [u8],
+    _options: &'a Options,
+) -> Box<dyn Iterator<Item = Record> + 'a> {
+    match format {
+        Format::Zendesk
+        | Format::Chatwoot
+        | Format::Mail
+        | Format::Twilio
+        | Format::Shopify
+        | Format::Sendgrid
+        | Format::Jsonl
+        | Format::Csv => Box::new(std::iter::empty()),
+    }
+}

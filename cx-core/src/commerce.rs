@@ -1,0 +1,1 @@
+//! Commerce: carts and orders as folds over events.

@@ -1,0 +1,1 @@
+//! The context: the whole answer about one customer.

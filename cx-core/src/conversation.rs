@@ -1,0 +1,1 @@
+//! Conversations: what is being talked of, and who waits on whom.

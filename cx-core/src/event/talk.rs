@@ -1,0 +1,101 @@
+//! Talk: messages, notes, calls and the corrections and receipts that point at them.
+
+use serde::{Deserialize, Serialize};
+
+use super::fields::data;
+use crate::time::Timestamp;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallOutcome {
+    /// Somebody picked up.
+    Answered,
+    /// Nobody picked up.
+    Missed,
+    /// The line was taken.
+    Busy,
+    /// The network could not connect it.
+    Failed,
+    /// A recording took the call.
+    Voicemail,
+    /// The caller hung up before anybody picked up.
+    Abandoned,
+}
+
+data! {
+    /// `message`: something written to somebody.
+    Message {
+        /// The id under which others refer to it, such as a mail's `Message-ID`.
+        message_id: Option<String>,
+        /// Its subject line.
+        subject: Option<String>,
+        /// The campaign or template it was sent by.
+        campaign: Option<String>,
+    }
+
+    /// `note`: something written for colleagues.
+    Note {}
+
+    /// `call`: a telephone or internet call.
+    Call {
+        /// When it rang.
+        started_at: Option<Timestamp>,
+        /// When somebody picked up.
+        answered_at: Option<Timestamp>,
+        /// When it ended.
+        ended_at: Option<Timestamp>,
+        /// How long it was, in seconds.
+        duration_s: Option<u64>,
+        /// How it ended; `None` while it goes on.
+        outcome: Option<CallOutcome>,
+        /// Where the recording is.
+        recording_ref: Option<String>,
+        /// Where the transcript is.
+        transcript_ref: Option<String>,
+    }
+
+    /// `voicemail`: a spoken message.
+    Voicemail {
+        /// How long it is, in seconds.
+        duration_s: Option<u64>,
+        /// Where the recording is.
+        recording_ref: Option<String>,
+        /// Where the transcript is.
+        transcript_ref: Option<String>,
+    }
+
+    /// `meeting`: an appointment in person or by video.
+    Meeting {
+        /// When it began.
+        started_at: Option<Timestamp>,
+        /// When it ended.
+        ended_at: Option<Timestamp>,
+        /// Where it took place.
+        place: Option<String>,
+    }
+
+    /// `reaction`: an emoji put to a message.
+    Reaction {
+        /// The message it is put to.
+        target: String,
+        /// The emoji; `None` where it was taken back.
+        emoji: Option<String>,
+    }
+
+    /// `message.edited`, `message.redacted`, `message.deleted`: what became of a message.
+    Correction {
+        /// The key of the event or the id of the message that is corrected.
+        target: String,
+    }
+
+    /// `message.sent`, `message.delivered`, `message.read`, `message.failed`.
+    Receipt {
+        /// The key of the event or the id of the message that the receipt is for.
+        target: String,
+        /// Why it failed.
+        reason: Option<String>,
+        /// The error code of the channel.
+        code: Option<String>,
+    }
+}

@@ -1,0 +1,1 @@
+//! Feedback: what customers think, and whether somebody acted on it.

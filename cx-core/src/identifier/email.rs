@@ -1,0 +1,261 @@
+//! E-mail addresses: case, width and domain unified; provider rules only where the provider is known.
+
+use std::str::FromStr;
+
+use email_address::EmailAddress;
+
+use super::IdentifierError;
+use crate::text;
+
+/// Local parts that stand for nobody: machines send from them and nobody reads them.
+const NOBODY: &[&str] = &[
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "no.reply",
+    "donotreply",
+    "do-not-reply",
+    "do_not_reply",
+    "mailer-daemon",
+    "postmaster",
+    "bounce",
+    "bounces",
+    "noemail",
+    "no-email",
+    "nomail",
+    "none",
+    "nobody",
+    "anonymous",
+    "unknown",
+    "null",
+    "undefined",
+    "devnull",
+    "geen",
+    "keine",
+];
+
+/// Local parts that belong to a role in an organisation and not to a person.
+const ROLES: &[&str] = &[
+    "abuse",
+    "accounting",
+    "accounts",
+    "admin",
+    "administratie",
+    "administrator",
+    "ap",
+    "ar",
+    "billing",
+    "boekhouding",
+    "booking",
+    "buchhaltung",
+    "careers",
+    "catchall",
+    "contact",
+    "contacto",
+    "customerservice",
+    "customersupport",
+    "enquiries",
+    "facturatie",
+    "facturen",
+    "finance",
+    "hallo",
+    "hello",
+    "help",
+    "helpdesk",
+    "hi",
+    "hr",
+    "info",
+    "inkoop",
+    "inquiries",
+    "invoice",
+    "invoices",
+    "it",
+    "jobs",
+    "kantoor",
+    "klantenservice",
+    "mail",
+    "marketing",
+    "media",
+    "office",
+    "order",
+    "orders",
+    "planning",
+    "post",
+    "press",
+    "privacy",
+    "procurement",
+    "purchasing",
+    "reception",
+    "receptie",
+    "root",
+    "sales",
+    "secretariat",
+    "secretary",
+    "security",
+    "service",
+    "shop",
+    "staff",
+    "support",
+    "team",
+    "verkoop",
+    "vertrieb",
+    "vendas",
+    "ventas",
+    "web",
+    "webmaster",
+    "welcome",
+];
+
+/// Providers that ignore dots in the local part, and the domain under which their addresses meet.
+const DOTLESS: &[(&str, &str)] = &[("gmail.com", "gmail.com"), ("googlemail.com", "gmail.com")];
+
+/// Providers that deliver `name+anything` to `name`.
+const PLUS: &[&str] = &[
+    "gmail.com",
+    "googlemail.com",
+    "outlook.com",
+    "hotmail.com",
+    "live.com",
+    "msn.com",
+    "icloud.com",
+    "me.com",
+    "mac.com",
+    "fastmail.com",
+    "fastmail.fm",
+    "proton.me",
+    "protonmail.com",
+    "pm.me",
+    "hey.com",
+];
+
+/// Providers of many names whose addresses are the same mailbox.
+const SAME_DOMAIN: &[(&str, &str)] = &[
+    ("me.com", "icloud.com"),
+    ("mac.com", "icloud.com"),
+    ("protonmail.com", "proton.me"),
+    ("pm.me", "proton.me"),
+];
+
+/// The key of an address, and whether it may link.
+///
+/// Width, case and invisible characters are unified in the whole address, the domain goes to
+/// its ASCII form (IDNA). Dots and `+tag` go only for providers that ignore them. What is no
+/// address keeps its folded text and does not link.
+pub(super) fn normalise(raw: &str) -> Result<(String, bool), IdentifierError> {
+    let bare = bare_address(raw);
+    let folded = text::folded(bare);
+    let Some((local, domain)) = folded.rsplit_once('@') else { return Ok((folded, false)) };
+    let local = local.trim_matches('"');
+    if text::is_placeholder(local) || NOBODY.contains(&local) {
+        return Err(IdentifierError::Nobody);
+    }
+    let domain = domain.trim_end_matches('.');
+    let Ok(domain) = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::URL) else {
+        return Ok((folded, false));
+    };
+    if text::is_placeholder(domain.split('.').next().unwrap_or_default())
+        && domain.starts_with("none.")
+    {
+        return Err(IdentifierError::Nobody);
+    }
+    let (local, domain) = by_provider(local, &domain);
+    let key = format!("{local}@{domain}");
+    let linkable = domain.contains('.') && EmailAddress::from_str(&key).is_ok();
+    Ok((key, linkable))
+}
+
+/// `jan@example.nl` out of `Jan <jan@example.nl>` and `mailto:jan@example.nl`.
+fn bare_address(raw: &str) -> &str {
+    let raw = raw.trim();
+    let inner = match (raw.rfind('<'), raw.ends_with('>')) {
+        (Some(start), true) => raw.get(start + 1..raw.len() - 1).unwrap_or(raw),
+        _ => raw,
+    };
+    inner.strip_prefix("mailto:").unwrap_or(inner)
+}
+
+fn by_provider<'a>(local: &'a str, domain: &'a str) -> (String, &'a str) {
+    let mut local = local;
+    if PLUS.contains(&domain) {
+        local = local.split('+').next().filter(|name| !name.is_empty()).unwrap_or(local);
+    }
+    if let Some((_, meets)) = DOTLESS.iter().find(|(name, _)| *name == domain) {
+        return (local.replace('.', ""), meets);
+    }
+    let domain =
+        SAME_DOMAIN.iter().find(|(name, _)| *name == domain).map_or(domain, |(_, meets)| meets);
+    (local.to_owned(), domain)
+}
+
+/// Whether the key is the address of a role (`info@`, `support@`) and not of a person.
+pub fn is_role(key: &str) -> bool {
+    let local = key.split('@').next().unwrap_or_default();
+    ROLES.contains(&local) || NOBODY.contains(&local)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(raw: &str) -> String {
+        normalise(raw).unwrap().0
+    }
+
+    #[test]
+    fn case_width_and_invisible_characters_do_not_matter() {
+        for raw in [
+            "Jan@Example.NL",
+            " jan@example.nl ",
+            "ｊａｎ＠ｅｘａｍｐｌｅ．ｎｌ",
+            "ja\u{200b}n@example.nl",
+            "Jan <jan@example.nl>",
+        ] {
+            assert_eq!(key(raw), "jan@example.nl", "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn dots_and_plus_go_only_where_the_provider_ignores_them() {
+        assert_eq!(key("J.Doe+shop@googlemail.com"), "jdoe@gmail.com");
+        assert_eq!(key("j.doe+shop@outlook.com"), "j.doe@outlook.com");
+        assert_eq!(key("j.doe+shop@example.nl"), "j.doe+shop@example.nl");
+    }
+
+    #[test]
+    fn international_domains_meet_in_their_ascii_form() {
+        assert_eq!(key("jan@bücher.example"), key("jan@xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn what_is_no_address_keeps_its_text_and_links_nobody() {
+        for raw in
+            ["jan", "jan@", "@example.nl", "jan@localhost", "a b@example.nl", "jan@@example.nl"]
+        {
+            assert!(!matches!(normalise(raw), Ok((_, true))), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        for raw in [
+            "noreply@shop.example",
+            "none@none.com",
+            "noemail@shop.example",
+            "MAILER-DAEMON@x.example",
+        ] {
+            assert_eq!(normalise(raw), Err(IdentifierError::Nobody), "{raw:?}");
+        }
+        assert!(is_role("info@example.nl") && !is_role("jan@example.nl"));
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_is_normalising_once(raw in "\\PC{0,30}(@\\PC{0,20})?") {
+            if let Ok((once, true)) = normalise(&raw) {
+                prop_assert_eq!(normalise(&once), Ok((once, true)));
+            }
+        }
+    }
+}

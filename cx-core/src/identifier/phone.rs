@@ -1,0 +1,250 @@
+//! Telephone numbers: the form of E.164, with a region for numbers written without a country.
+
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, PhoneNumberType};
+
+use super::IdentifierError;
+use crate::text;
+
+/// What telephone systems put where the caller is withheld: words, and the same words spelled
+/// on a keypad (266696687 is "anonymous").
+const WITHHELD: &[&str] = &[
+    "266696687",
+    "7378742833",
+    "2562533",
+    "8656696",
+    "86282452253",
+    "anonymous",
+    "restricted",
+    "unavailable",
+    "unknown",
+    "private",
+    "withheld",
+    "blocked",
+    "no caller id",
+    "private number",
+    "privé",
+    "anoniem",
+    "unterdrückt",
+    "payphone",
+    "not available",
+    "out of area",
+    "nr uitgeschakeld",
+    "onbekend",
+    "unbekannt",
+    "inconnu",
+    "masqué",
+];
+
+/// Digits that people type to get past a form, without trunk zeros and country code.
+const PLACEHOLDERS: &[&str] = &[
+    "12345678",
+    "123456789",
+    "1234567890",
+    "987654321",
+    "7000000000",
+    "5550100",
+    "15550100",
+    "600000000",
+    "1111111",
+    "700000000",
+];
+
+/// The key of a number, and whether it may link.
+///
+/// Valid numbers become E.164, with `;ext=` where an extension was given. A number written with
+/// its country code links when it has a possible length for that country, even where the number
+/// plan does not list it; a number without one must be valid in `region`. Service numbers, short
+/// codes and everything else keep their text and do not link.
+pub(super) fn normalise(
+    raw: &str,
+    region: Option<&str>,
+) -> Result<(String, bool), IdentifierError> {
+    let folded = text::folded(raw);
+    let digits = digits(&folded);
+    if WITHHELD.contains(&folded.as_str()) || WITHHELD.contains(&digits.as_str()) {
+        return Err(IdentifierError::Placeholder);
+    }
+    if is_placeholder(&digits) {
+        return Err(IdentifierError::Placeholder);
+    }
+    let number = folded.strip_prefix("tel:").unwrap_or(&folded);
+    let number = with_plus(number);
+    let region = region.and_then(|region| region.trim().to_ascii_uppercase().parse().ok());
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&number, region) else { return Ok((folded, false)) };
+    let extension = parsed.extension().to_owned();
+    let parsed = one_form(parsed);
+    let international = number.starts_with('+');
+    if !(is_valid(&parsed) || international && PHONE_NUMBER_UTIL.is_possible_number(&parsed)) {
+        return Ok((folded, false));
+    }
+    let mut key = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned();
+    if !extension.is_empty() {
+        key.push_str(";ext=");
+        key.push_str(&extension);
+    }
+    Ok((key, !is_service(&parsed)))
+}
+
+/// The key of a WhatsApp number: the digits of its E.164 form.
+pub(super) fn normalise_wa_id(raw: &str) -> Result<(String, bool), IdentifierError> {
+    let folded = text::folded(raw);
+    let number = if folded.starts_with('+') { folded } else { format!("+{folded}") };
+    let (key, linkable) = normalise(&number, None)?;
+    Ok((key.trim_start_matches('+').to_owned(), linkable))
+}
+
+/// Whether a text that somebody typed looks like a telephone number.
+pub(super) fn looks_like_number(typed: &str) -> bool {
+    let typed = text::folded(typed);
+    digits(&typed).len() >= 6
+        && typed.chars().all(|c| c.is_ascii_digit() || "+-.()/ x;=et".contains(c))
+        && typed.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '(')
+}
+
+fn digits(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| c.to_digit(10))
+        .filter_map(|digit| char::from_digit(digit, 10))
+        .collect()
+}
+
+fn is_placeholder(digits: &str) -> bool {
+    let bare = digits.trim_start_matches('0');
+    let national = bare.strip_prefix("44").or_else(|| bare.strip_prefix("31")).unwrap_or(bare);
+    let last_seven: Vec<char> = digits.chars().rev().take(7).collect();
+    let one_digit =
+        last_seven.len() == 7 && last_seven.windows(2).all(|pair| matches!(pair, [a, b] if a == b));
+    one_digit || PLACEHOLDERS.contains(&bare) || PLACEHOLDERS.contains(&national)
+}
+
+/// `00` is how most of the world dials a `+`.
+fn with_plus(number: &str) -> String {
+    match number.strip_prefix("00") {
+        Some(rest) if !rest.starts_with('0') => format!("+{rest}"),
+        _ => number.to_owned(),
+    }
+}
+
+fn is_valid(number: &PhoneNumber) -> bool {
+    PHONE_NUMBER_UTIL.is_valid_number(number)
+}
+
+/// Numbers of one subscriber that are written in two ways, in the one form that has them all:
+/// Brazilian mobiles with their ninth digit, Mexican ones without the old 1, Argentine ones
+/// without the 9 that only callers from abroad dial.
+fn one_form(number: PhoneNumber) -> PhoneNumber {
+    let national = number.national_number.to_string();
+    let rewritten = match (number.country_code, national.len()) {
+        (55, 10) => match national.split_at_checked(2) {
+            Some((area, rest)) if rest.starts_with(['6', '7', '8', '9']) => {
+                format!("{area}9{rest}")
+            }
+            _ => return number,
+        },
+        (52, 11) => match national.strip_prefix('1') {
+            Some(rest) => rest.to_owned(),
+            None => return number,
+        },
+        (54, 11) => match national.strip_prefix('9') {
+            Some(rest) => rest.to_owned(),
+            None => return number,
+        },
+        _ => return number,
+    };
+    PHONE_NUMBER_UTIL.parse(format!("+{}{rewritten}", number.country_code), None).unwrap_or(number)
+}
+
+fn is_service(number: &PhoneNumber) -> bool {
+    matches!(
+        PHONE_NUMBER_UTIL.get_number_type(number),
+        PhoneNumberType::TollFree
+            | PhoneNumberType::PremiumRate
+            | PhoneNumberType::SharedCost
+            | PhoneNumberType::UAN
+            | PhoneNumberType::VoiceMail
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn key(raw: &str, region: &str) -> String {
+        let (key, linkable) = normalise(raw, Some(region)).unwrap();
+        assert!(linkable, "{raw} does not link");
+        key
+    }
+
+    #[test]
+    fn spellings_of_one_number_meet() {
+        for raw in
+            ["020 7946 0000", "+44 20 7946 0000", "0044 (0)20 7946 0000", "tel:+44-20-7946-0000"]
+        {
+            assert_eq!(key(raw, "GB"), "+442079460000", "{raw}");
+        }
+        assert_eq!(key("06-1234 5678", "NL"), "+31612345678");
+        assert_eq!(key("＋３１ ６ １２３４ ５６７８", "NL"), "+31612345678");
+    }
+
+    #[test]
+    fn a_region_is_never_guessed() {
+        let (_, linkable) = normalise("020 7946 0000", None).unwrap();
+        assert!(!linkable);
+    }
+
+    #[test]
+    fn the_brazilian_ninth_digit_is_for_mobiles_only() {
+        assert_eq!(key("+55 11 8765-4321", "BR"), key("+55 11 98765-4321", "BR"));
+        assert_eq!(key("+55 11 3333-4444", "BR"), "+551133334444");
+    }
+
+    #[test]
+    fn old_mexican_and_argentine_spellings_meet_the_new() {
+        assert_eq!(key("+52 1 55 1234 5678", "MX"), key("+52 55 1234 5678", "MX"));
+        assert_eq!(key("+54 9 11 2345 6789", "AR"), key("+54 11 2345 6789", "AR"));
+    }
+
+    #[test]
+    fn an_extension_is_another_line() {
+        assert_eq!(key("020 7946 0000 ext. 12", "GB"), "+442079460000;ext=12");
+        assert_eq!(key("+442079460000;ext=12", "GB"), "+442079460000;ext=12");
+    }
+
+    #[test]
+    fn withheld_and_placeholder_numbers_are_no_identifiers() {
+        for raw in [
+            "anonymous",
+            "+266696687",
+            "Restricted",
+            "0000000000",
+            "1234567890",
+            "07000000000",
+            "+1 555 0100",
+        ] {
+            assert_eq!(normalise(raw, Some("GB")), Err(IdentifierError::Placeholder), "{raw}");
+        }
+    }
+
+    #[test]
+    fn numbers_nobody_owns_keep_their_text_and_do_not_link() {
+        for raw in ["0800 1111", "112", "12", "call me", "+1 800 555 0199"] {
+            assert!(!normalise(raw, Some("GB")).unwrap().1, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_whatsapp_number_is_a_number_without_its_plus() {
+        assert_eq!(normalise_wa_id("31612345678").unwrap(), ("31612345678".to_owned(), true));
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_twice_is_normalising_once(raw in "[+0-9 ()-]{0,20}|\\PC{0,20}") {
+            if let Ok((once, true)) = normalise(&raw, Some("BR")) {
+                prop_assert_eq!(normalise(&once, None), Ok((once, true)));
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Assertions: what people say about who is who. Facts like any other, and never deleted.
+
+use std::fmt;
+
+use crate::identifier::Identifier;
+use crate::ids::{AssertionId, ObservationId, hash16};
+use crate::time::Timestamp;
+
+/// What an assertion is about: an observation or an identifier, never a customer. A customer is
+/// named by its anchor observation.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Subject {
+    /// One observation.
+    Observation(ObservationId),
+    /// Everybody who holds an identifier.
+    Identifier(Identifier),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Observation(id) => id.fmt(f),
+            Self::Identifier(identifier) => identifier.fmt(f),
+        }
+    }
+}
+
+/// What is asserted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Both are one person.
+    Same(Subject, Subject),
+    /// They are two persons, now and for ever, or until this is revoked.
+    Different(Subject, Subject),
+    /// This observation does not belong to the holder of the identifier.
+    Detach(ObservationId, Identifier),
+    /// This identifier links nobody.
+    Block(Identifier),
+    /// This identifier is one person's, however many names were seen with it.
+    Trust(Identifier),
+    /// Who held the first holds the second now, such as a new number.
+    Rekey(Identifier, Identifier),
+    /// Another assertion holds no longer.
+    Revoke(AssertionId),
+}
+
+impl Verdict {
+    /// The name as it stands in JSON and SQL.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Same(..) => "same",
+            Self::Different(..) => "different",
+            Self::Detach(..) => "detach",
+            Self::Block(_) => "block",
+            Self::Trust(_) => "trust",
+            Self::Rekey(..) => "rekey",
+            Self::Revoke(_) => "revoke",
+        }
+    }
+
+    /// The two sides as text; the second is empty where there is only one.
+    fn sides(&self) -> (String, String) {
+        match self {
+            Self::Same(a, b) | Self::Different(a, b) => {
+                let (a, b) = if a <= b { (a, b) } else { (b, a) };
+                (a.to_string(), b.to_string())
+            }
+            Self::Detach(observation, identifier) => {
+                (observation.to_string(), identifier.to_string())
+            }
+            Self::Block(identifier) | Self::Trust(identifier) => {
+                (identifier.to_string(), String::new())
+            }
+            Self::Rekey(from, to) => (from.to_string(), to.to_string()),
+            Self::Revoke(assertion) => (assertion.to_string(), String::new()),
+        }
+    }
+}
+
+/// What somebody said, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assertion {
+    /// What is asserted.
+    pub verdict: Verdict,
+    /// Who says so.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it was said.
+    pub at: Timestamp,
+}
+
+impl Assertion {
+    /// The name of the assertion: a hash of all that it says. Saying the same thing twice at one
+    /// instant is one assertion; the order of the sides of `Same` and `Different` does not matter.
+    pub fn id(&self) -> AssertionId {
+        let (a, b) = self.verdict.sides();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        AssertionId::from_bytes(hash16(
+            "cx assertion 1",
+            &[
+                self.verdict.name().as_bytes(),
+                a.as_bytes(),
+                b.as_bytes(),
+                self.by.as_bytes(),
+                reason.as_bytes(),
+                &self.at.as_micros().to_le_bytes(),
+            ],
+        ))
+    }
+}

@@ -1,0 +1,260 @@
+//! Names of persons: the form in which two spellings of one name agree.
+
+use crate::text;
+
+/// Words that stand before or after a name and are no part of it.
+const TITLES: &[&str] = &[
+    "mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "dhr", "mevr", "mw", "herr", "frau",
+    "hr", "fr", "sr", "sra", "m", "mme", "mlle", "jr", "phd", "msc", "bsc", "ir", "ing", "drs",
+    "mag", "dipl", "de heer",
+];
+
+/// Short forms of given names and the name they stand for. In a group the first is the name.
+const NICKNAMES: &[&[&str]] = &[
+    &["alexander", "alex", "sander", "xander", "lex", "sasha"],
+    &["alexandra", "alex", "sandra", "sasha"],
+    &["andrew", "andy", "drew"],
+    &["anthony", "tony"],
+    &["antonius", "anton", "toon", "ton"],
+    &["barbara", "barb", "babs"],
+    &["benjamin", "ben", "benny"],
+    &["catherine", "katherine", "kathryn", "cathy", "kathy", "kate", "katie", "cath"],
+    &["charles", "charlie", "chuck"],
+    &["christina", "christine", "chris", "tina", "chrissy"],
+    &["christopher", "chris", "kit"],
+    &["cornelis", "cor", "kees", "cees", "corné"],
+    &["daniel", "dan", "danny"],
+    &["david", "dave", "davy"],
+    &["deborah", "debbie", "deb"],
+    &["dorothy", "dot", "dottie"],
+    &["edward", "ed", "eddie", "ted", "ned"],
+    &[
+        "elizabeth",
+        "elisabeth",
+        "liz",
+        "lizzy",
+        "beth",
+        "betty",
+        "eliza",
+        "lisa",
+        "els",
+        "liesbeth",
+        "bess",
+    ],
+    &["eva", "evi", "eefje"],
+    &["florence", "flo"],
+    &["frances", "fran", "francie"],
+    &["francis", "frank"],
+    &["franciscus", "frans", "frank"],
+    &["francisco", "paco", "pancho"],
+    &["friedrich", "fritz", "fred"],
+    &["frederick", "frederik", "fred", "freddie", "freek"],
+    &["gerard", "gerrit", "ger"],
+    &["gregory", "greg"],
+    &["hendrik", "henk", "rik", "hein"],
+    &["henry", "harry", "hank"],
+    &["jacob", "jake", "jaap", "jacobus", "koos"],
+    &["james", "jim", "jimmy", "jamie"],
+    &["jean", "jeanne"],
+    &["jennifer", "jen", "jenny"],
+    &["johannes", "jan", "johan", "hans", "joop"],
+    &["johanna", "anna", "hanna", "jo", "joke"],
+    &["john", "jack", "johnny", "jon"],
+    &["jonathan", "jon", "jonny", "nathan"],
+    &["jose", "pepe"],
+    &["joseph", "joe", "joey", "josef", "sepp"],
+    &["joshua", "josh"],
+    &["katharina", "katarina", "kathi", "trijn", "katja"],
+    &["kenneth", "ken", "kenny"],
+    &["lawrence", "larry", "laurence"],
+    &["leonard", "leo", "len", "lenny"],
+    &["margaret", "maggie", "meg", "peggy", "marge", "greta"],
+    &["maria", "marie", "mia", "ria", "marieke", "mieke"],
+    &["mary", "molly", "polly", "mae"],
+    &["martinus", "martin", "tinus", "maarten"],
+    &["matthew", "matt", "matty"],
+    &["michael", "mike", "mick", "mickey", "michiel"],
+    &["nicholas", "nick", "nicky", "nicolaas", "klaas", "nico"],
+    &["pamela", "pam"],
+    &["patricia", "pat", "patty", "trish", "tricia"],
+    &["patrick", "pat", "paddy"],
+    &["peter", "pete", "pieter", "piet"],
+    &["philip", "phillip", "phil", "filip", "flip"],
+    &["rebecca", "becky", "becca"],
+    &["richard", "rick", "dick", "rich", "ricky"],
+    &["robert", "bob", "rob", "bobby", "robbie", "bert"],
+    &["ronald", "ron", "ronnie"],
+    &["samantha", "sam", "sammy"],
+    &["samuel", "sam", "sammy"],
+    &["stephen", "steven", "steve", "stefan"],
+    &["susan", "sue", "suzy", "susanne", "suzanne"],
+    &["theodore", "ted", "teddy", "theo"],
+    &["theodorus", "theo", "dirk"],
+    &["thomas", "tom", "tommy", "tim"],
+    &["timothy", "tim", "timmy"],
+    &["victoria", "vicky", "tori"],
+    &["wilhelmus", "willem", "wim", "pim", "wil"],
+    &["wilhelmina", "mina", "willy", "wil"],
+    &["william", "bill", "will", "billy", "willy", "liam"],
+    &["zachary", "zach", "zack"],
+];
+
+/// A person's name as it is compared: a given name and, where there is one, a family name.
+///
+/// Made from what people write: `Jan de Vries`, `de Vries, Jan`, `Dr. J. Vries`. Case, accents,
+/// titles and middle names do not matter. What has no letters, or is a placeholder, an address or
+/// a number, is no name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PersonName {
+    given: String,
+    family: String,
+}
+
+impl PersonName {
+    /// The name that a text is, if it is one.
+    ///
+    /// ```
+    /// # use cx_core::identity::PersonName;
+    /// let jan = PersonName::parse("Jan de Vries").unwrap();
+    /// assert!(jan.agrees(&PersonName::parse("VRIES, J. de").unwrap()));
+    /// assert!(!jan.agrees(&PersonName::parse("Eva de Vries").unwrap()));
+    /// assert_eq!(PersonName::parse("jan@example.nl"), None);
+    /// ```
+    pub fn parse(text: &str) -> Option<Self> {
+        if text::is_placeholder(text) || text.contains('@') || text.contains("://") {
+            return None;
+        }
+        let (front, back) = match text.split_once(',') {
+            Some((family, given)) if !words(given).is_empty() => (words(given), words(family)),
+            _ => (words(text), Vec::new()),
+        };
+        let words: Vec<String> = front.into_iter().chain(back).collect();
+        let letters =
+            words.iter().flat_map(|word| word.chars()).filter(|c| c.is_alphabetic()).count();
+        if letters < 2 || words.iter().any(|word| word.chars().all(|c| c.is_ascii_digit())) {
+            return None;
+        }
+        let given = words.first()?.clone();
+        let family = words.get(1..).and_then(<[String]>::last).cloned().unwrap_or_default();
+        Some(Self { given, family })
+    }
+
+    /// The form in which equal names are equal bytes: `jan vries`.
+    pub fn key(&self) -> String {
+        format!("{} {}", self.given, self.family).trim_end().to_owned()
+    }
+
+    /// The name that [`PersonName::key`] gave.
+    pub fn from_key(key: &str) -> Self {
+        let (given, family) = key.split_once(' ').unwrap_or((key, ""));
+        Self { given: given.to_owned(), family: family.to_owned() }
+    }
+
+    /// Whether both may be the name of one person: family names at most one letter apart, given
+    /// names at most one letter apart, a short form of each other, or an initial of it. A missing
+    /// family name agrees with all; given and family name may be swapped.
+    pub fn agrees(&self, other: &Self) -> bool {
+        if self.family.is_empty() || other.family.is_empty() {
+            return given_agree(&self.given, &other.given);
+        }
+        let straight = near(&self.family, &other.family) && given_agree(&self.given, &other.given);
+        let swapped = self.given == other.family && self.family == other.given;
+        straight || swapped
+    }
+}
+
+fn words(text: &str) -> Vec<String> {
+    let latin = deunicode::deunicode_with_tofu(text, "?");
+    let folded = text::folded(&latin);
+    let cleaned: String = folded
+        .chars()
+        .map(|c| if c.is_alphanumeric() || c == '\'' || c == '-' { c } else { ' ' })
+        .collect();
+    let all: Vec<String> = cleaned
+        .split_whitespace()
+        .map(|word| word.trim_matches(['\'', '-']).to_owned())
+        .filter(|word| !word.is_empty())
+        .collect();
+    let bare: Vec<String> =
+        all.iter().filter(|word| !TITLES.contains(&word.as_str())).cloned().collect();
+    let bare = if bare.is_empty() { all } else { bare };
+    let named: Vec<String> =
+        bare.iter().filter(|word| !PARTICLES.contains(&word.as_str())).cloned().collect();
+    if named.is_empty() { bare } else { named }
+}
+
+/// Particles of family names: people leave them out, move them and capitalise them at will.
+const PARTICLES: &[&str] = &[
+    "de", "den", "der", "het", "in", "op", "te", "ten", "ter", "van", "von", "vom", "zu", "zum",
+    "zur", "'t", "t", "di", "da", "del", "della", "dos", "du", "la", "le", "bin", "ibn", "af",
+    "av",
+];
+
+fn given_agree(one: &str, other: &str) -> bool {
+    if one == other || near(one, other) && one.len() > 2 && other.len() > 2 {
+        return true;
+    }
+    let initial = |short: &str, long: &str| short.chars().count() == 1 && long.starts_with(short);
+    initial(one, other)
+        || initial(other, one)
+        || NICKNAMES.iter().any(|group| group.contains(&one) && group.contains(&other))
+}
+
+/// At most one letter apart: one more, one less, another one, or two neighbours swapped.
+fn near(one: &str, other: &str) -> bool {
+    one == other || one.len().abs_diff(other.len()) <= 4 && strsim::osa_distance(one, other) <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agree(one: &str, other: &str) -> bool {
+        PersonName::parse(one).unwrap().agrees(&PersonName::parse(other).unwrap())
+    }
+
+    #[test]
+    fn spellings_of_one_name_agree() {
+        for other in [
+            "jan de vries",
+            "DE VRIES, Jan",
+            "J. de Vries",
+            "Johannes Vries",
+            "Jan Vires",
+            "Vries Jan",
+            "Dr. Jan P. de Vries",
+            "Jan",
+        ] {
+            assert!(agree("Jan de Vries", other), "{other}");
+        }
+        assert!(agree("Zoë Müller", "zoe mueller") || agree("Zoë Müller", "zoe muller"));
+    }
+
+    #[test]
+    fn housemates_do_not_agree() {
+        for other in ["Eva de Vries", "Jan Jansen", "Piet de Vries"] {
+            assert!(!agree("Jan de Vries", other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_none() {
+        for text in ["", "unknown", "jan@example.nl", "+31 6 1234", "42", "J", "https://x.example"]
+        {
+            assert_eq!(PersonName::parse(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn agreeing_is_mutual_and_a_name_agrees_with_itself(one in "\\PC{0,30}", other in "\\PC{0,30}") {
+            if let (Some(one), Some(other)) = (PersonName::parse(&one), PersonName::parse(&other)) {
+                prop_assert!(one.agrees(&one));
+                prop_assert_eq!(one.agrees(&other), other.agrees(&one));
+                prop_assert_eq!(PersonName::from_key(&one.key()), one);
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Observations: what one event says about one person.
+
+use std::collections::BTreeSet;
+
+use super::name::PersonName;
+use crate::event::{Event, Kind};
+use crate::identifier::{Assurance, Claim, Identifier};
+use crate::ids::{BundleId, ObservationId, hash16};
+use crate::time::Timestamp;
+
+/// A claim as identity resolution sees it: which identifier, how well proved.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObservedClaim {
+    /// The identifier.
+    pub identifier: Identifier,
+    /// How well it is proved; the best proof, where an event claims it twice.
+    pub assurance: Assurance,
+    /// What the source says against linking by it.
+    pub caveat: Caveat,
+}
+
+/// What a source says about a claim that keeps it from linking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Caveat {
+    /// Nothing.
+    None,
+    /// Several people use the value.
+    Shared,
+    /// Somebody else acted for the holder.
+    OnBehalfOf,
+}
+
+/// What one event says about one person.
+///
+/// Two revisions of a record are one observation: the newest speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The name of the observation.
+    pub id: ObservationId,
+    /// When the event happened.
+    pub occurred_at: Timestamp,
+    /// The person's claims, sorted, one for each identifier. Empty where the event names nobody.
+    pub claims: Vec<ObservedClaim>,
+    /// The person's name.
+    pub name: Option<PersonName>,
+    /// What carries the observation to a person without naming one, sorted: the conversation, an
+    /// order, a cart.
+    pub bridges: Vec<Identifier>,
+}
+
+impl Observation {
+    /// What this event says about the person it is about, in the store of this tenant.
+    pub fn of(tenant: &str, event: &Event) -> Self {
+        let mut claims: Vec<ObservedClaim> = Vec::new();
+        for claim in event.person_claims() {
+            let observed = observed(claim);
+            match claims.iter_mut().find(|other| other.identifier == observed.identifier) {
+                Some(other) => {
+                    other.assurance = other.assurance.max(observed.assurance);
+                    other.caveat = other.caveat.max(observed.caveat);
+                }
+                None => claims.push(observed),
+            }
+        }
+        claims.sort();
+        Self {
+            id: ObservationId::of(tenant, &event.key),
+            occurred_at: event.occurred_at,
+            name: if claims.is_empty() { None } else { written_name(event) },
+            claims,
+            bridges: event.bridges(),
+        }
+    }
+
+    /// The bundle that the observation belongs to.
+    ///
+    /// All observations with the same claims (identifier, assurance, caveat) and the same name
+    /// are one bundle. Those without claims bundle by what carries them, and those without that
+    /// either are each a bundle of their own.
+    pub fn bundle(&self) -> BundleId {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        for claim in &self.claims {
+            parts.push(claim.identifier.namespace().name().as_bytes().to_vec());
+            parts.push(claim.identifier.scope().as_bytes().to_vec());
+            parts.push(claim.identifier.key().as_bytes().to_vec());
+            parts.push(claim.assurance.name().as_bytes().to_vec());
+            parts.push(match claim.caveat {
+                Caveat::None => Vec::new(),
+                Caveat::Shared => b"shared".to_vec(),
+                Caveat::OnBehalfOf => b"on behalf of".to_vec(),
+            });
+        }
+        if self.claims.is_empty() {
+            if self.bridges.is_empty() {
+                return self.own_bundle();
+            }
+            let keys: BTreeSet<String> = self.bridges.iter().map(Identifier::to_string).collect();
+            parts.push(b"bridges".to_vec());
+            parts.extend(keys.into_iter().map(String::into_bytes));
+        } else {
+            parts.push(self.name.as_ref().map(PersonName::key).unwrap_or_default().into_bytes());
+        }
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        BundleId::from_bytes(hash16("cx bundle 1", &parts))
+    }
+
+    /// The bundle that holds this observation alone, as when an assertion names it.
+    pub fn own_bundle(&self) -> BundleId {
+        BundleId::from_bytes(hash16("cx bundle of one observation 1", &[self.id.as_bytes()]))
+    }
+}
+
+fn observed(claim: &Claim) -> ObservedClaim {
+    let caveat = match (claim.on_behalf_of, claim.shared) {
+        (true, _) => Caveat::OnBehalfOf,
+        (false, true) => Caveat::Shared,
+        (false, false) => Caveat::None,
+    };
+    ObservedClaim { identifier: claim.identifier().clone(), assurance: claim.assurance, caveat }
+}
+
+/// The person's name: what the event says it is, else what a profile says, else the actor's, if
+/// the actor is the customer.
+fn written_name(event: &Event) -> Option<PersonName> {
+    let profile = match &event.kind {
+        Kind::ProfileUpdated(profile) => profile.name.clone().or_else(|| {
+            let parts = [profile.given_name.as_deref(), profile.family_name.as_deref()];
+            let name = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+            (!name.is_empty()).then_some(name)
+        }),
+        _ => None,
+    };
+    let actor = event.actor.name.clone().filter(|_| event.actor.kind.is_customer_side());
+    let names = [event.name.clone(), profile, actor];
+    names.into_iter().flatten().find_map(|name| PersonName::parse(&name))
+}

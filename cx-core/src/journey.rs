@@ -1,0 +1,1 @@
+//! Journeys: where a customer is on the way to a goal.

@@ -1,0 +1,1 @@
+//! Outbound mail: what was sent, and what became of it.

@@ -1,0 +1,208 @@
+//! Text: the forms in which texts and names are compared.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// Invisible characters that change how a text looks or sorts and never what it says:
+/// zero-width and directional marks, soft hyphens, byte order marks, variation selectors.
+fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The form in which two texts are compared: compatibility forms unified (NFKC), case folded
+/// without a locale, invisible and control characters gone, outer white space gone and inner
+/// runs of it one space. Idempotent.
+///
+/// ```
+/// # use cx_core::text::folded;
+/// assert_eq!(folded("  Ｊａｎ\u{200b}  de VRIES "), "jan de vries");
+/// ```
+pub fn folded(text: &str) -> String {
+    let mut last = fold_once(text);
+    // Folding may compose new sequences, which one more round settles.
+    for _ in 0..4 {
+        let next = fold_once(&last);
+        if next == last {
+            break;
+        }
+        last = next;
+    }
+    last
+}
+
+fn fold_once(text: &str) -> String {
+    let visible: String = text
+        .nfkc()
+        .filter(|character| !is_invisible(*character))
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
+    let cased: String = caseless::default_case_fold_str(&visible).nfkc().collect();
+    cased.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Values that people and programs write where there is none. Compared in folded form.
+const PLACEHOLDERS: &[&str] = &[
+    "-",
+    "--",
+    "---",
+    ".",
+    "..",
+    "...",
+    "?",
+    "0",
+    "-1",
+    "00",
+    "000",
+    "0000",
+    "1",
+    "123",
+    "1234",
+    "12345",
+    "123456",
+    "1234567",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "[object object]",
+    "anonymous",
+    "anonym",
+    "blank",
+    "customer",
+    "default",
+    "dummy",
+    "empty",
+    "false",
+    "guest",
+    "inconnu",
+    "n.a.",
+    "n.v.t.",
+    "n/a",
+    "na",
+    "nan",
+    "nil",
+    "no",
+    "no email",
+    "no name",
+    "no phone",
+    "noemail",
+    "none",
+    "not available",
+    "not provided",
+    "not set",
+    "nothing",
+    "null",
+    "nvt",
+    "onbekend",
+    "restricted",
+    "sample",
+    "test",
+    "tester",
+    "testing",
+    "true",
+    "unavailable",
+    "unbekannt",
+    "undefined",
+    "unknown",
+    "void",
+    "withheld",
+    "x",
+    "xx",
+    "xxx",
+    "xxxx",
+    "unassigned",
+    "(null)",
+    "<null>",
+    "\\n",
+    "#n/a",
+    "abc",
+    "abc123",
+    "asdf",
+    "qwerty",
+    "user",
+    "visitor",
+];
+
+/// Whether a text stands where a value is missing: `null`, `n/a`, `[object Object]`, `0`, `test`,
+/// an empty text, one character over and over.
+///
+/// ```
+/// # use cx_core::text::is_placeholder;
+/// assert!(is_placeholder(" NULL ") && is_placeholder("0000000") && !is_placeholder("u4711"));
+/// ```
+pub fn is_placeholder(text: &str) -> bool {
+    let text = folded(text);
+    let mut characters = text.chars();
+    let Some(first) = characters.next() else { return true };
+    let repeated = text.chars().count() > 2 && characters.all(|other| other == first);
+    repeated
+        || PLACEHOLDERS.contains(&text.as_str())
+        || text.chars().all(|c| matches!(c, '0' | '-' | '.' | ' ' | '_'))
+}
+
+/// The first words of a text, on one line: white space folded, at most `limit` characters, with
+/// an ellipsis where something was cut.
+pub fn first_words(text: &str, limit: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= limit {
+        return line;
+    }
+    let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn look_alikes_of_one_text_fold_to_the_same() {
+        assert_eq!(folded("STRASSE"), folded("straße"));
+        assert_eq!(folded("e\u{301}te\u{301}"), folded("ÉTÉ"));
+        assert_eq!(folded("İ"), folded(&folded("İ")));
+        assert_eq!(folded("ﬁn"), "fin");
+    }
+
+    #[test]
+    fn a_placeholder_is_no_value() {
+        for text in [
+            "",
+            " ",
+            "null",
+            "N/A",
+            "[object Object]",
+            "0000000000",
+            "aaaa",
+            "Anonymous",
+            "NaN",
+            "-1",
+        ] {
+            assert!(is_placeholder(text), "{text:?}");
+        }
+        for text in ["jan", "u1", "42", "jan@example.nl", "Nan Li"] {
+            assert!(!is_placeholder(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn first_words_fit_the_limit() {
+        assert_eq!(first_words("Where is\n my order?", 40), "Where is my order?");
+        assert_eq!(first_words("Where is my order?", 9), "Where is…");
+    }
+
+    proptest! {
+        #[test]
+        fn folding_twice_is_folding_once(text in "\\PC{0,60}") {
+            let once = folded(&text);
+            prop_assert_eq!(folded(&once), once);
+        }
+
+        #[test]
+        fn first_words_never_exceed_the_limit(text in "\\PC{0,60}", limit in 1_usize..30) {
+            prop_assert!(first_words(&text, limit).chars().count() <= limit);
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Time: instants in UTC to the microsecond, the offset they were written with, and lengths.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::str::FromStr;
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+
+/// Why a value is not an instant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimeError {
+    /// Not a date and time of RFC 3339.
+    #[error("{text:?} is not a date and time like 2026-03-02T09:00:00+01:00")]
+    Malformed {
+        /// What was read.
+        text: String,
+    },
+    /// A date and time without a zone or an offset names no instant.
+    #[error("{text:?} has no offset: add Z or one like +01:00, or say which zone it is in")]
+    NoOffset {
+        /// What was read.
+        text: String,
+    },
+    /// Before the year 0001 or after the year 9999.
+    #[error("the instant lies outside the years 0001 to 9999")]
+    OutOfRange,
+    /// Not an offset of RFC 3339.
+    #[error("{text:?} is not an offset like +01:00")]
+    MalformedOffset {
+        /// What was read.
+        text: String,
+    },
+}
+
+/// An instant: microseconds since 1970-01-01T00:00:00Z, between the years 0001 and 9999.
+///
+/// Written as RFC 3339 in UTC, with as many decimals (0, 3 or 6) as it needs.
+///
+/// ```
+/// # use cx_core::time::Timestamp;
+/// let at: Timestamp = "2026-03-02T09:00:00+01:00".parse()?;
+/// assert_eq!(at.to_string(), "2026-03-02T08:00:00Z");
+/// # Ok::<(), cx_core::time::TimeError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 0001-01-01T00:00:00Z.
+    pub const MIN: Self = Self(-62_135_596_800_000_000);
+    /// 9999-12-31T23:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// The instant that many microseconds after the epoch (before it, if negative).
+    ///
+    /// # Errors
+    /// [`TimeError::OutOfRange`] outside the years 0001 to 9999.
+    pub fn from_micros(micros: i64) -> Result<Self, TimeError> {
+        let instant = Self(micros);
+        if (Self::MIN..=Self::MAX).contains(&instant) {
+            Ok(instant)
+        } else {
+            Err(TimeError::OutOfRange)
+        }
+    }
+
+    /// The instant that many seconds after the epoch.
+    ///
+    /// # Errors
+    /// [`TimeError::OutOfRange`] outside the years 0001 to 9999.
+    pub fn from_seconds(seconds: i64) -> Result<Self, TimeError> {
+        Self::from_micros(seconds.checked_mul(1_000_000).ok_or(TimeError::OutOfRange)?)
+    }
+
+    /// The instant that many milliseconds after the epoch.
+    ///
+    /// # Errors
+    /// [`TimeError::OutOfRange`] outside the years 0001 to 9999.
+    pub fn from_millis(millis: i64) -> Result<Self, TimeError> {
+        Self::from_micros(millis.checked_mul(1_000).ok_or(TimeError::OutOfRange)?)
+    }
+
+    /// The instant and the offset that an RFC 3339 text was written with. The offset is `None`
+    /// where the text says `Z`. Digits below the microsecond are cut off.
+    ///
+    /// # Errors
+    /// [`TimeError::NoOffset`] where the text names no instant, [`TimeError::Malformed`] where it
+    /// is no date and time.
+    pub fn parse_with_offset(text: &str) -> Result<(Self, Option<UtcOffset>), TimeError> {
+        let trimmed = text.trim();
+        match DateTime::parse_from_rfc3339(trimmed) {
+            Ok(at) => {
+                let zulu = trimmed.ends_with(['Z', 'z']);
+                let offset = (!zulu).then(|| UtcOffset::from_chrono(*at.offset()));
+                Ok((Self::from_micros(at.timestamp_micros())?, offset))
+            }
+            Err(_) if is_naive(trimmed) => Err(TimeError::NoOffset { text: text.to_owned() }),
+            Err(_) => Err(TimeError::Malformed { text: text.to_owned() }),
+        }
+    }
+
+    /// Microseconds since the epoch.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The instant as chrono's type.
+    pub fn to_chrono(self) -> DateTime<Utc> {
+        DateTime::from_timestamp_micros(self.0).unwrap_or_default()
+    }
+
+    /// The number of the UTC day: days since 1970-01-01.
+    pub const fn utc_day(self) -> i64 {
+        self.0.div_euclid(Micros::DAY.0)
+    }
+
+    /// The time from `earlier` to this instant; negative where `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Micros {
+        Micros(self.0 - earlier.0)
+    }
+}
+
+fn is_naive(text: &str) -> bool {
+    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+        .iter()
+        .any(|format| NaiveDateTime::parse_from_str(text, format).is_ok())
+        || chrono::NaiveDate::parse_from_str(text, "%Y-%m-%d").is_ok()
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    /// Instants outside the years 0001 to 9999 become the nearest one inside.
+    fn from(at: DateTime<Utc>) -> Self {
+        Self(at.timestamp_micros().clamp(Self::MIN.0, Self::MAX.0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_chrono().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        Ok(Self::parse_with_offset(text)?.0)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Micros;
+
+    fn sub(self, earlier: Self) -> Micros {
+        self.since(earlier)
+    }
+}
+
+/// Stays inside the years 0001 to 9999.
+impl Add<Micros> for Timestamp {
+    type Output = Self;
+
+    fn add(self, length: Micros) -> Self {
+        Self(self.0.saturating_add(length.0).clamp(Self::MIN.0, Self::MAX.0))
+    }
+}
+
+/// Stays inside the years 0001 to 9999.
+impl Sub<Micros> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, length: Micros) -> Self {
+        Self(self.0.saturating_sub(length.0).clamp(Self::MIN.0, Self::MAX.0))
+    }
+}
+
+/// How far local time was ahead of UTC where an instant was written, in whole minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UtcOffset(i16);
+
+impl UtcOffset {
+    /// Minutes east of Greenwich; `None` for a day or more.
+    pub const fn from_minutes(minutes: i16) -> Option<Self> {
+        if minutes > -24 * 60 && minutes < 24 * 60 { Some(Self(minutes)) } else { None }
+    }
+
+    /// Minutes east of Greenwich.
+    pub const fn as_minutes(self) -> i16 {
+        self.0
+    }
+
+    fn from_chrono(offset: FixedOffset) -> Self {
+        Self(i16::try_from(offset.local_minus_utc() / 60).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for UtcOffset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { '-' } else { '+' };
+        let minutes = self.0.unsigned_abs();
+        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+impl FromStr for UtcOffset {
+    type Err = TimeError;
+
+    fn from_str(text: &str) -> Result<Self, TimeError> {
+        let malformed = || TimeError::MalformedOffset { text: text.to_owned() };
+        let (sign, rest) = match text.split_at_checked(1) {
+            Some(("+", rest)) => (1, rest),
+            Some(("-", rest)) => (-1, rest),
+            _ => return Err(malformed()),
+        };
+        let (hours, minutes) = rest.split_once(':').ok_or_else(malformed)?;
+        let number = |part: &str, limit: i16| {
+            let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+            part.parse::<i16>().ok().filter(|number| digits && *number < limit)
+        };
+        let hours = number(hours, 24).ok_or_else(malformed)?;
+        let minutes = number(minutes, 60).ok_or_else(malformed)?;
+        Ok(Self(sign * (hours * 60 + minutes)))
+    }
+}
+
+impl Serialize for UtcOffset {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcOffset {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        String::deserialize(from)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A length of time in microseconds; may be negative.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Micros(i64);
+
+impl Micros {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+    /// One second.
+    pub const SECOND: Self = Self(1_000_000);
+    /// Sixty seconds.
+    pub const MINUTE: Self = Self(60 * Self::SECOND.0);
+    /// Sixty minutes.
+    pub const HOUR: Self = Self(60 * Self::MINUTE.0);
+    /// Twenty-four hours.
+    pub const DAY: Self = Self(24 * Self::HOUR.0);
+
+    /// That many microseconds.
+    pub const fn new(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// That many times this length; stays inside what the type holds.
+    #[must_use]
+    pub const fn times(self, factor: i64) -> Self {
+        Self(self.0.saturating_mul(factor))
+    }
+
+    /// The length in microseconds.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The length in whole seconds, rounded towards zero.
+    pub const fn as_seconds(self) -> i64 {
+        self.0 / Self::SECOND.0
+    }
+}
+
+/// Stays inside what the type holds.
+impl Add for Micros {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// As people say it: `3 min`, `2 h 5 min`, `4 d 1 h`; the two largest units, rounded down.
+impl fmt::Display for Micros {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let seconds = self.0.unsigned_abs() / Self::SECOND.0.unsigned_abs();
+        let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+        let (minutes, rest) = (seconds / 60 % 60, seconds % 60);
+        match (days, hours, minutes) {
+            (0, 0, 0) => write!(f, "{sign}{rest} s"),
+            (0, 0, _) => write!(f, "{sign}{minutes} min"),
+            (0, _, 0) => write!(f, "{sign}{hours} h"),
+            (0, _, _) => write!(f, "{sign}{hours} h {minutes} min"),
+            (_, 0, _) => write!(f, "{sign}{days} d"),
+            (_, _, _) => write!(f, "{sign}{days} d {hours} h"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_original_offset_is_kept_apart() {
+        let (at, offset) = Timestamp::parse_with_offset("2026-03-02T09:00:00+01:00").unwrap();
+        assert_eq!(at.to_string(), "2026-03-02T08:00:00Z");
+        assert_eq!(offset.unwrap().to_string(), "+01:00");
+        assert_eq!(Timestamp::parse_with_offset("2026-03-02T08:00:00Z").unwrap().1, None);
+    }
+
+    #[test]
+    fn a_time_without_an_offset_names_no_instant() {
+        for text in ["2026-03-02T09:00:00", "2026-03-02 09:00:00", "2026-03-02"] {
+            let error = text.parse::<Timestamp>().unwrap_err();
+            assert!(matches!(error, TimeError::NoOffset { .. }), "{text}: {error}");
+        }
+        assert!(matches!("yesterday".parse::<Timestamp>(), Err(TimeError::Malformed { .. })));
+    }
+
+    #[test]
+    fn lengths_read_as_people_say_them() {
+        let said = |seconds: i64| Micros::SECOND.times(seconds).to_string();
+        assert_eq!(
+            [said(5), said(65), said(7_500), said(86_400), said(90_000), said(-60)],
+            ["5 s", "1 min", "2 h 5 min", "1 d", "1 d 1 h", "-1 min"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_reads_back_what_it_writes(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
+            let at = Timestamp::from_micros(micros).unwrap();
+            prop_assert_eq!(at.to_string().parse(), Ok(at));
+        }
+
+        #[test]
+        fn an_offset_reads_back_what_it_writes(minutes in -1439_i16..1440) {
+            let offset = UtcOffset::from_minutes(minutes).unwrap();
+            prop_assert_eq!(offset.to_string().parse(), Ok(offset));
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in "\\PC{0,40}") {
+            drop(text.parse::<Timestamp>());
+            drop(text.parse::<UtcOffset>());
+        }
+    }
+}
