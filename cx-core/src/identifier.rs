@@ -452,7 +452,7 @@ struct ClaimJson {
     region: Option<String>,
     #[serde(default = "subject")]
     role: Role,
-    #[serde(default = "self_stated")]
+    #[serde(default = "channel_proved")]
     assurance: Assurance,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shared: bool,
@@ -464,8 +464,9 @@ const fn subject() -> Role {
     Role::Subject
 }
 
-const fn self_stated() -> Assurance {
-    Assurance::SelfStated
+/// Whoever writes events in cx's own format speaks for a system of record.
+const fn channel_proved() -> Assurance {
+    Assurance::ChannelProved
 }
 
 impl Serialize for Claim {

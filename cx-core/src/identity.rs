@@ -8,7 +8,18 @@
 pub mod name;
 pub mod observation;
 pub mod assertion;
+pub mod policy;
+pub mod hub;
+pub mod component;
+pub mod resolve;
+pub mod bridge;
+pub mod population;
 
 pub use assertion::{Assertion, Subject, Verdict};
+pub use component::{Assertions, BundleFacts, Moments, Rules};
+pub use hub::{DirectView, HubReason};
 pub use name::PersonName;
-pub use observation::Observation;
+pub use observation::{Caveat, Observation, ObservedClaim};
+pub use policy::Policy;
+pub use population::{Population, Recorded};
+pub use resolve::{Cluster, Resolution, resolve};

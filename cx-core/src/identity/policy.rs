@@ -1,0 +1,223 @@
+//! The policy: which identifiers link, how strongly, and what is done where they disagree.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identifier::{Assurance, Identifier, NORMALISER_VERSION, Namespace};
+use crate::ids::hash16;
+use crate::time::Micros;
+
+/// How strongly a namespace links. Stronger tiers link first, so weaker evidence gives way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// One system's own id of a person.
+    Exclusive,
+    /// A proved address, a loyalty card.
+    Strong,
+    /// A telephone number, an address that was only stated.
+    Corroborating,
+    /// A browser or a device.
+    Device,
+    /// Never links: a postal address, a network address.
+    Never,
+}
+
+/// How many values of a namespace one customer may have, each scope by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Any number.
+    None,
+    /// More are reported.
+    Report(u32),
+    /// More are refused: a join that would give more does not take place.
+    Hard(u32),
+}
+
+/// Whether names must agree before a value joins those who carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Names {
+    /// Those whose names do not agree stay apart.
+    MustAgree,
+    /// The value says more than the name.
+    Ignored,
+}
+
+/// What is done where several persons carry one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Contest {
+    /// Those without a name stay apart.
+    Refuse,
+    /// Those without a name go to the one who holds nearly all days of the value, if there is
+    /// one.
+    Dominant,
+    /// As `Dominant`, and a value that nobody used for this long may have a new holder: then
+    /// those without a name go by date.
+    Tenancy {
+        /// How long nobody used it.
+        gap: Micros,
+    },
+    /// Events without a person go to whoever was proved on the device nearest in time.
+    Session,
+}
+
+/// What holds for one namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamespacePolicy {
+    /// How strongly it links.
+    pub tier: Tier,
+    /// The tier of a value that nobody ever proved, where a policy lets such values link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier_when_stated: Option<Tier>,
+    /// How many values one customer may have.
+    pub limit: Limit,
+    /// With more distinct persons than this seen directly with it, a value is a hub and links
+    /// nobody; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hub_above: Option<u32>,
+    /// Whether names must agree.
+    pub names: Names,
+    /// What is done where several persons carry one value.
+    pub contest: Contest,
+    /// Claims less well proved than this do not link; they make a possible duplicate.
+    pub min_assurance: Assurance,
+    /// Claims at least this well proved link too, if the same event proves another identifier of
+    /// tier `exclusive` or `strong`: somebody we know told us his number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_assurance_beside_proved: Option<Assurance>,
+}
+
+/// The whole policy. The default is that of IDENTITY.md 2.7; [`Policy::hash`] names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// By name of the namespace; a namespace that is not listed follows `other`.
+    pub namespaces: BTreeMap<String, NamespacePolicy>,
+    /// What holds for namespaces that are not listed.
+    pub other: NamespacePolicy,
+    /// The share of a value's days, in percent, from which one holder dominates it.
+    pub dominant_percent: u32,
+    /// How near in time an event without a person must be to a proved one on a shared device.
+    pub session: Micros,
+    /// How many distinct names of a value are looked at to decide whether it is a hub.
+    pub names_looked_at: u32,
+    /// Above this many bundles a component is reported as oversized.
+    pub max_component: u32,
+}
+
+impl Policy {
+    /// What holds for a namespace.
+    pub fn of(&self, namespace: &Namespace) -> &NamespacePolicy {
+        self.namespaces.get(namespace.name()).unwrap_or(&self.other)
+    }
+
+    /// What holds for an identifier's namespace.
+    pub fn of_identifier(&self, identifier: &Identifier) -> &NamespacePolicy {
+        self.of(identifier.namespace())
+    }
+
+    /// The name of this policy together with the normalisers: customers derived under another
+    /// one are derived anew.
+    pub fn hash(&self) -> [u8; 16] {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        hash16("cx policy 1", &[&json, &NORMALISER_VERSION.to_le_bytes()])
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        let exclusive = NamespacePolicy {
+            tier: Tier::Exclusive,
+            tier_when_stated: None,
+            limit: Limit::Hard(1),
+            hub_above: None,
+            names: Names::Ignored,
+            contest: Contest::Refuse,
+            min_assurance: Assurance::Authenticated,
+            min_assurance_beside_proved: None,
+        };
+        // Another system's record of a person. A person may have several there: that system
+        // does not know yet what cx is about to find out.
+        let record = NamespacePolicy {
+            limit: Limit::None,
+            min_assurance: Assurance::ChannelProved,
+            ..exclusive
+        };
+        let card = NamespacePolicy {
+            tier: Tier::Strong,
+            limit: Limit::Report(5),
+            hub_above: Some(3),
+            names: Names::MustAgree,
+            contest: Contest::Dominant,
+            min_assurance: Assurance::Inferred,
+            ..exclusive
+        };
+        let email = NamespacePolicy {
+            tier_when_stated: Some(Tier::Corroborating),
+            limit: Limit::Report(10),
+            min_assurance: Assurance::ChannelProved,
+            ..card
+        };
+        let phone = NamespacePolicy {
+            tier: Tier::Corroborating,
+            tier_when_stated: None,
+            hub_above: Some(6),
+            contest: Contest::Tenancy { gap: Micros::DAY.times(90) },
+            min_assurance_beside_proved: Some(Assurance::SelfStated),
+            ..email
+        };
+        let device = NamespacePolicy {
+            tier: Tier::Device,
+            limit: Limit::None,
+            hub_above: Some(9),
+            names: Names::MustAgree,
+            contest: Contest::Session,
+            min_assurance: Assurance::Inferred,
+            ..exclusive
+        };
+        let never = NamespacePolicy { tier: Tier::Never, limit: Limit::None, ..exclusive };
+        let token = NamespacePolicy { hub_above: Some(3), ..record };
+        let national = NamespacePolicy { limit: Limit::Hard(1), ..token };
+        let login = NamespacePolicy { min_assurance: Assurance::ChannelProved, ..exclusive };
+        let namespaces = [
+            (Namespace::UserId, login),
+            (Namespace::Crm, login),
+            (Namespace::ExternalId, login),
+            (Namespace::Helpdesk, record),
+            (Namespace::Shop, record),
+            (Namespace::WaBsuid, record),
+            (Namespace::Social, record),
+            (Namespace::PaymentToken, token),
+            (Namespace::NationalId, national),
+            (Namespace::Loyalty, card),
+            (Namespace::Email, email),
+            (Namespace::Phone, phone),
+            (Namespace::WaId, phone),
+            (Namespace::Sip, phone),
+            (Namespace::Cookie, device),
+            (Namespace::Device, device),
+            (Namespace::Address, never),
+            (Namespace::Ip, never),
+            (Namespace::Order, never),
+            (Namespace::Cart, never),
+            (Namespace::Checkout, never),
+            (Namespace::Conversation, never),
+        ];
+        Self {
+            namespaces: namespaces
+                .into_iter()
+                .map(|(ns, policy)| (ns.name().to_owned(), policy))
+                .collect(),
+            other: record,
+            dominant_percent: 80,
+            session: Micros::MINUTE.times(30),
+            names_looked_at: 64,
+            max_component: 5_000,
+        }
+    }
+}

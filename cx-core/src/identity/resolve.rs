@@ -1,0 +1,703 @@
+//! `resolve`: a component divided into customers. A pure function of the set of facts.
+//!
+//! Every order in here is an order of the facts themselves (tier, instant, name, bytes), so the
+//! outcome does not depend on the order in which facts arrived.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::assertion::Subject;
+use super::component::{BundleFacts, Moments, Rules};
+use super::hub::HubReason;
+use super::name::PersonName;
+use super::policy::{Contest, Limit, Names, Tier};
+use crate::identifier::{Identifier, Namespace};
+use crate::ids::{AssertionId, BundleId, ObservationId};
+use crate::time::{Micros, Timestamp};
+
+/// One customer: bundles that are one person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cluster {
+    /// The bundles, sorted.
+    pub bundles: Vec<BundleId>,
+    /// The observation that was recorded first: it gives the customer its id.
+    pub anchor: (Timestamp, ObservationId),
+}
+
+/// What happened while a component was resolved, in the order in which it happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Record {
+    /// A value joined these bundles' clusters.
+    Joined {
+        /// The value.
+        identifier: Identifier,
+        /// The first bundle of each cluster that was joined.
+        bundles: Vec<BundleId>,
+    },
+    /// A person's word joined two bundles.
+    Asserted {
+        /// The assertion.
+        assertion: AssertionId,
+        /// The bundles.
+        bundles: (BundleId, BundleId),
+    },
+    /// More persons carry the value than it has holders, as clusters show; it joins nobody.
+    Hub {
+        /// The value.
+        identifier: Identifier,
+        /// Why.
+        reason: HubReason,
+    },
+    /// A device that several persons use.
+    SharedDevice {
+        /// The device.
+        identifier: Identifier,
+        /// The first bundle of each person's cluster.
+        groups: Vec<BundleId>,
+    },
+    /// One of several holders has nearly all days of the value.
+    Dominant {
+        /// The value.
+        identifier: Identifier,
+        /// The first bundle of that holder's cluster.
+        holder: BundleId,
+    },
+    /// The value had one holder after the other.
+    Tenancy {
+        /// The value.
+        identifier: Identifier,
+        /// The first bundle of each holder's cluster, and from when to when the value was seen
+        /// with it.
+        holders: Vec<(BundleId, Timestamp, Timestamp)>,
+    },
+    /// Several persons carry the value; those without a name stay apart.
+    Contested {
+        /// The value.
+        identifier: Identifier,
+        /// The first bundle of each person's cluster.
+        groups: Vec<BundleId>,
+    },
+    /// A join that did not take place.
+    Refused {
+        /// What would have joined.
+        by: Joiner,
+        /// One side.
+        left: BundleId,
+        /// The other side.
+        right: BundleId,
+        /// Why not.
+        because: Refusal,
+    },
+    /// A customer has more values of a namespace than the policy expects.
+    ManyValues {
+        /// The namespace.
+        namespace: Namespace,
+        /// The first bundle of the cluster.
+        bundle: BundleId,
+        /// How many.
+        n: u32,
+    },
+}
+
+/// What joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Joiner {
+    /// A value.
+    Identifier(Identifier),
+    /// A person's word.
+    Assertion(AssertionId),
+}
+
+/// Why a join does not take place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A person said that they are two.
+    Different(AssertionId),
+    /// Each has its own value of a namespace of which a person has only so many.
+    Limit {
+        /// The namespace.
+        namespace: Namespace,
+        /// Its scope.
+        scope: String,
+    },
+}
+
+/// The customers of a component.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolution {
+    /// The customers, sorted.
+    pub clusters: Vec<Cluster>,
+    /// Bundles of which no claim links: each of their observations is on its own.
+    pub loose: Vec<BundleId>,
+    /// Single observations that belong to the customer of another bundle than their own, by the
+    /// time at which they happened.
+    pub attributed: Vec<(ObservationId, BundleId)>,
+    /// Values that several persons carry.
+    pub contested: BTreeSet<Identifier>,
+    /// What happened, in order.
+    pub records: Vec<Record>,
+}
+
+/// Divides a component into customers.
+///
+/// `bundles` are all bundles of the component; `hubs` the values that link nobody. Time is
+/// O(k log k) for k bundles, plus for each value the product of its clusters and groups.
+///
+/// # Errors
+/// Whatever `moments` fails with; it is asked only about values that several persons carry.
+pub fn resolve<M: Moments>(
+    bundles: &[BundleFacts],
+    hubs: &BTreeSet<Identifier>,
+    rules: Rules<'_>,
+    moments: &mut M,
+) -> Result<Resolution, M::Error> {
+    let mut resolver = Resolver::new(bundles, hubs, rules);
+    resolver.apply_assertions();
+    for value in resolver.values() {
+        resolver.apply(&value, moments)?;
+    }
+    // Step 3 of the design, probabilistic links between whole clusters, has its place here.
+    Ok(resolver.finish())
+}
+
+/// A value and what decides its turn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Value {
+    tier: Tier,
+    first_seen: Timestamp,
+    identifier: Identifier,
+    bundles: Vec<usize>,
+}
+
+/// What is known of a cluster: the union of what is known of its bundles.
+#[derive(Debug, Clone, Default)]
+struct Summary {
+    members: Vec<usize>,
+    limited: BTreeMap<(Namespace, String), BTreeSet<String>>,
+    names: BTreeSet<PersonName>,
+    apart: BTreeMap<usize, AssertionId>,
+}
+
+struct Resolver<'a> {
+    bundles: Vec<&'a BundleFacts>,
+    linking: Vec<Vec<&'a Identifier>>,
+    proved: Vec<BTreeSet<&'a Identifier>>,
+    rules: Rules<'a>,
+    cluster_of: Vec<usize>,
+    summaries: Vec<Summary>,
+    resolution: Resolution,
+}
+
+impl<'a> Resolver<'a> {
+    fn new(bundles: &'a [BundleFacts], hubs: &BTreeSet<Identifier>, rules: Rules<'a>) -> Self {
+        let mut sorted: Vec<&BundleFacts> = bundles.iter().collect();
+        sorted.sort_by_key(|bundle| (bundle.first_seen, bundle.id));
+        let mut linking = Vec::new();
+        let mut proved = Vec::new();
+        let mut summaries = Vec::new();
+        for (position, bundle) in sorted.iter().enumerate() {
+            let claims = rules.linking(bundle);
+            let claims = claims.into_iter().filter(|claim| !hubs.contains(&claim.identifier));
+            let claims: Vec<_> = claims.collect();
+            let mut summary = Summary { members: vec![position], ..Summary::default() };
+            summary.names.extend(bundle.name.clone());
+            for claim in &claims {
+                let identifier = &claim.identifier;
+                if matches!(rules.policy.of_identifier(identifier).limit, Limit::Hard(_)) {
+                    let place = (identifier.namespace().clone(), identifier.scope().to_owned());
+                    summary.limited.entry(place).or_default().insert(identifier.key().to_owned());
+                }
+            }
+            summaries.push(summary);
+            linking.push(claims.iter().map(|claim| &claim.identifier).collect());
+            let proofs = claims.iter().filter(|claim| claim.assurance.is_proved());
+            proved.push(proofs.map(|claim| &claim.identifier).collect());
+        }
+        let cluster_of = (0..sorted.len()).collect();
+        let resolution = Resolution::default();
+        Self { bundles: sorted, linking, proved, rules, cluster_of, summaries, resolution }
+    }
+
+    /// Keeps apart what is different, then joins what is the same, each in the order of time.
+    fn apply_assertions(&mut self) {
+        let assertions = self.rules.assertions;
+        for (assertion, a, b) in assertions.dividing() {
+            let (left, right) = (self.holders(a), self.holders(b));
+            for (one, other) in left.iter().flat_map(|l| right.iter().map(move |r| (*l, *r))) {
+                if one != other {
+                    self.keep_apart(one, other, assertion);
+                    self.keep_apart(other, one, assertion);
+                }
+            }
+        }
+        let mut joining: Vec<_> = assertions.joining().collect();
+        joining.sort_by_key(|(id, _, _)| {
+            (assertions.in_force().find(|(other, _)| other == id).map(|(_, said)| said.at), *id)
+        });
+        for (assertion, a, b) in joining {
+            // Who holds an identifier is whoever was seen with it first.
+            let (left, right) = (self.holders(&a), self.holders(&b));
+            if let (Some(one), Some(other)) = (left.first(), right.first()) {
+                let bundles = (self.id(*one), self.id(*other));
+                if self.join(*one, *other, &Joiner::Assertion(assertion)) {
+                    self.resolution.records.push(Record::Asserted { assertion, bundles });
+                }
+            }
+        }
+    }
+
+    fn keep_apart(&mut self, one: usize, other: usize, assertion: AssertionId) {
+        if let Some(summary) = self.summaries.get_mut(one) {
+            summary.apart.entry(other).or_insert(assertion);
+        }
+    }
+
+    /// The bundles that an assertion's side means, earliest first.
+    fn holders(&self, side: &Subject) -> Vec<usize> {
+        let means = |position: usize| match side {
+            Subject::Observation(observation) => {
+                self.bundles.get(position).is_some_and(|bundle| bundle.alone == Some(*observation))
+            }
+            Subject::Identifier(identifier) => self.bundles.get(position).is_some_and(|bundle| {
+                bundle.claims.iter().any(|claim| claim.identifier == *identifier)
+            }),
+        };
+        (0..self.bundles.len()).filter(|position| means(*position)).collect()
+    }
+
+    /// The values of the component in the order in which they link.
+    fn values(&self) -> Vec<Value> {
+        let mut by: BTreeMap<&Identifier, Vec<usize>> = BTreeMap::new();
+        for (position, identifiers) in self.linking.iter().enumerate() {
+            for identifier in identifiers {
+                by.entry(identifier).or_default().push(position);
+            }
+        }
+        let mut values: Vec<Value> = Vec::new();
+        for (identifier, bundles) in by {
+            let policy = self.rules.policy.of_identifier(identifier);
+            let is_proved =
+                bundles.iter().any(|b| self.proved.get(*b).is_some_and(|p| p.contains(identifier)));
+            let tier = if is_proved {
+                policy.tier
+            } else {
+                policy.tier_when_stated.unwrap_or(policy.tier)
+            };
+            let seen = bundles.iter().filter_map(|b| self.bundles.get(*b)).map(|b| b.first_seen);
+            let first_seen = seen.min().unwrap_or(Timestamp::MIN);
+            values.push(Value { tier, first_seen, identifier: identifier.clone(), bundles });
+        }
+        values.sort();
+        values
+    }
+
+    fn apply<M: Moments>(&mut self, value: &Value, moments: &mut M) -> Result<(), M::Error> {
+        let policy = *self.rules.policy.of_identifier(&value.identifier);
+        let trusted = self.rules.assertions.trusts(&value.identifier);
+        let clusters: BTreeSet<usize> =
+            value.bundles.iter().filter_map(|b| self.cluster_of.get(*b).copied()).collect();
+        let (named, anonymous): (Vec<usize>, Vec<usize>) =
+            clusters.into_iter().partition(|cluster| self.is_somebody(*cluster));
+        let names = if trusted { Names::Ignored } else { policy.names };
+        let groups = self.groups(&named, names);
+        let n_groups = u32::try_from(groups.len()).unwrap_or(u32::MAX);
+        let heads: Vec<BundleId> =
+            groups.iter().filter_map(|group| group.first()).map(|c| self.id(*c)).collect();
+        let identifier = value.identifier.clone();
+        if policy.contest == Contest::Session && n_groups > 1 {
+            self.resolution.contested.insert(identifier.clone());
+            self.resolution.records.push(Record::SharedDevice { identifier, groups: heads });
+            return self.attribute_by_session(value, &groups, &anonymous, moments);
+        }
+        if !trusted && policy.hub_above.is_some_and(|above| n_groups > above) {
+            let reason = HubReason::Names(n_groups);
+            self.resolution.contested.insert(identifier.clone());
+            self.resolution.records.push(Record::Hub { identifier, reason });
+            return Ok(());
+        }
+        for group in &groups {
+            self.join_all(group, &value.identifier);
+        }
+        match groups.as_slice() {
+            [] => self.join_all(&anonymous, &value.identifier),
+            [group] => {
+                if let Some(first) = group.first() {
+                    let all: Vec<usize> = std::iter::once(*first).chain(anonymous).collect();
+                    self.join_all(&all, &value.identifier);
+                }
+            }
+            _ => {
+                self.resolution.contested.insert(identifier);
+                self.divide(value, &groups, &heads, &anonymous, policy.contest, moments)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether anything says who the cluster is: a name, or a value of which a person has one.
+    fn is_somebody(&self, cluster: usize) -> bool {
+        self.summaries
+            .get(cluster)
+            .is_some_and(|summary| !summary.names.is_empty() || !summary.limited.is_empty())
+    }
+
+    /// Clusters that may be one person, first-fit in the order of their first observation.
+    fn groups(&self, named: &[usize], names: Names) -> Vec<Vec<usize>> {
+        let mut groups: Vec<Vec<usize>> = Vec::new();
+        for cluster in named {
+            let fits = |group: &&mut Vec<usize>| {
+                group.iter().all(|other| self.refusal(*cluster, *other).is_none())
+                    && (names == Names::Ignored
+                        || group.iter().any(|other| self.names_agree(*cluster, *other)))
+            };
+            match groups.iter_mut().find(fits) {
+                Some(group) => group.push(*cluster),
+                None => groups.push(vec![*cluster]),
+            }
+        }
+        groups
+    }
+
+    /// A cluster without names agrees with all; otherwise at least half of the names of the side
+    /// with fewer names must agree with one of the other side.
+    fn names_agree(&self, one: usize, other: usize) -> bool {
+        let (Some(one), Some(other)) = (self.summaries.get(one), self.summaries.get(other)) else {
+            return false;
+        };
+        let (few, many) = if one.names.len() <= other.names.len() {
+            (&one.names, &other.names)
+        } else {
+            (&other.names, &one.names)
+        };
+        let agreeing = few.iter().filter(|name| many.iter().any(|other| other.agrees(name)));
+        few.is_empty() || agreeing.count() * 2 >= few.len()
+    }
+
+    fn refusal(&self, one: usize, other: usize) -> Option<Refusal> {
+        let (one, other) = (self.summaries.get(one)?, self.summaries.get(other)?);
+        let (few, many) =
+            if one.members.len() <= other.members.len() { (one, other) } else { (other, one) };
+        if let Some(assertion) = few.members.iter().find_map(|member| many.apart.get(member)) {
+            return Some(Refusal::Different(*assertion));
+        }
+        for (place, values) in &few.limited {
+            let Some(others) = many.limited.get(place) else { continue };
+            let Limit::Hard(limit) = self.rules.policy.of(&place.0).limit else { continue };
+            let together = values.union(others).count();
+            if u32::try_from(together).unwrap_or(u32::MAX) > limit && values != others {
+                let (namespace, scope) = place.clone();
+                return Some(Refusal::Limit { namespace, scope });
+            }
+        }
+        None
+    }
+
+    /// Joins clusters that a value brings together, each to the first, as far as allowed.
+    fn join_all(&mut self, clusters: &[usize], identifier: &Identifier) {
+        let Some((first, rest)) = clusters.split_first() else { return };
+        let mut joined = vec![self.id(*first)];
+        for cluster in rest {
+            let bundle = self.id(*cluster);
+            if self.join(*first, *cluster, &Joiner::Identifier(identifier.clone())) {
+                joined.push(bundle);
+            }
+        }
+        if joined.len() > 1 {
+            let identifier = identifier.clone();
+            self.resolution.records.push(Record::Joined { identifier, bundles: joined });
+        }
+    }
+
+    /// Joins the clusters of two bundles; says whether they were two and now are one.
+    fn join(&mut self, one: usize, other: usize, by: &Joiner) -> bool {
+        let (Some(one), Some(other)) =
+            (self.cluster_of.get(one).copied(), self.cluster_of.get(other).copied())
+        else {
+            return false;
+        };
+        if one == other {
+            return false;
+        }
+        if let Some(because) = self.refusal(one, other) {
+            let (left, right) = (self.id(one), self.id(other));
+            self.resolution.records.push(Record::Refused { by: by.clone(), left, right, because });
+            return false;
+        }
+        // A cluster is named by its earliest bundle; the smaller summary goes into the larger.
+        let (name, gone) = if one < other { (one, other) } else { (other, one) };
+        let mut small = self.take_summary(gone);
+        let mut large = self.take_summary(name);
+        if small.members.len() > large.members.len() {
+            std::mem::swap(&mut small, &mut large);
+        }
+        for member in &small.members {
+            if let Some(cluster) = self.cluster_of.get_mut(*member) {
+                *cluster = name;
+            }
+        }
+        for member in &large.members {
+            if let Some(cluster) = self.cluster_of.get_mut(*member) {
+                *cluster = name;
+            }
+        }
+        large.members.append(&mut small.members);
+        large.names.append(&mut small.names);
+        large.apart.append(&mut small.apart);
+        for (place, mut values) in small.limited {
+            large.limited.entry(place).or_default().append(&mut values);
+        }
+        if let Some(summary) = self.summaries.get_mut(name) {
+            *summary = large;
+        }
+        true
+    }
+
+    fn take_summary(&mut self, cluster: usize) -> Summary {
+        self.summaries.get_mut(cluster).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Several persons carry the value: who gets those without a name?
+    fn divide<M: Moments>(
+        &mut self,
+        value: &Value,
+        groups: &[Vec<usize>],
+        heads: &[BundleId],
+        anonymous: &[usize],
+        contest: Contest,
+        moments: &mut M,
+    ) -> Result<(), M::Error> {
+        let gap = match contest {
+            Contest::Refuse | Contest::Session => None,
+            Contest::Dominant => Some(None),
+            Contest::Tenancy { gap } => Some(Some(gap)),
+        };
+        let mut times: Vec<Vec<Timestamp>> = Vec::new();
+        for group in groups {
+            let mut of_group = Vec::new();
+            if gap.is_some() {
+                for bundle in self.carriers(value, group) {
+                    let seen = moments.of(self.id(bundle))?;
+                    of_group.extend(seen.into_iter().map(|(at, _)| at));
+                }
+            }
+            of_group.sort_unstable();
+            times.push(of_group);
+        }
+        let identifier = value.identifier.clone();
+        if gap.is_some()
+            && let Some(holder) = dominant(&times, self.rules.policy.dominant_percent)
+            && let (Some(head), Some(first)) =
+                (heads.get(holder), groups.get(holder).and_then(|group| group.first()))
+        {
+            self.resolution.records.push(Record::Dominant { identifier, holder: *head });
+            let all: Vec<usize> =
+                std::iter::once(*first).chain(anonymous.iter().copied()).collect();
+            self.join_all(&all, &value.identifier);
+            return Ok(());
+        }
+        if let Some(Some(gap)) = gap
+            && let Some(tenancies) = tenancies(&times, gap)
+        {
+            return self.hand_over(value, groups, heads, anonymous, &tenancies, gap, moments);
+        }
+        let groups = heads.to_vec();
+        self.resolution.records.push(Record::Contested { identifier, groups });
+        Ok(())
+    }
+
+    /// The bundles of these clusters that carry the value.
+    fn carriers(&self, value: &Value, clusters: &[usize]) -> Vec<usize> {
+        let in_clusters = |bundle: &&usize| {
+            self.cluster_of.get(**bundle).is_some_and(|of| {
+                clusters.iter().any(|cluster| self.cluster_of.get(*cluster) == Some(of))
+            })
+        };
+        value.bundles.iter().filter(in_clusters).copied().collect()
+    }
+
+    /// Gives those without a name to the holder of their time.
+    #[expect(clippy::too_many_arguments, reason = "one step of `divide`, and of nothing else")]
+    fn hand_over<M: Moments>(
+        &mut self,
+        value: &Value,
+        groups: &[Vec<usize>],
+        heads: &[BundleId],
+        anonymous: &[usize],
+        tenancies: &[Tenancy],
+        gap: Micros,
+        moments: &mut M,
+    ) -> Result<(), M::Error> {
+        let holders = tenancies
+            .iter()
+            .filter_map(|tenancy| Some((*heads.get(tenancy.group)?, tenancy.from, tenancy.to)))
+            .collect();
+        let identifier = value.identifier.clone();
+        self.resolution.records.push(Record::Tenancy { identifier, holders });
+        for cluster in anonymous {
+            let mut seen: Vec<(Timestamp, ObservationId)> = Vec::new();
+            for bundle in self.carriers(value, &[*cluster]) {
+                seen.extend(moments.of(self.id(bundle))?);
+            }
+            seen.sort_unstable();
+            let owners: Vec<Option<usize>> =
+                seen.iter().map(|(at, _)| tenant(tenancies, *at, gap)).collect();
+            let first = |group: usize| groups.get(group).and_then(|group| group.first()).copied();
+            match owners.first() {
+                Some(Some(group)) if owners.iter().all(|owner| owner == &Some(*group)) => {
+                    if let Some(first) = first(*group) {
+                        self.join_all(&[first, *cluster], &value.identifier);
+                    }
+                }
+                _ => {
+                    for ((_, observation), owner) in seen.iter().zip(&owners) {
+                        if let Some(first) = owner.and_then(first) {
+                            self.resolution.attributed.push((*observation, self.id(first)));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives events without a person on a shared device to whoever was proved on it nearest in
+    /// time, within a session. At equal distance the earlier one counts.
+    fn attribute_by_session<M: Moments>(
+        &mut self,
+        value: &Value,
+        groups: &[Vec<usize>],
+        anonymous: &[usize],
+        moments: &mut M,
+    ) -> Result<(), M::Error> {
+        if anonymous.is_empty() {
+            return Ok(());
+        }
+        let mut proved: Vec<(Timestamp, BundleId)> = Vec::new();
+        for bundle in groups.iter().flat_map(|group| self.carriers(value, group)) {
+            let id = self.id(bundle);
+            proved.extend(moments.of(id)?.into_iter().map(|(at, _)| (at, id)));
+        }
+        proved.sort_unstable();
+        for cluster in anonymous {
+            // Only what carries nothing but this device is nobody's: other values may say more.
+            for bundle in self.carriers(value, &[*cluster]) {
+                if self.linking.get(bundle).is_none_or(|identifiers| identifiers.len() > 1) {
+                    continue;
+                }
+                for (at, observation) in moments.of(self.id(bundle))? {
+                    if let Some(owner) = nearest(&proved, at, self.rules.policy.session) {
+                        self.resolution.attributed.push((observation, owner));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn id(&self, bundle: usize) -> BundleId {
+        self.bundles.get(bundle).map_or(BundleId::from_bytes([0; 16]), |bundle| bundle.id)
+    }
+
+    fn finish(mut self) -> Resolution {
+        let mut clusters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (bundle, cluster) in self.cluster_of.iter().enumerate() {
+            clusters.entry(*cluster).or_default().push(bundle);
+        }
+        for (name, members) in clusters {
+            let is_loose = |bundle: &usize| {
+                self.linking.get(*bundle).is_some_and(Vec::is_empty)
+                    && self.bundles.get(*bundle).is_some_and(|facts| !stands_alone(facts))
+            };
+            if let [only] = members.as_slice()
+                && is_loose(only)
+            {
+                self.resolution.loose.push(self.id(*only));
+                continue;
+            }
+            let anchor =
+                members.iter().filter_map(|b| self.bundles.get(*b)).map(|b| b.anchor).min();
+            let mut bundles: Vec<BundleId> = members.iter().map(|b| self.id(*b)).collect();
+            bundles.sort_unstable();
+            if let Some(anchor) = anchor {
+                self.resolution.clusters.push(Cluster { bundles, anchor });
+            }
+            self.report_many(name, &members);
+        }
+        self.resolution.clusters.sort();
+        self.resolution.loose.sort_unstable();
+        self.resolution.attributed.sort_unstable();
+        self.resolution
+    }
+
+    fn report_many(&mut self, name: usize, members: &[usize]) {
+        let mut values: BTreeMap<&Namespace, BTreeSet<&Identifier>> = BTreeMap::new();
+        for identifier in members.iter().filter_map(|b| self.linking.get(*b)).flatten() {
+            values.entry(identifier.namespace()).or_default().insert(identifier);
+        }
+        for (namespace, values) in values {
+            let n = u32::try_from(values.len()).unwrap_or(u32::MAX);
+            if matches!(self.rules.policy.of(namespace).limit, Limit::Report(limit) if n > limit) {
+                let (namespace, bundle) = (namespace.clone(), self.id(name));
+                self.resolution.records.push(Record::ManyValues { namespace, bundle, n });
+            }
+        }
+    }
+}
+
+/// Whether a bundle is a person even though no claim of it links: a name together with a proved
+/// value that many share, or an observation that somebody singled out.
+fn stands_alone(bundle: &BundleFacts) -> bool {
+    bundle.alone.is_some()
+        || bundle.name.is_some() && bundle.claims.iter().any(|claim| claim.assurance.is_proved())
+}
+
+/// Which group holds at least that share of the days on which the value was seen with anybody.
+fn dominant(times: &[Vec<Timestamp>], percent: u32) -> Option<usize> {
+    let days: Vec<BTreeSet<i64>> =
+        times.iter().map(|times| times.iter().map(|at| at.utc_day()).collect()).collect();
+    let all: BTreeSet<i64> = days.iter().flatten().copied().collect();
+    let percent = usize::try_from(percent).unwrap_or(usize::MAX);
+    let (group, most) = days.iter().enumerate().rev().max_by_key(|(_, days)| days.len())?;
+    let runner_up =
+        days.iter().enumerate().any(|(other, d)| other != group && d.len() == most.len());
+    (!runner_up && most.len() * 100 >= all.len() * percent).then_some(group)
+}
+
+/// One holder of a value, from when to when it was seen with that holder.
+struct Tenancy {
+    group: usize,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+/// The holders one after the other, if nobody used the value for that long between them.
+fn tenancies(times: &[Vec<Timestamp>], gap: Micros) -> Option<Vec<Tenancy>> {
+    let mut spans = Vec::new();
+    for (group, times) in times.iter().enumerate() {
+        spans.push(Tenancy { group, from: *times.first()?, to: *times.last()? });
+    }
+    spans.sort_by_key(|span| (span.from, span.to));
+    let apart = |pair: &[Tenancy]| match pair {
+        [before, after] => after.from - before.to >= gap,
+        _ => true,
+    };
+    spans.windows(2).all(apart).then_some(spans)
+}
+
+/// Who held the value at that time: whose tenancy it is, else whoever's is nearest and less than
+/// the gap away. At equal distance the earlier one.
+fn tenant(tenancies: &[Tenancy], at: Timestamp, gap: Micros) -> Option<usize> {
+    let away = |tenancy: &Tenancy| (tenancy.from - at).max(at - tenancy.to).max(Micros::ZERO);
+    let nearest = tenancies.iter().min_by_key(|tenancy| away(tenancy))?;
+    (away(nearest) < gap).then_some(nearest.group)
+}
+
+fn nearest(proved: &[(Timestamp, BundleId)], at: Timestamp, within: Micros) -> Option<BundleId> {
+    let split = proved.partition_point(|(other, _)| *other <= at);
+    let before = split.checked_sub(1).and_then(|before| proved.get(before));
+    // Of several at one instant the first in order counts.
+    let before = before.and_then(|(when, _)| proved.iter().find(|(other, _)| other == when));
+    let after = proved.get(split);
+    let away = |found: &&(Timestamp, BundleId)| (found.0 - at).max(at - found.0);
+    let found = before.into_iter().chain(after).min_by_key(away)?;
+    (away(&found) <= within).then_some(found.1)
+}

@@ -1,0 +1,195 @@
+//! The laws of identity (IDENTITY.md 2.10), each under its number, over facts in memory.
+
+use std::collections::BTreeSet;
+
+use cx_core::event::Event;
+use cx_core::identity::{Assertion, Assertions, Observation, Policy, Population, Subject, Verdict};
+use cx_core::ids::{IdKey, ObservationId};
+use cx_core::time::Micros;
+use cx_tests::strategies::{TENANT, asserted_world, assertion, recorded, recorded_at, world};
+use cx_tests::{model, story};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+type Partition = BTreeSet<Vec<ObservationId>>;
+
+fn population(events: &[Event], assertions: &[Assertion]) -> Population {
+    let assertions = Assertions::new(assertions.iter().cloned());
+    Population::of(&recorded(events), &assertions, &Policy::default(), &IdKey::of_tenant(TENANT))
+}
+
+fn partition(events: &[Event], assertions: &[Assertion]) -> Partition {
+    population(events, assertions).partition()
+}
+
+fn id(event: &Event) -> ObservationId {
+    Observation::of(TENANT, event).id
+}
+
+fn together(partition: &Partition, a: ObservationId, b: ObservationId) -> bool {
+    partition.iter().any(|set| set.contains(&a) && set.contains(&b))
+}
+
+fn said(verdict: Verdict) -> Assertion {
+    Assertion { verdict, by: "agent:7".to_owned(), reason: None, at: story::monday() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_real_one_equals_the_naive_model((events, assertions) in asserted_world(24)) {
+        let observations: Vec<_> = events.iter().map(|event| Observation::of(TENANT, event)).collect();
+        let in_force = Assertions::new(assertions.iter().cloned());
+        let expected = model::partition(&observations, &in_force, &Policy::default());
+        prop_assert_eq!(partition(&events, &assertions), expected);
+    }
+
+    #[test]
+    fn p1_the_order_of_facts_does_not_matter(
+        (events, assertions) in asserted_world(30), seed in any::<Index>(),
+    ) {
+        let mut turned = events.clone();
+        if !turned.is_empty() {
+            let by = seed.index(turned.len());
+            turned.rotate_left(by);
+            turned.reverse();
+        }
+        let backwards: Vec<_> = assertions.iter().rev().cloned().collect();
+        prop_assert_eq!(population(&events, &assertions), population(&turned, &backwards));
+    }
+
+    #[test]
+    fn p3_a_fact_told_twice_changes_nothing((events, assertions) in asserted_world(20)) {
+        let twice: Vec<_> = events.iter().chain(&events).cloned().collect();
+        let said_twice: Vec<_> = assertions.iter().chain(&assertions).cloned().collect();
+        prop_assert_eq!(population(&events, &assertions), population(&twice, &said_twice));
+    }
+
+    #[test]
+    fn p4_the_union_of_replicas_is_the_same_in_any_order(
+        (events, assertions) in asserted_world(20), cut in any::<Index>(),
+    ) {
+        let cut = if events.is_empty() { 0 } else { cut.index(events.len()) };
+        let (here, there) = events.split_at(cut);
+        let one: Vec<_> = here.iter().chain(there).chain(here).cloned().collect();
+        let other: Vec<_> = there.iter().chain(here).cloned().collect();
+        prop_assert_eq!(population(&one, &assertions), population(&other, &assertions));
+    }
+
+    #[test]
+    fn p5_a_revoked_assertion_was_never_said(
+        (events, assertions, extra) in asserted_world(20)
+            .prop_flat_map(|(events, said)| { let one = assertion(&events); (Just(events), Just(said), one) }),
+    ) {
+        let revoked = said(Verdict::Revoke(extra.id()));
+        let with: Vec<_> = assertions.iter().cloned().chain([extra.clone(), revoked]).collect();
+        let without: Vec<_> = assertions.into_iter().filter(|other| other.id() != extra.id()).collect();
+        prop_assert_eq!(population(&events, &with), population(&events, &without));
+    }
+
+    #[test]
+    fn p6_different_holds_under_any_later_facts(
+        (events, later) in (world(14), world(14)), a in any::<Index>(), b in any::<Index>(),
+    ) {
+        prop_assume!(events.len() > 1);
+        let (a, b) = (id(&events[a.index(events.len())]), id(&events[b.index(events.len())]));
+        prop_assume!(a != b);
+        let apart = [said(Verdict::Different(Subject::Observation(a), Subject::Observation(b)))];
+        let mut all = events;
+        all.extend(later.into_iter().map(|mut event| {
+            event.key = format!("later/{}", event.key).parse().unwrap();
+            event
+        }));
+        prop_assert!(!together(&partition(&all, &apart), a, b));
+    }
+
+    #[test]
+    fn p6_same_holds_unless_different_or_a_hard_limit_forbids(
+        events in world(14), a in any::<Index>(), b in any::<Index>(),
+    ) {
+        prop_assume!(events.len() > 1);
+        let (a, b) = (id(&events[a.index(events.len())]), id(&events[b.index(events.len())]));
+        let one = [said(Verdict::Same(Subject::Observation(a), Subject::Observation(b)))];
+        let population = population(&events, &one);
+        let refused = population.records.iter().any(|record| {
+            matches!(record, cx_core::identity::resolve::Record::Refused { by: cx_core::identity::resolve::Joiner::Assertion(_), .. })
+        });
+        prop_assert!(together(&population.partition(), a, b) != refused);
+    }
+
+    #[test]
+    fn p7_no_customer_breaks_a_hard_limit((events, assertions) in asserted_world(24)) {
+        for set in partition(&events, &assertions) {
+            let users: BTreeSet<&str> = events
+                .iter()
+                .filter(|event| set.contains(&id(event)))
+                .flat_map(|event| event.who.iter())
+                .filter(|claim| claim.identifier().namespace().name() == "user_id")
+                .map(|claim| claim.identifier().key())
+                .collect();
+            let one_event_has_two = events.iter().any(|event| {
+                event.who.iter().filter(|c| c.identifier().namespace().name() == "user_id").count() > 1
+            });
+            prop_assert!(users.len() < 2 || one_event_has_two || !assertions.is_empty(), "{users:?}");
+        }
+    }
+
+    #[test]
+    fn p8_merge_and_undo_give_the_old_ids(events in world(20), a in any::<Index>(), b in any::<Index>()) {
+        prop_assume!(events.len() > 1);
+        let (a, b) = (id(&events[a.index(events.len())]), id(&events[b.index(events.len())]));
+        let same = said(Verdict::Same(Subject::Observation(a), Subject::Observation(b)));
+        let before = population(&events, &[]);
+        let merged = population(&events, std::slice::from_ref(&same));
+        let after = population(&events, &[same.clone(), said(Verdict::Revoke(same.id()))]);
+        prop_assert_eq!(&before, &after);
+        // Whoever holds an observation afterwards has the id of one of its observations.
+        for customer in merged.customers {
+            let issued = customer.observations.iter().any(|o| {
+                cx_core::ids::CustomerId::issue(&IdKey::of_tenant(TENANT), *o) == customer.id
+            });
+            prop_assert!(issued);
+        }
+    }
+
+    #[test]
+    fn p9_facts_of_others_change_nothing(events in world(20), others in world(20)) {
+        // The others live in another town: none of their values is one of ours.
+        let moved: Vec<Event> = others.iter().map(stranger).collect();
+        let ours = partition(&events, &[]);
+        let all: Vec<Event> = events.iter().cloned().chain(moved).collect();
+        let together = partition(&all, &[]);
+        prop_assert!(ours.is_subset(&together));
+    }
+
+    #[test]
+    fn the_partition_does_not_know_when_things_were_recorded(
+        (events, assertions) in asserted_world(20), days in 0_i64..900,
+    ) {
+        let in_force = Assertions::new(assertions.iter().cloned());
+        let late = recorded_at(&events, story::monday() + Micros::DAY.times(days));
+        let (policy, key) = (Policy::default(), IdKey::of_tenant(TENANT));
+        let other = Population::of(&late, &in_force, &policy, &key);
+        prop_assert_eq!(partition(&events, &assertions), other.partition());
+    }
+}
+
+fn stranger(event: &Event) -> Event {
+    let mut json = serde_json::to_value(event).unwrap();
+    json["key"] = format!("elsewhere/{}", event.key).into();
+    if let Some(who) = json["who"].as_array_mut() {
+        for claim in who {
+            let value = claim["value"].as_str().unwrap().to_owned();
+            claim["value"] = match claim["ns"].as_str().unwrap() {
+                "email" => format!("x{value}").into(),
+                "phone" => format!("+4477009{}", 10_000 + value.len()).into(),
+                _ => format!("x-{value}").into(),
+            };
+        }
+    }
+    if !json["conversation"].is_null() {
+        json["conversation"]["key"] = format!("x/{}", json["conversation"]["key"]).into();
+    }
+    serde_json::from_value(json).unwrap()
+}

@@ -1,0 +1,270 @@
+//! The traps of identity (IDENTITY.md 3), each as a story.
+
+use cx_core::event::Event;
+use cx_core::identity::{Assertions, Observation, Policy, Population, Recorded};
+use cx_core::ids::IdKey;
+use cx_core::time::Micros;
+use cx_tests::story::{in_conversation, message, monday};
+use cx_tests::strategies::TENANT;
+
+const DAY: i64 = 24 * 60;
+
+/// Who is with whom, written as the keys of their events: `a b | c`. Sets of events that belong
+/// to nobody stand in brackets.
+fn customers(events: &[Event]) -> String {
+    let facts: Vec<Recorded> = events
+        .iter()
+        .map(|event| Recorded {
+            observation: Observation::of(TENANT, event),
+            recorded_at: monday(),
+        })
+        .collect();
+    let (policy, key) = (Policy::default(), IdKey::of_tenant(TENANT));
+    let population = Population::of(&facts, &Assertions::default(), &policy, &key);
+    let keys = |observations: &[cx_core::ids::ObservationId]| {
+        let held = events.iter().filter(|e| observations.contains(&Observation::of(TENANT, e).id));
+        held.map(|event| event.key.to_string()).collect::<Vec<_>>().join(" ")
+    };
+    let mut sets: Vec<String> =
+        population.customers.iter().map(|customer| keys(&customer.observations)).collect();
+    sets.extend(population.unattributed.iter().map(|alone| format!("({})", keys(&[*alone]))));
+    sets.sort();
+    sets.join(" | ")
+}
+
+fn check(events: &[Event], expected: &str) {
+    assert_eq!(customers(events), expected);
+    let backwards: Vec<Event> = events.iter().rev().cloned().collect();
+    let mut sets: Vec<String> = customers(&backwards)
+        .split(" | ")
+        .map(|set| set.split(' ').rev().collect::<Vec<_>>().join(" "))
+        .collect();
+    sets.sort();
+    assert_eq!(sets.join(" | "), expected, "in another order of arrival");
+}
+
+#[test]
+fn a_housemate_on_the_same_landline_stays_another_customer() {
+    let landline = "phone 020 624 1111";
+    check(
+        &[
+            message("a", 0, "phone", "Ann Prins", &[landline]),
+            message("b", 5, "phone", "Bob Smit", &[landline]),
+            message("c", 9, "phone", "", &[landline]),
+        ],
+        "a | b | c",
+    );
+}
+
+#[test]
+fn fifty_senders_from_one_role_mailbox_are_fifty_customers() {
+    let events: Vec<Event> = (0_u8..50)
+        .map(|n| {
+            let letter = char::from(b'a' + n % 26);
+            let name =
+                format!("{letter}{letter}{letter} S{}", "qz".repeat(usize::from(n / 26) + 1));
+            message(
+                &format!("m{n}"),
+                i64::from(n),
+                "email",
+                &name,
+                &["email info@bakkerij.example"],
+            )
+        })
+        .collect();
+    assert_eq!(customers(&events).split(" | ").count(), 50);
+}
+
+#[test]
+fn a_placeholder_nobody_listed_joins_nothing_once_many_names_carry_it() {
+    let names = [
+        "Ann Prins",
+        "Bob Smit",
+        "Cor Vos",
+        "Dirk Mol",
+        "Eva Kok",
+        "Fons Bos",
+        "Gijs Dam",
+        "Hilde Tol",
+    ];
+    let events: Vec<Event> = names
+        .iter()
+        .enumerate()
+        .map(|(n, name)| message(&format!("{n}"), 0, "store", name, &["phone 020 555 5551"]))
+        .collect();
+    assert_eq!(customers(&events).split(" | ").count(), names.len());
+}
+
+#[test]
+fn a_recycled_mobile_goes_by_date() {
+    let mobile = "phone 06 12345678";
+    check(
+        &[
+            message("a1", 0, "phone", "Ann Prins", &[mobile, "email ann@example.nl"]),
+            message("a2", 20 * DAY, "phone", "", &[mobile]),
+            message("a3", 30 * DAY, "phone", "Ann Prins", &[mobile]),
+            message("b1", 200 * DAY, "phone", "Bob Smit", &[mobile]),
+            message("b2", 210 * DAY, "phone", "", &[mobile]),
+            message("b3", 230 * DAY, "phone", "Bob Smit", &[mobile]),
+        ],
+        "a1 a2 a3 | b1 b2 b3",
+    );
+}
+
+#[test]
+fn one_stray_event_does_not_move_a_number() {
+    let mobile = "phone 06 12345678";
+    let mut events: Vec<Event> = (0..9)
+        .map(|n| message(&format!("a{n}"), n * DAY, "phone", "Ann Prins", &[mobile]))
+        .collect();
+    events.push(message("b", 4 * DAY, "phone", "Bob Smit", &[mobile]));
+    events.push(message("c", 5 * DAY, "phone", "", &[mobile]));
+    assert_eq!(customers(&events), "a0 a1 a2 a3 a4 a5 a6 a7 a8 c | b");
+}
+
+#[test]
+fn two_logins_on_one_browser_are_two_customers_and_visits_go_to_the_nearest() {
+    check(
+        &[
+            message("a", 0, "web", "", &["cookie c1", "user_id ann"]),
+            message("v", 10, "web", "", &["cookie c1"]),
+            message("w", 300, "web", "", &["cookie c1"]),
+            message("x", 595, "web", "", &["cookie c1"]),
+            message("b", 600, "web", "", &["cookie c1", "user_id bob"]),
+        ],
+        "a v | w | x b",
+    );
+}
+
+#[test]
+fn an_anonymous_visit_joins_the_only_person_of_the_browser() {
+    check(
+        &[
+            message("v", 0, "web", "", &["cookie c1"]),
+            message("a", 10, "web", "Ann Prins", &["cookie c1", "email ann@example.nl"]),
+        ],
+        "v a",
+    );
+}
+
+#[test]
+fn an_address_typed_into_a_form_does_not_open_somebody_elses_history() {
+    check(
+        &[
+            message("mail", 0, "email", "Ann Prins", &["email ann@example.nl"]),
+            message("chat", 9, "chat", "Ann Prins", &["email ann@example.nl ?"]),
+        ],
+        "(chat) | mail",
+    );
+}
+
+#[test]
+fn a_number_stated_by_somebody_we_know_finds_the_caller() {
+    check(
+        &[
+            message(
+                "order",
+                0,
+                "commerce",
+                "Jan de Vries",
+                &["email jan@example.nl", "phone 06 12345678 ?"],
+            ),
+            message("call", 9, "phone", "", &["phone 06 12345678"]),
+        ],
+        "order call",
+    );
+}
+
+#[test]
+fn a_number_stated_by_nobody_we_know_finds_nobody() {
+    check(
+        &[
+            message(
+                "form",
+                0,
+                "web",
+                "Jan de Vries",
+                &["email jan@example.nl ?", "phone 06 12345678 ?"],
+            ),
+            message("call", 9, "phone", "", &["phone 06 12345678"]),
+        ],
+        "(form) | call",
+    );
+}
+
+#[test]
+fn one_login_never_holds_two_user_ids() {
+    check(
+        &[
+            message("a", 0, "web", "Jan de Vries", &["user_id u1", "email jan@example.nl"]),
+            message("b", 9, "web", "Jan de Vries", &["user_id u2", "email jan@example.nl"]),
+        ],
+        "a | b",
+    );
+}
+
+#[test]
+fn a_withheld_number_is_nobody_each_time() {
+    check(
+        &[
+            message("a", 0, "phone", "", &["phone anonymous"]),
+            message("b", 9, "phone", "", &["phone +266696687"]),
+        ],
+        "(a) | (b)",
+    );
+}
+
+#[test]
+fn what_names_nobody_goes_to_the_person_of_the_conversation() {
+    check(
+        &[
+            in_conversation(message("a", 0, "chat", "Ann Prins", &["helpdesk 7"]), "chat/1"),
+            in_conversation(message("s", 5, "system", "", &[]), "chat/1"),
+            in_conversation(message("t", 9, "system", "", &[]), "chat/2"),
+        ],
+        "(t) | a s",
+    );
+}
+
+#[test]
+fn a_refund_reaches_the_buyer_through_order_and_cart() {
+    check(
+        &[
+            message("cart", 0, "commerce", "", &["cart k1"]),
+            message("order", 5, "commerce", "Ann Prins", &["cart k1", "order o1", "shop 9"]),
+            message("refund", 9, "commerce", "", &["order o1"]),
+        ],
+        "cart order refund",
+    );
+}
+
+#[test]
+fn an_order_never_makes_two_people_one() {
+    check(
+        &[
+            message("a", 0, "commerce", "Ann Prins", &["order o1", "email ann@example.nl"]),
+            message("b", 5, "commerce", "Bob Smit", &["order o1", "email bob@example.nl"]),
+            message("refund", 9, "commerce", "", &["order o1"]),
+        ],
+        "(refund) | a | b",
+    );
+}
+
+#[test]
+fn an_account_that_staff_logs_into_does_not_become_staff() {
+    let mut staff = message("s", 5, "web", "", &["user_id u1", "cookie staff"]);
+    staff.who[0].on_behalf_of = true;
+    check(
+        &[
+            message("a", 0, "web", "Ann Prins", &["user_id u1"]),
+            staff,
+            message("t", 9, "web", "", &["cookie staff"]),
+        ],
+        "a | s t",
+    );
+}
+
+#[test]
+fn the_clock_of_a_session_ends_after_half_an_hour() {
+    assert_eq!(Policy::default().session, Micros::MINUTE.times(30));
+}

@@ -1,0 +1,432 @@
+//! The naive model of identity: the function of `docs/identity.md` written down as plainly as
+//! possible, over all facts at once, without components, summaries or indexes. The oracle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::identifier::{Identifier, Namespace};
+use cx_core::identity::hub::DirectView;
+use cx_core::identity::policy::{Contest, Limit, Names};
+use cx_core::identity::{Assertions, BundleFacts, Observation, PersonName, Policy, Rules, Subject};
+use cx_core::ids::{BundleId, ObservationId};
+use cx_core::time::{Micros, Timestamp};
+
+/// Observations that are one bundle.
+struct Node {
+    facts: BundleFacts,
+    seen: BTreeSet<(Timestamp, ObservationId)>,
+    bridges: BTreeSet<(Identifier, Timestamp)>,
+}
+
+type Cluster = BTreeSet<usize>;
+
+/// Who is with whom among these observations: sets of one or more.
+pub fn partition(
+    observations: &[Observation],
+    assertions: &Assertions,
+    policy: &Policy,
+) -> BTreeSet<Vec<ObservationId>> {
+    let rules = Rules { policy, assertions };
+    let nodes = nodes(observations, assertions);
+    let linking = linking(&nodes, rules);
+    let mut clusters: Vec<Cluster> = (0..nodes.len()).map(|node| Cluster::from([node])).collect();
+    let mut elsewhere: BTreeMap<ObservationId, usize> = BTreeMap::new();
+    let mut joining: Vec<_> = assertions.joining().collect();
+    let said_at =
+        |id| assertions.in_force().find(|(other, _)| *other == id).map(|(_, said)| said.at);
+    joining.sort_by_key(|(id, _, _)| (said_at(*id), *id));
+    let world = World { nodes: &nodes, linking: &linking, rules };
+    for (_, a, b) in joining {
+        if let (Some(a), Some(b)) = (world.holders(&a).first(), world.holders(&b).first()) {
+            world.join(&mut clusters, *a, *b);
+        }
+    }
+    for value in world.values() {
+        world.apply(&value, &mut clusters, &mut elsewhere);
+    }
+    world.carry(&mut clusters);
+    world.outcome(&clusters, &elsewhere)
+}
+
+fn nodes(observations: &[Observation], assertions: &Assertions) -> Vec<Node> {
+    let mut by: BTreeMap<BundleId, Vec<&Observation>> = BTreeMap::new();
+    for observation in observations {
+        let alone = assertions.names(observation.id);
+        let id = if alone { observation.own_bundle() } else { observation.bundle() };
+        by.entry(id).or_default().push(observation);
+    }
+    let node = |(id, members): (BundleId, Vec<&Observation>)| {
+        let seen: BTreeSet<_> = members.iter().map(|o| (o.occurred_at, o.id)).collect();
+        let first = members[0];
+        let bridges =
+            members.iter().flat_map(|o| o.bridges.iter().map(|b| (b.clone(), o.occurred_at)));
+        Node {
+            facts: BundleFacts {
+                id,
+                claims: first.claims.clone(),
+                name: first.name.clone(),
+                first_seen: seen.first().unwrap().0,
+                anchor: (Timestamp::MIN, first.id),
+                alone: assertions.names(first.id).then_some(first.id),
+            },
+            bridges: bridges.collect(),
+            seen,
+        }
+    };
+    let mut nodes: Vec<Node> = by.into_iter().map(node).collect();
+    nodes.sort_by_key(|node| (node.facts.first_seen, node.facts.id));
+    nodes
+}
+
+/// The values by which each node may be linked, hubs taken out.
+fn linking(nodes: &[Node], rules: Rules<'_>) -> Vec<BTreeSet<Identifier>> {
+    let all: Vec<BTreeSet<Identifier>> = nodes
+        .iter()
+        .map(|node| rules.linking(&node.facts).into_iter().map(|c| c.identifier.clone()).collect())
+        .collect();
+    let is_hub = |identifier: &Identifier| {
+        let mut view = DirectView::default();
+        let mut ids: BTreeSet<&Identifier> = BTreeSet::new();
+        for (node, links) in nodes.iter().zip(&all).filter(|(_, links)| links.contains(identifier))
+        {
+            view.names.extend(node.facts.name.clone());
+            ids.extend(links.iter().filter(|other| {
+                matches!(rules.policy.of_identifier(other).limit, Limit::Hard(_))
+                    && *other != identifier
+            }));
+        }
+        for id in ids {
+            let place = (id.namespace().clone(), id.scope().to_owned());
+            *view.exclusive_ids.entry(place).or_insert(0) += 1;
+        }
+        rules.hub(identifier, &view).is_some()
+    };
+    all.iter().map(|links| links.iter().filter(|id| !is_hub(id)).cloned().collect()).collect()
+}
+
+struct World<'a> {
+    nodes: &'a [Node],
+    linking: &'a [BTreeSet<Identifier>],
+    rules: Rules<'a>,
+}
+
+impl World<'_> {
+    fn holders(&self, side: &Subject) -> Vec<usize> {
+        let means = |node: &&usize| {
+            let facts = &self.nodes[**node].facts;
+            match side {
+                Subject::Observation(id) => facts.alone == Some(*id),
+                Subject::Identifier(id) => facts.claims.iter().any(|c| c.identifier == *id),
+            }
+        };
+        let somebody: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].facts.is_somebody()).collect();
+        somebody.iter().filter(means).copied().collect()
+    }
+
+    fn values(&self) -> Vec<Identifier> {
+        let all: BTreeSet<&Identifier> = self.linking.iter().flatten().collect();
+        let mut values: Vec<_> = all
+            .into_iter()
+            .map(|id| {
+                let policy = self.rules.policy.of_identifier(id);
+                let carriers = || (0..self.nodes.len()).filter(|n| self.linking[*n].contains(id));
+                let proved = carriers().any(|n| {
+                    let claims = &self.nodes[n].facts.claims;
+                    claims.iter().any(|c| c.identifier == *id && c.assurance.is_proved())
+                });
+                let tier = if proved {
+                    policy.tier
+                } else {
+                    policy.tier_when_stated.unwrap_or(policy.tier)
+                };
+                let first = carriers().map(|n| self.nodes[n].facts.first_seen).min().unwrap();
+                (tier, first, id.clone())
+            })
+            .collect();
+        values.sort();
+        values.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    fn names(&self, cluster: &Cluster) -> BTreeSet<PersonName> {
+        cluster.iter().filter_map(|n| self.nodes[*n].facts.name.clone()).collect()
+    }
+
+    fn exclusive(&self, cluster: &Cluster) -> BTreeMap<(Namespace, String), BTreeSet<String>> {
+        let mut ids: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+        for id in cluster.iter().flat_map(|n| &self.linking[*n]) {
+            if matches!(self.rules.policy.of_identifier(id).limit, Limit::Hard(_)) {
+                let place = (id.namespace().clone(), id.scope().to_owned());
+                ids.entry(place).or_default().insert(id.key().to_owned());
+            }
+        }
+        ids
+    }
+
+    fn allowed(&self, a: &Cluster, b: &Cluster) -> bool {
+        for (_, left, right) in self.rules.assertions.dividing() {
+            let (left, right) = (self.holders(left), self.holders(right));
+            let split = |x: &Cluster, y: &Cluster| {
+                left.iter().any(|l| x.contains(l) && right.iter().any(|r| y.contains(r) && r != l))
+            };
+            if split(a, b) || split(b, a) {
+                return false;
+            }
+        }
+        let (ours, theirs) = (self.exclusive(a), self.exclusive(b));
+        ours.iter().all(|(place, ours)| {
+            let Some(theirs) = theirs.get(place) else { return true };
+            let Limit::Hard(limit) = self.rules.policy.of(&place.0).limit else { return true };
+            ours == theirs || ours.union(theirs).count() <= usize::try_from(limit).unwrap()
+        })
+    }
+
+    fn agree(&self, a: &Cluster, b: &Cluster) -> bool {
+        let (a, b) = (self.names(a), self.names(b));
+        let (few, many) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+        let agreeing = few.iter().filter(|x| many.iter().any(|y| y.agrees(x))).count();
+        few.is_empty() || agreeing * 2 >= few.len()
+    }
+
+    fn join(&self, clusters: &mut Vec<Cluster>, a: usize, b: usize) {
+        let find = |clusters: &[Cluster], n| clusters.iter().position(|c| c.contains(&n)).unwrap();
+        let (one, other) = (find(clusters, a), find(clusters, b));
+        if one != other && self.allowed(&clusters[one], &clusters[other]) {
+            let gone = clusters[other].clone();
+            clusters[one].extend(gone);
+            clusters.remove(other);
+        }
+    }
+
+    fn apply(
+        &self,
+        value: &Identifier,
+        clusters: &mut Vec<Cluster>,
+        elsewhere: &mut BTreeMap<ObservationId, usize>,
+    ) {
+        let policy = self.rules.policy.of_identifier(value);
+        let trusted = self.rules.assertions.trusts(value);
+        let carriers: Cluster =
+            (0..self.nodes.len()).filter(|n| self.linking[*n].contains(value)).collect();
+        let mut on: Vec<Cluster> =
+            clusters.iter().filter(|c| !c.is_disjoint(&carriers)).cloned().collect();
+        on.sort_by_key(|cluster| *cluster.first().unwrap());
+        let (named, anonymous): (Vec<Cluster>, Vec<Cluster>) = on
+            .into_iter()
+            .partition(|c| !self.names(c).is_empty() || !self.exclusive(c).is_empty());
+        let mut groups: Vec<Vec<Cluster>> = Vec::new();
+        for cluster in named {
+            let ignored = trusted || policy.names == Names::Ignored;
+            let fits = groups.iter().position(|group| {
+                group.iter().all(|other| self.allowed(&cluster, other))
+                    && (ignored || group.iter().any(|other| self.agree(&cluster, other)))
+            });
+            match fits {
+                Some(group) => groups[group].push(cluster),
+                None => groups.push(vec![cluster]),
+            }
+        }
+        let head = |cluster: &Cluster| *cluster.first().unwrap();
+        let seen = |cluster: &Cluster| -> BTreeSet<(Timestamp, ObservationId)> {
+            cluster.intersection(&carriers).flat_map(|n| self.nodes[*n].seen.clone()).collect()
+        };
+        if policy.contest == Contest::Session && groups.len() > 1 {
+            let mut proved: Vec<(Timestamp, BundleId, usize)> = Vec::new();
+            for node in groups.iter().flatten().flatten().filter(|n| carriers.contains(n)) {
+                let id = self.nodes[*node].facts.id;
+                proved.extend(self.nodes[*node].seen.iter().map(|(at, _)| (*at, id, *node)));
+            }
+            proved.sort();
+            for node in anonymous.iter().flatten().filter(|n| self.linking[**n].len() == 1) {
+                for (at, observation) in
+                    self.nodes[*node].seen.iter().filter(|_| carriers.contains(node))
+                {
+                    let nearest =
+                        proved.iter().min_by_key(|(t, id, _)| (away(*t, *at), *t > *at, *id));
+                    if let Some((t, _, owner)) =
+                        nearest.filter(|(t, ..)| away(*t, *at) <= self.rules.policy.session)
+                    {
+                        let _ = t;
+                        elsewhere.insert(*observation, *owner);
+                    }
+                }
+            }
+            return;
+        }
+        let above = policy.hub_above.map_or(usize::MAX, |n| usize::try_from(n).unwrap());
+        if !trusted && groups.len() > above {
+            return;
+        }
+        for group in &groups {
+            for other in &group[1..] {
+                self.join(clusters, head(&group[0]), head(other));
+            }
+        }
+        let anonymous_to = |clusters: &mut Vec<Cluster>, first: usize| {
+            for cluster in &anonymous {
+                self.join(clusters, first, head(cluster));
+            }
+        };
+        match groups.len() {
+            0 => anonymous_to(clusters, anonymous.first().map_or(0, head)),
+            1 => anonymous_to(clusters, head(&groups[0][0])),
+            _ => {
+                let times: Vec<BTreeSet<Timestamp>> = groups
+                    .iter()
+                    .map(|group| group.iter().flat_map(seen).map(|(at, _)| at).collect())
+                    .collect();
+                let gap = match policy.contest {
+                    Contest::Tenancy { gap } => Some(gap),
+                    Contest::Dominant => None,
+                    Contest::Refuse | Contest::Session => return,
+                };
+                if let Some(group) = dominant(&times, self.rules.policy.dominant_percent) {
+                    return anonymous_to(clusters, head(&groups[group][0]));
+                }
+                let Some(gap) = gap.filter(|gap| successive(&times, *gap)) else { return };
+                for cluster in &anonymous {
+                    let owner = |at: Timestamp| {
+                        let (away, _, group) = times
+                            .iter()
+                            .enumerate()
+                            .map(|(group, t)| (outside(t, at), *t.first().unwrap(), group))
+                            .min()
+                            .unwrap();
+                        (away < gap).then_some(group)
+                    };
+                    let owners: BTreeSet<Option<usize>> =
+                        seen(cluster).into_iter().map(|(at, _)| owner(at)).collect();
+                    match owners.first() {
+                        Some(Some(group)) if owners.len() == 1 => {
+                            self.join(clusters, head(&groups[*group][0]), head(cluster));
+                        }
+                        _ => {
+                            for (at, observation) in seen(cluster) {
+                                if let Some(group) = owner(at) {
+                                    elsewhere.insert(observation, head(&groups[group][0]));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nodes that name nobody join whoever stands on the same bridges.
+    fn carry(&self, clusters: &mut [Cluster]) {
+        let somebody = |n: &usize| self.nodes[*n].facts.is_somebody();
+        let keys = |n: usize| -> BTreeSet<&Identifier> {
+            self.nodes[n].bridges.iter().map(|(b, _)| b).collect()
+        };
+        let mut nobodies: Vec<Cluster> =
+            (0..self.nodes.len()).filter(|n| !somebody(n)).map(|n| Cluster::from([n])).collect();
+        // Groups grow until no two of them share a bridge.
+        while let Some((a, b)) = (0..nobodies.len())
+            .flat_map(|a| (a + 1..nobodies.len()).map(move |b| (a, b)))
+            .find(|(a, b)| {
+                nobodies[*a]
+                    .iter()
+                    .any(|x| nobodies[*b].iter().any(|y| !keys(*x).is_disjoint(&keys(*y))))
+            })
+        {
+            let gone = nobodies.remove(b);
+            nobodies[a].extend(gone);
+        }
+        for group in nobodies {
+            let bridges: BTreeSet<&Identifier> = group.iter().flat_map(|n| keys(*n)).collect();
+            let (mut trade, mut talk) = (BTreeSet::new(), BTreeSet::new());
+            for (at, cluster) in clusters.iter().enumerate() {
+                if self.is_loose(cluster) {
+                    continue;
+                }
+                for node in cluster.iter().filter(|n| somebody(n)) {
+                    for (bridge, first) in
+                        self.nodes[*node].bridges.iter().filter(|(b, _)| bridges.contains(b))
+                    {
+                        if *bridge.namespace() == Namespace::Conversation {
+                            talk.insert((*first, self.nodes[*node].facts.id, at));
+                        } else {
+                            trade.insert(at);
+                        }
+                    }
+                }
+            }
+            let owner = if trade.is_empty() {
+                talk.first().map(|(.., at)| *at)
+            } else {
+                trade.first().copied().filter(|_| trade.len() == 1)
+            };
+            if let Some(owner) = owner {
+                for node in &group {
+                    if let Some(of) = clusters.iter().position(|c| c.contains(node)) {
+                        clusters[of].remove(node);
+                    }
+                    clusters[owner].insert(*node);
+                }
+            }
+        }
+    }
+
+    fn is_loose(&self, cluster: &Cluster) -> bool {
+        let only = cluster.first().filter(|_| cluster.len() == 1);
+        only.is_some_and(|n| {
+            let facts = &self.nodes[*n].facts;
+            let proved = facts.claims.iter().any(|claim| claim.assurance.is_proved());
+            self.linking[*n].is_empty()
+                && facts.alone.is_none()
+                && !(facts.name.is_some() && proved)
+        })
+    }
+
+    fn outcome(
+        &self,
+        clusters: &[Cluster],
+        elsewhere: &BTreeMap<ObservationId, usize>,
+    ) -> BTreeSet<Vec<ObservationId>> {
+        let mut sets: BTreeMap<usize, Vec<ObservationId>> = BTreeMap::new();
+        let mut alone: BTreeSet<Vec<ObservationId>> = BTreeSet::new();
+        for (at, cluster) in clusters.iter().enumerate() {
+            let loose = self.is_loose(cluster);
+            for (_, observation) in cluster.iter().flat_map(|n| &self.nodes[*n].seen) {
+                match elsewhere.get(observation) {
+                    Some(node) => {
+                        let owner = clusters.iter().position(|c| c.contains(node)).unwrap();
+                        sets.entry(owner).or_default().push(*observation);
+                    }
+                    None if loose => drop(alone.insert(vec![*observation])),
+                    None => sets.entry(at).or_default().push(*observation),
+                }
+            }
+        }
+        let sorted = sets.into_values().map(|mut set| {
+            set.sort_unstable();
+            set
+        });
+        sorted.chain(alone).collect()
+    }
+}
+
+fn away(a: Timestamp, b: Timestamp) -> Micros {
+    (a - b).max(b - a)
+}
+
+fn outside(times: &BTreeSet<Timestamp>, at: Timestamp) -> Micros {
+    (*times.first().unwrap() - at).max(at - *times.last().unwrap()).max(Micros::ZERO)
+}
+
+fn dominant(times: &[BTreeSet<Timestamp>], percent: u32) -> Option<usize> {
+    let days: Vec<BTreeSet<i64>> =
+        times.iter().map(|t| t.iter().map(|at| at.utc_day()).collect()).collect();
+    let all: BTreeSet<i64> = days.iter().flatten().copied().collect();
+    let most = days.iter().map(BTreeSet::len).max()?;
+    let holders: Vec<usize> = (0..days.len()).filter(|g| days[*g].len() == most).collect();
+    let enough = most * 100 >= all.len() * usize::try_from(percent).unwrap();
+    holders.first().copied().filter(|_| enough && holders.len() == 1)
+}
+
+fn successive(times: &[BTreeSet<Timestamp>], gap: Micros) -> bool {
+    let mut spans: Vec<_> =
+        times.iter().map(|t| (*t.first().unwrap(), *t.last().unwrap())).collect();
+    spans.sort_unstable();
+    spans.windows(2).all(|pair| pair[1].0 - pair[0].1 >= gap)
+}
