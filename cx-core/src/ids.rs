@@ -187,6 +187,13 @@ impl ObservationId {
     }
 }
 
+impl BundleId {
+    /// The bundle that holds this observation alone.
+    pub fn of_one(observation: ObservationId) -> Self {
+        Self(hash16("cx bundle of one observation 1", &[observation.as_bytes()]))
+    }
+}
+
 impl CustomerId {
     /// The id issued for an anchor observation, under the id key of a store.
     ///

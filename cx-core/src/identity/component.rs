@@ -109,6 +109,11 @@ impl Assertions {
         self.alone.contains(&observation)
     }
 
+    /// The observations that assertions in force name, in order.
+    pub fn named(&self) -> impl Iterator<Item = ObservationId> {
+        self.alone.iter().copied()
+    }
+
     /// Whether a person blocked this value.
     pub fn blocks(&self, identifier: &Identifier) -> bool {
         self.blocked.contains(identifier)

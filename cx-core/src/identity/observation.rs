@@ -106,7 +106,7 @@ impl Observation {
 
     /// The bundle that holds this observation alone, as when an assertion names it.
     pub fn own_bundle(&self) -> BundleId {
-        BundleId::from_bytes(hash16("cx bundle of one observation 1", &[self.id.as_bytes()]))
+        BundleId::of_one(self.id)
     }
 }
 
