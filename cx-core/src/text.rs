@@ -56,25 +56,10 @@ const PLACEHOLDERS: &[&str] = &[
     "00",
     "000",
     "0000",
-    "1",
-    "123",
-    "1234",
-    "12345",
-    "123456",
-    "1234567",
-    "12345678",
-    "123456789",
-    "1234567890",
     "[object object]",
     "anonymous",
-    "anonym",
-    "blank",
-    "customer",
-    "default",
     "dummy",
     "empty",
-    "false",
-    "guest",
     "inconnu",
     "n.a.",
     "n.v.t.",
@@ -82,7 +67,6 @@ const PLACEHOLDERS: &[&str] = &[
     "na",
     "nan",
     "nil",
-    "no",
     "no email",
     "no name",
     "no phone",
@@ -96,36 +80,27 @@ const PLACEHOLDERS: &[&str] = &[
     "nvt",
     "onbekend",
     "restricted",
-    "sample",
     "test",
-    "tester",
-    "testing",
-    "true",
     "unavailable",
     "unbekannt",
     "undefined",
     "unknown",
     "void",
     "withheld",
-    "x",
     "xx",
     "xxx",
     "xxxx",
-    "unassigned",
     "(null)",
     "<null>",
     "\\n",
     "#n/a",
-    "abc",
     "abc123",
     "asdf",
-    "qwerty",
-    "user",
-    "visitor",
 ];
 
 /// Whether a text stands where a value is missing: `null`, `n/a`, `[object Object]`, `0`, `test`,
-/// an empty text, one character over and over.
+/// an empty text, one letter over and over. Numbers other than nought may be ids: `1` and `111` are
+/// no placeholders.
 ///
 /// ```
 /// # use cx_core::text::is_placeholder;
@@ -135,7 +110,9 @@ pub fn is_placeholder(text: &str) -> bool {
     let text = folded(text);
     let mut characters = text.chars();
     let Some(first) = characters.next() else { return true };
-    let repeated = text.chars().count() > 2 && characters.all(|other| other == first);
+    let repeated = text.chars().count() > 2
+        && !first.is_ascii_digit()
+        && characters.all(|other| other == first);
     repeated
         || PLACEHOLDERS.contains(&text.as_str())
         || text.chars().all(|c| matches!(c, '0' | '-' | '.' | ' ' | '_'))
@@ -182,7 +159,7 @@ mod tests {
         ] {
             assert!(is_placeholder(text), "{text:?}");
         }
-        for text in ["jan", "u1", "42", "jan@example.nl", "Nan Li"] {
+        for text in ["jan", "u1", "1", "42", "111", "jan@example.nl", "Nan Li", "customer"] {
             assert!(!is_placeholder(text), "{text:?}");
         }
     }

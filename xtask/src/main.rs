@@ -1,2 +1,185 @@
-//! Placeholder.
-fn main() {}
+//! The project's own tasks, run as `cargo xtask TASK`.
+//!
+//! Needs cargo and Python 3.10 or newer only: the Python tools are installed into `.venv` on
+//! first use.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "a command-line tool reports to its user")]
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask TASK
+
+  setup     make .venv and build the Python package into it
+  test      run every test: Rust, documentation, Python
+  lint      formatting, clippy, rustdoc, Python lint, types and stubs
+  ci        lint and test
+  wheel     build an installable Python wheel into dist/
+  bless     rewrite the golden files from what the tests produce";
+
+/// Why a task stopped.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let task = env::args().nth(1).unwrap_or_default();
+    let done = match task.as_str() {
+        "setup" => setup(),
+        "test" => setup().and_then(|()| test()),
+        "lint" => setup().and_then(|()| lint()),
+        "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
+        "wheel" => wheel(),
+        "bless" => bless(),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes `.venv` with the Python tools, and builds the package into it.
+fn setup() -> Result<(), Failure> {
+    tools()?;
+    // A folder of its own: maturin's environment would make cargo rebuild pyo3 at every switch.
+    python([
+        "-m",
+        "maturin",
+        "develop",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        "cx-py/Cargo.toml",
+        "--target-dir",
+        "target/python",
+    ])
+}
+
+/// Makes `.venv` and installs what `requirements-dev.txt` names, unless that is done already.
+fn tools() -> Result<(), Failure> {
+    let requirements = "cx-py/requirements-dev.txt";
+    let wanted = std::fs::read_to_string(root().join(requirements))
+        .map_err(|error| format!("{requirements}: {error}"))?;
+    let stamp = root().join(".venv").join("requirements.stamp");
+    if std::fs::read_to_string(&stamp).unwrap_or_default() == wanted {
+        return Ok(());
+    }
+    let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    run(python3, ["-m", "venv", "--clear", ".venv"], &[])
+        .map_err(|failure| format!("{failure}\n(Debian and Ubuntu: install python3-venv)"))?;
+    python(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements])?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
+}
+
+fn test() -> Result<(), Failure> {
+    cargo(["test", "--workspace", "--locked", "--all-features"], &[("INSTA_UPDATE", "no")])?;
+    python(["-m", "pytest", "-c", "cx-py/pyproject.toml", "--rootdir", ".", "tests/python"])
+}
+
+fn lint() -> Result<(), Failure> {
+    let deny = &[("RUSTDOCFLAGS", "-D warnings")];
+    cargo(["fmt", "--all", "--check"], &[])?;
+    cargo(
+        [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ],
+        &[],
+    )?;
+    cargo(
+        ["clippy", "-p", "cx-core", "--no-default-features", "--locked", "--", "-D", "warnings"],
+        &[],
+    )?;
+    cargo(["doc", "--workspace", "--no-deps", "--document-private-items", "--locked"], deny)?;
+    python(["-m", "ruff", "check", "--config", "cx-py/pyproject.toml", "cx-py", "tests/python"])?;
+    python([
+        "-m",
+        "ruff",
+        "format",
+        "--check",
+        "--config",
+        "cx-py/pyproject.toml",
+        "cx-py",
+        "tests/python",
+    ])?;
+    python([
+        "-m",
+        "mypy",
+        "--config-file",
+        "cx-py/pyproject.toml",
+        "cx-py/python",
+        "tests/python",
+    ])?;
+    python([
+        "-m",
+        "mypy.stubtest",
+        "--mypy-config-file",
+        "cx-py/pyproject.toml",
+        "cxcontext._native",
+    ])
+}
+
+fn wheel() -> Result<(), Failure> {
+    tools()?;
+    python([
+        "-m",
+        "maturin",
+        "build",
+        "--release",
+        "--locked",
+        "--manifest-path",
+        "cx-py/Cargo.toml",
+        "--target-dir",
+        "target/python",
+        "--out",
+        "dist",
+    ])
+}
+
+fn bless() -> Result<(), Failure> {
+    let bless = &[("INSTA_UPDATE", "always"), ("CX_BLESS", "1")];
+    cargo(["test", "--workspace", "--locked", "--all-features"], bless)
+}
+
+fn cargo<const N: usize>(args: [&str; N], with: &[(&str, &str)]) -> Result<(), Failure> {
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), args, with)
+}
+
+/// Runs the Python of `.venv`; maturin finds the environment by the interpreter that runs it.
+fn python<const N: usize>(args: [&str; N]) -> Result<(), Failure> {
+    let program = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
+    run(root().join(".venv").join(program), args, &[])
+}
+
+fn run<const N: usize>(
+    program: impl AsRef<OsStr>,
+    args: [&str; N],
+    with: &[(&str, &str)],
+) -> Result<(), Failure> {
+    let shown = format!("{} {}", Path::new(program.as_ref()).display(), args.join(" "));
+    eprintln!("$ {shown}");
+    let status = Command::new(&program)
+        .args(args)
+        .current_dir(root())
+        // Set but missing environments break pyo3's build script.
+        .env_remove("VIRTUAL_ENV")
+        .envs(with.iter().copied())
+        .status()
+        .map_err(|error| format!("{shown}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("failed ({status}): {shown}")) }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or_else(|| Path::new(".")).to_owned()
+}

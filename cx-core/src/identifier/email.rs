@@ -10,6 +10,11 @@ use crate::text;
 /// Local parts that stand for nobody: machines send from them and nobody reads them.
 const NOBODY: &[&str] = &[
     "noreply",
+    "asdf",
+    "n/a",
+    "nan",
+    "test",
+    "xxx",
     "no-reply",
     "no_reply",
     "no.reply",
@@ -146,18 +151,13 @@ pub(super) fn normalise(raw: &str) -> Result<(String, bool), IdentifierError> {
     let folded = text::folded(bare);
     let Some((local, domain)) = folded.rsplit_once('@') else { return Ok((folded, false)) };
     let local = local.trim_matches('"');
-    if text::is_placeholder(local) || NOBODY.contains(&local) {
+    if local.is_empty() || NOBODY.contains(&local) {
         return Err(IdentifierError::Nobody);
     }
     let domain = domain.trim_end_matches('.');
     let Ok(domain) = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::URL) else {
         return Ok((folded, false));
     };
-    if text::is_placeholder(domain.split('.').next().unwrap_or_default())
-        && domain.starts_with("none.")
-    {
-        return Err(IdentifierError::Nobody);
-    }
     let (local, domain) = by_provider(local, &domain);
     let key = format!("{local}@{domain}");
     let linkable = domain.contains('.') && EmailAddress::from_str(&key).is_ok();

@@ -99,6 +99,12 @@ const NICKNAMES: &[&[&str]] = &[
     &["zachary", "zach", "zack"],
 ];
 
+/// Words that stand where a name is missing.
+const NOBODY: &[&str] = &[
+    "admin", "caller", "client", "contact", "customer", "guest", "klant", "kunde", "member",
+    "tester", "user", "visitor",
+];
+
 /// A person's name as it is compared: a given name and, where there is one, a family name.
 ///
 /// Made from what people write: `Jan de Vries`, `de Vries, Jan`, `Dr. J. Vries`. Case, accents,
@@ -131,7 +137,14 @@ impl PersonName {
         let words: Vec<String> = front.into_iter().chain(back).collect();
         let letters =
             words.iter().flat_map(|word| word.chars()).filter(|c| c.is_alphabetic()).count();
-        if letters < 2 || words.iter().any(|word| word.chars().all(|c| c.is_ascii_digit())) {
+        let is_number = |word: &String| word.chars().all(|c| c.is_ascii_digit());
+        if letters < 2 || words.iter().any(is_number) {
+            return None;
+        }
+        // Helpdesks call visitors by made-up names: `Visitor`, `damp-sun-912`.
+        if let [word] = words.as_slice()
+            && (NOBODY.contains(&word.as_str()) || word.contains(|c: char| c.is_ascii_digit()))
+        {
             return None;
         }
         let given = words.first()?.clone();
@@ -241,8 +254,17 @@ mod tests {
 
     #[test]
     fn what_is_no_name_is_none() {
-        for text in ["", "unknown", "jan@example.nl", "+31 6 1234", "42", "J", "https://x.example"]
-        {
+        for text in [
+            "",
+            "unknown",
+            "jan@example.nl",
+            "+31 6 1234",
+            "42",
+            "J",
+            "https://x.example",
+            "Visitor",
+            "damp-sun-912",
+        ] {
             assert_eq!(PersonName::parse(text), None, "{text}");
         }
     }
