@@ -40,6 +40,15 @@ impl Settings {
     }
 }
 
+/// What facts have touched.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Touched {
+    /// Bundles that have won or lost events.
+    pub(crate) bundles: BTreeSet<i64>,
+    /// Bridges on which bundles may stand no longer.
+    pub(crate) bridges: BTreeSet<i64>,
+}
+
 /// What an update has changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -53,7 +62,7 @@ pub(crate) struct Outcome {
 pub(crate) fn update(
     tx: &Transaction<'_>,
     settings: &Settings,
-    touched: &BTreeSet<i64>,
+    touched: &Touched,
 ) -> Result<Outcome, StoreError> {
     Update::new(tx, settings).run(touched)
 }
@@ -63,15 +72,15 @@ pub(crate) fn update(
 pub(crate) fn assess(
     tx: &Transaction<'_>,
     settings: &Settings,
-    touched: &BTreeSet<i64>,
+    touched: &Touched,
 ) -> Result<Outcome, StoreError> {
-    for bundle in touched {
+    for bundle in &touched.bundles {
         // Every value in question is looked at again, whoever touched it last.
         tx.prepare_cached("UPDATE bundle SET resolved_first_seen = NULL WHERE id = ?1")?
             .execute([bundle])?;
     }
     let mut update = Update::new(tx, settings);
-    for bundle in touched {
+    for bundle in &touched.bundles {
         update.in_question.extend(update.linked_rows(*bundle)?);
     }
     update.run(touched)
@@ -123,8 +132,12 @@ impl<'a> Update<'a> {
         }
     }
 
-    fn run(&mut self, touched: &BTreeSet<i64>) -> Result<Outcome, StoreError> {
-        let mut seeds = self.register(touched)?;
+    fn run(&mut self, touched: &Touched) -> Result<Outcome, StoreError> {
+        let mut bridges = touched.bridges.clone();
+        for bundle in &touched.bundles {
+            bridges.extend(self.bridges(*bundle)?);
+        }
+        let mut seeds = self.register(&touched.bundles)?;
         seeds.extend(self.turn_hubs()?);
         for seed in seeds {
             let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
@@ -133,7 +146,7 @@ impl<'a> Update<'a> {
                 self.resolve(&component)?;
             }
         }
-        self.carry(touched)?;
+        self.carry(bridges)?;
         self.sweep()?;
         let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
         Ok(Outcome { n_customers, largest_component: self.largest })
@@ -532,9 +545,8 @@ impl<'a> Update<'a> {
     }
 
     /// Gives bundles that name nobody to whoever stands on the same bridges.
-    fn carry(&mut self, touched: &BTreeSet<i64>) -> Result<(), StoreError> {
-        let mut bridges: BTreeSet<i64> = BTreeSet::new();
-        for bundle in touched.iter().chain(&self.moved) {
+    fn carry(&mut self, mut bridges: BTreeSet<i64>) -> Result<(), StoreError> {
+        for bundle in &self.moved {
             bridges.extend(self.bridges(*bundle)?);
         }
         let mut nobodies: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();

@@ -11,7 +11,7 @@ use cx_core::time::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::codec;
-use crate::derived::{self, Settings};
+use crate::derived::{self, Settings, Touched};
 use crate::error::StoreError;
 use crate::report::{IngestReport, Recording};
 use crate::waiting;
@@ -74,7 +74,7 @@ pub(crate) fn ingest(
         recorded_at: recording.recorded_at,
         row: None,
         recording,
-        touched: BTreeSet::new(),
+        touched: Touched::default(),
         recount: BTreeSet::new(),
         conversations: BTreeSet::new(),
         identifiers: HashMap::new(),
@@ -99,7 +99,7 @@ pub(crate) fn single_out(
     settings: &Settings,
     dictionary: &mut Dictionary,
     observations: &BTreeMap<ObservationId, String>,
-) -> Result<BTreeSet<i64>, StoreError> {
+) -> Result<Touched, StoreError> {
     // Nothing is recorded here: each record keeps the instant at which it first was.
     let recording = Recording::new(Timestamp::MAX, "");
     let mut batch = Batch {
@@ -109,7 +109,7 @@ pub(crate) fn single_out(
         recorded_at: Timestamp::MAX,
         row: None,
         recording: &recording,
-        touched: BTreeSet::new(),
+        touched: Touched::default(),
         recount: BTreeSet::new(),
         conversations: BTreeSet::new(),
         identifiers: HashMap::new(),
@@ -135,7 +135,7 @@ pub(crate) fn single_out(
             tx.prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?.execute([seq])?;
         }
         batch.recount.extend([own, arrived]);
-        batch.touched.extend([own, arrived]);
+        batch.touched.bundles.extend([own, arrived]);
     }
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
@@ -179,7 +179,7 @@ struct Batch<'a> {
     recorded_at: Timestamp,
     row: Option<i64>,
     recording: &'a Recording,
-    touched: BTreeSet<i64>,
+    touched: Touched,
     recount: BTreeSet<i64>,
     conversations: BTreeSet<i64>,
     identifiers: HashMap<[u8; 16], i64>,
@@ -267,7 +267,7 @@ impl Batch<'_> {
             .prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?
             .execute([old.seq])?;
         self.recount.insert(home);
-        self.touched.insert(home);
+        self.touched.bundles.insert(home);
         self.insert(record, CURRENT)
     }
 
@@ -326,10 +326,10 @@ impl Batch<'_> {
                 )?
                 .execute([seq, home])?;
             self.recount.insert(bundle);
-            self.touched.insert(bundle);
+            self.touched.bundles.insert(bundle);
         }
         self.count_in(record, home, channel)?;
-        self.touched.insert(home);
+        self.touched.bundles.insert(home);
         self.conversations.extend(conversation);
         Ok(())
     }
@@ -505,6 +505,14 @@ impl Batch<'_> {
 
     /// Counts a bundle anew from the events whose home it is, after one has left it.
     fn count_again(&mut self, bundle: i64) -> Result<(), StoreError> {
+        let bridges: Vec<i64> = {
+            let mut rows = self
+                .tx
+                .prepare_cached("SELECT identifier_id FROM bundle_bridge WHERE bundle_id = ?1")?;
+            let rows = rows.query_map([bundle], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        self.touched.bridges.extend(bridges);
         for table in ["bundle_bridge", "bundle_stat"] {
             let sql = format!("DELETE FROM {table} WHERE bundle_id = ?1");
             self.tx.prepare_cached(&sql)?.execute([bundle])?;

@@ -1,6 +1,6 @@
 //! `Store`: open, take in, ask, correct, check, copy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -428,12 +428,12 @@ impl Store {
             }
             insert_assertion(tx, assertion, recorded_at)?;
             writer.settings.assertions = Assertions::new(assertions(tx)?);
-            let mut touched: BTreeSet<i64> = BTreeSet::new();
+            let mut touched = derived::Touched::default();
             let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
             for verdict in &named_by {
                 let sides = named(verdict);
                 for side in &sides.0 {
-                    touched.extend(derived::holders(tx, writer.settings, side)?);
+                    touched.bundles.extend(derived::holders(tx, writer.settings, side)?);
                 }
                 for observation in sides.observations() {
                     if let Some(key) = key_of(tx, &writer.settings.tenant, observation)? {
@@ -441,7 +441,9 @@ impl Store {
                     }
                 }
             }
-            touched.extend(ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?);
+            let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
+            touched.bundles.extend(moved.bundles);
+            touched.bridges.extend(moved.bridges);
             derived::assess(tx, writer.settings, &touched)?;
             Ok(id)
         })
