@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod record_error;
+pub mod columns;
 pub mod options;
 mod html;
 mod json;
@@ -16,8 +17,11 @@ pub mod chatwoot;
 pub mod twilio;
 pub mod shopify;
 pub mod sendgrid;
+pub mod jsonl;
+pub mod csv;
 pub mod format;
 
+pub use columns::{Columns, ColumnsError};
 pub use format::Format;
 pub use options::Options;
 pub use record_error::RecordError;

@@ -129,6 +129,12 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     // The page size counts only before the first table.
     connection.pragma_update(None, "page_size", 8192)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    // The mark goes into the file itself before there is a log beside it: a file whose log was
+    // never copied back, because the process was killed, is still known as ours.
+    let mark: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if mark != APPLICATION_ID {
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -262_144)?;
@@ -171,7 +177,6 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 fn take(tx: &Transaction<'_>, step: &str, to: u32) -> Result<(), StoreError> {
     tx.execute_batch(step)?;
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", to)?;
     Ok(())
 }
