@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Options;
-use crate::Record;
+use crate::{Options, Record, jsonl, mail};
 
 /// A format of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,17 +82,17 @@ impl FromStr for Format {
 /// file.
 pub fn events<'a>(
     format: Format,
-    _bytes: &'a [u8],
-    _options: &'a Options,
+    bytes: &'a [u8],
+    options: &'a Options,
 ) -> Box<dyn Iterator<Item = Record> + 'a> {
     match format {
+        Format::Mail => mail::events(bytes, options),
+        Format::Jsonl => jsonl::events(bytes, options),
         Format::Zendesk
         | Format::Chatwoot
-        | Format::Mail
         | Format::Twilio
         | Format::Shopify
         | Format::Sendgrid
-        | Format::Jsonl
         | Format::Csv => Box::new(std::iter::empty()),
     }
 }

@@ -8,9 +8,13 @@
 
 pub mod record_error;
 pub mod options;
+mod lines;
+pub mod mail;
+pub mod jsonl;
 pub mod format;
 
 pub use format::Format;
+pub use lines::LINE_LIMIT;
 pub use options::Options;
 pub use record_error::RecordError;
 
