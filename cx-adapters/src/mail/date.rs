@@ -20,7 +20,7 @@ pub(super) struct Moment {
 /// `Date`, unless it is more than a day off from the last server's `Received`; then that one;
 /// then the mailbox's `From ` line; then the time of import.
 pub(super) fn of(
-    headers: &Headers<'_>,
+    headers: Headers<'_>,
     envelope: Option<Moment>,
     options: &Options,
 ) -> Result<(Moment, TimeOrigin), RecordError> {
@@ -50,7 +50,7 @@ fn is_far(written: Moment, received: Moment) -> bool {
     apart > Micros::DAY || apart < Micros::DAY.times(-1)
 }
 
-fn undated(headers: &Headers<'_>) -> RecordError {
+fn undated(headers: Headers<'_>) -> RecordError {
     match headers.raw("date").first() {
         Some(text) => RecordError::new("not a date and time").at("Date").with_value(text),
         None => RecordError::new("missing, and nothing else says when it was received").at("Date"),
@@ -59,8 +59,7 @@ fn undated(headers: &Headers<'_>) -> RecordError {
 
 /// The moment in a `Date` header. A wrong day of the week does not matter.
 pub(super) fn of_header(text: &str) -> Option<Moment> {
-    // The reader wants an end of line after the zone.
-    let read = DateTime::parse_rfc822(&format!("{}\n", text.trim()))?;
+    let read = DateTime::parse_rfc822(&with_seconds(text))?;
     let day = NaiveDate::from_ymd_opt(read.year.into(), read.month.into(), read.day.into())?;
     // A leap second is the one before it.
     let time = NaiveTime::from_hms_opt(
@@ -73,6 +72,18 @@ pub(super) fn of_header(text: &str) -> Option<Moment> {
     let is_unknown = minutes == 0 && read.tz_before_gmt;
     let minutes = if read.tz_before_gmt { -minutes } else { minutes };
     moment(day.and_time(time), minutes, if is_unknown { None } else { Some(minutes) })
+}
+
+/// The text as the reader wants it: the seconds, which may be missing, are there, and the line
+/// ends.
+fn with_seconds(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| match word.split_once(':') {
+        Some((hour, minute)) if is_digits(hour) && is_digits(minute) => format!("{word}:00"),
+        _ => word.to_owned(),
+    });
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    line.push('\n');
+    line
 }
 
 fn moment(local: NaiveDateTime, minutes: i16, written: Option<i16>) -> Option<Moment> {

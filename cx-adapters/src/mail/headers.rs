@@ -24,7 +24,7 @@ impl<'m> Headers<'m> {
     }
 
     /// Every header, name and value, unfolded but not decoded, in the order of the mail.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&'m str, String)> {
+    pub(super) fn all(self) -> impl Iterator<Item = (&'m str, String)> {
         let message = self.message;
         let headers = message.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
         headers.iter().map(|header| {
@@ -34,7 +34,7 @@ impl<'m> Headers<'m> {
     }
 
     /// The values of the headers with this name (in lower case), unfolded but not decoded.
-    pub(super) fn raw(&self, name: &str) -> Vec<String> {
+    pub(super) fn raw(self, name: &str) -> Vec<String> {
         self.all()
             .filter(|(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
@@ -42,13 +42,13 @@ impl<'m> Headers<'m> {
     }
 
     /// The first value with this name, without its encoded words; `None` where it is empty.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(self, name: &str) -> Option<String> {
         let raw = self.raw(name).into_iter().next()?;
         Some(decoded(&raw)).filter(|text| !text.is_empty())
     }
 
     /// Whoever the headers with this name list. Entries without an address are left out.
-    pub(super) fn mailboxes(&self, name: &str) -> Vec<Mailbox> {
+    pub(super) fn mailboxes(self, name: &str) -> Vec<Mailbox> {
         self.raw(name).iter().flat_map(|raw| mailboxes(raw)).collect()
     }
 }
@@ -148,9 +148,9 @@ fn name_of(name: &str, address: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn with<T>(mail: &[u8], read: impl Fn(&Headers<'_>) -> T) -> T {
+    fn with<T>(mail: &[u8], read: impl Fn(Headers<'_>) -> T) -> T {
         let bytes = readable(mail);
-        read(&Headers::of(&parsed(&bytes).unwrap()))
+        read(Headers::of(&parsed(&bytes).unwrap()))
     }
 
     #[test]

@@ -187,7 +187,7 @@ mod tests {
         let quoted = FROM;
         assert_eq!(
             mails(&text, 1000),
-            [format!("1:A: 1\n\nFrom here on\nx\n{quoted}"), "7:B: 2\n\ny\n".to_owned()]
+            [format!("1:A: 1\n\nFrom here on\nx\n{quoted}"), "8:B: 2\n\ny\n".to_owned()]
         );
     }
 
@@ -205,6 +205,6 @@ mod tests {
     #[test]
     fn a_mail_above_the_limit_is_reported_and_the_next_is_read() {
         let text = format!("{FROM}A: 1\n\n{}\n{FROM}B: 2\n", "0123456789\n".repeat(9));
-        assert_eq!(mails(&text, 60), ["1: a mail of 106 bytes; at most 60 are read", "13:B: 2\n"]);
+        assert_eq!(mails(&text, 60), ["1: a mail of 106 bytes; at most 60 are read", "14:B: 2\n"]);
     }
 }

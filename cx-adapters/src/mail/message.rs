@@ -94,12 +94,12 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
     if headers.all().next().is_none() {
         return Err(no_mail(&bytes));
     }
-    let (moment, origin) = date::of(&headers, stored.received_at(), options)?;
+    let (moment, origin) = date::of(headers, stored.received_at(), options)?;
     let mail = Mail { message: &message, headers, options, moment, origin };
-    let id = thread::message_id(&headers);
+    let id = thread::message_id(headers);
     let own = id.clone().unwrap_or_else(|| mail.fingerprint(stored.envelope.as_deref()));
     let record = if id.is_some() { format!("msgid/{own}") } else { format!("sha/{own}") };
-    let thread = Thread::of(&headers, own);
+    let thread = Thread::of(headers, own);
     let built = match report::of(&message) {
         Some(report) => mail.outcomes(report, &record, &thread),
         None => mail.message(id, &record, &thread).map(|event| vec![event]),
@@ -187,7 +187,7 @@ impl Mail<'_> {
         let subject = self.headers.text("subject");
         let data = MessageData { message_id: id, subject, ..MessageData::default() };
         let mut event = self.event(record, "message", &thread.own, Kind::Message(data))?;
-        let people = people::of(&self.headers, self.options);
+        let people = people::of(self.headers, self.options);
         event.direction = people.direction;
         event.visibility = people.visibility;
         event.actor = people.actor;

@@ -23,7 +23,7 @@ pub(super) struct People {
 /// Who writes from an address of the business is an agent, and the mail goes out; a mail among
 /// the business's own addresses is internal, unless somebody outside is to get the answers: then
 /// a form or a group passed on what that person wrote.
-pub(super) fn of(headers: &Headers<'_>, options: &Options) -> People {
+pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
     let from = headers.mailboxes("from").into_iter().chain(headers.mailboxes("sender")).next();
     let mut recipients: Vec<(Role, Mailbox)> = Vec::new();
     for (name, role) in [("to", Role::To), ("cc", Role::Cc), ("bcc", Role::Cc)] {
@@ -37,19 +37,19 @@ pub(super) fn of(headers: &Headers<'_>, options: &Options) -> People {
         (Some(from), Some(replies)) if is_ours(&from) && !is_outside && !is_ours(&replies) => {
             mail.passed_on(&replies)
         }
-        (Some(from), _) if is_ours(&from) => mail.from_us(from, is_outside),
-        (from, replies) => mail.from_outside(from, replies),
+        (Some(from), _) if is_ours(&from) => mail.sent_by_us(from, is_outside),
+        (from, replies) => mail.sent_to_us(from, replies),
     }
 }
 
-struct Mail<'h, 'm> {
-    headers: &'h Headers<'m>,
-    options: &'h Options,
+struct Mail<'m> {
+    headers: Headers<'m>,
+    options: &'m Options,
     recipients: Vec<(Role, Mailbox)>,
 }
 
-impl Mail<'_, '_> {
-    fn from_us(self, from: Mailbox, is_outside: bool) -> People {
+impl Mail<'_> {
+    fn sent_by_us(self, from: Mailbox, is_outside: bool) -> People {
         let kind =
             if is_automatic(self.headers) { ActorType::Automation } else { ActorType::Agent };
         let mut who = Vec::new();
@@ -81,7 +81,7 @@ impl Mail<'_, '_> {
         }
     }
 
-    fn from_outside(self, from: Option<Mailbox>, replies: Option<Mailbox>) -> People {
+    fn sent_to_us(self, from: Option<Mailbox>, replies: Option<Mailbox>) -> People {
         let is_automatic = is_automatic(self.headers)
             || suppresses_answers(self.headers)
             || is_of_a_list(self.headers, self.options);
@@ -137,13 +137,13 @@ fn actor(kind: ActorType, mailbox: Mailbox) -> Actor {
 }
 
 /// The first word of a header's value, in lower case.
-fn first_word(headers: &Headers<'_>, name: &str) -> Option<String> {
+fn first_word(headers: Headers<'_>, name: &str) -> Option<String> {
     let value = headers.raw(name).into_iter().next()?.to_ascii_lowercase();
     Some(value.split([';', ' ', '(']).next().unwrap_or_default().trim().to_owned())
 }
 
 /// Whether the mail says that a program sent it of its own accord.
-pub(super) fn is_automatic(headers: &Headers<'_>) -> bool {
+pub(super) fn is_automatic(headers: Headers<'_>) -> bool {
     let is_submitted_so = first_word(headers, "auto-submitted").is_some_and(|word| word != "no");
     let answers_by_itself = ["x-autoreply", "x-autorespond", "x-autoresponder"]
         .iter()
@@ -154,14 +154,14 @@ pub(super) fn is_automatic(headers: &Headers<'_>) -> bool {
 
 /// Whether a mail from outside asks programs not to answer it. Helpdesks put that on what their
 /// people write, so it says nothing of our own mails.
-fn suppresses_answers(headers: &Headers<'_>) -> bool {
+fn suppresses_answers(headers: Headers<'_>) -> bool {
     first_word(headers, "x-auto-response-suppress")
         .is_some_and(|word| !word.is_empty() && word != "none")
 }
 
 /// Whether the mail went to many. A list of our own, such as a group that is a shared mailbox, is
 /// one way to reach us, and says nothing of who wrote.
-fn is_of_a_list(headers: &Headers<'_>, options: &Options) -> bool {
+fn is_of_a_list(headers: Headers<'_>, options: &Options) -> bool {
     let list = headers.raw("list-id").into_iter().next();
     let is_ours = list.as_deref().is_some_and(|list| {
         let id = list.rsplit_once('<').map_or(list, |(_, id)| id).trim_end_matches('>');
@@ -176,7 +176,7 @@ fn is_of_a_list(headers: &Headers<'_>, options: &Options) -> bool {
 
 /// Whether the topmost `Authentication-Results`, which the last server wrote, says that the
 /// sender's domain vouches for the mail (DMARC), and for this very domain.
-fn is_proved(headers: &Headers<'_>, address: &str) -> bool {
+fn is_proved(headers: Headers<'_>, address: &str) -> bool {
     let Some(results) = headers.raw("authentication-results").into_iter().next() else {
         return false;
     };
@@ -225,7 +225,7 @@ mod tests {
         let bytes = format!("{mail}\n\n");
         let message = parsed(bytes.as_bytes()).unwrap();
         let options = Options { own: vec!["acme.example".to_owned()], ..Options::of("help") };
-        of(&Headers::of(&message), &options)
+        of(Headers::of(&message), &options)
     }
 
     fn check(mail: &str, expected: &str) {
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_from_outside_is_from_a_customer() {
+    fn a_mail_sent_to_us_is_from_a_customer() {
         check(
             "From: Jan <jan@example.nl>\nTo: help@acme.example",
             "in customer from=jan@example.nl",
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_from_us_is_from_an_agent() {
+    fn a_mail_sent_by_us_is_from_an_agent() {
         check(
             "From: Eva <eva@acme.example>\nTo: Jan <jan@example.nl>\nCc: b@example.nl, help@acme.example",
             "out agent to=jan@example.nl cc=b@example.nl",

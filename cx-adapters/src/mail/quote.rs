@@ -215,7 +215,7 @@ pub(super) fn written(whole: &str) -> Option<String> {
             Step::CutRule => {
                 let is_rule = |line: &&str| line.trim().chars().all(|c| c == '_' || c == '-');
                 while kept.last().is_some_and(is_rule) {
-                    drop(kept.pop());
+                    kept.truncate(kept.len() - 1);
                 }
             }
         }
@@ -446,7 +446,7 @@ mod tests {
             "Yes\n\nSent from my iPhone\n\nOn 2 Mar 2026, at 09:00, A <a@x.example> wrote:\n\n> Hi",
             "Yes",
         );
-        check("Yes\n-- \nJan\n\n> Which size?\n\nM", "Yes\nM");
+        check("Yes\n-- \nJan\n\n> Which size?\n\nM", "Yes\n\nM");
     }
 
     #[test]

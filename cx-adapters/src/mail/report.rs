@@ -84,8 +84,8 @@ fn original(message: &Message<'_>) -> Original {
 
 fn read_original(message: &Message<'_>) -> Original {
     let headers = Headers::of(message);
-    let id = thread::message_id(&headers);
-    Original { subject: headers.text("subject"), thread: id.map(|id| Thread::of(&headers, id)) }
+    let id = thread::message_id(headers);
+    Original { subject: headers.text("subject"), thread: id.map(|id| Thread::of(headers, id)) }
 }
 
 /// A group of fields: names in lower case, values unfolded.

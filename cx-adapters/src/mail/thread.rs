@@ -26,7 +26,7 @@ impl Thread {
     /// thread; `In-Reply-To` adds to them only if it names one mail. Where there is none, the
     /// first id of `In-Reply-To` is all that is believed (RFC 5256). Ids that are none are
     /// skipped, and a subject never joins.
-    pub(super) fn of(headers: &Headers<'_>, own: String) -> Self {
+    pub(super) fn of(headers: Headers<'_>, own: String) -> Self {
         let others = |name: &str| -> Vec<String> {
             let mut ids: Vec<String> = Vec::new();
             for id in headers.raw(name).iter().flat_map(|field| ids_in(field)) {
@@ -67,7 +67,7 @@ impl Thread {
 }
 
 /// The mail's own Message-ID.
-pub(super) fn message_id(headers: &Headers<'_>) -> Option<String> {
+pub(super) fn message_id(headers: Headers<'_>) -> Option<String> {
     headers.raw("message-id").iter().find_map(|field| ids_in(field).into_iter().next())
 }
 
@@ -98,8 +98,8 @@ mod tests {
         let bytes = readable(mail.as_bytes()).into_owned();
         let message = parsed(&bytes).unwrap();
         let headers = Headers::of(&message);
-        let own = message_id(&headers).unwrap_or_else(|| "none".to_owned());
-        Thread::of(&headers, own)
+        let own = message_id(headers).unwrap_or_else(|| "none".to_owned());
+        Thread::of(headers, own)
     }
 
     fn others(thread: &Thread) -> Vec<&str> {
@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_chain_without_end_keeps_its_root() {
-        let ids: String = (0..1000).map(|n| format!(" <{n}@x>")).collect();
-        let long = thread(&format!("Message-ID: <own@x>\nReferences:{ids}\n\n"));
+        let ids: Vec<String> = (0..1000).map(|n| format!("<{n}@x>")).collect();
+        let long = thread(&format!("Message-ID: <own@x>\nReferences: {}\n\n", ids.join(" ")));
         assert_eq!(long.root(), "0@x");
         assert_eq!(long.others().count(), REFERENCES_LIMIT);
         assert_eq!(long.parent.as_deref(), Some("999@x"));
