@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::{Options, Record, jsonl, mail};
+use crate::{Options, Record, csv, jsonl, mail};
 
 /// A format of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -88,11 +88,11 @@ pub fn events<'a>(
     match format {
         Format::Mail => mail::events(bytes, options),
         Format::Jsonl => jsonl::events(bytes, options),
+        Format::Csv => csv::events(bytes, options),
         Format::Zendesk
         | Format::Chatwoot
         | Format::Twilio
         | Format::Shopify
-        | Format::Sendgrid
-        | Format::Csv => Box::new(std::iter::empty()),
+        | Format::Sendgrid => Box::new(std::iter::empty()),
     }
 }

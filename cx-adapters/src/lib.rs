@@ -11,6 +11,7 @@ pub mod options;
 mod lines;
 pub mod mail;
 pub mod jsonl;
+pub mod csv;
 pub mod format;
 
 pub use format::Format;
