@@ -161,7 +161,7 @@ impl<'a> Cells<'a> {
             Channel::from_name(&cell.value.to_ascii_lowercase())
         });
         event.direction = self.word(&Column::Direction)?.unwrap_or_default();
-        event.visibility = self.word(&Column::Visibility)?.unwrap_or_else(|| match event.kind {
+        event.visibility = self.word(&Column::Visibility)?.unwrap_or(match event.kind {
             Kind::Note(_) => Visibility::Internal,
             _ => Visibility::Public,
         });

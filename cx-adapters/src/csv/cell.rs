@@ -96,11 +96,9 @@ fn instant(at: jiff::Timestamp, minutes: Option<i32>) -> Result<Moment, String> 
 /// A cell as JSON: numbers, `true` and `false`, lists and objects as such, all else as text. What
 /// begins with a nought or a plus is no number.
 pub(super) fn value(text: &str) -> Value {
-    let is_number = |value: &Value| value.to_string() == text;
     match serde_json::from_str::<Value>(text) {
-        Ok(value @ (Value::Bool(_) | Value::Array(_) | Value::Object(_))) => value,
-        Ok(value @ Value::Number(_)) if is_number(&value) => value,
-        Ok(_) | Err(_) => Value::String(text.to_owned()),
+        Ok(Value::Null | Value::String(_)) | Err(_) => Value::String(text.to_owned()),
+        Ok(value) => value,
     }
 }
 

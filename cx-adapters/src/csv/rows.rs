@@ -45,7 +45,7 @@ impl<R: BufRead> Rows<R> {
         self.lines.next()
     }
 
-    fn row(&mut self, first: Line) -> Result<Row, RecordError> {
+    fn row(&mut self, first: &Line) -> Result<Row, RecordError> {
         let number = first.number;
         let delimiter = self.delimiter.unwrap_or(b',');
         let mut quoted = Quoted::default();
@@ -106,7 +106,7 @@ impl<R: BufRead> Iterator for Rows<R> {
                 Err(error) => return Some(Err(error)),
             };
             if !is_blank(&line) {
-                return Some(self.row(line));
+                return Some(self.row(&line));
             }
         }
     }
