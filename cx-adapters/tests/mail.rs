@@ -85,7 +85,7 @@ fn a_broken_mail_does_not_stop_the_mailbox() {
     let records: Vec<Record> = mail::events(&bytes, &options()).collect();
     assert_eq!(records.len(), 6);
     let error = records[3].as_ref().unwrap_err();
-    assert_eq!(error.line, Some(62));
+    assert_eq!(error.line, Some(61));
     assert!(records[4].is_ok() && records[5].is_ok());
 }
 
@@ -258,12 +258,12 @@ fn an_empty_file_holds_nothing_and_junk_is_reported() {
 }
 
 #[test]
-fn mails_within_mails_without_end_are_refused() {
-    let deep = "Content-Type: message/rfc822\n\n".repeat(20_000);
-    let error = mail::events(deep.as_bytes(), &options()).next().unwrap().unwrap_err();
-    assert_eq!(error.problem, "more than 100 mails within one another");
-    let parts = "Content-Type: multipart/mixed; boundary=b\n\n--b\n".repeat(20_000);
-    assert!(mail::events(parts.as_bytes(), &options()).next().unwrap().is_err(), "it has no date");
+fn mails_within_mails_without_end_are_read() {
+    let head = "From: a@example.nl\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n";
+    let deep = format!("{head}{}", "Content-Type: message/rfc822\n\n".repeat(20_000));
+    assert_eq!(one(deep.as_bytes()).attachments.len(), 1);
+    let parts = "Content-Type: multipart/digest; boundary=b\n\n--b\n".repeat(20_000);
+    assert_eq!(one(format!("{head}{parts}").as_bytes()).actor.kind, ActorType::Customer);
 }
 
 #[test]
@@ -425,7 +425,9 @@ fn imaptest(name: &str) -> Option<(Vec<Event>, Vec<BTreeSet<BTreeSet<usize>>>)> 
     let mailbox = sample(&format!("email_threads/dovecot_imaptest/{name}.mbox"))?;
     let script = String::from_utf8(script).unwrap().to_lowercase();
     let answers = script.lines().filter_map(|line| line.strip_prefix("* thread "));
-    Some((events(&mailbox), answers.map(expected).collect()))
+    // One mail of `thread-orderedsubject` has no headers: that is none, and the others are read.
+    let mails = mail::events(&mailbox, &options()).filter_map(Result::ok).collect();
+    Some((mails, answers.map(expected).collect()))
 }
 
 /// The mails with these numbers, counted from 1.
@@ -459,9 +461,9 @@ fn sample_a_subject_alone_never_joins_unlike_jwz() {
     let Some((all, answers)) = imaptest("thread4") else { return };
     assert_eq!(answers, [expected("(1 2)")]);
     assert_eq!(partition(&all), expected("(1)(2)"));
-    for name in ["thread-orderedsubject", "thread-orderedsubject2"] {
+    for (name, mails) in [("thread-orderedsubject", 14), ("thread-orderedsubject2", 8)] {
         let Some((all, _)) = imaptest(name) else { return };
-        assert_eq!(partition(&all).len(), all.len(), "{name}");
+        assert_eq!((partition(&all).len(), all.len()), (mails, mails), "{name}");
     }
 }
 

@@ -3,6 +3,7 @@
 use cx_core::event::{Attachment, Body};
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 
+use super::headers::{Headers, MAIL_WITHIN, parsed_headers};
 use super::quote;
 
 /// What was written; `None` where the mail has no text.
@@ -60,18 +61,18 @@ pub(super) fn attachments(message: &Message<'_>) -> Vec<Attachment> {
 }
 
 fn attachment(part: &MessagePart<'_>) -> Attachment {
-    let media_type = part.content_type().map(|found| {
+    let written = part.content_type().map(|found| {
         let subtype = found.subtype().unwrap_or("*");
         format!("{}/{subtype}", found.ctype()).to_ascii_lowercase()
     });
-    let nested = part.message().filter(|message| !message.parts.is_empty());
-    let name = part
-        .attachment_name()
-        .map(str::to_owned)
-        .or_else(|| nested.and_then(|message| message.subject()).map(str::to_owned));
-    let size = match (&part.body, nested) {
-        (PartType::Message(_), None) => 0,
-        _ => u64::try_from(part.len()).unwrap_or_default(),
+    let (media_type, subject) = if written.as_deref() == Some(MAIL_WITHIN) {
+        let subject = parsed_headers(part.contents())
+            .and_then(|message| Headers::of(&message).text("subject"));
+        (Some("message/rfc822".to_owned()), subject)
+    } else {
+        (written, None)
     };
-    Attachment { name, media_type, size: Some(size), sha256: None, url: None }
+    let name = part.attachment_name().map(str::to_owned).or(subject);
+    let size = u64::try_from(part.len()).ok();
+    Attachment { name, media_type, size, sha256: None, url: None }
 }

@@ -53,30 +53,89 @@ impl<'m> Headers<'m> {
     }
 }
 
+/// The media type under which mails within a mail are read: as files, which nobody looks into
+/// further than their headers. A mail may hold mails without end.
+pub(super) const MAIL_WITHIN: &str = "application/x-mail-within";
+
 /// A mail with its parts. `None` where there are no headers at all.
-///
-/// Headers that are not UTF-8 are read as Windows-1252, which is what programs that do not encode
-/// their headers mostly write.
 pub(super) fn parsed(bytes: &[u8]) -> Option<Message<'_>> {
     MessageParser::default().parse(bytes).filter(|message| !message.parts.is_empty())
 }
 
-/// The mail with headers in UTF-8.
+/// The headers of a mail within a mail.
+pub(super) fn parsed_headers(bytes: &[u8]) -> Option<Message<'_>> {
+    MessageParser::default().parse_headers(bytes).filter(|message| !message.parts.is_empty())
+}
+
+/// The mail as the parser is to read it.
+///
+/// Headers that are not UTF-8 are read as Windows-1252, which is what programs that do not encode
+/// their headers mostly write. Mails within the mail become files of the type [`MAIL_WITHIN`].
 pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let end = end_of_headers(bytes);
-    let (head, body) = bytes.split_at_checked(end).unwrap_or((bytes, b""));
-    if std::str::from_utf8(head).is_ok() {
-        return Cow::Borrowed(bytes);
-    }
-    let mut readable = Vec::with_capacity(bytes.len() + 64);
-    for line in head.split_inclusive(|byte| *byte == b'\n') {
-        match std::str::from_utf8(line) {
-            Ok(text) => readable.extend_from_slice(text.as_bytes()),
-            Err(_) => readable.extend(windows_1252(line).bytes()),
+    let mut readable: Option<Vec<u8>> = None;
+    let (mut at, end) = (0, end_of_headers(bytes));
+    while let Some(line) = next_header(bytes, at) {
+        let is_head = at < end;
+        let changed = type_of_file(line)
+            .or_else(|| is_head.then(|| as_windows_1252(line)).flatten().map(String::into_bytes));
+        if let Some(changed) = changed {
+            let start = || bytes.get(..at).unwrap_or_default().to_vec();
+            readable.get_or_insert_with(start).extend(changed);
+        } else if let Some(readable) = &mut readable {
+            readable.extend_from_slice(line);
         }
+        at += line.len();
     }
-    readable.extend_from_slice(body);
-    Cow::Owned(readable)
+    readable.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The line at a place; of a content type also the lines into which it is folded.
+fn next_header(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
+    let mut length = lines.next()?.len();
+    let is_type = rest.get(..12).is_some_and(|name| name.eq_ignore_ascii_case(b"content-type"));
+    for line in lines.take_while(|_| is_type) {
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            break;
+        }
+        length += line.len();
+    }
+    rest.get(..length)
+}
+
+/// The line of a content type that is a mail itself, or a digest of mails, as that of a file or a
+/// plain list of parts.
+fn type_of_file(line: &[u8]) -> Option<Vec<u8>> {
+    let value = line.get(12..).filter(|_| line.len() < 10_000)?;
+    if !line.get(..12)?.eq_ignore_ascii_case(b"content-type") {
+        return None;
+    }
+    let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let (before, value) = value.split_once(':')?;
+    if !before.trim().is_empty() {
+        return None;
+    }
+    // What follows are parameters, such as a boundary or a name with the same words.
+    let value = value.split(';').next().unwrap_or_default();
+    let is_any = |words: &[&str]| words.iter().any(|word| value.contains(word));
+    let is_other = is_any(&["rfc822-headers", "global-headers", "global-d"]);
+    if value.contains("message") && is_any(&["rfc822", "global"]) && !is_other {
+        return Some(format!("Content-Type: {MAIL_WITHIN}\n").into_bytes());
+    }
+    let digest = value.contains("multipart") && value.contains("digest");
+    digest.then(|| {
+        // The boundary keeps its case.
+        let line = String::from_utf8_lossy(line).into_owned();
+        let place = line.to_ascii_lowercase().find("digest").unwrap_or(line.len());
+        let (start, rest) = line.split_at_checked(place).unwrap_or((&line, ""));
+        format!("{start}mixed{}", rest.get("digest".len()..).unwrap_or_default()).into_bytes()
+    })
+}
+
+/// A line that is not UTF-8, read as Windows-1252.
+fn as_windows_1252(line: &[u8]) -> Option<String> {
+    std::str::from_utf8(line).is_err().then(|| windows_1252(line))
 }
 
 fn end_of_headers(bytes: &[u8]) -> usize {
@@ -165,6 +224,20 @@ mod tests {
         assert_eq!(with(mail, |headers| headers.text("subject")).unwrap(), "Café € 5");
         let from = with(mail, |headers| headers.mailboxes("from"));
         assert_eq!(from[0].name.as_deref(), Some("René"));
+    }
+
+    #[test]
+    fn mails_within_a_mail_are_files() {
+        let mail = "Content-Type: multipart/Digest;\n boundary=B\n\n--B\nCONTENT-TYPE: message/\n rfc822\n\nA: b\n--B--\n";
+        assert_eq!(
+            String::from_utf8_lossy(&readable(mail.as_bytes())),
+            format!(
+                "Content-Type: multipart/mixed;\n boundary=B\n\n--B\nContent-Type: {MAIL_WITHIN}\n\nA: b\n--B--\n"
+            )
+        );
+        let report =
+            b"Content-Type: message/delivery-status\n\nContent-Type: text/rfc822-headers\n";
+        assert_eq!(*readable(report), *report.as_slice());
     }
 
     #[test]

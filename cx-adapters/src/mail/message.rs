@@ -70,10 +70,6 @@ const OF_THE_COPY: &[&str] = &[
 const OF_THE_COPY_START: &[&str] =
     &["arc-", "x-google-", "x-mozilla-", "x-ms-exchange-", "x-spam-", "x-virus-"];
 
-/// The most mails within mails that are read: nobody forwards deeper, and a mail made of nothing
-/// else would take the reader down.
-const NESTED_LIMIT: usize = 100;
-
 /// The events in a mail, or why there is none.
 pub(super) fn records(stored: &Stored, options: &Options) -> Vec<Record> {
     let result = events(stored, options);
@@ -84,10 +80,6 @@ pub(super) fn records(stored: &Stored, options: &Options) -> Vec<Record> {
 }
 
 fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError> {
-    if nested_mails(&stored.bytes) > NESTED_LIMIT {
-        let problem = format!("more than {NESTED_LIMIT} mails within one another");
-        return Err(RecordError::new(problem));
-    }
     let bytes = readable(&stored.bytes);
     let message = parsed(&bytes).ok_or_else(|| no_mail(&bytes))?;
     let headers = Headers::of(&message);
@@ -110,14 +102,6 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
 fn no_mail(bytes: &[u8]) -> RecordError {
     let start = bytes.get(..bytes.len().min(200)).unwrap_or(bytes);
     RecordError::new("no mail: it has no headers").with_value(&String::from_utf8_lossy(start))
-}
-
-/// How many parts at most are mails themselves.
-fn nested_mails(bytes: &[u8]) -> usize {
-    let count = |word: &[u8]| {
-        bytes.windows(word.len()).filter(|part| part.eq_ignore_ascii_case(word)).count()
-    };
-    count(b"message/rfc822") + count(b"message/global") + count(b"multipart/digest")
 }
 
 struct Mail<'m> {

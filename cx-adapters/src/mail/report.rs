@@ -3,9 +3,9 @@
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::mail::{Bounce, Machine, MailEvent};
 use cx_core::event::{Direction, Kind};
-use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+use mail_parser::{Message, MimeHeaders, PartType};
 
-use super::headers::Headers;
+use super::headers::{Headers, MAIL_WITHIN, parsed_headers};
 use super::thread::{self, Thread};
 
 /// What became of one mail for one recipient.
@@ -66,20 +66,20 @@ struct Original {
 }
 
 fn original(message: &Message<'_>) -> Original {
-    for part in &message.parts {
-        if let Some(nested) = part.message().filter(|nested| !nested.parts.is_empty()) {
-            return read_original(nested);
-        }
-        let is_head = part.is_content_type("text", "rfc822-headers")
-            || part.is_content_type("message", "rfc822-headers");
-        let head = if is_head { contents(part) } else { b"" };
-        if let Some(nested) = MessageParser::default().parse_headers(head)
-            && !nested.parts.is_empty()
-        {
-            return read_original(&nested);
-        }
-    }
-    Original::default()
+    let types =
+        [MAIL_WITHIN, "text/rfc822-headers", "message/rfc822-headers", "message/global-headers"];
+    let is_one = |part: &&mail_parser::MessagePart<'_>| {
+        types
+            .iter()
+            .filter_map(|name| name.split_once('/'))
+            .any(|(name, subtype)| part.is_content_type(name, subtype))
+    };
+    message
+        .parts
+        .iter()
+        .filter(is_one)
+        .find_map(|part| Some(read_original(&parsed_headers(contents(part))?)))
+        .unwrap_or_default()
 }
 
 fn read_original(message: &Message<'_>) -> Original {
