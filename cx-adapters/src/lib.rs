@@ -7,8 +7,8 @@
 #![forbid(unsafe_code)]
 
 pub mod record_error;
-pub mod columns;
 pub mod options;
+mod lines;
 mod html;
 mod json;
 mod origin;
@@ -17,12 +17,13 @@ pub mod chatwoot;
 pub mod twilio;
 pub mod shopify;
 pub mod sendgrid;
+pub mod mail;
 pub mod jsonl;
 pub mod csv;
 pub mod format;
 
-pub use columns::{Columns, ColumnsError};
 pub use format::Format;
+pub use lines::LINE_LIMIT;
 pub use options::Options;
 pub use record_error::RecordError;
 

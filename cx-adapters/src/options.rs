@@ -2,8 +2,6 @@
 
 use cx_core::time::Timestamp;
 
-use crate::columns::Columns;
-
 /// What the caller knows about the records and the records do not say.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Options {
@@ -19,8 +17,6 @@ pub struct Options {
     pub own_numbers: Vec<String>,
     /// When the records were received: the instant of last resort for those that carry none.
     pub received_at: Option<Timestamp>,
-    /// How the columns of a table are named.
-    pub columns: Columns,
 }
 
 impl Options {

@@ -86,8 +86,8 @@ pub(crate) struct Import {
     pub(crate) into: PathBuf,
     #[command(flatten)]
     pub(crate) source: Source,
-    /// How the columns of a CSV file are named: `email=E-mail, occurred_at=Date`; also
-    /// `zone=Europe/Amsterdam` for times without an offset.
+    /// How the columns of a CSV file are named: `email=E-mail, occurred_at=Date, kind:=message,
+    /// zone:=Europe/Amsterdam`. See docs/import.md.
     #[arg(long, value_name = "MAP")]
     pub(crate) columns: Option<String>,
 }

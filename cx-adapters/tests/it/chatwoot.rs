@@ -90,7 +90,7 @@ fn a_nested_message_has_numbers_where_the_outer_one_has_words() {
         let message = one(&events, "message");
         assert_eq!(message.direction, Direction::In);
         assert_eq!(message.occurred_at.as_micros() % 1_000_000, 0, "seconds since the epoch");
-        assert!(message.rev.as_ref().unwrap().ends_with(".640Z"));
+        assert!(message.rev.as_ref().unwrap().contains(".640"));
         assert!(persons(message)[0].starts_with("helpdesk:chatwoot:acme:"));
     }
 }

@@ -14,5 +14,4 @@ mod chatwoot;
 mod twilio;
 mod shopify;
 mod sendgrid;
-mod tables;
 mod hostile;

@@ -1,5 +1,6 @@
 //! Where payloads stand, and what the adapters make of them.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use cx_adapters::{Format, Options, Record, RecordError, format};
@@ -13,7 +14,6 @@ pub(crate) fn options() -> Options {
         own: vec!["acme.example".to_owned()],
         own_numbers: vec!["+31208080808".to_owned()],
         received_at: Some("2026-03-04T10:00:00Z".parse().unwrap()),
-        ..Options::default()
     }
 }
 
@@ -85,13 +85,13 @@ pub(crate) fn golden(format: Format, folder: &str) -> String {
     files.sort();
     let mut text = String::new();
     for file in files {
-        text.push_str(&format!("== {}\n", file.file_name().unwrap().to_string_lossy()));
+        writeln!(text, "== {}", file.file_name().unwrap().to_string_lossy()).unwrap();
         for record in records(format, &std::fs::read(&file).unwrap()) {
             match record {
-                Ok(event) => text.push_str(&serde_json::to_string_pretty(&event).unwrap()),
-                Err(error) => text.push_str(&format!("rejected: {error}")),
+                Ok(event) => writeln!(text, "{}", serde_json::to_string_pretty(&event).unwrap()),
+                Err(error) => writeln!(text, "rejected: {error}"),
             }
-            text.push('\n');
+            .unwrap();
         }
     }
     text

@@ -66,7 +66,6 @@ pub(crate) fn run(args: &Args, demo: &Demo) -> Result<ExitCode, CliError> {
         own: vec!["acme.example".to_owned()],
         own_numbers: vec!["+31208080808".to_owned()],
         received_at: Some(now),
-        ..Options::default()
     };
     let store = Store::open(&demo.into)?;
     output::line(&format!(

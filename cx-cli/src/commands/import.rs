@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use cx_adapters::{Format, Options, format};
+use cx_adapters::csv::{self, ColumnMap};
+use cx_adapters::{Format, Options, Record, format};
 use cx_core::time::Timestamp;
 use cx_store::{IngestReport, Recording, Store};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,15 +25,8 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
         .parse()
         .map_err(|error: format::FormatError| CliError::Usage(error.to_string()))?;
     let now = args.now()?;
-    let mut options = options(&import.source, now);
-    if let Some(columns) = &import.columns {
-        if format != Format::Csv {
-            return Err(CliError::Usage("--columns is for --from csv".to_owned()));
-        }
-        options.columns = columns
-            .parse()
-            .map_err(|error: cx_adapters::ColumnsError| CliError::Usage(error.to_string()))?;
-    }
+    let options = options(&import.source, now);
+    let columns = columns(format, import.columns.as_deref())?;
     let files = files(&import.files)?;
     let store = Store::open(&import.into)?;
     let recording = Recording::new(now, format.name());
@@ -43,8 +37,11 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
         let bytes = read(file)?;
         bar.set_message(name.clone());
         let before = report.total();
-        let records = format::events(format, &bytes, &options)
-            .map(|record| record.map_err(|error| error.in_file(&name)));
+        let records: Box<dyn Iterator<Item = Record>> = match &columns {
+            Some(columns) => Box::new(csv::read(bytes.as_slice(), columns.clone(), &options)),
+            None => format::events(format, &bytes, &options),
+        };
+        let records = records.map(|record| record.map_err(|error| error.in_file(&name)));
         report.add(store.import(&recording, records, |so_far| {
             bar.set_length(before + so_far.total());
             ControlFlow::Continue(())
@@ -56,14 +53,23 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
-pub(crate) fn options(source: &Source, now: Timestamp) -> Options {
+/// The names of a table's columns, where the command line has them.
+fn columns(format: Format, map: Option<&str>) -> Result<Option<ColumnMap>, CliError> {
+    let Some(map) = map else { return Ok(None) };
+    if format != Format::Csv {
+        return Err(CliError::Usage("--columns is for --from csv".to_owned()));
+    }
+    let read = map.parse::<ColumnMap>().map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Some(read))
+}
+
+fn options(source: &Source, now: Timestamp) -> Options {
     Options {
         instance: source.instance.clone(),
         region: source.region.as_ref().map(|region| region.to_uppercase()),
         own: source.own.clone(),
         own_numbers: source.own_number.clone(),
         received_at: Some(now),
-        ..Options::default()
     }
 }
 
