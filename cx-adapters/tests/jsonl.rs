@@ -1,11 +1,5 @@
 //! cx's own format, line by line.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a binary of tests: a panic is a failing test"
-)]
-
 use cx_adapters::{LINE_LIMIT, Options, jsonl};
 use cx_core::event::{Event, Kind, Source};
 use cx_core::ids::EventKey;

@@ -365,7 +365,8 @@ fn sample_several_references_headers_with_an_invalid_id_and_no_date() {
     let event = mail::events(&mail, &dated).next().unwrap().unwrap();
     let conversation = event.conversation.unwrap();
     assert_eq!(conversation.key.as_str(), "mail:help/thread/foo@bar.net");
-    let aliases: Vec<_> = conversation.aliases.iter().map(|key| key.as_str()).collect();
+    let aliases: Vec<_> =
+        conversation.aliases.iter().map(cx_core::ids::ConversationKey::as_str).collect();
     assert_eq!(
         aliases,
         ["mail:help/thread/baz@bar.net", "mail:help/thread/105647271315.NCV17523@x263.net"]
@@ -425,8 +426,11 @@ fn expected(line: &str) -> BTreeSet<BTreeSet<usize>> {
     threads
 }
 
+/// The numbers of the messages of each thread.
+type Threads = BTreeSet<BTreeSet<usize>>;
+
 /// The mails of an imaptest sample and its answers, in their order.
-fn imaptest(name: &str) -> Option<(Vec<Event>, Vec<BTreeSet<BTreeSet<usize>>>)> {
+fn imaptest(name: &str) -> Option<(Vec<Event>, Vec<Threads>)> {
     let script = sample(&format!("email_threads/dovecot_imaptest/{name}"))?;
     let mailbox = sample(&format!("email_threads/dovecot_imaptest/{name}.mbox"))?;
     let script = String::from_utf8(script).unwrap().to_lowercase();

@@ -1,11 +1,16 @@
 //! What crosses crates, in one test binary.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a binary of tests: a panic is a failing test"
 )]
 
+mod architecture;
+mod context_answers;
 mod identity_laws;
 mod identity_traps;
+mod payload_laws;
 mod store_laws;

@@ -86,7 +86,12 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             .collect(),
         feedback: view.feedback(feedback, &mut left_out),
         incidents: incidents(&events),
-        journeys: facts.journeys.clone(),
+        // Internal steps are among those of a journey.
+        journeys: if options.audience == Audience::Customer {
+            Vec::new()
+        } else {
+            facts.journeys.clone()
+        },
         behaviour: behaviour(&events, options.items),
         measures: measures(&events, options.as_of),
         provenance: Provenance {
@@ -246,13 +251,13 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// `internal` never reaches the customer.
+    /// `internal` never reaches the customer, nor those who write campaigns.
     fn may_see(&self, event: &Event) -> bool {
         match self.options.audience {
-            Audience::Customer => {
+            Audience::Customer | Audience::Marketing => {
                 event.visibility == Visibility::Public && !matches!(event.kind, Kind::Note(_))
             }
-            Audience::Agent | Audience::Marketing | Audience::Model => true,
+            Audience::Agent | Audience::Model => true,
         }
     }
 
