@@ -60,6 +60,22 @@ fn the_tables_we_ship_give_these_events() {
 }
 
 #[test]
+fn the_table_and_the_map_in_the_documentation_are_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/import.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let block = |start: &str| {
+        let (_, block) = page.split_once(start).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    };
+    let events = read(block("```csv\n").as_bytes(), "");
+    assert!(events.len() == 2 && events.iter().all(Result::is_ok));
+    assert_eq!(block("```text\n").parse::<ColumnMap>().unwrap(), NL.parse().unwrap());
+    for name in csv::Column::NAMES {
+        assert!(page.contains(&format!("`{name}`")), "{name} is not documented");
+    }
+}
+
+#[test]
 fn an_error_names_the_line_the_column_and_the_value() {
     let errors: Vec<String> = read(&ours("calls.csv"), "")
         .into_iter()
