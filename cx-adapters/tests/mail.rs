@@ -3,7 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that panics fails, as it should"
+    reason = "a binary of tests: a panic is a failing test"
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
