@@ -18,7 +18,8 @@ use serde_json::{Map, Value};
 
 use crate::{Options, Record, RecordError};
 
-pub use columns::{Column, ColumnMap, ColumnMapError, Columns};
+use columns::Columns;
+pub use columns::{Column, ColumnMap, ColumnMapError};
 use rows::{Row, Rows};
 
 /// The longest row that is read, in bytes: 1 MiB.

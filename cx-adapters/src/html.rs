@@ -1,7 +1,7 @@
 //! The readable text of HTML.
 
-/// The text of an HTML fragment, without links' addresses; where it cannot be read, the HTML
-/// itself with its tags cut out.
+/// The text of HTML, without links' addresses, quotations marked with `>`; where it cannot be
+/// read, the HTML with its tags cut out.
 pub(crate) fn text(html: &str) -> String {
     html2text::config::plain_no_decorate()
         .string_from_read(html.as_bytes(), 100_000)

@@ -25,7 +25,7 @@ pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Ite
 }
 
 /// The same from a reader: one line at a time is in memory, none longer than
-/// [`LINE_LIMIT`](crate::LINE_LIMIT).
+/// [`LINE_LIMIT`].
 pub fn read<'a>(
     reader: impl BufRead + 'a,
     _options: &'a Options,

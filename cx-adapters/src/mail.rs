@@ -69,7 +69,9 @@ fn single(reader: impl Read) -> Result<Option<Stored>, RecordError> {
         let problem = format!("a mail of more than {MESSAGE_LIMIT} bytes");
         return Err(RecordError::new(problem));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map_or(bytes.clone(), <[u8]>::to_vec);
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        drop(bytes.drain(..3));
+    }
     let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
     Ok((!is_empty).then_some(Stored { line: 1, bytes, envelope: None }))
 }

@@ -26,7 +26,26 @@ fn errors(bytes: &[u8]) -> Vec<String> {
 #[test]
 fn the_lines_we_ship_give_these_events() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/payloads/jsonl/events.jsonl");
-    insta::assert_json_snapshot!("events.jsonl", shown(&std::fs::read(path).unwrap()));
+    insta::assert_snapshot!(
+        "events.jsonl",
+        serde_json::to_string_pretty(&shown(&std::fs::read(path).unwrap())).unwrap()
+    );
+}
+
+#[test]
+fn the_event_in_the_documentation_is_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/import.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (_, block) = page.split_once("```json\n").unwrap();
+    let line = block.split("```").next().unwrap().replace('\n', " ");
+    let read = shown(line.as_bytes());
+    assert_eq!(read.len(), 1);
+    let mut written: Value = serde_json::from_str(&line).unwrap();
+    // Instants are written in UTC, with the offset beside; what is the rule is not written.
+    written["occurred_at"] = "2026-03-04T09:02:00Z".into();
+    written["utc_offset"] = "+01:00".into();
+    written["who"][1]["assurance"] = "channel_proved".into();
+    assert_eq!(read[0], written);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use cx_adapters::{Options, Record, mail};
 use cx_core::actor::ActorType;
 use cx_core::event::mail::{Bounce, Machine};
 use cx_core::event::{Direction, Event, Kind, TimeOrigin, Visibility};
+use cx_core::ids::ConversationKey;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -81,7 +82,7 @@ fn the_mails_we_ship_give_these_events() {
         "form.eml",
         "late_and_eight_bit.eml",
     ] {
-        insta::assert_json_snapshot!(name, shown(&ours(name)));
+        insta::assert_snapshot!(name, serde_json::to_string_pretty(&shown(&ours(name))).unwrap());
     }
 }
 
@@ -365,8 +366,7 @@ fn sample_several_references_headers_with_an_invalid_id_and_no_date() {
     let event = mail::events(&mail, &dated).next().unwrap().unwrap();
     let conversation = event.conversation.unwrap();
     assert_eq!(conversation.key.as_str(), "mail:help/thread/foo@bar.net");
-    let aliases: Vec<_> =
-        conversation.aliases.iter().map(cx_core::ids::ConversationKey::as_str).collect();
+    let aliases: Vec<_> = conversation.aliases.iter().map(ConversationKey::as_str).collect();
     assert_eq!(
         aliases,
         ["mail:help/thread/baz@bar.net", "mail:help/thread/105647271315.NCV17523@x263.net"]
@@ -374,9 +374,12 @@ fn sample_several_references_headers_with_an_invalid_id_and_no_date() {
     assert_eq!(event.body.unwrap().text, "foo");
 }
 
+/// Mails, counted from 1, by conversation.
+type Threads = BTreeSet<BTreeSet<usize>>;
+
 /// Which mails, counted from 1, are one conversation: joined by keys and aliases, as the store
 /// does.
-fn partition(events: &[Event]) -> BTreeSet<BTreeSet<usize>> {
+fn partition(events: &[Event]) -> Threads {
     let mut of_key: BTreeMap<String, usize> = BTreeMap::new();
     let mut groups: Vec<BTreeSet<usize>> = Vec::new();
     for (position, event) in events.iter().enumerate() {
@@ -402,7 +405,7 @@ fn partition(events: &[Event]) -> BTreeSet<BTreeSet<usize>> {
 }
 
 /// The threads in a line such as `(1 (2 4)(3))(5)`: what stands in one outer bracket is one.
-fn expected(line: &str) -> BTreeSet<BTreeSet<usize>> {
+fn expected(line: &str) -> Threads {
     let (mut depth, mut threads, mut current, mut number) =
         (0, BTreeSet::new(), BTreeSet::new(), String::new());
     for character in line.chars() {
@@ -425,9 +428,6 @@ fn expected(line: &str) -> BTreeSet<BTreeSet<usize>> {
     }
     threads
 }
-
-/// The numbers of the messages of each thread.
-type Threads = BTreeSet<BTreeSet<usize>>;
 
 /// The mails of an imaptest sample and its answers, in their order.
 fn imaptest(name: &str) -> Option<(Vec<Event>, Vec<Threads>)> {
@@ -527,7 +527,7 @@ proptest! {
         })
     ) {
         let there = partition(&mails);
-        let back: BTreeSet<BTreeSet<usize>> = partition(&of(&mails, &order))
+        let back: Threads = partition(&of(&mails, &order))
             .into_iter()
             .map(|thread| thread.into_iter().map(|position| order[position - 1]).collect())
             .collect();

@@ -292,7 +292,7 @@ fn delimiter(text: &str) -> Result<u8, ColumnMapError> {
 
 /// A table's columns, by what they mean.
 #[derive(Debug, Clone)]
-pub struct Columns {
+pub(super) struct Columns {
     /// The names in the header line.
     pub(super) names: Vec<String>,
     positions: BTreeMap<Column, Vec<usize>>,

@@ -28,7 +28,7 @@ fn joined(message: &Message<'_>, parts: &[u32]) -> String {
     let parts = parts.iter().filter_map(|part| message.part(*part));
     let texts = parts.filter_map(|part| match &part.body {
         PartType::Text(text) => Some(readable(text)),
-        PartType::Html(html) => Some(readable(&of_html(html))),
+        PartType::Html(html) => Some(readable(&crate::html::text(html))),
         PartType::Binary(_)
         | PartType::InlineBinary(_)
         | PartType::Message(_)
@@ -42,17 +42,6 @@ fn joined(message: &Message<'_>, parts: &[u32]) -> String {
 fn readable(text: &str) -> String {
     let text = text.replace("\r\n", "\n").replace(['\r', '\u{0}'], "");
     text.trim_start_matches(['\n', ' ', '\u{feff}']).trim_end().to_owned()
-}
-
-/// The text of HTML, quotations marked with `>`; where it cannot be read, its tags cut out.
-fn of_html(html: &str) -> String {
-    let text = html2text::config::plain_no_decorate().string_from_read(html.as_bytes(), 100_000);
-    text.unwrap_or_else(|_| {
-        let parts = html.split('<').enumerate().map(|(position, part)| {
-            if position == 0 { part } else { part.split_once('>').map_or("", |(_, text)| text) }
-        });
-        parts.collect()
-    })
 }
 
 /// The files that came with the mail, in its order.

@@ -181,7 +181,8 @@ pub(super) fn decoded(raw: &str) -> String {
     }
 }
 
-fn mailboxes(raw: &str) -> Vec<Mailbox> {
+/// Whoever a header lists. Entries without an address are left out.
+pub(super) fn mailboxes(raw: &str) -> Vec<Mailbox> {
     let line = format!("{raw}\n");
     let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else {
         return Vec::new();

@@ -9,7 +9,7 @@ use mail_parser::Message;
 use serde_json::{Map, Value};
 
 use super::date::Moment;
-use super::headers::{Headers, parsed, readable};
+use super::headers::{Headers, mailboxes, parsed, readable};
 use super::mbox::Stored;
 use super::thread::{self, Thread};
 use super::{body, date, people, report};
@@ -17,11 +17,6 @@ use crate::{Options, Record, RecordError};
 
 /// Headers that say what other fields of the event say.
 const MAPPED: &[&str] = &[
-    "from",
-    "to",
-    "cc",
-    "bcc",
-    "reply-to",
     "subject",
     "date",
     "message-id",
@@ -33,6 +28,10 @@ const MAPPED: &[&str] = &[
     "content-disposition",
     "content-length",
 ];
+
+/// Headers with people: what they say is elsewhere where all of them are among those whom the
+/// event names.
+const PEOPLE: &[&str] = &["from", "to", "cc", "bcc", "reply-to"];
 
 /// Headers that servers add on the way and mailboxes keep for themselves: they differ from copy to
 /// copy of one mail, so they are no part of it.
@@ -163,7 +162,6 @@ impl Mail<'_> {
         event.channel = Channel::Email;
         event.utc_offset = self.moment.offset;
         event.occurred_at_origin = self.origin;
-        event.extra = self.extra();
         Ok(event)
     }
 
@@ -180,6 +178,7 @@ impl Mail<'_> {
         event.conversation = Some(self.conversation(thread)?);
         event.body = body::of(self.message);
         event.attachments = body::attachments(self.message);
+        event.extra = self.extra(&event);
         Ok(event)
     }
 
@@ -210,21 +209,24 @@ impl Mail<'_> {
                 .filter(|_| report.thread.is_some())
                 .or(conversation.reply_to);
             event.conversation = Some(conversation);
+            event.extra = self.extra(&event);
             events.push(event);
         }
         Ok(events)
     }
 
     /// The headers that nothing else holds, in the order of the mail.
-    fn extra(&self) -> Map<String, Value> {
+    fn extra(&self, event: &Event) -> Map<String, Value> {
         let headers: Vec<Value> = self
             .headers
             .all()
-            .filter(|(name, _)| {
+            .filter(|(name, value)| {
                 let name = name.to_ascii_lowercase();
-                !MAPPED.contains(&name.as_str())
-                    && !OF_THE_COPY.contains(&name.as_str())
-                    && !OF_THE_COPY_START.iter().any(|start| name.starts_with(start))
+                let is_told = MAPPED.contains(&name.as_str())
+                    || PEOPLE.contains(&name.as_str()) && are_named(value, event);
+                let is_of_the_copy = OF_THE_COPY.contains(&name.as_str())
+                    || OF_THE_COPY_START.iter().any(|start| name.starts_with(start));
+                !is_told && !is_of_the_copy
             })
             .map(|(name, value)| Value::Array(vec![name.into(), value.into()]))
             .collect();
@@ -234,4 +236,14 @@ impl Mail<'_> {
         }
         extra
     }
+}
+
+/// Whether the event names all people in a header: as its actor, or by their addresses.
+fn are_named(header: &str, event: &Event) -> bool {
+    let people = mailboxes(header);
+    !people.is_empty()
+        && people.iter().all(|one| {
+            event.actor.id.as_deref() == Some(one.address.as_str())
+                || event.who.iter().any(|claim| claim.raw() == one.address)
+        })
 }

@@ -34,10 +34,14 @@ pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
     let is_outside = recipients.iter().any(|(_, mailbox)| !is_ours(mailbox));
     let mail = Mail { headers, options, recipients };
     match (from, replies) {
-        (Some(from), Some(replies)) if is_ours(&from) && !is_outside && !is_ours(&replies) => {
+        (Some(from), Some(replies))
+            if is_ours(&from) && !is_forged(headers) && !is_outside && !is_ours(&replies) =>
+        {
             mail.passed_on(&replies)
         }
-        (Some(from), _) if is_ours(&from) => mail.sent_by_us(from, is_outside),
+        (Some(from), _) if is_ours(&from) && !is_forged(headers) => {
+            mail.sent_by_us(from, is_outside)
+        }
         (from, replies) => mail.sent_to_us(from, replies),
     }
 }
@@ -87,8 +91,9 @@ impl Mail<'_> {
             || is_of_a_list(self.headers, self.options);
         let kind = match &from {
             _ if is_automatic => ActorType::Automation,
-            Some(_) => ActorType::Customer,
-            None => ActorType::Unknown,
+            Some(from) if !self.options.is_own_address(&from.address) => ActorType::Customer,
+            // Nobody, or somebody who is not who they say.
+            Some(_) | None => ActorType::Unknown,
         };
         let mut who = Vec::new();
         if let Some(from) = &from {
@@ -184,10 +189,7 @@ fn is_proved(headers: Headers<'_>, address: &str) -> bool {
         return false;
     }
     let results = without_comments(&results).to_ascii_lowercase();
-    let Some(dmarc) = results.split(';').map(str::trim).find(|part| part.starts_with("dmarc"))
-    else {
-        return false;
-    };
+    let Some(dmarc) = dmarc_of(&results) else { return false };
     let mut words = dmarc.split_whitespace();
     let is_passed = words.next() == Some("dmarc=pass");
     let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
@@ -197,6 +199,18 @@ fn is_proved(headers: Headers<'_>, address: &str) -> bool {
         domain.is_some_and(|domain| domain == named || domain.ends_with(&format!(".{named}")))
     });
     is_passed && is_same
+}
+
+/// Whether the last server found that the sender's domain does not vouch for the mail.
+fn is_forged(headers: Headers<'_>) -> bool {
+    let results = headers.raw("authentication-results").into_iter().next().unwrap_or_default();
+    let results = without_comments(&results).to_ascii_lowercase();
+    dmarc_of(&results).is_some_and(|dmarc| dmarc.split_whitespace().next() == Some("dmarc=fail"))
+}
+
+/// The part about DMARC.
+fn dmarc_of(results: &str) -> Option<&str> {
+    results.split(';').map(str::trim).find(|part| part.starts_with("dmarc="))
 }
 
 /// A header's value without what stands in round brackets.
@@ -257,6 +271,13 @@ mod tests {
             "out agent to=jan@example.nl cc=b@example.nl",
         );
         check("From: eva@acme.example\nTo: help@acme.example", "none agent");
+    }
+
+    #[test]
+    fn a_mail_that_only_says_it_is_from_us_is_from_nobody() {
+        let forged =
+            "From: eva@acme.example\nTo: jan@example.nl\nAuthentication-Results: mx; dmarc=fail";
+        check(forged, "in unknown to=jan@example.nl");
     }
 
     #[test]
