@@ -1,0 +1,283 @@
+//! `cx.Event`: one thing that happened.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDateTime, PyDict, PyTuple, PyType};
+use serde_json::{Map, Value};
+
+use crate::convert::{self, Zone};
+use crate::error::BindingError;
+use crate::fields::Fields;
+
+/// One thing that happened: a message, a call, an order, an opened mail.
+///
+/// Events do not change. They come out of a store, or are read from the JSON of `docs/model.md`.
+///
+/// Examples
+/// --------
+/// >>> import cxcontext as cx
+/// >>> event = cx.Event.from_dict({
+/// ...     "key": "crm:acme/call/1", "source": {"system": "crm", "instance": "acme"},
+/// ...     "kind": "call", "channel": "phone", "direction": "in",
+/// ...     "occurred_at": "2026-03-04T10:02:00+01:00",
+/// ...     "who": [{"ns": "phone", "value": "+31612345678"}],
+/// ... })
+/// >>> event.channel, event.occurred_at.isoformat(), event.who[0].value
+/// ('phone', '2026-03-04T09:02:00+00:00', '+31612345678')
+#[derive(Debug)]
+#[pyclass(module = "cxcontext", frozen)]
+pub(crate) struct Event {
+    inner: Arc<cx_core::event::Event>,
+}
+
+impl Event {
+    /// The event as Python sees it.
+    pub(crate) fn new(inner: cx_core::event::Event) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The event as Rust sees it.
+    pub(crate) fn inner(&self) -> &cx_core::event::Event {
+        &self.inner
+    }
+}
+
+#[pymethods]
+impl Event {
+    /// Read an event from a dict of the canonical form.
+    ///
+    /// Parameters
+    /// ----------
+    /// event : Mapping[str, object]
+    ///     The fields; aware datetimes are welcome wherever an instant stands.
+    /// tz : str or zoneinfo.ZoneInfo, optional
+    ///     The zone of datetimes that carry none.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidEventError
+    ///     A field is missing or malformed; ``field`` says which.
+    #[classmethod]
+    #[pyo3(signature = (event, *, tz=None))]
+    fn from_dict(
+        _class: &Bound<'_, PyType>,
+        event: &Bound<'_, PyAny>,
+        tz: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Self, BindingError> {
+        Ok(Self::new(read(event, Zone::from_python(tz)?.as_ref())?))
+    }
+
+    /// Read an event from its JSON.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidEventError
+    ///     The text is not JSON, or a field is missing or malformed.
+    #[classmethod]
+    fn from_json(_class: &Bound<'_, PyType>, text: &str) -> Result<Self, BindingError> {
+        let json: Map<String, Value> =
+            serde_json::from_str(text).map_err(|error| cx_core::event::FieldError {
+                pointer: String::new(),
+                value: None,
+                problem: format!("not a JSON object: {error}"),
+            })?;
+        Ok(Self::new(cx_core::event::Event::from_json(json)?))
+    }
+
+    /// What makes two deliveries of one record the same event.
+    #[getter]
+    fn key(&self) -> &str {
+        self.inner.key.as_str()
+    }
+
+    /// The version of the object at its source, if it can change.
+    #[getter]
+    fn rev(&self) -> Option<&str> {
+        self.inner.rev.as_deref()
+    }
+
+    /// What happened: ``message``, ``order.placed``, ``custom.visit``.
+    #[getter]
+    fn kind(&self) -> String {
+        self.inner.kind.name().into_owned()
+    }
+
+    /// Where it happened: ``email``, ``phone``, ``chat``.
+    #[getter]
+    fn channel(&self) -> String {
+        self.inner.channel.name().into_owned()
+    }
+
+    /// ``in`` from the customer, ``out`` to the customer, or ``none``.
+    #[getter]
+    fn direction(&self) -> &'static str {
+        self.inner.direction.name()
+    }
+
+    /// ``public``, or ``internal`` where the customer could not see it.
+    #[getter]
+    fn visibility(&self) -> &'static str {
+        match self.inner.visibility {
+            cx_core::event::Visibility::Public => "public",
+            cx_core::event::Visibility::Internal => "internal",
+        }
+    }
+
+    /// When it happened: an aware datetime in UTC.
+    #[getter]
+    fn occurred_at<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDateTime>> {
+        convert::datetime(py, self.inner.occurred_at)
+    }
+
+    /// The offset from UTC with which that instant was written, such as ``+01:00``.
+    #[getter]
+    fn utc_offset(&self) -> Option<String> {
+        self.inner.utc_offset.map(|offset| offset.to_string())
+    }
+
+    /// The order among events of one source that carry the same instant.
+    #[getter]
+    fn seq(&self) -> Option<u64> {
+        self.inner.seq
+    }
+
+    /// The name of the person it is about, as written.
+    #[getter]
+    fn name(&self) -> Option<&str> {
+        self.inner.name.as_deref()
+    }
+
+    /// What was written or said; ``None`` where there is no text.
+    #[getter]
+    fn text(&self) -> Option<&str> {
+        self.inner.body.as_ref().map(|body| body.text.as_str())
+    }
+
+    /// Where the record comes from: ``system``, ``instance``, ``object``, ``id``.
+    #[getter]
+    fn source(&self) -> Fields {
+        let source = serde_json::to_value(&self.inner.source);
+        whole(source.unwrap_or_default(), &["system", "instance", "object", "id"])
+    }
+
+    /// Who did it: ``type``, ``id``, ``name``.
+    #[getter]
+    fn actor(&self) -> Fields {
+        let actor = serde_json::to_value(&self.inner.actor);
+        whole(actor.unwrap_or_default(), &["type", "id", "name"])
+    }
+
+    /// The conversation it belongs to: ``key``, ``subject``, ``reply_to``, ``aliases``.
+    #[getter]
+    fn conversation(&self) -> Option<Fields> {
+        let conversation = serde_json::to_value(self.inner.conversation.as_ref()?);
+        let names = ["key", "subject", "reply_to", "aliases"];
+        Some(whole(conversation.unwrap_or_default(), &names))
+    }
+
+    /// What was written or said: ``text``, ``whole``, ``html_ref``, ``lang``, ``truncated``.
+    #[getter]
+    fn body(&self) -> Option<Fields> {
+        let body = serde_json::to_value(self.inner.body.as_ref()?);
+        let names = ["text", "whole", "html_ref", "lang", "truncated"];
+        Some(whole(body.unwrap_or_default(), &names))
+    }
+
+    /// Whom it is about: identifiers with ``ns``, ``scope``, ``value``, ``role``, ``assurance``.
+    #[getter]
+    fn who<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let names =
+            ["ns", "scope", "value", "region", "role", "assurance", "shared", "on_behalf_of"];
+        let claims = self.inner.who.iter().map(|claim| {
+            let claim = serde_json::to_value(claim).unwrap_or_default();
+            whole(claim, &names)
+        });
+        PyTuple::new(py, claims.collect::<Vec<_>>())
+    }
+
+    /// The files that came with it: ``name``, ``media_type``, ``size``, ``sha256``, ``url``.
+    #[getter]
+    fn attachments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let names = ["name", "media_type", "size", "sha256", "url"];
+        let files = self.inner.attachments.iter().map(|file| {
+            let file = serde_json::to_value(file).unwrap_or_default();
+            whole(file, &names)
+        });
+        PyTuple::new(py, files.collect::<Vec<_>>())
+    }
+
+    /// The fields that only such a kind has, as a new dict.
+    #[getter]
+    fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        convert::object_to_python(py, &self.inner.kind.to_json())
+    }
+
+    /// What the source had beyond all this, verbatim, as a new dict.
+    #[getter]
+    fn extra<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        convert::object_to_python(py, &self.inner.extra)
+    }
+
+    /// The event in its canonical form, as plain Python that ``json.dumps`` takes.
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        convert::object_to_python(py, &self.inner.to_json())
+    }
+
+    /// The event in its canonical form, as JSON on one line.
+    fn to_json(&self) -> String {
+        Value::Object(self.inner.to_json()).to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        let event = &*self.inner;
+        let direction = match event.direction {
+            cx_core::event::Direction::None => String::new(),
+            direction @ (cx_core::event::Direction::In | cx_core::event::Direction::Out) => {
+                format!(" {}", direction.name())
+            }
+        };
+        let (key, kind, channel) = (event.key.as_str(), event.kind.name(), event.channel.name());
+        format!("Event({key:?}, {kind} {channel}{direction}, {})", event.occurred_at)
+    }
+
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| self.inner == other.get().inner)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.inner.key.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((py.get_type::<Self>().getattr("from_json")?, (self.to_json(),)))
+    }
+}
+
+/// Reads one record that Python hands over: an [`Event`] or a dict of the canonical form.
+pub(crate) fn read(
+    record: &Bound<'_, PyAny>,
+    zone: Option<&Zone>,
+) -> Result<cx_core::event::Event, cx_core::event::FieldError> {
+    if let Ok(event) = record.cast::<Event>() {
+        return Ok(event.get().inner().clone());
+    }
+    let mut json = convert::object(record, zone)?;
+    convert::localise(&mut json, zone)?;
+    cx_core::event::Event::from_json(json)
+}
+
+/// The part with every field it can have: those that are empty are `None`.
+fn whole(part: Value, names: &[&str]) -> Fields {
+    let mut map = match part {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    };
+    for name in names {
+        map.entry(*name).or_insert(Value::Null);
+    }
+    Fields::of(Arc::new(Value::Object(map)))
+}
