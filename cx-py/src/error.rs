@@ -22,6 +22,9 @@ pub(crate) enum BindingError {
         /// What is wrong with it, and what would be right.
         problem: String,
     },
+    /// An Arrow stream cannot be read or made.
+    #[error("{0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
     /// Python raised it: pass it on.
     #[error(transparent)]
     Python(#[from] PyErr),
@@ -101,6 +104,7 @@ impl From<BindingError> for PyErr {
             BindingError::Argument { argument, value, .. } => {
                 InvalidArgumentError::new_err((message, argument, value))
             }
+            BindingError::Arrow(_) => InvalidEventError::new_err((message,)),
             BindingError::Python(error) => error,
         }
     }
