@@ -189,7 +189,7 @@ fn instant(at: &Bound<'_, PyDateTime>, zone: Option<&Zone>) -> Result<String, Fi
                 .and_then(|at| at.call_method0("isoformat"))
                 .and_then(|text| text.extract())
                 .map_err(|_| malformed(&text, "not a date and time"))?;
-            Ok(text)
+            Ok(text.replace("+00:00", "Z"))
         }
     }
 }

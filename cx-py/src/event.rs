@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict, PyTuple, PyType};
-use serde_json::{Map, Value};
+use pyo3::types::{PyDateTime, PyDict, PyString, PyTuple, PyType};
+use serde_json::{Map, Value, json};
 
 use crate::convert::{self, Zone};
 use crate::error::BindingError;
@@ -159,40 +159,43 @@ impl Event {
     #[getter]
     fn source(&self) -> Fields {
         let source = serde_json::to_value(&self.inner.source);
-        whole(source.unwrap_or_default(), &["system", "instance", "object", "id"])
+        let empty = json!({"system": "", "instance": "", "object": "", "id": ""});
+        whole(source.unwrap_or_default(), empty)
     }
 
     /// Who did it: ``type``, ``id``, ``name``.
     #[getter]
     fn actor(&self) -> Fields {
         let actor = serde_json::to_value(&self.inner.actor);
-        whole(actor.unwrap_or_default(), &["type", "id", "name"])
+        whole(actor.unwrap_or_default(), json!({"type": "unknown", "id": null, "name": null}))
     }
 
     /// The conversation it belongs to: ``key``, ``subject``, ``reply_to``, ``aliases``.
     #[getter]
     fn conversation(&self) -> Option<Fields> {
         let conversation = serde_json::to_value(self.inner.conversation.as_ref()?);
-        let names = ["key", "subject", "reply_to", "aliases"];
-        Some(whole(conversation.unwrap_or_default(), &names))
+        let empty = json!({"key": "", "subject": null, "reply_to": null, "aliases": []});
+        Some(whole(conversation.unwrap_or_default(), empty))
     }
 
     /// What was written or said: ``text``, ``whole``, ``html_ref``, ``lang``, ``truncated``.
     #[getter]
     fn body(&self) -> Option<Fields> {
         let body = serde_json::to_value(self.inner.body.as_ref()?);
-        let names = ["text", "whole", "html_ref", "lang", "truncated"];
-        Some(whole(body.unwrap_or_default(), &names))
+        let empty = json!({
+            "text": "", "whole": null, "html_ref": null, "lang": null, "truncated": false,
+        });
+        Some(whole(body.unwrap_or_default(), empty))
     }
 
     /// Whom it is about: identifiers with ``ns``, ``scope``, ``value``, ``role``, ``assurance``.
     #[getter]
     fn who<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let names =
-            ["ns", "scope", "value", "region", "role", "assurance", "shared", "on_behalf_of"];
         let claims = self.inner.who.iter().map(|claim| {
             let claim = serde_json::to_value(claim).unwrap_or_default();
-            whole(claim, &names)
+            let empty =
+                json!({"scope": "", "region": null, "shared": false, "on_behalf_of": false});
+            whole(claim, empty)
         });
         PyTuple::new(py, claims.collect::<Vec<_>>())
     }
@@ -200,10 +203,12 @@ impl Event {
     /// The files that came with it: ``name``, ``media_type``, ``size``, ``sha256``, ``url``.
     #[getter]
     fn attachments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let names = ["name", "media_type", "size", "sha256", "url"];
         let files = self.inner.attachments.iter().map(|file| {
             let file = serde_json::to_value(file).unwrap_or_default();
-            whole(file, &names)
+            let empty = json!({
+                "name": null, "media_type": null, "size": null, "sha256": null, "url": null,
+            });
+            whole(file, empty)
         });
         PyTuple::new(py, files.collect::<Vec<_>>())
     }
@@ -230,7 +235,7 @@ impl Event {
         Value::Object(self.inner.to_json()).to_string()
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let event = &*self.inner;
         let direction = match event.direction {
             cx_core::event::Direction::None => String::new(),
@@ -238,8 +243,9 @@ impl Event {
                 format!(" {}", direction.name())
             }
         };
-        let (key, kind, channel) = (event.key.as_str(), event.kind.name(), event.channel.name());
-        format!("Event({key:?}, {kind} {channel}{direction}, {})", event.occurred_at)
+        let key = PyString::new(py, event.key.as_str()).repr()?;
+        let (kind, channel) = (event.kind.name(), event.channel.name());
+        Ok(format!("Event({key}, {kind} {channel}{direction}, {})", event.occurred_at))
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
@@ -270,14 +276,13 @@ pub(crate) fn read(
     cx_core::event::Event::from_json(json)
 }
 
-/// The part with every field it can have: those that are empty are `None`.
-fn whole(part: Value, names: &[&str]) -> Fields {
-    let mut map = match part {
-        Value::Object(map) => map,
-        _ => Map::new(),
-    };
-    for name in names {
-        map.entry(*name).or_insert(Value::Null);
+/// The part with every field it can have: what is not said stands as in `empty`.
+fn whole(part: Value, empty: Value) -> Fields {
+    match (part, empty) {
+        (Value::Object(part), Value::Object(mut fields)) => {
+            fields.extend(part);
+            Fields::of(Arc::new(Value::Object(fields)))
+        }
+        (part, _) => Fields::of(Arc::new(part)),
     }
-    Fields::of(Arc::new(Value::Object(map)))
 }

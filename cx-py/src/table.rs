@@ -188,7 +188,7 @@ fn flat(event: &Event) -> Map<String, Value> {
         rest.remove(gone);
     }
     split(&mut rest, &mut row, "source", SOURCE);
-    split(&mut rest, &mut row, "actor", &ACTOR[1..]);
+    split(&mut rest, &mut row, "actor", ACTOR);
     split(&mut rest, &mut row, "conversation", CONVERSATION);
     split(&mut rest, &mut row, "body", BODY);
     for (column, namespace) in [("email", Namespace::Email), ("phone", Namespace::Phone)] {
@@ -212,7 +212,7 @@ pub(crate) const SOURCE: Parts = &[
     ("object", "source_object"),
     ("id", "source_id"),
 ];
-/// The columns of `actor`; the first is never missing.
+/// The columns of `actor`.
 pub(crate) const ACTOR: Parts = &[("type", "actor"), ("id", "actor_id"), ("name", "actor_name")];
 /// The columns of `conversation`.
 pub(crate) const CONVERSATION: Parts =
@@ -225,9 +225,6 @@ fn split(rest: &mut Map<String, Value>, row: &mut Map<String, Value>, part: &str
     let Some(Value::Object(mut fields)) = rest.remove(part) else { return };
     for (field, column) in parts {
         row.extend(fields.remove(*field).map(|value| ((*column).to_owned(), value)));
-    }
-    if part == "actor" {
-        fields.remove("type");
     }
     if !fields.is_empty() {
         rest.insert(part.to_owned(), Value::Object(fields));
