@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
 };
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 
 use crate::error::BindingError;
 use crate::event::Event;
@@ -52,6 +52,32 @@ impl Zone {
             Some(format!("{}{sign}{hours:02}:{minutes:02}", zoned.datetime()))
         } else {
             Some(zoned.timestamp().to_string())
+        }
+    }
+}
+
+/// What the caller says about records that do not say it themselves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Defaults {
+    /// The zone of instants without one.
+    pub(crate) zone: Option<Zone>,
+    source: Option<Value>,
+}
+
+impl Defaults {
+    /// A zone, and a source as in `crm` or `crm:acme`.
+    pub(crate) fn new(zone: Option<Zone>, source: Option<&str>) -> Self {
+        let source = source.map(|source| match source.split_once(':') {
+            Some((system, instance)) => json!({"system": system, "instance": instance}),
+            None => json!({"system": source}),
+        });
+        Self { zone, source }
+    }
+
+    /// Gives an event that names no source this one.
+    pub(crate) fn fill(&self, json: &mut Map<String, Value>) {
+        if let Some(source) = &self.source {
+            json.entry("source").or_insert_with(|| source.clone());
         }
     }
 }

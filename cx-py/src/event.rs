@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict, PyString, PyTuple, PyType};
 use serde_json::{Map, Value, json};
 
-use crate::convert::{self, Zone};
+use crate::convert::{self, Defaults, Zone};
 use crate::error::BindingError;
 use crate::fields::Fields;
 
@@ -54,19 +54,23 @@ impl Event {
     ///     The fields; aware datetimes are welcome wherever an instant stands.
     /// tz : str or zoneinfo.ZoneInfo, optional
     ///     The zone of datetimes that carry none.
+    /// source : str, optional
+    ///     The source of an event that names none: ``"crm"`` or ``"crm:acme"``.
     ///
     /// Raises
     /// ------
     /// InvalidEventError
     ///     A field is missing or malformed; ``field`` says which.
     #[classmethod]
-    #[pyo3(signature = (event, *, tz=None))]
+    #[pyo3(signature = (event, *, tz=None, source=None))]
     fn from_dict(
         _class: &Bound<'_, PyType>,
         event: &Bound<'_, PyAny>,
         tz: Option<&Bound<'_, PyAny>>,
+        source: Option<&str>,
     ) -> Result<Self, BindingError> {
-        Ok(Self::new(read(event, Zone::from_python(tz)?.as_ref())?))
+        let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        Ok(Self::new(read(event, &defaults)?))
     }
 
     /// Read an event from its JSON.
@@ -266,13 +270,15 @@ impl Event {
 /// Reads one record that Python hands over: an [`Event`] or a dict of the canonical form.
 pub(crate) fn read(
     record: &Bound<'_, PyAny>,
-    zone: Option<&Zone>,
+    defaults: &Defaults,
 ) -> Result<cx_core::event::Event, cx_core::event::FieldError> {
     if let Ok(event) = record.cast::<Event>() {
         return Ok(event.get().inner().clone());
     }
+    let zone = defaults.zone.as_ref();
     let mut json = convert::object(record, zone)?;
     convert::localise(&mut json, zone)?;
+    defaults.fill(&mut json);
     cx_core::event::Event::from_json(json)
 }
 

@@ -10,6 +10,8 @@ mod convert;
 mod fields;
 mod event;
 mod table;
+mod incoming;
+mod events;
 mod report;
 mod store;
 mod context;
@@ -23,6 +25,8 @@ mod _native {
 
     #[pymodule_export]
     use super::event::Event;
+    #[pymodule_export]
+    use super::events::{EventIterator, Events};
     #[pymodule_export]
     use super::fields::Fields;
 

@@ -3,6 +3,7 @@
 //! One row is one event. Text columns hold what an event has once; `who`, `data`, `attachments`,
 //! `extra` and `rest` hold JSON, so that a table that is read back gives the very same events.
 
+mod stream;
 pub(crate) mod rows;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -161,7 +162,7 @@ impl Builder {
 }
 
 /// The event by column. What has no column of its own is in `rest`.
-fn flat(event: &Event) -> Map<String, Value> {
+pub(crate) fn flat(event: &Event) -> Map<String, Value> {
     let mut rest = event.to_json();
     let mut row = Map::new();
     for name in [

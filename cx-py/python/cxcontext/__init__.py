@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from cxcontext._native import Event, Fields, __version__
+from cxcontext._native import Event, Events, Fields, __version__
 from cxcontext.exceptions import (
     CorruptStoreError,
     CxError,
@@ -27,6 +27,7 @@ __all__ = [
     "CorruptStoreError",
     "CxError",
     "Event",
+    "Events",
     "Fields",
     "ForeignFileError",
     "InvalidArgumentError",

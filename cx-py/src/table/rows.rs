@@ -3,40 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::cast::{AsArray, as_primitive_array};
-use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::types::{
     Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use cx_core::event::Event;
 use cx_core::time::Timestamp;
 use jiff::civil;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyCapsuleMethods};
+use pyo3::types::PyCapsule;
 use serde_json::{Map, Number, Value};
 
+use super::stream::Stream;
 use super::{ACTOR, BODY, CONVERSATION, Column, Holds, Parts, SOURCE};
-use crate::convert::Zone;
+use crate::convert::{Defaults, Zone};
 use crate::error::{BindingError, RowError};
 
 /// Columns that cx writes into a table and that say nothing when they come back.
 const DERIVED: &[&str] = &["customer", "recorded_at"];
 
-/// What the caller says about rows that do not say it themselves.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Defaults {
-    /// The zone of instants without one.
-    pub(crate) zone: Option<Zone>,
-    /// Where rows come from that name no source.
-    pub(crate) source: Option<Value>,
-}
-
 /// A foreign Arrow stream, read batch by batch.
 pub(crate) struct Rows {
-    reader: RecordBatchStreamReader,
+    stream: Stream,
     defaults: Defaults,
     row: u64,
 }
@@ -47,24 +38,15 @@ impl Rows {
         capsule: &Bound<'_, PyCapsule>,
         defaults: Defaults,
     ) -> Result<Self, BindingError> {
-        let stream = capsule.pointer_checked(Some(c"arrow_array_stream"))?;
-        // SAFETY: the capsule has the name that the Arrow PyCapsule interface reserves for a
-        // pointer to an initialised `ArrowArrayStream`, and it is alive for the whole call.
-        // `from_raw` moves the stream out and leaves a released one behind, as that interface
-        // asks of a consumer, so nothing is dropped twice.
-        #[expect(unsafe_code, reason = "the Arrow C stream interface hands over a raw pointer")]
-        let stream = unsafe {
-            FFI_ArrowArrayStream::from_raw(stream.as_ptr().cast::<FFI_ArrowArrayStream>())
-        };
-        let reader = RecordBatchStreamReader::try_new(stream)?;
-        let rows = Self { reader, defaults, row: 0 };
+        let stream = Stream::from_capsule(capsule)?;
+        let rows = Self { stream, defaults, row: 0 };
         rows.check_columns()?;
         Ok(rows)
     }
 
     /// Columns that are none of ours: their cells are kept in `extra`.
     pub(crate) fn unmapped(&self) -> Vec<String> {
-        let schema = self.reader.schema();
+        let schema = self.stream.schema();
         let names = schema.fields().iter().map(|field| field.name().clone());
         names.filter(|name| column(name).is_none() && !DERIVED.contains(&&**name)).collect()
     }
@@ -74,7 +56,7 @@ impl Rows {
         &mut self,
     ) -> Option<Result<Vec<Result<Event, RowError>>, BindingError>> {
         loop {
-            let batch = match self.reader.next()? {
+            let batch = match self.stream.next()? {
                 Ok(batch) => batch,
                 Err(error) => return Some(Err(error.into())),
             };
@@ -113,8 +95,8 @@ impl Rows {
         }
         let mut json = object(cells.remove("rest"));
         let mut extra = object(cells.remove("extra"));
-        if let Some(source) = &self.defaults.source {
-            json.entry("source").or_insert_with(|| source.clone());
+        if !cells.contains_key("source_system") {
+            self.defaults.fill(&mut json);
         }
         join(&mut json, &mut cells, &mut extra, "source", SOURCE);
         join(&mut json, &mut cells, &mut extra, "actor", ACTOR);
@@ -157,6 +139,12 @@ impl Rows {
             (Holds::Text, Value::Number(number)) if number.is_i64() || number.is_u64() => {
                 return Ok(number.to_string().into());
             }
+            // And whole numbers are floats in pandas, as soon as one is missing.
+            (Holds::Count, Value::Number(number)) if number.is_f64() => {
+                let whole = number.to_string();
+                let whole = whole.strip_suffix(".0").and_then(|whole| whole.parse::<u64>().ok());
+                return whole.map(Value::from).ok_or_else(|| "not a whole number".to_owned());
+            }
             (Holds::Text | Holds::Instant | Holds::Count, _) => return Ok(value),
         }
         let value = match value {
@@ -180,7 +168,7 @@ impl Rows {
 
     /// What is wrong with the table as a whole is said once, before any row is read.
     fn check_columns(&self) -> Result<(), BindingError> {
-        let schema = self.reader.schema();
+        let schema = self.stream.schema();
         let mut seen = BTreeSet::new();
         for field in schema.fields() {
             if !seen.insert(field.name().as_str()) {
