@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 import pytest
-from records import BARE, CALL, STORY
 
 import cxcontext as cx
+from records import BARE, CALL, STORY
 
 EVENTS = [cx.Event.from_dict(record) for record in STORY]
 UTC = dt.timezone.utc

@@ -215,11 +215,11 @@ def test_fields_read_by_name_and_by_item() -> None:
     assert "sistem" not in source
     assert source.get("sistem", 1) == 1
     with pytest.raises(AttributeError, match="there are: id, instance, object, system"):
-        source.sistem  # noqa: B018
+        getattr(source, "sistem")  # noqa: B009
     with pytest.raises(KeyError):
         source["sistem"]
     with pytest.raises(AttributeError):
-        source.system = "x"
+        source.system = "x"  # type: ignore[misc]
     assert repr(source) == "Fields(id='', instance='acme', object='', system='crm')"
 
 

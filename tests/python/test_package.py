@@ -27,9 +27,7 @@ def test_importing_cx_imports_no_other_library() -> None:
 
 def test_importing_cx_takes_less_than_a_tenth_of_a_second() -> None:
     # CPU time, the best of three processes: other work on the machine is not what is measured.
-    code = (
-        "import time; t = time.process_time(); import cxcontext; print(time.process_time() - t)"
-    )
+    code = "import time; t = time.process_time(); import cxcontext; print(time.process_time() - t)"
     assert min(float(python(code)) for _ in range(3)) < 0.1
 
 
@@ -66,3 +64,10 @@ def test_every_error_is_a_cx_error_and_the_builtin_people_catch(
 
 def test_all_errors_are_exported() -> None:
     assert set(exceptions.__all__) <= set(cx.__all__)
+
+
+def test_show_versions_names_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    cx.show_versions()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"cxcontext {cx.__version__}"
+    assert [line.split()[0] for line in lines[2:]] == ["duckdb", "pandas", "polars", "pyarrow"]

@@ -1,8 +1,7 @@
-"""The customer-context engine: who is this, and what do we already know?
+"""Who is this, and what do we already know.
 
->>> import cxcontext as cx
->>> cx.__name__
-'cxcontext'
+cx keeps what customers did and said on every channel in one file, and answers about any of them
+with everything that is known, how it is known, and since when.
 """
 
 from __future__ import annotations
@@ -40,4 +39,23 @@ __all__ = [
     "StoreLockedError",
     "TenantError",
     "__version__",
+    "show_versions",
 ]
+
+
+def show_versions() -> None:
+    """Print the versions of cx, of Python and of the libraries that read its tables.
+
+    Put this into a bug report. Nothing but versions is printed, and no library is imported.
+    """
+    import importlib.metadata
+    import platform
+
+    print(f"cxcontext {__version__}")
+    print(f"python    {platform.python_version()} ({platform.platform()})")
+    for library in ("duckdb", "pandas", "polars", "pyarrow"):
+        try:
+            version = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            version = "-"
+        print(f"{library:<9} {version}")

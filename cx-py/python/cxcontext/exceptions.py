@@ -37,9 +37,7 @@ class InvalidArgumentError(CxError, ValueError):
         What was given, as text.
     """
 
-    def __init__(
-        self, message: str, argument: str | None = None, value: str | None = None
-    ) -> None:
+    def __init__(self, message: str, argument: str | None = None, value: str | None = None) -> None:
         super().__init__(message)
         self.argument = argument
         self.value = value
