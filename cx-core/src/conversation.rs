@@ -1,1 +1,559 @@
 //! Conversations: what is being talked of, and who waits on whom.
+//!
+//! A [`Conversation`] is folded from its events in timeline order. Where the source keeps the
+//! state (tickets, chats), its word counts; where it keeps none (mail threads, calls), the state
+//! follows from who spoke last. A state that the source reaches by an unusual way is kept and
+//! noted as an anomaly: an import never fails for it.
+
+pub mod state;
+
+use serde::Serialize;
+
+use crate::actor::ActorType;
+use crate::channel::Channel;
+use crate::event::conversation::{Handover, Party, PartyType, State};
+use crate::event::talk::CallOutcome;
+use crate::event::{Direction, Event, Kind, Source, Visibility};
+use crate::ids::{ConversationKey, EventKey};
+use crate::time::Timestamp;
+
+pub use state::{IllegalTransition, Lifecycle};
+
+/// Who has to act before the conversation can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum WaitingOn {
+    /// The business.
+    Us,
+    /// The customer.
+    Customer,
+    /// Somebody else.
+    Third,
+}
+
+/// The last thing somebody said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastMessage {
+    /// The event.
+    pub event: EventKey,
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub channel: Channel,
+    /// Which way.
+    pub direction: Direction,
+    /// Who, as a type.
+    pub actor: ActorType,
+    /// Who, by name.
+    pub actor_name: Option<String>,
+    /// The text; `None` where there is none, or it was taken out.
+    pub text: Option<String>,
+}
+
+/// A promise that is not kept yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// What is promised: a metric of a service level, or the words of a promised call.
+    pub what: String,
+    /// By when.
+    pub due_at: Option<Timestamp>,
+    /// Who promised it.
+    pub by: Option<String>,
+}
+
+/// A hand-over and when it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HandedOver {
+    /// When.
+    pub at: Timestamp,
+    /// The event.
+    pub event: EventKey,
+    /// From whom to whom, why, and what is known.
+    pub handover: Handover,
+    /// When a person first answered or took it afterwards; `None` while nobody has.
+    pub accepted_at: Option<Timestamp>,
+}
+
+/// From opening, or reopening, to resolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cycle {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The customer's first message or call in it.
+    pub asked_at: Option<Timestamp>,
+    /// The first answer by a person after that.
+    pub answered_at: Option<Timestamp>,
+    /// The first answer by a bot or model after that.
+    pub bot_answered_at: Option<Timestamp>,
+    /// When it was resolved.
+    pub resolved_at: Option<Timestamp>,
+}
+
+/// A step of the state that is not in the table of `docs/model.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Anomaly {
+    /// The event that made it.
+    pub event: EventKey,
+    /// What was unusual.
+    pub transition: IllegalTransition,
+}
+
+/// A conversation as its events leave it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conversation {
+    /// Its key.
+    pub key: ConversationKey,
+    /// Where it was held.
+    pub source: Source,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// On which channels people talked in it, in the order of first use.
+    pub channels: Vec<Channel>,
+    /// Who has to act.
+    pub state: State,
+    /// What the source calls that state.
+    pub native_state: Option<String>,
+    /// Since when it is in that state.
+    pub since: Timestamp,
+    /// Why it is in that state, as the source says.
+    pub reason: Option<String>,
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// How often it was opened again.
+    pub reopened: u32,
+    /// The person who has it.
+    pub assignee: Option<Party>,
+    /// The team that has it.
+    pub team: Option<Party>,
+    /// Its priority, as the source has it.
+    pub priority: Option<String>,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
+    /// Who has to act before it can go on; `None` where nobody has to.
+    pub waiting_on: Option<WaitingOn>,
+    /// Since when.
+    pub waiting_since: Option<Timestamp>,
+    /// The last thing somebody said to somebody.
+    pub last: Option<LastMessage>,
+    /// Promises that are not kept yet, by due time.
+    pub promises: Vec<Promise>,
+    /// The last hand-over of the current cycle.
+    pub handover: Option<HandedOver>,
+    /// The conversation it lives on in.
+    pub merged_into: Option<String>,
+    /// From opening or reopening to resolution, in order; at least one.
+    pub cycles: Vec<Cycle>,
+    /// How many messages and calls the customer's side made.
+    pub n_contacts: u32,
+    /// Unusual steps of the state.
+    pub anomalies: Vec<Anomaly>,
+}
+
+/// Folds the events of one conversation, in timeline order.
+#[derive(Debug, Clone)]
+pub struct ConversationFold {
+    key: ConversationKey,
+    built: Option<Building>,
+}
+
+#[derive(Debug, Clone)]
+struct Building {
+    conversation: Conversation,
+    /// Whether the source keeps the state.
+    mirrored: bool,
+    /// The customer's first message that no person has answered.
+    unanswered_since: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    bot_spoke_last: bool,
+    last_message_id: Option<String>,
+    before_removal: Option<State>,
+}
+
+impl ConversationFold {
+    /// A fold that has seen nothing.
+    pub const fn new(key: ConversationKey) -> Self {
+        Self { key, built: None }
+    }
+
+    /// Takes the next event, however the source got there.
+    pub fn push(&mut self, event: &Event) {
+        let key = &self.key;
+        self.built.get_or_insert_with(|| Building::new(key.clone(), event)).take(event);
+    }
+
+    /// Takes the next event.
+    ///
+    /// # Errors
+    /// [`IllegalTransition`] where cx keeps the state and the event would leave the table. The
+    /// event then changes nothing.
+    pub fn apply(&mut self, event: &Event, lifecycle: Lifecycle) -> Result<(), IllegalTransition> {
+        if let (Lifecycle::Own, Some(to)) = (lifecycle, named_state(event)) {
+            let from = self.built.as_ref().map_or(State::New, |built| built.conversation.state);
+            state::check(from, to)?;
+        }
+        self.push(event);
+        Ok(())
+    }
+
+    /// The conversation as the events leave it; `None` if there were none.
+    pub fn finish(self) -> Option<Conversation> {
+        self.built.map(Building::finish)
+    }
+}
+
+/// The conversation with this key, folded from its events in timeline order.
+pub fn fold(key: ConversationKey, events: &[&Event]) -> Option<Conversation> {
+    let mut fold = ConversationFold::new(key);
+    for event in events {
+        fold.push(event);
+    }
+    fold.finish()
+}
+
+/// The state that an event names.
+const fn named_state(event: &Event) -> Option<State> {
+    match &event.kind {
+        Kind::ConversationStatus(status) => Some(status.to),
+        Kind::ConversationMerged(_) => Some(State::Merged),
+        Kind::ConversationSpam(_) => Some(State::Spam),
+        Kind::ConversationDeleted(_) => Some(State::Deleted),
+        _ => None,
+    }
+}
+
+impl Building {
+    fn new(key: ConversationKey, event: &Event) -> Self {
+        let cycle = Cycle {
+            started_at: event.occurred_at,
+            asked_at: None,
+            answered_at: None,
+            bot_answered_at: None,
+            resolved_at: None,
+        };
+        let conversation = Conversation {
+            key,
+            source: event.source.clone(),
+            subject: None,
+            channels: Vec::new(),
+            state: State::New,
+            native_state: None,
+            since: event.occurred_at,
+            reason: None,
+            opened_at: event.occurred_at,
+            reopened: 0,
+            assignee: None,
+            team: None,
+            priority: None,
+            tags: Vec::new(),
+            waiting_on: None,
+            waiting_since: None,
+            last: None,
+            promises: Vec::new(),
+            handover: None,
+            merged_into: None,
+            cycles: vec![cycle],
+            n_contacts: 0,
+            anomalies: Vec::new(),
+        };
+        Self {
+            conversation,
+            mirrored: false,
+            unanswered_since: None,
+            answered_at: None,
+            bot_spoke_last: false,
+            last_message_id: None,
+            before_removal: None,
+        }
+    }
+
+    fn take(&mut self, event: &Event) {
+        if let Some(subject) = event.conversation.as_ref().and_then(|c| c.subject.as_ref())
+            && self.conversation.subject.is_none()
+        {
+            self.conversation.subject = Some(subject.clone());
+        }
+        if event.kind.is_talk() && event.visibility == Visibility::Public {
+            self.take_talk(event);
+            return;
+        }
+        match &event.kind {
+            Kind::ConversationOpened(opened) => {
+                self.conversation.priority.clone_from(&opened.priority);
+                self.conversation.assignee.clone_from(&opened.assignee);
+                self.conversation.team.clone_from(&opened.team);
+                self.tag(&opened.tags);
+                self.conversation.source = event.source.clone();
+                if let Some(state) = opened.state {
+                    self.mirrored = true;
+                    self.conversation.native_state.clone_from(&opened.native);
+                    self.conversation.state = state;
+                    self.conversation.since = event.occurred_at;
+                }
+            }
+            Kind::ConversationStatus(status) => {
+                self.mirrored = true;
+                self.enter(event, status.to);
+                self.conversation.native_state.clone_from(&status.native);
+                self.conversation.reason.clone_from(&status.reason);
+            }
+            Kind::ConversationAssigned(assigned) => {
+                self.conversation.assignee.clone_from(&assigned.to);
+                if assigned.team.is_some() {
+                    self.conversation.team.clone_from(&assigned.team);
+                }
+                let is_person = assigned.to.as_ref().is_some_and(|to| to.kind == PartyType::Agent);
+                if is_person {
+                    self.accept(event.occurred_at);
+                }
+                if is_person && self.conversation.state == State::New {
+                    self.enter(event, State::Open);
+                }
+            }
+            Kind::ConversationHandover(handover) => {
+                self.conversation.handover = Some(HandedOver {
+                    at: event.occurred_at,
+                    event: event.key.clone(),
+                    handover: handover.clone(),
+                    accepted_at: handover.accepted_at,
+                });
+                let to_bot = handover
+                    .to
+                    .as_ref()
+                    .is_some_and(|to| matches!(to.kind, PartyType::Bot | PartyType::Ai));
+                if !self.mirrored && self.conversation.state == State::Bot && !to_bot {
+                    self.enter(event, State::Open);
+                }
+            }
+            Kind::ConversationMerged(merged) => {
+                self.conversation.merged_into.clone_from(&merged.into);
+                self.enter(event, State::Merged);
+            }
+            Kind::ConversationSpam(_) => self.remove(event, State::Spam),
+            Kind::ConversationDeleted(_) => self.remove(event, State::Deleted),
+            Kind::ConversationRestored(_) => {
+                if let Some(before) = self.before_removal.take() {
+                    self.enter(event, before);
+                }
+            }
+            Kind::ConversationSubject(changed) => {
+                self.conversation.subject.clone_from(&changed.to);
+            }
+            Kind::ConversationPriority(changed) => {
+                self.conversation.priority.clone_from(&changed.to);
+            }
+            Kind::ConversationTagged(tags) => self.tag(&tags.tags),
+            Kind::ConversationUntagged(tags) => {
+                self.conversation.tags.retain(|tag| !tags.tags.contains(tag));
+            }
+            Kind::SlaApplied(sla) | Kind::SlaWarned(sla) => {
+                self.fulfil(&sla.metric);
+                self.promise(&sla.metric, sla.due_at, None);
+            }
+            Kind::SlaMet(sla) | Kind::SlaBreached(sla) => self.fulfil(&sla.metric),
+            Kind::CallbackPromised(call) => {
+                let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
+                self.promise(&what, call.due_at, event.actor.name.clone());
+            }
+            Kind::CallbackDone(call) => {
+                let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
+                self.fulfil(&what);
+            }
+            Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction) => {
+                self.correct(&correction.target, None);
+            }
+            Kind::MessageEdited(correction) => {
+                let text = event.body.as_ref().map(|body| body.text.clone());
+                self.correct(&correction.target, text);
+            }
+            _ => {}
+        }
+    }
+
+    fn take_talk(&mut self, event: &Event) {
+        let at = event.occurred_at;
+        if !self.conversation.channels.contains(&event.channel) {
+            self.conversation.channels.push(event.channel.clone());
+        }
+        let automatic = event.actor.kind == ActorType::Automation;
+        if !automatic {
+            self.conversation.last = Some(LastMessage {
+                event: event.key.clone(),
+                at,
+                channel: event.channel.clone(),
+                direction: event.direction,
+                actor: event.actor.kind,
+                actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
+                text: event.body.as_ref().map(|body| body.text.clone()),
+            });
+            self.last_message_id = match &event.kind {
+                Kind::Message(message) => message.message_id.clone(),
+                _ => None,
+            };
+        }
+        if event.is_from_customer() {
+            self.conversation.n_contacts = self.conversation.n_contacts.saturating_add(1);
+            self.hear_customer(event);
+        } else if event.is_agent_answer() {
+            self.unanswered_since = None;
+            self.bot_spoke_last = false;
+            self.answered_at = Some(at);
+            self.accept(at);
+            if let Some(cycle) = self.conversation.cycles.last_mut()
+                && cycle.asked_at.is_some()
+            {
+                cycle.answered_at.get_or_insert(at);
+            }
+            let answered = self.conversation.state.is_open();
+            if !self.mirrored && answered {
+                self.enter(event, State::WaitingCustomer);
+            }
+        } else if event.actor.kind.is_bot() && event.direction == Direction::Out {
+            self.bot_spoke_last = true;
+            self.answered_at = Some(at);
+            if let Some(cycle) = self.conversation.cycles.last_mut()
+                && cycle.asked_at.is_some()
+            {
+                cycle.bot_answered_at.get_or_insert(at);
+            }
+            if !self.mirrored && self.conversation.state == State::New {
+                self.enter(event, State::Bot);
+            }
+        }
+        if let Kind::Call(call) = &event.kind
+            && !self.mirrored
+        {
+            self.end_call(event, call.outcome);
+        }
+    }
+
+    fn hear_customer(&mut self, event: &Event) {
+        let at = event.occurred_at;
+        self.unanswered_since.get_or_insert(at);
+        self.bot_spoke_last = false;
+        if !self.mirrored {
+            match self.conversation.state {
+                State::Resolved | State::WaitingCustomer | State::WaitingThird | State::Snoozed => {
+                    self.enter(event, State::Open);
+                }
+                State::New
+                | State::Bot
+                | State::Open
+                | State::Closed
+                | State::Merged
+                | State::Spam
+                | State::Deleted => {}
+            }
+        }
+        if let Some(cycle) = self.conversation.cycles.last_mut() {
+            cycle.asked_at.get_or_insert(at);
+        }
+    }
+
+    /// A call that somebody took is done with; one that nobody took waits for us.
+    fn end_call(&mut self, event: &Event, outcome: Option<CallOutcome>) {
+        if outcome == Some(CallOutcome::Answered) {
+            self.unanswered_since = None;
+            if let Some(cycle) = self.conversation.cycles.last_mut()
+                && cycle.asked_at.is_some()
+            {
+                cycle.answered_at.get_or_insert(event.occurred_at);
+            }
+            self.enter(event, State::Resolved);
+        }
+    }
+
+    /// Goes to another state, and notes a way that is not in the table.
+    fn enter(&mut self, event: &Event, to: State) {
+        let from = self.conversation.state;
+        if from == to {
+            return;
+        }
+        if let Err(transition) = state::check(from, to) {
+            self.conversation.anomalies.push(Anomaly { event: event.key.clone(), transition });
+        }
+        let at = event.occurred_at;
+        if !from.is_open() && to.is_open() {
+            self.conversation.reopened = self.conversation.reopened.saturating_add(1);
+            self.conversation.handover = None;
+            self.conversation.cycles.push(Cycle {
+                started_at: at,
+                asked_at: None,
+                answered_at: None,
+                bot_answered_at: None,
+                resolved_at: None,
+            });
+        }
+        if from.is_open() && !to.is_open() {
+            self.unanswered_since = None;
+            if let Some(cycle) = self.conversation.cycles.last_mut() {
+                cycle.resolved_at = Some(at);
+            }
+        }
+        self.conversation.state = to;
+        self.conversation.native_state = None;
+        self.conversation.reason = None;
+        self.conversation.since = at;
+    }
+
+    fn remove(&mut self, event: &Event, to: State) {
+        self.before_removal = Some(self.conversation.state);
+        self.enter(event, to);
+    }
+
+    fn accept(&mut self, at: Timestamp) {
+        if let Some(handover) = &mut self.conversation.handover {
+            handover.accepted_at.get_or_insert(at);
+        }
+    }
+
+    fn tag(&mut self, tags: &[String]) {
+        self.conversation.tags.extend(tags.iter().cloned());
+        self.conversation.tags.sort();
+        self.conversation.tags.dedup();
+    }
+
+    fn promise(&mut self, what: &str, due_at: Option<Timestamp>, by: Option<String>) {
+        self.conversation.promises.push(Promise { what: what.to_owned(), due_at, by });
+    }
+
+    fn fulfil(&mut self, what: &str) {
+        self.conversation.promises.retain(|promise| promise.what != what);
+    }
+
+    fn correct(&mut self, target: &str, text: Option<String>) {
+        let Some(last) = &mut self.conversation.last else { return };
+        if last.event.as_str() == target || self.last_message_id.as_deref() == Some(target) {
+            last.text = text;
+        }
+    }
+
+    fn finish(mut self) -> Conversation {
+        let conversation = &mut self.conversation;
+        conversation.promises.sort_by(|a, b| {
+            (a.due_at.is_none(), a.due_at, &a.what).cmp(&(b.due_at.is_none(), b.due_at, &b.what))
+        });
+        let answered = self.answered_at.unwrap_or(conversation.since);
+        let waiting = match conversation.state {
+            State::New | State::Bot | State::Open => Some(match self.unanswered_since {
+                Some(since) if !self.bot_spoke_last || conversation.state != State::Bot => {
+                    (WaitingOn::Us, since)
+                }
+                Some(_) => (WaitingOn::Customer, answered),
+                None if self.answered_at.is_some() => (WaitingOn::Customer, answered),
+                None => (WaitingOn::Us, conversation.since),
+            }),
+            State::WaitingCustomer => Some((WaitingOn::Customer, answered)),
+            State::WaitingThird => Some((WaitingOn::Third, conversation.since)),
+            State::Snoozed
+            | State::Resolved
+            | State::Closed
+            | State::Merged
+            | State::Spam
+            | State::Deleted => None,
+        };
+        conversation.waiting_on = waiting.map(|(on, _)| on);
+        conversation.waiting_since = waiting.map(|(_, since)| since);
+        self.conversation
+    }
+}

@@ -1,1 +1,178 @@
 //! Outbound mail: what was sent, and what became of it.
+
+use std::collections::BTreeMap;
+
+use crate::event::mail::{Bounce, Machine, MailEvent};
+use crate::event::{Direction, Event, Kind};
+use crate::identifier::Namespace;
+use crate::time::{Micros, Timestamp};
+
+/// An outbound mail and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OutboundMail {
+    /// Its id: the `Message-ID` where there is one.
+    pub id: String,
+    /// Its subject line.
+    pub subject: Option<String>,
+    /// The campaign it was sent by.
+    pub campaign: Option<String>,
+    /// The address it went to.
+    pub address: Option<String>,
+    /// When it was sent; when it was first heard of, if nothing says so.
+    pub sent_at: Option<Timestamp>,
+    /// When it arrived.
+    pub delivered_at: Option<Timestamp>,
+    /// How often a person opened it.
+    pub opened_by_human: u32,
+    /// How often a program opened it.
+    pub opened_by_machine: u32,
+    /// How often it was opened by nobody knows whom.
+    pub opened_by_unknown: u32,
+    /// When it was last opened.
+    pub last_opened_at: Option<Timestamp>,
+    /// Why an opening by nobody knows whom may have been a program's: a hint, never a fact.
+    pub machine_hint: Option<String>,
+    /// The links that were clicked, in the order of the first click.
+    pub clicked: Vec<String>,
+    /// How it came back.
+    pub bounced: Option<Bounce>,
+    /// Whether it was never sent.
+    pub dropped: bool,
+    /// Why it came back, or was never sent.
+    pub reason: Option<String>,
+    /// Whether it made somebody want no more of its kind.
+    pub unsubscribed: bool,
+    /// Whether it was called spam.
+    pub complained: bool,
+}
+
+/// How soon after delivery an opening hints at a program.
+const TOO_SOON: Micros = Micros::SECOND.times(2);
+
+/// Folds outbound mail, in timeline order.
+#[derive(Debug, Clone, Default)]
+pub struct OutboundFold(BTreeMap<String, OutboundMail>);
+
+impl OutboundFold {
+    /// Takes an event; those that are not about outbound mail change nothing.
+    pub fn push(&mut self, event: &Event) {
+        let at = event.occurred_at;
+        match &event.kind {
+            Kind::Message(message)
+                if event.direction == Direction::Out
+                    && event.channel == crate::channel::Channel::Email =>
+            {
+                let Some(id) = &message.message_id else { return };
+                let subject = message.subject.clone().or_else(|| {
+                    event
+                        .conversation
+                        .as_ref()
+                        .and_then(|conversation| conversation.subject.clone())
+                });
+                let mail = self.mail(id, event);
+                mail.sent_at = Some(at);
+                mail.subject = subject.or_else(|| mail.subject.take());
+                if message.campaign.is_some() {
+                    mail.campaign.clone_from(&message.campaign);
+                }
+            }
+            Kind::MailQueued(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                mail.sent_at.get_or_insert(at);
+            }
+            Kind::MailDelivered(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                mail.delivered_at.get_or_insert(at);
+            }
+            Kind::MailOpened(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                let opened = match data.machine {
+                    Machine::Yes => &mut mail.opened_by_machine,
+                    Machine::No => &mut mail.opened_by_human,
+                    Machine::Unknown => &mut mail.opened_by_unknown,
+                };
+                *opened = opened.saturating_add(1);
+                mail.last_opened_at = Some(at);
+                if data.machine == Machine::Unknown && mail.machine_hint.is_none() {
+                    let soon =
+                        mail.delivered_at.is_some_and(|delivered| at - delivered <= TOO_SOON);
+                    let hint = soon.then(|| "opened within two seconds of delivery".to_owned());
+                    mail.machine_hint = data.machine_hint.clone().or(hint);
+                }
+            }
+            Kind::MailClicked(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                let url = data.url.clone().unwrap_or_default();
+                if !mail.clicked.contains(&url) {
+                    mail.clicked.push(url);
+                }
+            }
+            Kind::MailBounced(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                mail.bounced = Some(data.bounce.unwrap_or(Bounce::Hard));
+                mail.reason.clone_from(&data.reason);
+            }
+            Kind::MailDropped(data) => {
+                let Some(mail) = self.of(data, event) else { return };
+                mail.dropped = true;
+                mail.reason.clone_from(&data.reason);
+            }
+            Kind::MailComplained(data) => {
+                if let Some(mail) = self.of(data, event) {
+                    mail.complained = true;
+                }
+            }
+            Kind::MailUnsubscribed(data) => {
+                if let Some(mail) = self.of(data, event) {
+                    mail.unsubscribed = true;
+                }
+            }
+            Kind::MailResubscribed(data) => {
+                if let Some(mail) = self.of(data, event) {
+                    mail.unsubscribed = false;
+                }
+            }
+            Kind::MailDeferred(data) => {
+                self.of(data, event);
+            }
+            _ => {}
+        }
+    }
+
+    fn of(&mut self, data: &MailEvent, event: &Event) -> Option<&mut OutboundMail> {
+        let id = data.mail_id.clone()?;
+        let mail = self.mail(&id, event);
+        if data.subject.is_some() {
+            mail.subject.clone_from(&data.subject);
+        }
+        if data.campaign.is_some() {
+            mail.campaign.clone_from(&data.campaign);
+        }
+        Some(mail)
+    }
+
+    fn mail(&mut self, id: &str, event: &Event) -> &mut OutboundMail {
+        let id = id.trim_start_matches('<').trim_end_matches('>');
+        let mail = self.0.entry(id.to_owned()).or_default();
+        id.clone_into(&mut mail.id);
+        if mail.address.is_none() {
+            let claim = event
+                .person_claims()
+                .into_iter()
+                .find(|claim| *claim.identifier().namespace() == Namespace::Email);
+            mail.address = claim.map(|claim| claim.raw().to_owned());
+        }
+        mail
+    }
+
+    /// The mails, newest first.
+    pub fn finish(self) -> Vec<OutboundMail> {
+        let mut mails: Vec<OutboundMail> = self.0.into_values().collect();
+        for mail in &mut mails {
+            let heard = mail.delivered_at.or(mail.last_opened_at);
+            mail.sent_at = mail.sent_at.or(heard);
+        }
+        mails.sort_by(|a, b| (b.sent_at, &b.id).cmp(&(a.sent_at, &a.id)));
+        mails
+    }
+}

@@ -1,1 +1,45 @@
-//! Placeholder.
+//! Customer timelines and contexts kept in one SQLite file.
+//!
+//! Facts go in with [`Store::ingest`], in any order and any number of times; [`Store::context`]
+//! gives everything that is known of a customer. The facts are never rewritten; who is who is
+//! derived from them, in the same transaction, and can be derived again at any time
+//! ([`Store::check`] does, and compares).
+//!
+//! ```
+//! use cx_core::context::ContextOptions;
+//! use cx_core::identifier::Who;
+//! use cx_store::{Recording, Store};
+//!
+//! let store = Store::open_in_memory()?;
+//! let now = "2026-03-04T10:00:00Z".parse()?;
+//! let call = serde_json::from_str(
+//!     r#"{"key": "pbx/1", "source": {"system": "pbx"}, "kind": "call", "channel": "phone",
+//!         "direction": "in", "occurred_at": "2026-03-04T09:58:00Z", "name": "Jan de Vries",
+//!         "who": [{"ns": "phone", "value": "+31612345678", "role": "from"}]}"#,
+//! )?;
+//! store.ingest(&Recording::new(now, "example"), [call])?;
+//! let context = store.context(&Who::parse("+31 6 1234 5678", None)?, &ContextOptions::at(now))?;
+//! assert_eq!(context.customer.unwrap().name.as_deref(), Some("Jan de Vries"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod error;
+mod schema;
+mod codec;
+mod report;
+mod derived;
+mod waiting;
+mod ingest;
+mod read;
+mod search;
+mod check;
+mod store;
+
+pub use check::CheckReport;
+pub use error::{EngineError, StoreError};
+pub use read::{Cursor, Found, FoundCustomer, Order, TimelinePage, TimelineQuery, Transcript};
+pub use report::{IngestReport, Recording};
+pub use search::{Hit, SearchQuery};
+pub use store::{Events, Store, StoreOptions};
+pub use waiting::Waiting;

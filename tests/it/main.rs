@@ -8,3 +8,4 @@
 
 mod identity_laws;
 mod identity_traps;
+mod store_laws;

@@ -58,8 +58,9 @@ impl Verdict {
         }
     }
 
-    /// The two sides as text; the second is empty where there is only one.
-    fn sides(&self) -> (String, String) {
+    /// The two sides as text; the second is empty where there is only one. The sides of `Same`
+    /// and `Different` come in order.
+    pub fn sides(&self) -> (String, String) {
         match self {
             Self::Same(a, b) | Self::Different(a, b) => {
                 let (a, b) = if a <= b { (a, b) } else { (b, a) };

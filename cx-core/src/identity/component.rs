@@ -52,6 +52,7 @@ pub trait Moments {
 /// The assertions in force: those that are not revoked, ready for look-up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assertions {
+    n_told: u64,
     in_force: BTreeMap<AssertionId, Assertion>,
     alone: BTreeSet<ObservationId>,
     blocked: BTreeSet<Identifier>,
@@ -70,7 +71,8 @@ impl Assertions {
                 revoked_by.entry(target).or_default().push(*id);
             }
         }
-        let mut set = Self::default();
+        let n_told = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let mut set = Self { n_told, ..Self::default() };
         for (id, assertion) in &all {
             if stands(*id, &revoked_by, &mut BTreeSet::new()) {
                 set.admit(*id, assertion.clone());
@@ -122,6 +124,11 @@ impl Assertions {
     /// Whether a person trusts this value to be one person's. A block goes before.
     pub fn trusts(&self, identifier: &Identifier) -> bool {
         self.trusted.contains(identifier) && !self.blocks(identifier)
+    }
+
+    /// How many assertions were told, those not in force too.
+    pub const fn n_told(&self) -> u64 {
+        self.n_told
     }
 
     /// The assertions in force, in the order of their ids.

@@ -1,0 +1,676 @@
+//! Facts into blocks: one scan, the folds side by side, then what each audience may see.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::blocks::{
+    Alert, Asked, Behaviour, CartBlock, ChannelContacts, CommerceBlock, Company, Contact, Contacts,
+    Context, Customer, Due, FactBlock, FeedbackBlock, FieldBlock, Freshness, HandoverBlock,
+    IdentifierBlock, IncidentBlock, LineBlock, LoopBlock, Mail, Match, Measures, MergeBlock,
+    MoneyBlock, NoteBlock, OpenMatter, Opened, OrderBlock, Other, PageBlock, PartyBlock, PartyRef,
+    Provenance, RatingBlock, Said, SourceBlock, Totals,
+};
+use super::facts::{
+    Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, Sharing, Weight,
+};
+use crate::commerce::{CommerceFold, OpenCart, OrderState};
+use crate::conversation::{Conversation, ConversationFold, WaitingOn};
+use crate::event::conversation::{Party, PartyType};
+use crate::event::{Event, Kind, Visibility};
+use crate::feedback::{Feedback, FeedbackFold, LoopState};
+use crate::identifier::{Identifier, Namespace};
+use crate::ids::ConversationKey;
+use crate::outbound::{OutboundFold, OutboundMail};
+use crate::profile::Profile;
+use crate::text::first_words;
+use crate::time::{Micros, Timestamp};
+
+/// Builds the answer. The same facts and options give the same bytes.
+///
+/// Time is O(n log n) for n events.
+pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
+    let view = View { options };
+    let visible = |event: &&Event| event.occurred_at <= options.as_of && view.may_see(event);
+    let events: Vec<&Event> = facts.events.iter().filter(visible).collect();
+    let mut all: Vec<&Event> = events.clone();
+    all.extend(facts.conversation_events.iter().filter(visible));
+    all.sort_by(|a, b| a.timeline_cmp(b));
+    all.dedup_by(|a, b| a.key == b.key);
+    let conversations = conversations(&all, facts);
+    let mut commerce = CommerceFold::default();
+    let mut outbound = OutboundFold::default();
+    let mut feedback = FeedbackFold::default();
+    let mut profile = Profile::default();
+    for event in &events {
+        commerce.push(event);
+        outbound.push(event);
+        feedback.push(event);
+        profile.push(event);
+    }
+    let (profile, feedback) = (profile.finish(), feedback.finish());
+    let mails = outbound.finish();
+    let mut left_out = facts.left_out.clone();
+    let orders = commerce.finish();
+    Context {
+        v: 1,
+        as_of: options.as_of.to_string(),
+        audience: options.audience,
+        r#match: view.matched(facts),
+        customer: facts.customer.as_ref().map(|customer| view.customer(customer, &profile)),
+        alerts: view.alerts(facts, &profile, &events, &mails),
+        open: view.open(&conversations),
+        cases: Vec::new(),
+        handover: view.handover(&conversations),
+        contacts: view.contacts(&all, facts, &mut left_out),
+        commerce: CommerceBlock {
+            cart: orders.cart.map(cart),
+            checkout: orders.checkout.map(cart),
+            totals: Totals {
+                orders: u64::try_from(orders.orders.len()).unwrap_or(u64::MAX),
+                spent: orders
+                    .spent
+                    .iter()
+                    .map(|money| MoneyBlock {
+                        amount: money.amount().to_string(),
+                        currency: money.currency().to_string(),
+                    })
+                    .collect(),
+            },
+            orders: cut(orders.orders, options.items, "orders", &mut left_out)
+                .into_iter()
+                .map(order)
+                .collect(),
+        },
+        mails: cut(mails, options.items, "mails", &mut left_out)
+            .into_iter()
+            .map(|mail| view.mail(mail))
+            .collect(),
+        feedback: view.feedback(feedback, &mut left_out),
+        incidents: incidents(&events),
+        journeys: facts.journeys.clone(),
+        behaviour: behaviour(&events, options.items),
+        measures: measures(&events, options.as_of),
+        provenance: Provenance {
+            sources: facts
+                .sources
+                .iter()
+                .map(|source| Freshness {
+                    system: source.system.clone(),
+                    instance: source.instance.clone(),
+                    last_event: source.last_event.to_string(),
+                    last_import: source.last_import.to_string(),
+                })
+                .collect(),
+            merges: if options.audience == Audience::Customer { Vec::new() } else { merges(facts) },
+            left_out,
+        },
+    }
+}
+
+fn merges(facts: &ContextFacts<'_>) -> Vec<MergeBlock> {
+    let block = |merge: &super::facts::MergeFact| MergeBlock {
+        id: merge.assertion.to_string(),
+        kind: merge.kind.clone(),
+        a: merge.a.clone(),
+        b: merge.b.clone(),
+        at: merge.at.to_string(),
+        by: merge.by.clone(),
+        reason: merge.reason.clone(),
+        reversible: true,
+    };
+    facts.merges.iter().map(block).collect()
+}
+
+/// The conversations of these events, each by its one key, in the order of the keys.
+fn conversations(events: &[&Event], facts: &ContextFacts<'_>) -> Vec<Conversation> {
+    let mut folds: BTreeMap<ConversationKey, ConversationFold> = BTreeMap::new();
+    for event in events {
+        let Some(conversation) = &event.conversation else { continue };
+        let key = (facts.canonical)(&conversation.key);
+        folds.entry(key.clone()).or_insert_with(|| ConversationFold::new(key)).push(event);
+    }
+    folds.into_values().filter_map(ConversationFold::finish).collect()
+}
+
+fn cut<T>(
+    mut items: Vec<T>,
+    most: usize,
+    name: &str,
+    left_out: &mut BTreeMap<String, u64>,
+) -> Vec<T> {
+    if items.len() > most {
+        let n = u64::try_from(items.len() - most).unwrap_or(u64::MAX);
+        *left_out.entry(name.to_owned()).or_insert(0) += n;
+        items.truncate(most);
+    }
+    items
+}
+
+fn cart(cart: OpenCart) -> CartBlock {
+    CartBlock {
+        id: cart.id,
+        at: cart.at.to_string(),
+        total: cart.total.map(|total| total.to_string()),
+        currency: cart.currency.map(|currency| currency.to_string()),
+        lines: cart.lines.iter().map(line).collect(),
+    }
+}
+
+fn line(line: &crate::event::commerce::Line) -> LineBlock {
+    LineBlock {
+        sku: line.sku.clone(),
+        name: line.name.clone(),
+        quantity: line.quantity,
+        price: line.price.map(|price| price.to_string()),
+    }
+}
+
+fn order(order: OrderState) -> OrderBlock {
+    let tracking = order.tracking.into_iter().filter_map(|parcel| parcel.number.or(parcel.url));
+    OrderBlock {
+        id: order.id,
+        name: order.name,
+        at: order.at.to_string(),
+        state: order.state,
+        fulfilment: order.fulfilment,
+        total: order.total.map(|total| total.to_string()),
+        currency: order.currency.map(|currency| currency.to_string()),
+        refunded: order.refunded.map(|refunded| refunded.to_string()),
+        lines: order.lines.iter().map(line).collect(),
+        tracking: tracking.collect(),
+    }
+}
+
+fn incidents(events: &[&Event]) -> Vec<IncidentBlock> {
+    let mut incidents: BTreeMap<&str, IncidentBlock> = BTreeMap::new();
+    for event in events {
+        let (Kind::IncidentOpened(data)
+        | Kind::IncidentAffects(data)
+        | Kind::IncidentResolved(data)
+        | Kind::ProactiveSent(data)) = &event.kind
+        else {
+            continue;
+        };
+        let block = incidents.entry(&data.incident).or_insert_with(|| IncidentBlock {
+            id: data.incident.clone(),
+            title: None,
+            state: "open".to_owned(),
+            told: None,
+            workaround: None,
+        });
+        block.title = data.title.clone().or_else(|| block.title.take());
+        block.workaround = data.workaround.clone().or_else(|| block.workaround.take());
+        if matches!(event.kind, Kind::IncidentResolved(_)) {
+            "resolved".clone_into(&mut block.state);
+        }
+        if matches!(event.kind, Kind::ProactiveSent(_)) {
+            block.told = Some(event.occurred_at.to_string());
+        }
+    }
+    incidents.into_values().collect()
+}
+
+fn behaviour(events: &[&Event], items: usize) -> Behaviour {
+    let page = |event: &&&Event| match &event.kind {
+        Kind::PageViewed(view) | Kind::ScreenViewed(view) => Some(PageBlock {
+            url: view.url.clone().unwrap_or_default(),
+            title: view.title.clone(),
+            at: event.occurred_at.to_string(),
+        }),
+        _ => None,
+    };
+    let recent: Vec<PageBlock> =
+        events.iter().rev().filter_map(|event| page(&event)).take(items).collect();
+    Behaviour { last_page: recent.first().cloned(), recent }
+}
+
+fn measures(events: &[&Event], as_of: Timestamp) -> Measures {
+    let within = |days: i64| {
+        let from = as_of - Micros::DAY.times(days);
+        events.iter().filter(move |event| event.is_from_customer() && event.occurred_at > from)
+    };
+    let mut by_channel: BTreeMap<String, u64> = BTreeMap::new();
+    for event in within(90) {
+        *by_channel.entry(event.channel.to_string()).or_insert(0) += 1;
+    }
+    let preferred = by_channel.iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0)));
+    Measures {
+        contacts_30d: u64::try_from(within(30).count()).unwrap_or(u64::MAX),
+        contacts_90d: u64::try_from(within(90).count()).unwrap_or(u64::MAX),
+        preferred_channel: preferred.map(|(channel, _)| channel.clone()),
+    }
+}
+
+/// What one audience may see, and how.
+struct View<'a> {
+    options: &'a ContextOptions,
+}
+
+impl View<'_> {
+    /// `internal` never reaches the customer.
+    fn may_see(&self, event: &Event) -> bool {
+        match self.options.audience {
+            Audience::Customer => {
+                event.visibility == Visibility::Public && !matches!(event.kind, Kind::Note(_))
+            }
+            Audience::Agent | Audience::Marketing | Audience::Model => true,
+        }
+    }
+
+    /// A text that somebody wrote, shortened; none for marketing.
+    fn text(&self, text: Option<&str>) -> Option<String> {
+        match self.options.audience {
+            Audience::Marketing => None,
+            Audience::Agent | Audience::Customer | Audience::Model => {
+                text.map(|text| first_words(text, self.options.characters))
+            }
+        }
+    }
+
+    fn value(&self, value: &str) -> String {
+        match self.options.audience {
+            Audience::Model => mask(value),
+            Audience::Agent | Audience::Marketing | Audience::Customer => value.to_owned(),
+        }
+    }
+
+    fn matched(&self, facts: &ContextFacts<'_>) -> Match {
+        let is_customer = self.options.audience == Audience::Customer;
+        let asked = |identifier: &Identifier| Asked {
+            ns: identifier.namespace().to_string(),
+            scope: scope(identifier),
+            value: self.value(identifier.key()),
+        };
+        let reasons = facts.customer.as_ref().map(|customer| customer.reasons.clone());
+        let others = facts.others.iter().map(|other| Other {
+            id: other.id.to_string(),
+            name: other.name.clone(),
+            reason: other.reason.clone(),
+        });
+        // Who else there is, and why, is nobody else's business.
+        let private = is_customer || self.options.audience == Audience::Model;
+        Match {
+            by: facts.asked.iter().map(asked).collect(),
+            confidence: facts.confidence,
+            others: if is_customer { Vec::new() } else { others.collect() },
+            reasons: if private { Vec::new() } else { reasons.unwrap_or_default() },
+        }
+    }
+
+    fn customer(&self, customer: &CustomerFacts, profile: &Profile) -> Customer {
+        let inner = matches!(self.options.audience, Audience::Agent | Audience::Model);
+        let timezone = profile.timezone.as_ref().map(|zone| zone.value.clone());
+        let fields = profile.fields.iter().map(|(name, known)| FieldBlock {
+            name: name.clone(),
+            value: known.value.clone(),
+            source: known.source.clone(),
+            at: known.at.to_string(),
+        });
+        let notes = profile.notes.iter().map(|note| NoteBlock {
+            text: first_words(&note.value, self.options.characters),
+            source: note.source.clone(),
+            at: note.at.to_string(),
+        });
+        Customer {
+            id: customer.id.to_string(),
+            name: profile.name.as_ref().map(|name| name.value.clone()),
+            language: profile.language.as_ref().map(|language| language.value.clone()),
+            local_time: timezone.as_deref().and_then(|zone| local(self.options.as_of, zone)),
+            timezone,
+            since: customer.since.to_string(),
+            identifiers: self.identifiers(&customer.identifiers),
+            company: profile.company.as_ref().map(|company| {
+                let (id, name) = company.value.clone();
+                Company { id, name }
+            }),
+            tags: if inner { profile.tags.clone() } else { Vec::new() },
+            fields: if inner { fields.collect() } else { Vec::new() },
+            notes: if inner { notes.collect() } else { Vec::new() },
+        }
+    }
+
+    fn identifiers(&self, facts: &[IdentifierFact]) -> Vec<IdentifierBlock> {
+        let mut facts: Vec<&IdentifierFact> = facts.iter().collect();
+        facts.sort_by(|a, b| {
+            let strength = |fact: &IdentifierFact| {
+                (fact.weight == Weight::Links, fact.assurance, fact.last_seen)
+            };
+            strength(b).cmp(&strength(a)).then_with(|| a.identifier.cmp(&b.identifier))
+        });
+        let mut seen: BTreeSet<&Namespace> = BTreeSet::new();
+        let mut blocks = Vec::new();
+        for fact in facts {
+            let first = seen.insert(fact.identifier.namespace());
+            blocks.push(IdentifierBlock {
+                ns: fact.identifier.namespace().to_string(),
+                scope: scope(&fact.identifier),
+                value: self.value(fact.identifier.key()),
+                verified: fact.assurance,
+                primary: first && fact.weight == Weight::Links,
+                shared: fact.sharing != Sharing::Own,
+                links: fact.weight == Weight::Links,
+                sources: fact.sources.clone(),
+                first_seen: fact.first_seen.to_string(),
+                last_seen: fact.last_seen.to_string(),
+                n_events: fact.n_events,
+            });
+        }
+        blocks
+    }
+
+    fn alerts(
+        &self,
+        facts: &ContextFacts<'_>,
+        profile: &Profile,
+        events: &[&Event],
+        mails: &[OutboundMail],
+    ) -> Vec<Alert> {
+        let mut alerts = Vec::new();
+        if self.options.audience == Audience::Customer {
+            return alerts;
+        }
+        if let Some(blocked) = profile.blocked.as_ref().filter(|blocked| blocked.value) {
+            let text = format!("blocked in {}", blocked.source);
+            alerts.push(alert("blocked", "warn", text, Some(blocked.at), None));
+        }
+        let identifiers = facts.customer.iter().flat_map(|customer| &customer.identifiers);
+        for fact in identifiers {
+            let value = self.value(fact.identifier.key());
+            let text = match fact.sharing {
+                Sharing::Own => continue,
+                Sharing::Shared(1) => format!("{value} is also used by another customer"),
+                Sharing::Shared(n) => format!("{value} is also used by {n} other customers"),
+                Sharing::Hub => format!("{value} is used by so many that it links nobody"),
+            };
+            alerts.push(alert("shared_identifier", "info", text, None, Some(value)));
+        }
+        let possible = facts.customer.iter().flat_map(|customer| &customer.possible);
+        for other in possible {
+            let name = other.name.as_deref().unwrap_or("a customer without a name");
+            let text = format!("possibly also {name}: {}", other.reason);
+            alerts.push(alert(
+                "possible_duplicate",
+                "info",
+                text,
+                None,
+                Some(other.id.to_string()),
+            ));
+        }
+        for mail in mails.iter().filter(|mail| mail.bounced.is_some() || mail.dropped) {
+            let address = mail.address.as_deref().unwrap_or("an address");
+            let text = format!("mail to {} bounces", self.value(address));
+            if !alerts.iter().any(|alert| alert.text == text) {
+                alerts.push(alert(
+                    "mail_bounce",
+                    "warn",
+                    text,
+                    mail.sent_at,
+                    Some(mail.id.clone()),
+                ));
+            }
+        }
+        if let Some(mail) = mails.iter().find(|mail| mail.unsubscribed || mail.complained) {
+            let text = "wants no more campaign mail".to_owned();
+            alerts.push(alert("unsubscribed", "warn", text, mail.sent_at, Some(mail.id.clone())));
+        }
+        for event in events {
+            if let Kind::IdentityLinked(link) = &event.kind
+                && link.undeliverable == Some(true)
+            {
+                let address = event.who.first().map(|claim| self.value(claim.raw()));
+                let text = format!("mail to {} does not arrive", address.unwrap_or_default());
+                alerts.push(alert("mail_bounce", "warn", text, Some(event.occurred_at), None));
+            }
+        }
+        alerts
+    }
+
+    fn open(&self, conversations: &[Conversation]) -> Vec<OpenMatter> {
+        let mut open: Vec<&Conversation> =
+            conversations.iter().filter(|conversation| conversation.state.is_open()).collect();
+        // Those who wait for us longest come first.
+        open.sort_by_key(|conversation| {
+            let ours = conversation.waiting_on != Some(WaitingOn::Us);
+            (ours, conversation.waiting_since, conversation.key.clone())
+        });
+        open.into_iter().map(|conversation| self.matter(conversation)).collect()
+    }
+
+    fn matter(&self, conversation: &Conversation) -> OpenMatter {
+        let due = conversation.promises.iter().map(|promise| Due {
+            metric: promise.what.clone(),
+            at: promise.due_at.map(|at| at.to_string()),
+            breached: promise.due_at.is_some_and(|at| at < self.options.as_of),
+            by: promise.by.clone(),
+        });
+        let party = |party: &Party| PartyBlock { id: party.id.clone(), name: party.name.clone() };
+        OpenMatter {
+            conversation: conversation.key.to_string(),
+            case: None,
+            source: SourceBlock {
+                system: conversation.source.system.clone(),
+                instance: conversation.source.instance.clone(),
+                id: conversation.source.id.clone(),
+            },
+            subject: self.text(conversation.subject.as_deref()),
+            channels: conversation.channels.iter().map(ToString::to_string).collect(),
+            state: conversation.state,
+            category: conversation.state.category(),
+            native_state: conversation.native_state.clone(),
+            since: conversation.since.to_string(),
+            reopened: conversation.reopened,
+            assignee: conversation.assignee.as_ref().map(party),
+            team: conversation
+                .team
+                .as_ref()
+                .and_then(|team| team.name.clone().or_else(|| team.id.clone())),
+            priority: conversation.priority.clone(),
+            waiting_on: conversation.waiting_on,
+            waiting_since: conversation.waiting_since.map(|since| since.to_string()),
+            due: if self.options.audience == Audience::Customer {
+                Vec::new()
+            } else {
+                due.collect()
+            },
+            last: conversation.last.as_ref().map(|last| Said {
+                at: last.at.to_string(),
+                channel: last.channel.to_string(),
+                direction: last.direction.name().to_owned(),
+                actor: last.actor.name().to_owned(),
+                name: last.actor_name.clone(),
+                text: self.text(last.text.as_deref()),
+                event: last.event.to_string(),
+            }),
+        }
+    }
+
+    /// The latest hand-over among open matters; nobody shall be asked twice.
+    fn handover(&self, conversations: &[Conversation]) -> Option<HandoverBlock> {
+        if matches!(self.options.audience, Audience::Customer | Audience::Marketing) {
+            return None;
+        }
+        let handed = conversations.iter().filter(|conversation| conversation.state.is_open());
+        let handed = handed.filter_map(|conversation| {
+            conversation.handover.as_ref().map(|handover| (handover.at, conversation, handover))
+        });
+        let (_, conversation, handed) =
+            handed.max_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)))?;
+        let party = |party: &Party| PartyRef {
+            r#type: match party.kind {
+                PartyType::Agent => "agent",
+                PartyType::Team => "team",
+                PartyType::Bot => "bot",
+                PartyType::Ai => "ai",
+            }
+            .to_owned(),
+            name: party.name.clone().or_else(|| party.id.clone()),
+        };
+        let handover = &handed.handover;
+        Some(HandoverBlock {
+            conversation: conversation.key.to_string(),
+            at: handed.at.to_string(),
+            from: handover.from.as_ref().map(party),
+            to: handover.to.as_ref().map(party),
+            reason: handover.reason,
+            facts: handover
+                .facts
+                .iter()
+                .map(|fact| FactBlock {
+                    name: fact.name.clone(),
+                    value: first_words(&fact.value, self.options.characters),
+                    event: fact.event.clone(),
+                })
+                .collect(),
+            tried: handover.tried.clone(),
+            summary: self.text(handover.summary.as_deref()),
+            accepted_at: handed.accepted_at.map(|at| at.to_string()),
+        })
+    }
+
+    fn contacts(
+        &self,
+        events: &[&Event],
+        facts: &ContextFacts<'_>,
+        left_out: &mut BTreeMap<String, u64>,
+    ) -> Contacts {
+        let from = self.options.as_of - Micros::DAY.times(90);
+        let mut by_channel: BTreeMap<String, ChannelContacts> = BTreeMap::new();
+        let mut recent = Vec::new();
+        for event in events.iter().rev().filter(|event| is_contact(event)) {
+            let channel = by_channel
+                .entry(event.channel.to_string())
+                .or_insert(ChannelContacts { last: None, count_90d: 0 });
+            channel.last.get_or_insert_with(|| event.occurred_at.to_string());
+            channel.count_90d += u64::from(event.occurred_at > from);
+            recent.push(*event);
+        }
+        let recent = cut(recent, self.options.items, "contacts", left_out);
+        let contact = |event: &Event| Contact {
+            event: event.key.to_string(),
+            at: event.occurred_at.to_string(),
+            kind: event.kind.name().into_owned(),
+            channel: event.channel.to_string(),
+            direction: event.direction.name().to_owned(),
+            actor: event.actor.kind.name().to_owned(),
+            name: event.actor.name.clone(),
+            text: self.text(said(event, events)),
+            conversation: event
+                .conversation
+                .as_ref()
+                .map(|conversation| (facts.canonical)(&conversation.key).to_string()),
+            source: event.source.scope(),
+        };
+        Contacts { by_channel, recent: recent.into_iter().map(contact).collect() }
+    }
+
+    fn mail(&self, mail: OutboundMail) -> Mail {
+        Mail {
+            kind: if mail.campaign.is_some() { "campaign" } else { "message" }.to_owned(),
+            subject: match self.options.audience {
+                // The subject of a campaign is marketing's own; that of an answer is not.
+                Audience::Marketing if mail.campaign.is_none() => None,
+                Audience::Agent | Audience::Marketing | Audience::Customer | Audience::Model => {
+                    mail.subject
+                }
+            },
+            id: mail.id,
+            campaign: mail.campaign,
+            sent: mail.sent_at.map(|at| at.to_string()),
+            delivered: mail.delivered_at.is_some(),
+            opened: Opened {
+                human: mail.opened_by_human,
+                machine: mail.opened_by_machine,
+                unknown: mail.opened_by_unknown,
+                last: mail.last_opened_at.map(|at| at.to_string()),
+                machine_hint: mail.machine_hint,
+            },
+            clicked: mail.clicked,
+            bounced: mail.bounced.is_some(),
+            unsubscribed: mail.unsubscribed,
+            address: mail.address.map(|address| self.value(&address)),
+        }
+    }
+
+    fn feedback(&self, feedback: Feedback, left_out: &mut BTreeMap<String, u64>) -> FeedbackBlock {
+        let loops = feedback.open_loops.into_iter().map(|open| LoopBlock {
+            id: open.id,
+            state: open.state,
+            told_customer: match open.state {
+                LoopState::Received | LoopState::Acted => false,
+            },
+            since: open.since.to_string(),
+        });
+        let loops: Vec<LoopBlock> =
+            if self.options.audience == Audience::Customer { Vec::new() } else { loops.collect() };
+        let last = cut(feedback.ratings, self.options.items, "ratings", left_out);
+        let rating = |rating: crate::feedback::Rating| RatingBlock {
+            survey: rating.survey,
+            score: rating.score,
+            scale: rating.scale,
+            comment: self.text(rating.comment.as_deref()),
+            reason: self.text(rating.reason.as_deref()),
+            at: rating.at.to_string(),
+            about: rating.about,
+        };
+        FeedbackBlock { last: last.into_iter().map(rating).collect(), open_loops: loops }
+    }
+}
+
+/// What counts as a contact: what people said to each other, and notes about it.
+const fn is_contact(event: &Event) -> bool {
+    event.kind.is_talk() || matches!(event.kind, Kind::Note(_))
+}
+
+/// What an event says, as later corrections leave it.
+fn said<'a>(event: &'a Event, events: &[&'a Event]) -> Option<&'a str> {
+    let mut text = event.body.as_ref().map(|body| body.text.as_str());
+    for other in events.iter().filter(|other| other.occurred_at >= event.occurred_at) {
+        match &other.kind {
+            Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction)
+                if correction.target == event.key.as_str() =>
+            {
+                text = None;
+            }
+            Kind::MessageEdited(correction) if correction.target == event.key.as_str() => {
+                text = other.body.as_ref().map(|body| body.text.as_str());
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+fn scope(identifier: &Identifier) -> Option<String> {
+    (!identifier.scope().is_empty()).then(|| identifier.scope().to_owned())
+}
+
+fn alert(
+    kind: &str,
+    level: &str,
+    text: String,
+    since: Option<Timestamp>,
+    r#ref: Option<String>,
+) -> Alert {
+    let since = since.map(|since| since.to_string());
+    Alert { kind: kind.to_owned(), level: level.to_owned(), text, since, r#ref }
+}
+
+/// `j…@example.nl`, `+31…678`: enough to recognise, too little to use.
+fn mask(value: &str) -> String {
+    if let Some((local, domain)) = value.split_once('@') {
+        let first: String = local.chars().take(1).collect();
+        return format!("{first}…@{domain}");
+    }
+    let n = value.chars().count();
+    if n < 6 {
+        return "…".to_owned();
+    }
+    let first: String = value.chars().take(3).collect();
+    let last: String = value.chars().skip(n - 3).collect();
+    format!("{first}…{last}")
+}
+
+fn local(at: Timestamp, zone: &str) -> Option<String> {
+    let instant = jiff::Timestamp::from_microsecond(at.as_micros()).ok()?;
+    let zoned = instant.in_tz(zone).ok()?;
+    Some(zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string())
+}

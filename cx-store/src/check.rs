@@ -1,0 +1,201 @@
+//! What must hold in every file, and the check of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::identity::{Observation, Population, Recorded};
+use cx_core::ids::{CustomerId, ObservationId};
+use rusqlite::Connection;
+use serde::Serialize;
+
+use crate::codec;
+use crate::derived::Settings;
+use crate::error::StoreError;
+use crate::search;
+
+/// What a check looked at, and what is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct CheckReport {
+    /// How many events there are, all revisions together.
+    pub events: u64,
+    /// How many of them are shown.
+    pub current: u64,
+    /// How many bundles.
+    pub bundles: u64,
+    /// How many customers.
+    pub customers: u64,
+    /// How many events belong to nobody yet.
+    pub unattributed: u64,
+    /// How many assertions, revoked ones too.
+    pub assertions: u64,
+    /// What is wrong, in words; empty where all is well.
+    pub problems: Vec<String>,
+}
+
+impl CheckReport {
+    /// Whether all is well.
+    pub const fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    fn expect(&mut self, holds: bool, problem: impl FnOnce() -> String) {
+        if !holds && self.problems.len() < 100 {
+            self.problems.push(problem());
+        }
+    }
+}
+
+/// Checks the file and everything derived in it against the facts.
+pub(crate) fn check(
+    connection: &Connection,
+    settings: &Settings,
+) -> Result<CheckReport, StoreError> {
+    let mut report = CheckReport::default();
+    let mut rows = connection.prepare("PRAGMA integrity_check(20)")?;
+    let rows = rows.query_map([], |row| row.get::<_, String>(0))?;
+    for row in rows {
+        let row = row?;
+        report.expect(row == "ok", || format!("file: {row}"));
+    }
+    if !report.is_clean() {
+        return Ok(report);
+    }
+    count(connection, &mut report)?;
+    references(connection, &mut report)?;
+    let facts = facts(connection, settings, &mut report)?;
+    customers(connection, settings, &facts, &mut report)?;
+    let indexed = search::indexed_until(connection)?;
+    let last: i64 =
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
+    report.expect(indexed <= last, || "the full text index is ahead of the events".to_owned());
+    Ok(report)
+}
+
+fn count(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
+    let n = |sql: &str| -> Result<u64, StoreError> {
+        let n: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    };
+    report.events = n("SELECT count(*) FROM event")?;
+    report.current = n("SELECT count(*) FROM event WHERE standing = 0")?;
+    report.bundles = n("SELECT count(*) FROM bundle")?;
+    report.customers = n("SELECT count(*) FROM customer")?;
+    report.assertions = n("SELECT count(*) FROM assertion")?;
+    Ok(())
+}
+
+/// Rows that point at rows that are not there, and counts that do not add up.
+fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
+    let questions = [
+        ("events of no bundle", "SELECT count(*) FROM event e WHERE standing = 0 AND NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = e.bundle_id)
+            AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq)"),
+        ("events of no batch", "SELECT count(*) FROM event e WHERE NOT EXISTS(SELECT 1 FROM batch b WHERE b.id = e.batch)"),
+        ("events of no conversation", "SELECT count(*) FROM event e WHERE conversation_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM conversation c WHERE c.id = e.conversation_id)"),
+        ("events of an unknown kind, channel or source", "SELECT count(*) FROM event e WHERE NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.kind)
+            OR NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.channel) OR NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.source)"),
+        ("keys that show no revision, or two", "SELECT count(*) FROM (SELECT key FROM event GROUP BY key HAVING sum(standing = 0) <> 1)"),
+        ("claims of no identifier", "SELECT count(*) FROM bundle_claim c WHERE NOT EXISTS(SELECT 1 FROM identifier i WHERE i.id = c.identifier_id)"),
+        ("claims of no bundle", "SELECT count(*) FROM bundle_claim c WHERE NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = c.bundle_id)"),
+        ("members of no bundle", "SELECT count(*) FROM member m WHERE NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = m.bundle_id)"),
+        ("members of no customer", "SELECT count(*) FROM member m WHERE NOT EXISTS(SELECT 1 FROM customer c WHERE c.id = m.customer_id)"),
+        ("customers of no bundle", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM member m WHERE m.customer_id = c.id)"),
+        ("customers whose id was never issued", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM issued i WHERE i.cid = c.cid)"),
+        ("bundles whose channel counts do not add up", "SELECT count(*) FROM bundle b WHERE n <> (SELECT coalesce(sum(s.n), 0) FROM bundle_stat s WHERE s.bundle_id = b.id)"),
+        ("bundles whose events do not add up", "SELECT count(*) FROM bundle b WHERE n <>
+            (SELECT count(*) FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+             WHERE e.standing = 0 AND coalesce(a.home_id, e.bundle_id) = b.id AND (e.bundle_id = b.id OR a.home_id = b.id))"),
+        ("conversations under a key that is not there", "SELECT count(*) FROM conversation c WHERE NOT EXISTS(SELECT 1 FROM conversation o WHERE o.id = c.canonical_id AND o.canonical_id = o.id)"),
+    ];
+    for (what, sql) in questions {
+        let n: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+        report.expect(n == 0, || format!("{n} {what}"));
+    }
+    Ok(())
+}
+
+/// Reads every fact again and compares it with its columns.
+fn facts(
+    connection: &Connection,
+    settings: &Settings,
+    report: &mut CheckReport,
+) -> Result<Vec<Recorded>, StoreError> {
+    let mut rows = connection.prepare(
+        "SELECT e.seq, e.key, e.ts, e.rev, e.hash, e.payload, e.standing, b.recorded_at, e.bundle_id, u.hash
+         FROM event e JOIN batch b ON b.id = e.batch LEFT JOIN bundle u ON u.id = e.bundle_id",
+    )?;
+    let mut rows = rows.query([])?;
+    let mut facts: Vec<Recorded> = Vec::new();
+    let mut first: BTreeMap<String, i64> = BTreeMap::new();
+    let mut current: Vec<(String, Observation)> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (seq, key): (i64, String) = (row.get(0)?, row.get(1)?);
+        let recorded: i64 = row.get(7)?;
+        let earliest = first.entry(key.clone()).or_insert(recorded);
+        *earliest = (*earliest).min(recorded);
+        let event = match codec::event(&row.get::<_, String>(5)?) {
+            Ok(event) => event,
+            Err(error) => {
+                report.expect(false, || format!("event row {seq}: {error}"));
+                continue;
+            }
+        };
+        let same = event.key.as_str() == key
+            && event.occurred_at.as_micros() == row.get::<_, i64>(2)?
+            && event.rev == row.get::<_, Option<String>>(3)?
+            && event.content_hash() == row.get::<_, [u8; 16]>(4)?;
+        report.expect(same, || format!("event row {seq}: its columns are not what it says"));
+        if row.get::<_, i64>(6)? == 0 {
+            let observation = Observation::of(&settings.tenant, &event);
+            let bundle: Option<[u8; 16]> = row.get(9)?;
+            let arrived = bundle.is_none_or(|hash| hash == *observation.bundle().as_bytes());
+            report.expect(arrived, || {
+                format!("event row {seq}: it is in another bundle than its own")
+            });
+            current.push((key, observation));
+        }
+    }
+    for (key, observation) in current {
+        let recorded_at = codec::timestamp(first.get(&key).copied().unwrap_or_default())?;
+        facts.push(Recorded { observation, recorded_at });
+    }
+    Ok(facts)
+}
+
+/// Compares who belongs to whom with what all facts at once give.
+fn customers(
+    connection: &Connection,
+    settings: &Settings,
+    facts: &[Recorded],
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let expected = Population::of(facts, &settings.assertions, &settings.policy, &settings.id_key);
+    let mut rows = connection.prepare(
+        "SELECT e.key, u.cid FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+           LEFT JOIN customer u ON u.id = m.customer_id
+         WHERE e.standing = 0",
+    )?;
+    let mut rows = rows.query([])?;
+    let mut stored: BTreeMap<CustomerId, BTreeSet<ObservationId>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let key = codec::event_key(&row.get::<_, String>(0)?)?;
+        let observation = ObservationId::of(&settings.tenant, &key);
+        match row.get::<_, Option<[u8; 16]>>(1)? {
+            Some(customer) => {
+                let customer = CustomerId::from_bytes(customer);
+                stored.entry(customer).or_default().insert(observation);
+            }
+            None => report.unattributed += 1,
+        }
+    }
+    for customer in &expected.customers {
+        let of: BTreeSet<ObservationId> = customer.observations.iter().copied().collect();
+        report.expect(stored.get(&customer.id) == Some(&of), || {
+            format!("{}: has other events than the facts give", customer.id)
+        });
+    }
+    let (n_stored, n_expected) = (stored.len(), expected.customers.len());
+    report.expect(n_stored == n_expected, || {
+        format!("{n_stored} customers where the facts give {n_expected}")
+    });
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Values of the domain to columns and back: the one place where they meet.
+
+use cx_core::event::{Direction, Event, Visibility};
+use cx_core::identifier::{Assurance, Identifier, Linkable, Namespace};
+use cx_core::identity::{Caveat, Subject};
+use cx_core::ids::EventKey;
+use cx_core::time::Timestamp;
+
+use crate::error::StoreError;
+
+/// Sixteen bytes that name an identifier, so that no address stands in a random-order index.
+pub(crate) fn identifier_hash(identifier: &Identifier) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("cx store identifier 1");
+    for part in [identifier.namespace().name(), identifier.scope(), identifier.key()] {
+        hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut hash = [0; 16];
+    hasher.finalize_xof().fill(&mut hash);
+    hash
+}
+
+pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_micros(micros).map_err(|error| StoreError::malformed("instant", error))
+}
+
+pub(crate) fn event_key(text: &str) -> Result<EventKey, StoreError> {
+    text.parse().map_err(|error| StoreError::malformed("event key", error))
+}
+
+pub(crate) fn event(payload: &str) -> Result<Event, StoreError> {
+    serde_json::from_str(payload).map_err(|error| StoreError::malformed("event", error))
+}
+
+pub(crate) const fn assurance_code(assurance: Assurance) -> i64 {
+    match assurance {
+        Assurance::Inferred => 0,
+        Assurance::SelfStated => 1,
+        Assurance::ChannelProved => 2,
+        Assurance::Authenticated => 3,
+        Assurance::StaffVerified => 4,
+    }
+}
+
+pub(crate) fn assurance(code: i64) -> Result<Assurance, StoreError> {
+    Ok(match code {
+        0 => Assurance::Inferred,
+        1 => Assurance::SelfStated,
+        2 => Assurance::ChannelProved,
+        3 => Assurance::Authenticated,
+        4 => Assurance::StaffVerified,
+        other => return Err(StoreError::malformed("assurance", other)),
+    })
+}
+
+pub(crate) const fn caveat_code(caveat: Caveat) -> i64 {
+    match caveat {
+        Caveat::None => 0,
+        Caveat::Shared => 1,
+        Caveat::OnBehalfOf => 2,
+    }
+}
+
+pub(crate) fn caveat(code: i64) -> Result<Caveat, StoreError> {
+    Ok(match code {
+        0 => Caveat::None,
+        1 => Caveat::Shared,
+        2 => Caveat::OnBehalfOf,
+        other => return Err(StoreError::malformed("caveat", other)),
+    })
+}
+
+pub(crate) const fn direction_code(direction: Direction) -> i64 {
+    match direction {
+        Direction::None => 0,
+        Direction::In => 1,
+        Direction::Out => 2,
+    }
+}
+
+pub(crate) const fn visibility_code(visibility: Visibility) -> i64 {
+    match visibility {
+        Visibility::Public => 0,
+        Visibility::Internal => 1,
+    }
+}
+
+/// An event's own order as a column: none comes first.
+pub(crate) fn source_order(seq: Option<u64>) -> Option<i64> {
+    seq.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX))
+}
+
+/// One side of an assertion as text: `obs_…`, or namespace, scope and key parted by U+001F.
+pub(crate) fn subject_text(subject: &Subject) -> String {
+    match subject {
+        Subject::Observation(observation) => observation.to_string(),
+        Subject::Identifier(identifier) => identifier_text(identifier),
+    }
+}
+
+pub(crate) fn identifier_text(identifier: &Identifier) -> String {
+    let linkable = if identifier.is_linkable() { "1" } else { "0" };
+    [linkable, identifier.namespace().name(), identifier.scope(), identifier.key()].join("\u{1f}")
+}
+
+pub(crate) fn subject(text: &str) -> Result<Subject, StoreError> {
+    if let Ok(observation) = text.parse() {
+        return Ok(Subject::Observation(observation));
+    }
+    identifier(text).map(Subject::Identifier)
+}
+
+pub(crate) fn identifier(text: &str) -> Result<Identifier, StoreError> {
+    let mut parts = text.splitn(4, '\u{1f}');
+    let (Some(linkable), Some(namespace), Some(scope), Some(key)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(StoreError::malformed("side of an assertion", text.len()));
+    };
+    let linkable = if linkable == "1" { Linkable::Yes } else { Linkable::No };
+    Ok(Identifier::from_parts(
+        Namespace::from_name(namespace),
+        scope.to_owned(),
+        key.to_owned(),
+        linkable,
+    ))
+}

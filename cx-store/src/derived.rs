@@ -1,0 +1,879 @@
+//! Derived rows: which customer each bundle belongs to, kept equal to what a rebuild would give.
+//!
+//! An update takes the bundles that facts have touched, gathers the components they lie in,
+//! resolves each with [`cx_core::identity::resolve`] and writes what has changed, all inside the
+//! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::identifier::{Identifier, Linkable, Namespace};
+use cx_core::identity::bridge::{self, Carrier};
+use cx_core::identity::policy::Limit;
+use cx_core::identity::{
+    Assertions, BundleFacts, DirectView, Moments, ObservedClaim, PersonName, Policy, Resolution,
+    Rules, Subject, resolve,
+};
+use cx_core::ids::{BundleId, CustomerId, EventKey, IdKey, ObservationId};
+use cx_core::time::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::codec;
+use crate::error::StoreError;
+
+/// What derivation depends on besides the facts.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The tenant whose store it is.
+    pub(crate) tenant: String,
+    /// The key under which customer ids are issued.
+    pub(crate) id_key: IdKey,
+    /// The policy in force.
+    pub(crate) policy: Policy,
+    /// The assertions in force.
+    pub(crate) assertions: Assertions,
+}
+
+impl Settings {
+    /// How many assertions were told, revoked ones too.
+    pub(crate) fn n_assertions(&self) -> u64 {
+        self.assertions.n_told()
+    }
+}
+
+/// What facts have touched.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Touched {
+    /// Bundles that have won or lost events.
+    pub(crate) bundles: BTreeSet<i64>,
+    /// Bridges on which bundles may stand no longer.
+    pub(crate) bridges: BTreeSet<i64>,
+}
+
+/// What an update has changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// How many customers have other bundles than before, are new or are gone.
+    pub(crate) n_customers: u64,
+    /// How many bundles the largest component had.
+    pub(crate) largest_component: usize,
+}
+
+/// Brings the derived rows up to date after facts have touched these bundles.
+pub(crate) fn update(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    touched: &Touched,
+) -> Result<Outcome, StoreError> {
+    Update::new(tx, settings).run(touched)
+}
+
+/// Brings the derived rows up to date after an assertion has touched these bundles: which of
+/// their claims link may have changed, and which of their values are hubs.
+pub(crate) fn assess(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    touched: &Touched,
+) -> Result<Outcome, StoreError> {
+    for bundle in &touched.bundles {
+        // Every value in question is looked at again, whoever touched it last.
+        tx.prepare_cached("UPDATE bundle SET resolved_first_seen = NULL WHERE id = ?1")?
+            .execute([bundle])?;
+    }
+    let mut update = Update::new(tx, settings);
+    for bundle in &touched.bundles {
+        update.in_question.extend(update.linked_rows(*bundle)?);
+    }
+    update.run(touched)
+}
+
+/// What an assertion touches: the bundles of everything it names.
+pub(crate) fn holders(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    side: &Subject,
+) -> Result<BTreeSet<i64>, StoreError> {
+    Update::new(tx, settings).holders(side)
+}
+
+/// A bundle with the rows of the identifiers by which it may be linked.
+struct Loaded {
+    facts: BundleFacts,
+    rows: Vec<i64>,
+}
+
+struct Update<'a> {
+    tx: &'a Transaction<'a>,
+    settings: &'a Settings,
+    alone: BTreeMap<BundleId, ObservationId>,
+    /// Identifiers whose direct view may have changed.
+    in_question: BTreeSet<i64>,
+    loaded: BTreeMap<i64, Loaded>,
+    visited: BTreeSet<i64>,
+    /// Customers that have lost or won a bundle.
+    changed: BTreeSet<i64>,
+    /// Bundles whose customer has changed.
+    moved: BTreeSet<i64>,
+    largest: usize,
+}
+
+impl<'a> Update<'a> {
+    fn new(tx: &'a Transaction<'a>, settings: &'a Settings) -> Self {
+        let alone = settings.assertions.named().map(|id| (BundleId::of_one(id), id)).collect();
+        Self {
+            tx,
+            settings,
+            alone,
+            in_question: BTreeSet::new(),
+            loaded: BTreeMap::new(),
+            visited: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            moved: BTreeSet::new(),
+            largest: 0,
+        }
+    }
+
+    fn run(&mut self, touched: &Touched) -> Result<Outcome, StoreError> {
+        let mut bridges = touched.bridges.clone();
+        for bundle in &touched.bundles {
+            bridges.extend(self.bridges(*bundle)?);
+        }
+        let mut seeds = self.register(&touched.bundles)?;
+        seeds.extend(self.turn_hubs()?);
+        for seed in seeds {
+            let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
+            if is_there && !self.visited.contains(&seed) {
+                let component = self.component(seed)?;
+                self.resolve(&component)?;
+            }
+        }
+        self.carry(bridges)?;
+        self.sweep()?;
+        let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
+        Ok(Outcome { n_customers, largest_component: self.largest })
+    }
+
+    const fn rules(&self) -> Rules<'a> {
+        Rules { policy: &self.settings.policy, assertions: &self.settings.assertions }
+    }
+
+    /// Enters new bundles, removes empty ones, and says which bundles have to be resolved.
+    fn register(&mut self, touched: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+        let mut seeds = BTreeSet::new();
+        for bundle in touched {
+            let Some(standing) = self.standing(*bundle)? else { continue };
+            if standing.n == 0 {
+                seeds.extend(self.remove(*bundle)?);
+                continue;
+            }
+            let loaded = self.load(*bundle)?;
+            let links = self.link_flags(*bundle, &loaded)?;
+            let is_moved = standing.resolved != Some((standing.first_seen, standing.anchor));
+            if links || is_moved || self.is_contested(*bundle)? {
+                seeds.insert(*bundle);
+            }
+            self.loaded.insert(*bundle, loaded);
+        }
+        seeds.retain(|bundle| {
+            self.loaded.get(bundle).is_none_or(|loaded| loaded.facts.is_somebody())
+        });
+        Ok(seeds)
+    }
+
+    /// Writes by which claims a bundle may be linked, where that has changed; says whether it has.
+    fn link_flags(&mut self, bundle: i64, loaded: &Loaded) -> Result<bool, StoreError> {
+        let linking: BTreeSet<Identifier> =
+            self.rules().linking(&loaded.facts).into_iter().map(|c| c.identifier.clone()).collect();
+        let registered: bool = self
+            .tx
+            .prepare_cached("SELECT registered FROM bundle WHERE id = ?1")?
+            .query_row([bundle], |row| row.get(0))?;
+        let stored = self.linked_rows(bundle)?;
+        let wanted: BTreeSet<i64> = loaded
+            .facts
+            .claims
+            .iter()
+            .zip(&loaded.rows)
+            .filter(|(claim, _)| linking.contains(&claim.identifier))
+            .map(|(_, row)| *row)
+            .collect();
+        if registered && stored == wanted {
+            return Ok(false);
+        }
+        self.count_seen_with(bundle, &stored, -1)?;
+        self.tx
+            .prepare_cached("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1")?
+            .execute([bundle])?;
+        for row in &wanted {
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1 AND identifier_id = ?2",
+                )?
+                .execute([bundle, *row])?;
+        }
+        self.count_seen_with(bundle, &wanted, 1)?;
+        self.tx
+            .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
+            .execute(params![bundle, !loaded.facts.is_somebody()])?;
+        self.in_question.extend(stored.iter().chain(&wanted));
+        // Who was linked through what is taken away has to be resolved anew.
+        Ok(true)
+    }
+
+    fn linked_rows(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let mut rows = self.tx.prepare_cached(
+            "SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1 AND links = 1",
+        )?;
+        let rows = rows.query_map([bundle], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Counts the bundle's name and exclusive ids as seen with each value that links it.
+    fn count_seen_with(
+        &self,
+        bundle: i64,
+        linked: &BTreeSet<i64>,
+        by: i64,
+    ) -> Result<(), StoreError> {
+        let name: Option<String> = self
+            .tx
+            .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
+            .query_row([bundle], |row| row.get(0))?;
+        let mut exclusive: Vec<(i64, String)> = Vec::new();
+        for row in linked {
+            let identifier = self.identifier(*row)?;
+            if matches!(self.settings.policy.of_identifier(&identifier).limit, Limit::Hard(_)) {
+                let place = format!("{}\u{1f}{}", identifier.namespace(), identifier.scope());
+                exclusive.push((*row, format!("x\u{1f}{place}\u{1f}{row}")));
+            }
+        }
+        for row in linked {
+            let names = name.iter().map(|name| format!("n\u{1f}{name}"));
+            let others = exclusive.iter().filter(|(other, _)| other != row);
+            for what in names.chain(others.map(|(_, what)| what.clone())) {
+                self.tx
+                    .prepare_cached(
+                        "INSERT INTO seen_with(identifier_id, what, n) VALUES(?1, ?2, ?3)
+                         ON CONFLICT(identifier_id, what) DO UPDATE SET n = n + excluded.n",
+                    )?
+                    .execute(params![row, what, by])?;
+                if by < 0 {
+                    self.tx
+                        .prepare_cached(
+                            "DELETE FROM seen_with WHERE identifier_id = ?1 AND what = ?2 AND n <= 0",
+                        )?
+                        .execute(params![row, what])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an empty bundle out; gives the neighbours that may have hung on it.
+    fn remove(&mut self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let linked = self.linked_rows(bundle)?;
+        let mut neighbours = BTreeSet::new();
+        for row in &linked {
+            if !self.is_hub(*row)? {
+                neighbours.extend(self.linked_bundles(*row)?);
+            }
+        }
+        for (_, a, b) in self.settings.assertions.joining() {
+            let all: BTreeSet<i64> = self.holders(&a)?.union(&self.holders(&b)?).copied().collect();
+            if all.contains(&bundle) {
+                neighbours.extend(all);
+            }
+        }
+        neighbours.remove(&bundle);
+        self.count_seen_with(bundle, &linked, -1)?;
+        self.in_question.extend(&linked);
+        self.leave(bundle)?;
+        for table in ["bundle_bridge", "bundle_stat"] {
+            let sql = format!("DELETE FROM {table} WHERE bundle_id = ?1");
+            self.tx.prepare_cached(&sql)?.execute([bundle])?;
+        }
+        // Events that an assertion gave another home may come back.
+        let comes_back: bool = self
+            .tx
+            .prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0)",
+            )?
+            .query_row([bundle], |row| row.get(0))?;
+        if comes_back {
+            self.tx
+                .prepare_cached("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1")?
+                .execute([bundle])?;
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle SET registered = 0, resolved_first_seen = NULL WHERE id = ?1",
+                )?
+                .execute([bundle])?;
+        } else {
+            self.tx
+                .prepare_cached("DELETE FROM bundle_claim WHERE bundle_id = ?1")?
+                .execute([bundle])?;
+            self.tx.prepare_cached("DELETE FROM bundle WHERE id = ?1")?.execute([bundle])?;
+        }
+        Ok(neighbours)
+    }
+
+    /// Finds which values in question have become hubs, or are none any more; gives the bundles
+    /// that carry them.
+    fn turn_hubs(&mut self) -> Result<BTreeSet<i64>, StoreError> {
+        let mut seeds = BTreeSet::new();
+        for row in std::mem::take(&mut self.in_question) {
+            let identifier = self.identifier(row)?;
+            let is_hub =
+                self.rules().hub(&identifier, &self.direct_view(row, &identifier)?).is_some();
+            if is_hub != self.is_hub(row)? {
+                self.tx
+                    .prepare_cached("UPDATE identifier SET hub = ?2 WHERE id = ?1")?
+                    .execute(params![row, is_hub])?;
+                seeds.extend(self.linked_bundles(row)?);
+            }
+        }
+        Ok(seeds)
+    }
+
+    fn direct_view(&self, row: i64, identifier: &Identifier) -> Result<DirectView, StoreError> {
+        let mut view = DirectView::default();
+        let above = self.settings.policy.of_identifier(identifier).hub_above;
+        let Some(above) = above else { return Ok(view) };
+        let mut names = self.tx.prepare_cached(
+            "SELECT substr(what, 3) FROM seen_with
+             WHERE identifier_id = ?1 AND what >= 'n' || char(31) AND what < 'n' || char(32)
+             ORDER BY what LIMIT ?2",
+        )?;
+        let names = names.query_map(params![row, self.settings.policy.names_looked_at], |row| {
+            row.get::<_, String>(0)
+        })?;
+        for name in names {
+            view.names.insert(PersonName::from_key(&name?));
+        }
+        let mut ids = self.tx.prepare_cached(
+            "SELECT what FROM seen_with
+             WHERE identifier_id = ?1 AND what >= 'x' || char(31) AND what < 'x' || char(32)
+             ORDER BY what",
+        )?;
+        let mut ids = ids.query([row])?;
+        while let Some(row) = ids.next()? {
+            let what: String = row.get(0)?;
+            let mut parts = what.split('\u{1f}').skip(1);
+            let namespace = Namespace::from_name(parts.next().unwrap_or_default());
+            let scope = parts.next().unwrap_or_default().to_owned();
+            let count = view.exclusive_ids.entry((namespace, scope)).or_insert(0);
+            *count += 1;
+            if *count > above {
+                break;
+            }
+        }
+        Ok(view)
+    }
+
+    /// The bundles that hang together with this one, itself among them.
+    fn component(&mut self, seed: i64) -> Result<Vec<i64>, StoreError> {
+        let mut component = Vec::new();
+        let mut next = vec![seed];
+        while let Some(bundle) = next.pop() {
+            if !self.visited.insert(bundle) {
+                continue;
+            }
+            if !self.loaded.contains_key(&bundle) {
+                let loaded = self.load(bundle)?;
+                self.loaded.insert(bundle, loaded);
+            }
+            for row in self.linked_rows(bundle)? {
+                if !self.is_hub(row)? {
+                    let others = self.linked_bundles(row)?;
+                    next.extend(others.into_iter().filter(|other| !self.visited.contains(other)));
+                }
+            }
+            next.extend(self.joined_by_assertion(bundle)?);
+            component.push(bundle);
+        }
+        self.largest = self.largest.max(component.len());
+        Ok(component)
+    }
+
+    /// The bundles that people's words bring together with this one.
+    fn joined_by_assertion(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let mut joined = BTreeSet::new();
+        let Some(loaded) = self.loaded.get(&bundle) else { return Ok(joined) };
+        for (_, a, b) in self.settings.assertions.joining() {
+            if means(&a, &loaded.facts) || means(&b, &loaded.facts) {
+                joined.extend(self.holders(&a)?);
+                joined.extend(self.holders(&b)?);
+            }
+        }
+        Ok(joined)
+    }
+
+    fn holders(&self, side: &Subject) -> Result<BTreeSet<i64>, StoreError> {
+        let rows = match side {
+            Subject::Observation(observation) => {
+                let own = BundleId::of_one(*observation);
+                let mut found = self.tx.prepare_cached("SELECT id FROM bundle WHERE hash = ?1")?;
+                let rows = found.query_map([&own.as_bytes()[..]], |row| row.get(0))?;
+                rows.collect::<Result<_, _>>()?
+            }
+            Subject::Identifier(identifier) => {
+                let mut found = self.tx.prepare_cached(
+                    "SELECT c.bundle_id FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
+                     WHERE i.hash = ?1",
+                )?;
+                let hash = codec::identifier_hash(identifier);
+                let rows = found.query_map([&hash[..]], |row| row.get(0))?;
+                rows.collect::<Result<_, _>>()?
+            }
+        };
+        Ok(rows)
+    }
+
+    /// Resolves a component and writes what has changed.
+    fn resolve(&mut self, component: &[i64]) -> Result<(), StoreError> {
+        let mut row_of: BTreeMap<BundleId, i64> = BTreeMap::new();
+        let mut facts: Vec<BundleFacts> = Vec::new();
+        let mut hubs: BTreeSet<Identifier> = BTreeSet::new();
+        let mut identifier_rows: BTreeMap<Identifier, i64> = BTreeMap::new();
+        for bundle in component {
+            let Some(loaded) = self.loaded.get(bundle) else { continue };
+            row_of.insert(loaded.facts.id, *bundle);
+            facts.push(loaded.facts.clone());
+            for (claim, row) in loaded.facts.claims.iter().zip(&loaded.rows) {
+                if identifier_rows.insert(claim.identifier.clone(), *row).is_none()
+                    && self.is_hub(*row)?
+                {
+                    hubs.insert(claim.identifier.clone());
+                }
+            }
+        }
+        let mut moments = Stored { tx: self.tx, tenant: &self.settings.tenant, row_of: &row_of };
+        let resolution = resolve(&facts, &hubs, self.rules(), &mut moments)?;
+        for cluster in &resolution.clusters {
+            let bundles: Vec<i64> =
+                cluster.bundles.iter().filter_map(|bundle| row_of.get(bundle)).copied().collect();
+            let customer = self.customer(cluster.anchor, &bundles)?;
+            for bundle in bundles {
+                self.belong(bundle, customer)?;
+            }
+        }
+        for bundle in resolution.loose.iter().filter_map(|bundle| row_of.get(bundle)) {
+            self.leave(*bundle)?;
+        }
+        self.flag_contested(&resolution, &identifier_rows)?;
+        self.attribute(&resolution, component, &row_of)?;
+        for bundle in component {
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle SET resolved_first_seen = first_seen, resolved_anchor = anchor_oid
+                     WHERE id = ?1 AND (resolved_first_seen IS NOT first_seen OR resolved_anchor IS NOT anchor_oid)",
+                )?
+                .execute([bundle])?;
+        }
+        Ok(())
+    }
+
+    fn flag_contested(
+        &self,
+        resolution: &Resolution,
+        rows: &BTreeMap<Identifier, i64>,
+    ) -> Result<(), StoreError> {
+        for (identifier, row) in rows {
+            self.tx
+                .prepare_cached(
+                    "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
+                )?
+                .execute(params![row, resolution.contested.contains(identifier)])?;
+        }
+        Ok(())
+    }
+
+    /// Writes which single events go to another bundle than their own, by their time.
+    fn attribute(
+        &self,
+        resolution: &Resolution,
+        component: &[i64],
+        row_of: &BTreeMap<BundleId, i64>,
+    ) -> Result<(), StoreError> {
+        for bundle in component {
+            self.tx
+                .prepare_cached(
+                    "UPDATE attribution SET bundle_id = home_id, by_time = 0
+                     WHERE home_id = ?1 AND by_time = 1",
+                )?
+                .execute([bundle])?;
+            self.tx
+                .prepare_cached(
+                    "DELETE FROM attribution WHERE home_id = ?1 AND bundle_id = ?1 AND event_seq IN
+                       (SELECT seq FROM event WHERE bundle_id = ?1)",
+                )?
+                .execute([bundle])?;
+        }
+        let owners: BTreeMap<ObservationId, i64> = resolution
+            .attributed
+            .iter()
+            .filter_map(|(observation, bundle)| Some((*observation, *row_of.get(bundle)?)))
+            .collect();
+        if owners.is_empty() {
+            return Ok(());
+        }
+        for home in component {
+            for (seq, key) in self.events_at_home(*home)? {
+                let observation = ObservationId::of(&self.settings.tenant, &key);
+                if let Some(owner) = owners.get(&observation) {
+                    self.tx
+                        .prepare_cached(
+                            "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time)
+                             VALUES(?1, ?2, ?3, 1)
+                             ON CONFLICT(event_seq) DO UPDATE SET bundle_id = ?2, by_time = 1",
+                        )?
+                        .execute([seq, *owner, *home])?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn events_at_home(&self, bundle: i64) -> Result<Vec<(i64, EventKey)>, StoreError> {
+        let mut events = self.tx.prepare_cached(AT_HOME)?;
+        let rows = events.query_map([bundle], |row| Ok((row.get(0)?, row.get::<_, String>(2)?)))?;
+        let mut found = Vec::new();
+        for row in rows {
+            let (seq, key) = row?;
+            found.push((seq, codec::event_key(&key)?));
+        }
+        Ok(found)
+    }
+
+    /// Gives bundles that name nobody to whoever stands on the same bridges.
+    fn carry(&mut self, mut bridges: BTreeSet<i64>) -> Result<(), StoreError> {
+        for bundle in &self.moved {
+            bridges.extend(self.bridges(*bundle)?);
+        }
+        let mut nobodies: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        let mut next: Vec<i64> = bridges.iter().copied().collect();
+        let mut seen = bridges;
+        while let Some(bridge) = next.pop() {
+            for bundle in self.nobodies_on(bridge)? {
+                if let std::collections::btree_map::Entry::Vacant(entry) = nobodies.entry(bundle) {
+                    let on = self.bridges(bundle)?;
+                    next.extend(on.iter().filter(|other| seen.insert(**other)));
+                    entry.insert(on);
+                }
+            }
+        }
+        for group in groups(&nobodies) {
+            let on: BTreeSet<i64> =
+                group.iter().filter_map(|bundle| nobodies.get(bundle)).flatten().copied().collect();
+            let mut carriers = Vec::new();
+            for bridge in on {
+                carriers.extend(self.carriers(bridge)?);
+            }
+            match bridge::owner(carriers) {
+                Some(owner) => {
+                    for bundle in group {
+                        self.belong(bundle, owner)?;
+                    }
+                }
+                None => {
+                    for bundle in group {
+                        self.leave(bundle)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn bridges(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let mut rows = self
+            .tx
+            .prepare_cached("SELECT identifier_id FROM bundle_bridge WHERE bundle_id = ?1")?;
+        let rows = rows.query_map([bundle], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn nobodies_on(&self, bridge: i64) -> Result<Vec<i64>, StoreError> {
+        let mut rows = self.tx.prepare_cached(
+            "SELECT b.id FROM bundle_bridge x JOIN bundle b ON b.id = x.bundle_id
+             WHERE x.identifier_id = ?1 AND b.nobody = 1 AND b.n > 0",
+        )?;
+        let rows = rows.query_map([bridge], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn carriers(&self, bridge: i64) -> Result<Vec<(Identifier, Carrier<i64>)>, StoreError> {
+        let identifier = self.identifier(bridge)?;
+        let mut rows = self.tx.prepare_cached(
+            "SELECT x.first_seen, b.hash, m.customer_id
+             FROM bundle_bridge x JOIN bundle b ON b.id = x.bundle_id JOIN member m ON m.bundle_id = b.id
+             WHERE x.identifier_id = ?1 AND b.nobody = 0",
+        )?;
+        let rows = rows.query_map([bridge], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        let mut carriers = Vec::new();
+        for row in rows {
+            let (first_seen, bundle, customer) = row?;
+            let first_seen = codec::timestamp(first_seen)?;
+            let bundle = BundleId::from_bytes(bundle);
+            carriers.push((identifier.clone(), Carrier { first_seen, bundle, customer }));
+        }
+        Ok(carriers)
+    }
+
+    /// The row of the customer with this anchor.
+    fn customer(
+        &mut self,
+        anchor: (Timestamp, ObservationId),
+        bundles: &[i64],
+    ) -> Result<i64, StoreError> {
+        let cid = CustomerId::issue(&self.settings.id_key, anchor.1);
+        let known: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT id FROM customer WHERE cid = ?1")?
+            .query_row([&cid.as_bytes()[..]], |row| row.get(0))
+            .optional()?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO customer(cid, anchor_recorded, anchor_oid) VALUES(?1, ?2, ?3)",
+            )?
+            .execute(params![
+                &cid.as_bytes()[..],
+                anchor.0.as_micros(),
+                &anchor.1.as_bytes()[..]
+            ])?;
+        let row = self.tx.last_insert_rowid();
+        for bundle in bundles {
+            self.tx
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO issued(cid, oid, event_key)
+                     SELECT ?1, anchor_oid, anchor_key FROM bundle WHERE id = ?2 AND anchor_oid = ?3",
+                )?
+                .execute(params![&cid.as_bytes()[..], bundle, &anchor.1.as_bytes()[..]])?;
+        }
+        self.changed.insert(row);
+        Ok(row)
+    }
+
+    fn member(&self, bundle: i64) -> Result<Option<i64>, StoreError> {
+        let mut of =
+            self.tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
+        Ok(of.query_row([bundle], |row| row.get(0)).optional()?)
+    }
+
+    fn belong(&mut self, bundle: i64, customer: i64) -> Result<(), StoreError> {
+        let before = self.member(bundle)?;
+        if before == Some(customer) {
+            return Ok(());
+        }
+        self.tx
+            .prepare_cached("INSERT OR REPLACE INTO member(bundle_id, customer_id) VALUES(?1, ?2)")?
+            .execute([bundle, customer])?;
+        self.changed.extend(before.into_iter().chain([customer]));
+        self.moved.insert(bundle);
+        Ok(())
+    }
+
+    fn leave(&mut self, bundle: i64) -> Result<(), StoreError> {
+        let Some(before) = self.member(bundle)? else { return Ok(()) };
+        self.tx.prepare_cached("DELETE FROM member WHERE bundle_id = ?1")?.execute([bundle])?;
+        self.changed.insert(before);
+        self.moved.insert(bundle);
+        Ok(())
+    }
+
+    /// Takes out customers that have no bundle any more. Their ids stay issued.
+    fn sweep(&self) -> Result<(), StoreError> {
+        for customer in &self.changed {
+            self.tx
+                .prepare_cached(
+                    "DELETE FROM customer WHERE id = ?1
+                     AND NOT EXISTS(SELECT 1 FROM member WHERE customer_id = ?1)",
+                )?
+                .execute([customer])?;
+        }
+        Ok(())
+    }
+
+    fn is_hub(&self, row: i64) -> Result<bool, StoreError> {
+        let mut hub = self.tx.prepare_cached("SELECT hub FROM identifier WHERE id = ?1")?;
+        Ok(hub.query_row([row], |row| row.get(0))?)
+    }
+
+    fn is_contested(&self, bundle: i64) -> Result<bool, StoreError> {
+        let mut any = self.tx.prepare_cached(
+            "SELECT EXISTS(SELECT 1 FROM bundle_claim c JOIN identifier i ON i.id = c.identifier_id
+             WHERE c.bundle_id = ?1 AND c.links = 1 AND i.contested = 1)",
+        )?;
+        Ok(any.query_row([bundle], |row| row.get(0))?)
+    }
+
+    fn linked_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {
+        let mut bundles = self.tx.prepare_cached(
+            "SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1 AND links = 1",
+        )?;
+        let bundles = bundles.query_map([row], |row| row.get(0))?;
+        Ok(bundles.collect::<Result<_, _>>()?)
+    }
+
+    fn identifier(&self, row: i64) -> Result<Identifier, StoreError> {
+        let mut found = self.tx.prepare_cached(
+            "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
+             WHERE i.id = ?1",
+        )?;
+        Ok(found.query_row([row], |row| read_identifier(row, 0))?)
+    }
+
+    fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
+        let mut found = self.tx.prepare_cached(
+            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor FROM bundle
+             WHERE id = ?1",
+        )?;
+        let standing = found.query_row([bundle], |row| {
+            let resolved = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<[u8; 16]>>(4)?);
+            Ok(Standing { n: row.get(0)?, first_seen: row.get(1)?, anchor: row.get(2)?, resolved })
+        });
+        Ok(standing.optional()?)
+    }
+
+    fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {
+        let mut claims = self.tx.prepare_cached(
+            "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id
+             FROM bundle_claim c JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
+             WHERE c.bundle_id = ?1",
+        )?;
+        let mut rows = claims.query([bundle])?;
+        let mut read: Vec<(ObservedClaim, i64)> = Vec::new();
+        while let Some(row) = rows.next()? {
+            let claim = ObservedClaim {
+                identifier: read_identifier(row, 0)?,
+                assurance: codec::assurance(row.get(4)?)?,
+                caveat: codec::caveat(row.get(5)?)?,
+            };
+            read.push((claim, row.get(6)?));
+        }
+        read.sort();
+        let (claims, rows) = read.into_iter().unzip();
+        let mut found = self.tx.prepare_cached(
+            "SELECT hash, name_key, first_seen, anchor_recorded, anchor_oid FROM bundle WHERE id = ?1",
+        )?;
+        let (hash, name, first_seen, recorded, oid): (
+            [u8; 16],
+            Option<String>,
+            i64,
+            i64,
+            [u8; 16],
+        ) = found.query_row([bundle], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })?;
+        let id = BundleId::from_bytes(hash);
+        let facts = BundleFacts {
+            id,
+            claims,
+            name: name.map(|key| PersonName::from_key(&key)),
+            first_seen: codec::timestamp(first_seen)?,
+            anchor: (codec::timestamp(recorded)?, ObservationId::from_bytes(oid)),
+            alone: self.alone.get(&id).copied(),
+        };
+        Ok(Loaded { facts, rows })
+    }
+}
+
+/// What decides whether a known bundle has to be resolved again.
+struct Standing {
+    n: i64,
+    first_seen: i64,
+    anchor: [u8; 16],
+    resolved: Option<(i64, [u8; 16])>,
+}
+
+/// Current events whose home is this bundle: those that arrived under it, less those that an
+/// assertion gave a bundle of their own, and that one where it is such a bundle.
+const AT_HOME: &str = "
+    SELECT e.seq, e.ts, e.key FROM event e
+    WHERE e.bundle_id = ?1 AND e.standing = 0
+      AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> ?1)
+    UNION ALL
+    SELECT e.seq, e.ts, e.key FROM attribution a JOIN event e ON e.seq = a.event_seq
+    WHERE a.home_id = ?1 AND e.bundle_id <> ?1 AND e.standing = 0";
+
+/// The payloads of the events of [`AT_HOME`], with their channels.
+pub(crate) const PAYLOADS_AT_HOME: &str = "
+    SELECT e.payload, e.channel FROM event e
+    WHERE e.bundle_id = ?1 AND e.standing = 0
+      AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> ?1)
+    UNION ALL
+    SELECT e.payload, e.channel FROM attribution a JOIN event e ON e.seq = a.event_seq
+    WHERE a.home_id = ?1 AND e.bundle_id <> ?1 AND e.standing = 0";
+
+/// The observations of bundles, read when `resolve` asks for them.
+struct Stored<'a> {
+    tx: &'a Transaction<'a>,
+    tenant: &'a str,
+    row_of: &'a BTreeMap<BundleId, i64>,
+}
+
+impl Moments for Stored<'_> {
+    type Error = StoreError;
+
+    fn of(&mut self, bundle: BundleId) -> Result<Vec<(Timestamp, ObservationId)>, StoreError> {
+        let Some(row) = self.row_of.get(&bundle) else { return Ok(Vec::new()) };
+        let mut events = self.tx.prepare_cached(AT_HOME)?;
+        let rows =
+            events.query_map([row], |row| Ok((row.get::<_, i64>(1)?, row.get::<_, String>(2)?)))?;
+        let mut moments = Vec::new();
+        for row in rows {
+            let (ts, key) = row?;
+            let observation = ObservationId::of(self.tenant, &codec::event_key(&key)?);
+            moments.push((codec::timestamp(ts)?, observation));
+        }
+        Ok(moments)
+    }
+}
+
+fn read_identifier(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Identifier> {
+    let namespace = Namespace::from_name(&row.get::<_, String>(first)?);
+    let linkable = if row.get(first + 3)? { Linkable::Yes } else { Linkable::No };
+    Ok(Identifier::from_parts(namespace, row.get(first + 1)?, row.get(first + 2)?, linkable))
+}
+
+fn means(side: &Subject, facts: &BundleFacts) -> bool {
+    match side {
+        Subject::Observation(observation) => facts.alone == Some(*observation),
+        Subject::Identifier(identifier) => {
+            facts.claims.iter().any(|claim| claim.identifier == *identifier)
+        }
+    }
+}
+
+/// Bundles in groups that hang together through their bridges.
+fn groups(bundles: &BTreeMap<i64, BTreeSet<i64>>) -> Vec<Vec<i64>> {
+    let mut on: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (bundle, bridges) in bundles {
+        for bridge in bridges {
+            on.entry(*bridge).or_default().push(*bundle);
+        }
+    }
+    let mut seen: BTreeSet<i64> = BTreeSet::new();
+    let mut groups = Vec::new();
+    for start in bundles.keys() {
+        if !seen.insert(*start) {
+            continue;
+        }
+        let (mut group, mut next) = (vec![*start], vec![*start]);
+        while let Some(bundle) = next.pop() {
+            let bridges = bundles.get(&bundle).into_iter().flatten();
+            for other in bridges.filter_map(|bridge| on.get(bridge)).flatten() {
+                if seen.insert(*other) {
+                    group.push(*other);
+                    next.push(*other);
+                }
+            }
+        }
+        groups.push(group);
+    }
+    groups
+}

@@ -1,0 +1,163 @@
+//! What can go wrong with a store.
+
+use std::path::{Path, PathBuf};
+
+use cx_core::ids::{AssertionId, ObservationId};
+
+/// An error of the database engine, as it reports it.
+#[derive(Debug)]
+pub struct EngineError(rusqlite::Error);
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for EngineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// Why a store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such file.
+    #[error("{}: no such file", path.display())]
+    NotFound {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by something else. It was not touched.
+    #[error("{}: not a cx file: {found}", path.display())]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The file was written by a later version of cx. It was not touched.
+    #[error("{}: written by a newer cx (schema {found}; this one knows up to {known})", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The file's schema version.
+        found: u32,
+        /// The latest schema version that this version knows.
+        known: u32,
+    },
+    /// The file is damaged.
+    #[error("{}: damaged: {detail}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The file can be read and not written.
+    #[error("{}: read-only, so nothing can be written", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened or made.
+    #[error("{}: cannot be opened: {detail}", path.display())]
+    CannotOpen {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// Another process held the file for longer than the time-out.
+    #[error("{}: locked by another process", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The disk is full. Nothing of the batch was kept.
+    #[error("{}: the disk is full", path.display())]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store belongs to another tenant.
+    #[error("{}: belongs to tenant {found:?}, not {asked:?}", path.display())]
+    OtherTenant {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        found: String,
+        /// Who asked.
+        asked: String,
+    },
+    /// A file stands where one was to be written.
+    #[error("{}: exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A cursor that this store did not give out.
+    #[error("{text:?} is no cursor of this store")]
+    MalformedCursor {
+        /// What was read.
+        text: String,
+    },
+    /// An assertion about an observation that is not in the store.
+    #[error("{observation} is not in the store")]
+    UnknownObservation {
+        /// The observation.
+        observation: ObservationId,
+    },
+    /// A revocation of an assertion that is not in the store.
+    #[error("{assertion} is not in the store")]
+    UnknownAssertion {
+        /// The assertion.
+        assertion: AssertionId,
+    },
+    /// A row that no version of cx writes.
+    #[error("a stored {what} cannot be read: {detail}")]
+    MalformedRow {
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// Anything else the database engine reports.
+    #[error("the database engine failed")]
+    Engine(#[source] EngineError),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Engine(EngineError(error))
+    }
+}
+
+impl StoreError {
+    pub(crate) fn malformed(what: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::MalformedRow { what, detail: detail.to_string() }
+    }
+
+    /// The same error as what it means for this file.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        use rusqlite::ErrorCode;
+        let Self::Engine(EngineError(error)) = self else { return self };
+        let path = path.to_owned();
+        let detail = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => {
+                Self::NotOurs { path, found: "no database".to_owned() }
+            }
+            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
+            Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(ErrorCode::DiskFull) => Self::DiskFull { path },
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::CannotOpen { path, detail }
+            }
+            _ => Self::Engine(EngineError(error)),
+        }
+    }
+}

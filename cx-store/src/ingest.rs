@@ -1,0 +1,631 @@
+//! Facts in: idempotent, in any order, one transaction a batch.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cx_core::event::Event;
+use cx_core::identifier::Identifier;
+use cx_core::identity::Observation;
+use cx_core::ids::{BundleId, ConversationKey, ObservationId};
+use cx_core::time::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use crate::codec;
+use crate::derived::{self, Settings, Touched};
+use crate::error::StoreError;
+use crate::report::{IngestReport, Recording};
+use crate::waiting;
+
+/// Which revision of a record counts.
+const CURRENT: i64 = 0;
+const OLDER: i64 = 1;
+const CONFLICT: i64 = 2;
+
+/// Small numbers for names, remembered between batches.
+#[derive(Debug, Default)]
+pub(crate) struct Dictionary(HashMap<(i64, String), i64>);
+
+pub(crate) const SOURCE: i64 = 1;
+pub(crate) const CHANNEL: i64 = 2;
+pub(crate) const KIND: i64 = 3;
+pub(crate) const NAMESPACE: i64 = 4;
+
+impl Dictionary {
+    fn number(&mut self, tx: &Transaction<'_>, class: i64, name: &str) -> Result<i64, StoreError> {
+        if let Some(number) = self.0.get(&(class, name.to_owned())) {
+            return Ok(*number);
+        }
+        let mut find = tx.prepare_cached("SELECT id FROM dict WHERE class = ?1 AND name = ?2")?;
+        let known: Option<i64> =
+            find.query_row(params![class, name], |row| row.get(0)).optional()?;
+        let number = if let Some(number) = known {
+            number
+        } else {
+            tx.prepare_cached("INSERT INTO dict(class, name) VALUES(?1, ?2)")?
+                .execute(params![class, name])?;
+            tx.last_insert_rowid()
+        };
+        self.0.insert((class, name.to_owned()), number);
+        Ok(number)
+    }
+
+    /// Forgets what a transaction that was rolled back may have added.
+    pub(crate) fn forget(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// Takes in a batch inside a transaction; the caller commits.
+pub(crate) fn ingest(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    recording: &Recording,
+    events: Vec<Event>,
+) -> Result<IngestReport, StoreError> {
+    let mut prepared: Vec<Prepared> =
+        events.into_iter().map(|event| Prepared::new(settings, event)).collect();
+    // Rows of one bundle stand together, in the order of its timeline.
+    prepared.sort_by(|a, b| a.order().cmp(&b.order()));
+    let mut batch = Batch {
+        tx,
+        settings,
+        dictionary,
+        recorded_at: recording.recorded_at,
+        row: None,
+        recording,
+        touched: Touched::default(),
+        recount: BTreeSet::new(),
+        conversations: BTreeSet::new(),
+        identifiers: HashMap::new(),
+        report: IngestReport::default(),
+    };
+    for record in prepared {
+        batch.take(&record)?;
+    }
+    for bundle in std::mem::take(&mut batch.recount) {
+        batch.count_again(bundle)?;
+    }
+    let outcome = derived::update(tx, settings, &batch.touched)?;
+    batch.report.customers = outcome.n_customers;
+    waiting::refold(tx, &batch.conversations)?;
+    Ok(batch.report)
+}
+
+/// Gives observations that an assertion names a bundle of their own, or takes it away again where
+/// none does any more. Gives the bundles that are touched by it.
+pub(crate) fn single_out(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    observations: &BTreeMap<ObservationId, String>,
+) -> Result<Touched, StoreError> {
+    // Nothing is recorded here: each record keeps the instant at which it first was.
+    let recording = Recording::new(Timestamp::MAX, "");
+    let mut batch = Batch {
+        tx,
+        settings,
+        dictionary,
+        recorded_at: Timestamp::MAX,
+        row: None,
+        recording: &recording,
+        touched: Touched::default(),
+        recount: BTreeSet::new(),
+        conversations: BTreeSet::new(),
+        identifiers: HashMap::new(),
+        report: IngestReport::default(),
+    };
+    for (id, key) in observations {
+        let found: Option<(i64, String, i64)> = tx
+            .prepare_cached(
+                "SELECT seq, payload, bundle_id FROM event WHERE key = ?1 AND standing = 0",
+            )?
+            .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()?;
+        let Some((seq, payload, arrived)) = found else { continue };
+        let record = Prepared::new(settings, codec::event(&payload)?);
+        let own = batch.bundle(&record, BundleId::of_one(*id), batch.first_recorded(key)?)?;
+        if settings.assertions.names(*id) {
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO attribution(event_seq, bundle_id, home_id, by_time)
+                 VALUES(?1, ?2, ?2, 0)",
+            )?
+            .execute([seq, own])?;
+        } else {
+            tx.prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?.execute([seq])?;
+        }
+        batch.recount.extend([own, arrived]);
+        batch.touched.bundles.extend([own, arrived]);
+    }
+    for bundle in std::mem::take(&mut batch.recount) {
+        batch.count_again(bundle)?;
+    }
+    Ok(batch.touched)
+}
+
+/// An event with all that is computed from it alone.
+struct Prepared {
+    event: Event,
+    observation: Observation,
+    bundle: BundleId,
+    hash: [u8; 16],
+}
+
+impl Prepared {
+    fn new(settings: &Settings, event: Event) -> Self {
+        let observation = Observation::of(&settings.tenant, &event);
+        let bundle = observation.bundle();
+        let hash = event.content_hash();
+        Self { event, observation, bundle, hash }
+    }
+
+    fn order(&self) -> (BundleId, Timestamp, &str, [u8; 16]) {
+        (self.bundle, self.event.occurred_at, self.event.key.as_str(), self.hash)
+    }
+}
+
+/// A stored revision of a record.
+struct Revision {
+    seq: i64,
+    rev: Option<String>,
+    hash: [u8; 16],
+    standing: i64,
+}
+
+struct Batch<'a> {
+    tx: &'a Transaction<'a>,
+    settings: &'a Settings,
+    dictionary: &'a mut Dictionary,
+    recorded_at: Timestamp,
+    row: Option<i64>,
+    recording: &'a Recording,
+    touched: Touched,
+    recount: BTreeSet<i64>,
+    conversations: BTreeSet<i64>,
+    identifiers: HashMap<[u8; 16], i64>,
+    report: IngestReport,
+}
+
+impl Batch<'_> {
+    fn take(&mut self, record: &Prepared) -> Result<(), StoreError> {
+        let revisions = self.revisions(record.event.key.as_str())?;
+        let rev = record.event.rev.as_deref();
+        if revisions.iter().any(|other| other.rev.as_deref() == rev && other.hash == record.hash) {
+            self.report.duplicate += 1;
+            return Ok(());
+        }
+        if revisions.iter().any(|other| other.rev.as_deref() == rev) {
+            self.report.conflict += 1;
+            if self.report.conflicts.len() < IngestReport::KEPT {
+                self.report.conflicts.push(record.event.key.to_string());
+            }
+        } else if revisions.is_empty() {
+            self.report.new += 1;
+            *self.report.kinds.entry(record.event.kind.name().into_owned()).or_insert(0) += 1;
+        } else {
+            self.report.revised += 1;
+        }
+        match revisions.iter().find(|other| other.standing == CURRENT) {
+            None => self.insert(record, CURRENT),
+            Some(current) => match compare_revs(rev, current.rev.as_deref()) {
+                Ordering::Less => self.insert(record, OLDER),
+                // Of two records that cannot both be right the same one is shown in any order.
+                Ordering::Equal if record.hash > current.hash => self.insert(record, CONFLICT),
+                Ordering::Equal => self.replace(current, CONFLICT, record),
+                Ordering::Greater => {
+                    for other in revisions.iter().filter(|other| other.standing == CONFLICT) {
+                        self.set_standing(other.seq, OLDER)?;
+                    }
+                    self.replace(current, OLDER, record)
+                }
+            },
+        }
+    }
+
+    fn revisions(&self, key: &str) -> Result<Vec<Revision>, StoreError> {
+        let mut rows =
+            self.tx.prepare_cached("SELECT seq, rev, hash, standing FROM event WHERE key = ?1")?;
+        let rows = rows.query_map([key], |row| {
+            Ok(Revision {
+                seq: row.get(0)?,
+                rev: row.get(1)?,
+                hash: row.get(2)?,
+                standing: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn set_standing(&self, seq: i64, standing: i64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE event SET standing = ?2 WHERE seq = ?1")?
+            .execute([seq, standing])?;
+        Ok(())
+    }
+
+    /// Shows another revision from now on.
+    fn replace(
+        &mut self,
+        old: &Revision,
+        standing: i64,
+        record: &Prepared,
+    ) -> Result<(), StoreError> {
+        let home: i64 = self
+            .tx
+            .prepare_cached(
+                "SELECT coalesce((SELECT a.home_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)
+                 FROM event e WHERE e.seq = ?1",
+            )?
+            .query_row([old.seq], |row| row.get(0))?;
+        let conversation: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT conversation_id FROM event WHERE seq = ?1")?
+            .query_row([old.seq], |row| row.get(0))?;
+        self.conversations.extend(conversation);
+        self.set_standing(old.seq, standing)?;
+        self.tx
+            .prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?
+            .execute([old.seq])?;
+        self.recount.insert(home);
+        self.touched.bundles.insert(home);
+        self.insert(record, CURRENT)
+    }
+
+    fn insert(&mut self, record: &Prepared, standing: i64) -> Result<(), StoreError> {
+        let event = &record.event;
+        let source_name = format!("{}\u{1f}{}", event.source.system, event.source.instance);
+        let source = self.dictionary.number(self.tx, SOURCE, &source_name)?;
+        let channel = self.dictionary.number(self.tx, CHANNEL, &event.channel.name())?;
+        let kind = self.dictionary.number(self.tx, KIND, &event.kind.name())?;
+        let batch = self.batch()?;
+        let is_current = standing == CURRENT;
+        let mut bundle = 0;
+        let mut conversation = None;
+        if is_current {
+            let recorded = self.first_recorded(event.key.as_str())?.min(self.recorded_at);
+            bundle = self.bundle(record, record.bundle, recorded)?;
+            conversation = self.conversation(record)?;
+        }
+        let payload = serde_json::to_string(&event.to_json())
+            .map_err(|error| StoreError::malformed("event", error))?;
+        self.tx
+            .prepare_cached(
+                "INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
+                   conversation_id, batch, rev, hash, standing, codec, payload)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15)",
+            )?
+            .execute(params![
+                bundle,
+                event.occurred_at.as_micros(),
+                codec::source_order(event.seq),
+                event.key.as_str(),
+                source,
+                channel,
+                kind,
+                codec::direction_code(event.direction),
+                codec::visibility_code(event.visibility),
+                conversation,
+                batch,
+                event.rev,
+                &record.hash[..],
+                standing,
+                payload,
+            ])?;
+        let seq = self.tx.last_insert_rowid();
+        self.fresh(source, event.occurred_at)?;
+        if !is_current {
+            return Ok(());
+        }
+        let mut home = bundle;
+        if self.settings.assertions.names(record.observation.id) {
+            let recorded = self.first_recorded(event.key.as_str())?.min(self.recorded_at);
+            home = self.bundle(record, record.observation.own_bundle(), recorded)?;
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time) VALUES(?1, ?2, ?2, 0)",
+                )?
+                .execute([seq, home])?;
+            self.recount.insert(bundle);
+            self.touched.bundles.insert(bundle);
+        }
+        self.count_in(record, home, channel)?;
+        self.touched.bundles.insert(home);
+        self.conversations.extend(conversation);
+        Ok(())
+    }
+
+    /// Notes how fresh a source is, whichever revision it gave.
+    fn fresh(&self, source: i64, at: Timestamp) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT INTO source_stat(source, last_event, last_import, n) VALUES(?1, ?2, ?3, 1)
+                 ON CONFLICT(source) DO UPDATE SET last_event = max(last_event, excluded.last_event),
+                   last_import = max(last_import, excluded.last_import), n = n + 1",
+            )?
+            .execute(params![source, at.as_micros(), self.recorded_at.as_micros()])?;
+        Ok(())
+    }
+
+    fn batch(&mut self) -> Result<i64, StoreError> {
+        if let Some(batch) = self.row {
+            return Ok(batch);
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO batch(recorded_at, adapter, adapter_version) VALUES(?1, ?2, ?3)",
+            )?
+            .execute(params![
+                self.recorded_at.as_micros(),
+                self.recording.adapter,
+                self.recording.adapter_version
+            ])?;
+        let batch = self.tx.last_insert_rowid();
+        self.row = Some(batch);
+        Ok(batch)
+    }
+
+    /// When a record was first recorded, in whatever revision; the end of time if never.
+    fn first_recorded(&self, key: &str) -> Result<Timestamp, StoreError> {
+        let mut first = self.tx.prepare_cached(
+            "SELECT min(b.recorded_at) FROM event e JOIN batch b ON b.id = e.batch WHERE e.key = ?1",
+        )?;
+        let first: Option<i64> = first.query_row([key], |row| row.get(0))?;
+        first.map_or(Ok(Timestamp::MAX), codec::timestamp)
+    }
+
+    /// The row of a bundle, made with its claims if it is new. Its counts are for the caller.
+    fn bundle(
+        &mut self,
+        record: &Prepared,
+        id: BundleId,
+        recorded: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let known: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT id FROM bundle WHERE hash = ?1")?
+            .query_row([&id.as_bytes()[..]], |row| row.get(0))
+            .optional()?;
+        let observation = &record.observation;
+        let at = observation.occurred_at.as_micros();
+        let oid = &observation.id.as_bytes()[..];
+        if let Some(row) = known {
+            return Ok(row);
+        }
+        let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
+        self.tx
+            .prepare_cached(
+                "INSERT INTO bundle(hash, name_key, name, first_seen, last_seen, n, anchor_recorded, anchor_oid, anchor_key)
+                 VALUES(?1, ?2, ?3, ?4, ?4, 0, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                &id.as_bytes()[..],
+                name_key,
+                record.event.name.as_ref().filter(|_| observation.name.is_some()),
+                at,
+                recorded.as_micros(),
+                oid,
+                record.event.key.as_str()
+            ])?;
+        let row = self.tx.last_insert_rowid();
+        for claim in &observation.claims {
+            let identifier = self.identifier(&claim.identifier)?;
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO bundle_claim(bundle_id, identifier_id, assurance, caveat) VALUES(?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![
+                    row,
+                    identifier,
+                    codec::assurance_code(claim.assurance),
+                    codec::caveat_code(claim.caveat)
+                ])?;
+        }
+        Ok(row)
+    }
+
+    fn identifier(&mut self, identifier: &Identifier) -> Result<i64, StoreError> {
+        let hash = codec::identifier_hash(identifier);
+        if let Some(row) = self.identifiers.get(&hash) {
+            return Ok(*row);
+        }
+        let known: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?
+            .query_row([&hash[..]], |row| row.get(0))
+            .optional()?;
+        let row = if let Some(row) = known {
+            row
+        } else {
+            let ns = self.dictionary.number(self.tx, NAMESPACE, identifier.namespace().name())?;
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO identifier(hash, ns, scope, key, linkable) VALUES(?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    &hash[..],
+                    ns,
+                    identifier.scope(),
+                    identifier.key(),
+                    identifier.is_linkable()
+                ])?;
+            self.tx.last_insert_rowid()
+        };
+        self.identifiers.insert(hash, row);
+        Ok(row)
+    }
+
+    /// Counts an observation into its bundle.
+    fn count_in(&mut self, record: &Prepared, bundle: i64, channel: i64) -> Result<(), StoreError> {
+        let observation = &record.observation;
+        let at = observation.occurred_at.as_micros();
+        let recorded = self.first_recorded(record.event.key.as_str())?.min(self.recorded_at);
+        self.tx
+            .prepare_cached(
+                "UPDATE bundle SET n = n + 1, first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?2)
+                 WHERE id = ?1",
+            )?
+            .execute([bundle, at])?;
+        self.tx
+            .prepare_cached(
+                "UPDATE bundle SET anchor_recorded = ?2, anchor_oid = ?3, anchor_key = ?4
+                 WHERE id = ?1 AND (anchor_recorded, anchor_oid) > (?2, ?3)",
+            )?
+            .execute(params![
+                bundle,
+                recorded.as_micros(),
+                &observation.id.as_bytes()[..],
+                record.event.key.as_str()
+            ])?;
+        if let (Some(_), Some(name)) = (&observation.name, &record.event.name) {
+            // Of several spellings of one name the same one is shown in any order.
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle SET name = max(coalesce(name, ''), ?2) WHERE id = ?1",
+                )?
+                .execute(params![bundle, name])?;
+        }
+        for bridge in &observation.bridges {
+            let identifier = self.identifier(bridge)?;
+            self.tx
+                .prepare_cached(
+                    "INSERT INTO bundle_bridge(identifier_id, bundle_id, first_seen, n) VALUES(?1, ?2, ?3, 1)
+                     ON CONFLICT(identifier_id, bundle_id)
+                     DO UPDATE SET first_seen = min(first_seen, excluded.first_seen), n = n + 1",
+                )?
+                .execute([identifier, bundle, at])?;
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO bundle_stat(bundle_id, channel, n) VALUES(?1, ?2, 1)
+                 ON CONFLICT(bundle_id, channel) DO UPDATE SET n = n + 1",
+            )?
+            .execute([bundle, channel])?;
+        Ok(())
+    }
+
+    /// Counts a bundle anew from the events whose home it is, after one has left it.
+    fn count_again(&mut self, bundle: i64) -> Result<(), StoreError> {
+        let bridges: Vec<i64> = {
+            let mut rows = self
+                .tx
+                .prepare_cached("SELECT identifier_id FROM bundle_bridge WHERE bundle_id = ?1")?;
+            let rows = rows.query_map([bundle], |row| row.get(0))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        self.touched.bridges.extend(bridges);
+        for table in ["bundle_bridge", "bundle_stat"] {
+            let sql = format!("DELETE FROM {table} WHERE bundle_id = ?1");
+            self.tx.prepare_cached(&sql)?.execute([bundle])?;
+        }
+        let events: Vec<(String, i64)> = {
+            let mut rows = self.tx.prepare_cached(derived::PAYLOADS_AT_HOME)?;
+            let rows = rows.query_map([bundle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let max = Timestamp::MAX.as_micros();
+        self.tx
+            .prepare_cached(
+                "UPDATE bundle SET n = 0, name = NULL, first_seen = ?2, last_seen = ?3, anchor_recorded = ?2, anchor_oid = ?4
+                 WHERE id = ?1",
+            )?
+            .execute(params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
+        for (payload, channel) in events {
+            let record = Prepared::new(self.settings, codec::event(&payload)?);
+            self.count_in(&record, bundle, channel)?;
+        }
+        Ok(())
+    }
+
+    /// The row of the conversation that an event belongs to, with its aliases.
+    fn conversation(&self, record: &Prepared) -> Result<Option<i64>, StoreError> {
+        let Some(conversation) = &record.event.conversation else { return Ok(None) };
+        let row = self.conversation_row(&conversation.key)?;
+        for alias in &conversation.aliases {
+            let alias = self.conversation_row(alias)?;
+            let added = self
+                .tx
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO conversation_alias(alias_id, of_id) VALUES(?1, ?2)",
+                )?
+                .execute([alias, row])?;
+            if added > 0 {
+                self.unite(row)?;
+            }
+        }
+        Ok(Some(row))
+    }
+
+    fn conversation_row(&self, key: &ConversationKey) -> Result<i64, StoreError> {
+        let known: Option<i64> = self
+            .tx
+            .prepare_cached("SELECT id FROM conversation WHERE key = ?1")?
+            .query_row([key.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(row) = known {
+            return Ok(row);
+        }
+        self.tx
+            .prepare_cached(
+                "INSERT INTO conversation(key, canonical_id) VALUES(?1, (SELECT coalesce(max(id), 0) + 1 FROM conversation))",
+            )?
+            .execute([key.as_str()])?;
+        let row = self.tx.last_insert_rowid();
+        self.tx
+            .prepare_cached("UPDATE conversation SET canonical_id = id WHERE id = ?1")?
+            .execute([row])?;
+        Ok(row)
+    }
+
+    /// Brings conversations that are known by several keys under one: the key that is nobody's
+    /// alias, the smallest one if there are several or none.
+    fn unite(&self, start: i64) -> Result<(), StoreError> {
+        let mut keys: BTreeMap<i64, String> = BTreeMap::new();
+        let mut aliases: BTreeSet<i64> = BTreeSet::new();
+        let mut next = vec![start];
+        while let Some(row) = next.pop() {
+            if keys.contains_key(&row) {
+                continue;
+            }
+            let mut key = self.tx.prepare_cached("SELECT key FROM conversation WHERE id = ?1")?;
+            keys.insert(row, key.query_row([row], |row| row.get(0))?);
+            let mut edges = self.tx.prepare_cached(
+                "SELECT of_id, 1 FROM conversation_alias WHERE alias_id = ?1
+                 UNION ALL SELECT alias_id, 0 FROM conversation_alias WHERE of_id = ?1",
+            )?;
+            let mut edges = edges.query([row])?;
+            while let Some(edge) = edges.next()? {
+                if edge.get::<_, bool>(1)? {
+                    aliases.insert(row);
+                }
+                next.push(edge.get(0)?);
+            }
+        }
+        let canonical = keys
+            .iter()
+            .min_by_key(|(row, key)| (aliases.contains(row), (*key).clone()))
+            .map(|(row, _)| *row);
+        for row in keys.keys() {
+            self.tx
+                .prepare_cached("UPDATE conversation SET canonical_id = ?2 WHERE id = ?1 AND canonical_id <> ?2")?
+                .execute(params![row, canonical])?;
+        }
+        Ok(())
+    }
+}
+
+/// Which of two revisions is newer: numbers before instants before other texts, each in their own
+/// order. A record without a revision is the oldest.
+pub(crate) fn compare_revs(one: Option<&str>, other: Option<&str>) -> Ordering {
+    one.map(rank).cmp(&other.map(rank))
+}
+
+fn rank(rev: &str) -> (u8, u128, &str) {
+    let digits = !rev.is_empty() && rev.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) = digits.then(|| rev.parse::<u128>().ok()).flatten() {
+        return (0, number, rev);
+    }
+    match rev.parse::<Timestamp>() {
+        Ok(at) => (1, u128::from(at.as_micros().abs_diff(Timestamp::MIN.as_micros())), rev),
+        Err(_) => (2, 0, rev),
+    }
+}

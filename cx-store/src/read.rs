@@ -1,0 +1,835 @@
+//! Reading: who holds an identifier, a customer's timeline, a conversation, a scan of all events.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::channel::Channel;
+use cx_core::context::facts::{
+    Candidate, Confidence, CustomerFacts, IdentifierFact, MergeFact, PossibleDuplicate, Sharing,
+    SourceFreshness, Weight,
+};
+use cx_core::event::{Direction, Event, Visibility};
+use cx_core::identifier::{Identifier, Linkable, Namespace, Who};
+use cx_core::ids::{ConversationKey, CustomerId, EventKey};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::waiting;
+
+/// Who is meant by an identifier or an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The customers who hold it, surest first.
+    pub customers: Vec<FoundCustomer>,
+    /// How sure it is that the first one is meant.
+    pub confidence: Confidence,
+    /// Whether the identifier is so widely used that it links nobody.
+    pub is_hub: bool,
+    /// How many events carry it and belong to nobody.
+    pub unattributed: u64,
+}
+
+/// A customer who holds an identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundCustomer {
+    /// The customer.
+    pub id: CustomerId,
+    /// The name that was written with the identifier, or else another of the customer's.
+    pub name: Option<String>,
+    /// Whether the identifier links, or was only said.
+    pub weight: Weight,
+    /// On how many events the customer carries it.
+    pub n_events: u64,
+    row: i64,
+}
+
+impl FoundCustomer {
+    pub(crate) const fn row(&self) -> i64 {
+        self.row
+    }
+}
+
+/// Which part of a timeline is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimelineQuery {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    channels: Vec<Channel>,
+    kinds: Vec<String>,
+    direction: Option<Direction>,
+    visibility: Option<Visibility>,
+    order: Order,
+    limit: usize,
+}
+
+/// Which end of a timeline comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// As it happened.
+    OldestFirst,
+    /// The latest first.
+    NewestFirst,
+}
+
+impl Default for TimelineQuery {
+    fn default() -> Self {
+        Self {
+            since: None,
+            until: None,
+            channels: Vec::new(),
+            kinds: Vec::new(),
+            direction: None,
+            visibility: None,
+            order: Order::OldestFirst,
+            limit: 100,
+        }
+    }
+}
+
+impl TimelineQuery {
+    /// All of it, oldest first, a hundred events a page.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Nothing before this instant.
+    #[must_use]
+    pub const fn since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// Nothing after this instant.
+    #[must_use]
+    pub const fn until(mut self, until: Timestamp) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// Only this channel, or one of those named before.
+    #[must_use]
+    pub fn channel(mut self, channel: Channel) -> Self {
+        self.channels.push(channel);
+        self
+    }
+
+    /// Only this kind, or one of those named before. `mail` means all kinds of mail.
+    #[must_use]
+    pub fn kind(mut self, kind: impl Into<String>) -> Self {
+        self.kinds.push(kind.into());
+        self
+    }
+
+    /// Only what went this way.
+    #[must_use]
+    pub const fn direction(mut self, direction: Direction) -> Self {
+        self.direction = Some(direction);
+        self
+    }
+
+    /// Only what is visible to these.
+    #[must_use]
+    pub const fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = Some(visibility);
+        self
+    }
+
+    /// The latest first.
+    #[must_use]
+    pub const fn newest_first(mut self) -> Self {
+        self.order = Order::NewestFirst;
+        self
+    }
+
+    /// At most that many events a page; at least one.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+
+    fn accepts(&self, event: &Event) -> bool {
+        let kind = event.kind.name();
+        let is_kind = |wanted: &String| {
+            kind == wanted.as_str()
+                || kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
+        };
+        (self.channels.is_empty() || self.channels.contains(&event.channel))
+            && (self.kinds.is_empty() || self.kinds.iter().any(is_kind))
+            && self.direction.is_none_or(|direction| direction == event.direction)
+            && self.visibility.is_none_or(|visibility| visibility == event.visibility)
+    }
+}
+
+/// A place on a timeline, to go on from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    ts: i64,
+    src_seq: Option<i64>,
+    key: String,
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seq = self.src_seq.map(|seq| seq.to_string()).unwrap_or_default();
+        write!(f, "1.{}.{seq}.", self.ts)?;
+        self.key.bytes().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let malformed = || StoreError::MalformedCursor { text: text.to_owned() };
+        let mut parts = text.split('.');
+        let (Some("1"), Some(ts), Some(seq), Some(key), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(malformed());
+        };
+        let src_seq =
+            if seq.is_empty() { None } else { Some(seq.parse().map_err(|_| malformed())?) };
+        let mut bytes = Vec::new();
+        let digits = key.as_bytes();
+        if digits.len() % 2 != 0 {
+            return Err(malformed());
+        }
+        for pair in digits.chunks(2) {
+            let pair = std::str::from_utf8(pair).map_err(|_| malformed())?;
+            bytes.push(u8::from_str_radix(pair, 16).map_err(|_| malformed())?);
+        }
+        let key = String::from_utf8(bytes).map_err(|_| malformed())?;
+        Ok(Self { ts: ts.parse().map_err(|_| malformed())?, src_seq, key })
+    }
+}
+
+/// One page of a timeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimelinePage {
+    /// The events.
+    pub events: Vec<Event>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<Cursor>,
+}
+
+/// A conversation with all that was said in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transcript {
+    /// The one key of the conversation.
+    pub key: ConversationKey,
+    /// The other keys by which it is known, sorted.
+    pub aliases: Vec<ConversationKey>,
+    /// Its events in timeline order.
+    pub events: Vec<Event>,
+    /// What the events leave.
+    pub conversation: cx_core::conversation::Conversation,
+}
+
+/// Who holds an identifier, or what an id stands for today.
+pub(crate) fn find(connection: &Connection, who: &Who) -> Result<Found, StoreError> {
+    match who {
+        Who::Customer(id) => find_customer(connection, *id),
+        Who::Identifier(identifier) => find_identifier(connection, identifier),
+    }
+}
+
+fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, StoreError> {
+    let bytes = &id.as_bytes()[..];
+    // An id names an observation: whoever holds that today is meant.
+    let row: Option<i64> = connection
+        .prepare_cached(
+            "SELECT m.customer_id FROM issued i JOIN event e ON e.key = i.event_key AND e.standing = 0
+               LEFT JOIN attribution a ON a.event_seq = e.seq
+               JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+             WHERE i.cid = ?1",
+        )?
+        .query_row([bytes], |row| row.get(0))
+        .optional()?;
+    let mut customers = Vec::new();
+    if let Some(row) = row {
+        customers.push(FoundCustomer {
+            id: customer_id(connection, row)?,
+            name: any_name(connection, row)?,
+            weight: Weight::Links,
+            n_events: 0,
+            row,
+        });
+    }
+    let confidence = if customers.is_empty() { Confidence::None } else { Confidence::Certain };
+    Ok(Found { customers, confidence, is_hub: false, unattributed: 0 })
+}
+
+fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<Found, StoreError> {
+    let hash = codec::identifier_hash(identifier);
+    let row: Option<(i64, bool)> = connection
+        .prepare_cached("SELECT id, hub FROM identifier WHERE hash = ?1")?
+        .query_row([&hash[..]], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((row, is_hub)) = row else {
+        return Ok(Found {
+            customers: Vec::new(),
+            confidence: Confidence::None,
+            is_hub: false,
+            unattributed: 0,
+        });
+    };
+    let table = if identifier.namespace().is_bridge() {
+        "SELECT bundle_id, 1 AS links, identifier_id FROM bundle_bridge"
+    } else {
+        "SELECT bundle_id, links, identifier_id FROM bundle_claim"
+    };
+    let sql = format!(
+        "SELECT m.customer_id, max(c.links), sum(b.n), max(b.name), u.cid
+         FROM ({table}) c JOIN bundle b ON b.id = c.bundle_id
+           LEFT JOIN member m ON m.bundle_id = b.id LEFT JOIN customer u ON u.id = m.customer_id
+         WHERE c.identifier_id = ?1 GROUP BY m.customer_id"
+    );
+    let mut rows = connection.prepare_cached(&sql)?;
+    let mut rows = rows.query([row])?;
+    let mut customers = Vec::new();
+    let mut unattributed = 0;
+    while let Some(row) = rows.next()? {
+        let n_events = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        let Some(customer) = row.get::<_, Option<i64>>(0)? else {
+            unattributed += n_events;
+            continue;
+        };
+        let weight = if row.get::<_, bool>(1)? && !is_hub { Weight::Links } else { Weight::Stated };
+        let name: Option<String> = row.get(3)?;
+        let name = match name {
+            Some(name) => Some(name),
+            None => any_name(connection, customer)?,
+        };
+        let id = CustomerId::from_bytes(row.get(4)?);
+        customers.push(FoundCustomer { id, name, weight, n_events, row: customer });
+    }
+    customers.sort_by(|a, b| {
+        let strength = |found: &FoundCustomer| (found.weight == Weight::Links, found.n_events);
+        strength(b).cmp(&strength(a)).then_with(|| a.id.cmp(&b.id))
+    });
+    let linking = customers.iter().filter(|found| found.weight == Weight::Links).count();
+    let confidence = match (linking, customers.len()) {
+        (_, 0) => Confidence::None,
+        (1, 1) => Confidence::Certain,
+        (1, _) => Confidence::Probable,
+        (0, 1) if !is_hub => Confidence::Probable,
+        _ => Confidence::Ambiguous,
+    };
+    Ok(Found { customers, confidence, is_hub, unattributed })
+}
+
+pub(crate) fn customer_id(connection: &Connection, row: i64) -> Result<CustomerId, StoreError> {
+    let mut id = connection.prepare_cached("SELECT cid FROM customer WHERE id = ?1")?;
+    Ok(CustomerId::from_bytes(id.query_row([row], |row| row.get(0))?))
+}
+
+/// The name that is written on most of a customer's events.
+pub(crate) fn any_name(connection: &Connection, row: i64) -> Result<Option<String>, StoreError> {
+    let mut name = connection.prepare_cached(
+        "SELECT max(b.name) AS name FROM member m JOIN bundle b ON b.id = m.bundle_id
+         WHERE m.customer_id = ?1 AND b.name IS NOT NULL
+         GROUP BY b.name_key ORDER BY sum(b.n) DESC, length(max(b.name)) DESC, max(b.name) LIMIT 1",
+    )?;
+    Ok(name.query_row([row], |row| row.get(0)).optional()?)
+}
+
+/// The bundles of a customer.
+fn bundles(connection: &Connection, customer: i64) -> Result<Vec<i64>, StoreError> {
+    let mut rows =
+        connection.prepare_cached("SELECT bundle_id FROM member WHERE customer_id = ?1")?;
+    let rows = rows.query_map([customer], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// A row of a timeline before its payload is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    ts: i64,
+    src_seq: Option<i64>,
+    key: String,
+    seq: i64,
+}
+
+impl Place {
+    fn order(&self, other: &Self) -> Ordering {
+        (self.ts, self.src_seq, &self.key).cmp(&(other.ts, other.src_seq, &other.key))
+    }
+
+    fn cursor(&self) -> Cursor {
+        Cursor { ts: self.ts, src_seq: self.src_seq, key: self.key.clone() }
+    }
+}
+
+/// One page of a customer's timeline: each bundle is read from the cursor on, the streams are
+/// merged, and only the payloads of the page are read.
+pub(crate) fn timeline(
+    connection: &Connection,
+    customer: i64,
+    query: &TimelineQuery,
+    after: Option<&Cursor>,
+) -> Result<TimelinePage, StoreError> {
+    let bundles = bundles(connection, customer)?;
+    let mut from = after.cloned();
+    let mut events = Vec::new();
+    let mut next = None;
+    // Filters on what is inside an event are applied after reading; pages are filled up.
+    loop {
+        let wanted = query.limit.saturating_sub(events.len()).max(1).saturating_add(1);
+        let places = places(connection, &bundles, query, from.as_ref(), wanted)?;
+        let more = places.len() >= wanted;
+        for place in places.iter().take(wanted - 1) {
+            let event = payload(connection, place.seq)?;
+            from = Some(place.cursor());
+            if query.accepts(&event) {
+                events.push(event);
+            }
+        }
+        if !more {
+            break;
+        }
+        if events.len() >= query.limit {
+            next.clone_from(&from);
+            break;
+        }
+    }
+    Ok(TimelinePage { events, next })
+}
+
+fn payload(connection: &Connection, seq: i64) -> Result<Event, StoreError> {
+    let mut payload = connection.prepare_cached("SELECT payload FROM event WHERE seq = ?1")?;
+    codec::event(&payload.query_row([seq], |row| row.get::<_, String>(0))?)
+}
+
+fn places(
+    connection: &Connection,
+    bundles: &[i64],
+    query: &TimelineQuery,
+    after: Option<&Cursor>,
+    limit: usize,
+) -> Result<Vec<Place>, StoreError> {
+    let (sign, direction) = match query.order {
+        Order::OldestFirst => (">", "ASC"),
+        Order::NewestFirst => ("<", "DESC"),
+    };
+    // NULL sorts first, and compares with nothing: -1 stands for it, since numbers are not
+    // negative.
+    let own = format!(
+        "SELECT ts, src_seq, key, seq FROM event
+         WHERE bundle_id = ?1 AND standing = 0 AND ts >= ?2 AND ts <= ?3
+           AND (?4 IS NULL OR (ts, coalesce(src_seq, -1), key) {sign} (?4, ?5, ?6))
+           AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = seq)
+         ORDER BY ts {direction}, src_seq {direction}, key {direction} LIMIT ?7"
+    );
+    let given = format!(
+        "SELECT e.ts, e.src_seq, e.key, e.seq FROM attribution a JOIN event e ON e.seq = a.event_seq
+         WHERE a.bundle_id = ?1 AND e.standing = 0 AND e.ts >= ?2 AND e.ts <= ?3
+           AND (?4 IS NULL OR (e.ts, coalesce(e.src_seq, -1), e.key) {sign} (?4, ?5, ?6))
+         ORDER BY e.ts {direction}, e.src_seq {direction}, e.key {direction} LIMIT ?7"
+    );
+    // The range of the index is bounded by the cursor too.
+    let (mut since, mut until) = (
+        query.since.unwrap_or(Timestamp::MIN).as_micros(),
+        query.until.unwrap_or(Timestamp::MAX).as_micros(),
+    );
+    if let Some(cursor) = after {
+        match query.order {
+            Order::OldestFirst => since = since.max(cursor.ts),
+            Order::NewestFirst => until = until.min(cursor.ts),
+        }
+    }
+    let limit_column = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut places = Vec::new();
+    for bundle in bundles {
+        for sql in [&own, &given] {
+            let mut rows = connection.prepare_cached(sql)?;
+            let rows = rows.query_map(
+                params![
+                    bundle,
+                    since,
+                    until,
+                    after.map(|cursor| cursor.ts),
+                    after.map(|cursor| cursor.src_seq.unwrap_or(-1)),
+                    after.map(|cursor| cursor.key.as_str()),
+                    limit_column
+                ],
+                |row| {
+                    let (ts, src_seq) = (row.get(0)?, row.get(1)?);
+                    Ok(Place { ts, src_seq, key: row.get(2)?, seq: row.get(3)? })
+                },
+            )?;
+            for row in rows {
+                places.push(row?);
+            }
+        }
+    }
+    places.sort_by(|a, b| match query.order {
+        Order::OldestFirst => a.order(b),
+        Order::NewestFirst => b.order(a),
+    });
+    places.truncate(limit);
+    Ok(places)
+}
+
+/// The latest events of a customer up to an instant, in timeline order, and how many older ones
+/// were left out.
+pub(crate) fn events_until(
+    connection: &Connection,
+    customer: i64,
+    as_of: Timestamp,
+    limit: usize,
+) -> Result<(Vec<Event>, u64), StoreError> {
+    let query = TimelineQuery::new().until(as_of).newest_first();
+    let bundles = bundles(connection, customer)?;
+    let mut places = places(connection, &bundles, &query, None, limit)?;
+    let left_out = if places.len() < limit {
+        0
+    } else {
+        let mut total = connection.prepare_cached(
+            "SELECT coalesce(sum(b.n), 0) FROM member m JOIN bundle b ON b.id = m.bundle_id
+             WHERE m.customer_id = ?1",
+        )?;
+        let total: i64 = total.query_row([customer], |row| row.get(0))?;
+        u64::try_from(total).unwrap_or(0).saturating_sub(u64::try_from(limit).unwrap_or(0))
+    };
+    places.reverse();
+    let events = places.iter().map(|place| payload(connection, place.seq));
+    Ok((events.collect::<Result<_, _>>()?, left_out))
+}
+
+/// Further events of the conversations of these events: what is in them and not in `events`.
+pub(crate) fn conversation_events(
+    connection: &Connection,
+    events: &[Event],
+    as_of: Timestamp,
+) -> Result<(Vec<Event>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
+    let keys: BTreeSet<&ConversationKey> =
+        events.iter().filter_map(|event| event.conversation.as_ref()).map(|c| &c.key).collect();
+    let known: BTreeSet<&EventKey> = events.iter().map(|event| &event.key).collect();
+    let mut canonical: BTreeMap<ConversationKey, ConversationKey> = BTreeMap::new();
+    let mut seen: BTreeSet<i64> = BTreeSet::new();
+    let mut further = Vec::new();
+    for key in keys {
+        let Some(id) = canonical_id(connection, key)? else { continue };
+        if !seen.insert(id) {
+            continue;
+        }
+        let all_keys = keys_of(connection, id)?;
+        let Some(one) = all_keys.first().cloned() else { continue };
+        for key in all_keys {
+            canonical.insert(key, one.clone());
+        }
+        for event in waiting::events(connection, id)? {
+            if event.occurred_at <= as_of && !known.contains(&event.key) {
+                further.push(event);
+            }
+        }
+    }
+    further.sort_by(Event::timeline_cmp);
+    Ok((further, canonical))
+}
+
+fn canonical_id(connection: &Connection, key: &ConversationKey) -> Result<Option<i64>, StoreError> {
+    let mut id =
+        connection.prepare_cached("SELECT canonical_id FROM conversation WHERE key = ?1")?;
+    Ok(id.query_row([key.as_str()], |row| row.get(0)).optional()?)
+}
+
+/// The keys of a conversation, the one that stands for all of them first.
+fn keys_of(connection: &Connection, canonical: i64) -> Result<Vec<ConversationKey>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT key FROM conversation WHERE canonical_id = ?1 ORDER BY id <> ?1, key",
+    )?;
+    let rows = rows.query_map([canonical], |row| row.get::<_, String>(0))?;
+    let mut keys = Vec::new();
+    for key in rows {
+        keys.push(key?.parse().map_err(|error| StoreError::malformed("conversation key", error))?);
+    }
+    Ok(keys)
+}
+
+/// A conversation by any of its keys.
+pub(crate) fn conversation(
+    connection: &Connection,
+    key: &ConversationKey,
+) -> Result<Option<Transcript>, StoreError> {
+    let Some(id) = canonical_id(connection, key)? else { return Ok(None) };
+    let mut keys = keys_of(connection, id)?;
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let key = keys.remove(0);
+    let events = waiting::events(connection, id)?;
+    let folded = cx_core::conversation::fold(key.clone(), &events.iter().collect::<Vec<_>>());
+    Ok(folded.map(|conversation| Transcript { key, aliases: keys, events, conversation }))
+}
+
+/// Who a customer is, with what the customer is recognised by.
+pub(crate) fn customer_facts(
+    connection: &Connection,
+    customer: i64,
+) -> Result<CustomerFacts, StoreError> {
+    let since: i64 = connection
+        .prepare_cached(
+            "SELECT min(b.first_seen) FROM member m JOIN bundle b ON b.id = m.bundle_id
+             WHERE m.customer_id = ?1",
+        )?
+        .query_row([customer], |row| row.get(0))?;
+    let identifiers = identifiers(connection, customer)?;
+    let possible = possible(connection, customer)?;
+    let reasons = reasons(connection, customer, &identifiers)?;
+    Ok(CustomerFacts {
+        id: customer_id(connection, customer)?,
+        since: codec::timestamp(since)?,
+        identifiers,
+        possible,
+        reasons,
+    })
+}
+
+fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierFact>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT i.id, d.name, i.scope, i.key, i.linkable, i.hub, max(c.assurance), max(c.links),
+                min(b.first_seen), max(b.last_seen), sum(b.n)
+         FROM member m JOIN bundle b ON b.id = m.bundle_id JOIN bundle_claim c ON c.bundle_id = b.id
+           JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
+         WHERE m.customer_id = ?1 GROUP BY i.id ORDER BY d.name, i.scope, i.key",
+    )?;
+    let mut rows = rows.query([customer])?;
+    let mut facts = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let is_hub: bool = row.get(5)?;
+        let others = others_with(connection, id, customer)?;
+        facts.push(IdentifierFact {
+            identifier: identifier(row, 1)?,
+            assurance: codec::assurance(row.get(6)?)?,
+            weight: if row.get(7)? && !is_hub { Weight::Links } else { Weight::Stated },
+            first_seen: codec::timestamp(row.get(8)?)?,
+            last_seen: codec::timestamp(row.get(9)?)?,
+            n_events: u64::try_from(row.get::<_, i64>(10)?).unwrap_or(0),
+            sharing: match (is_hub, others) {
+                (true, _) => Sharing::Hub,
+                (false, 0) => Sharing::Own,
+                (false, n) => Sharing::Shared(n),
+            },
+            sources: sources_of(connection, id, customer)?,
+        });
+    }
+    Ok(facts)
+}
+
+fn identifier(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Identifier> {
+    let namespace = Namespace::from_name(&row.get::<_, String>(first)?);
+    let linkable = if row.get(first + 3)? { Linkable::Yes } else { Linkable::No };
+    Ok(Identifier::from_parts(namespace, row.get(first + 1)?, row.get(first + 2)?, linkable))
+}
+
+/// How many other customers carry an identifier by which they are linked.
+fn others_with(connection: &Connection, identifier: i64, customer: i64) -> Result<u32, StoreError> {
+    let mut n = connection.prepare_cached(
+        "SELECT count(DISTINCT m.customer_id) FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
+         WHERE c.identifier_id = ?1 AND c.links = 1 AND m.customer_id <> ?2",
+    )?;
+    Ok(n.query_row([identifier, customer], |row| row.get(0))?)
+}
+
+fn sources_of(
+    connection: &Connection,
+    identifier: i64,
+    customer: i64,
+) -> Result<Vec<String>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT DISTINCT d.name FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
+           JOIN event e ON e.bundle_id = c.bundle_id AND e.standing = 0 JOIN dict d ON d.id = e.source
+         WHERE c.identifier_id = ?1 AND m.customer_id = ?2 ORDER BY d.name",
+    )?;
+    let rows = rows.query_map([identifier, customer], |row| row.get::<_, String>(0))?;
+    let mut sources = Vec::new();
+    for name in rows {
+        let name = name?;
+        let (system, instance) = name.split_once('\u{1f}').unwrap_or((name.as_str(), ""));
+        sources.push(if instance.is_empty() {
+            system.to_owned()
+        } else {
+            format!("{system}:{instance}")
+        });
+    }
+    sources.sort();
+    Ok(sources)
+}
+
+/// Customers who carry a value of this one that does not link one of the two: somebody stated
+/// it, or several share it.
+fn possible(connection: &Connection, customer: i64) -> Result<Vec<PossibleDuplicate>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT DISTINCT o.customer_id, d.name, i.scope, i.key, i.linkable, mine.links, theirs.links, u.cid
+         FROM member m JOIN bundle_claim mine ON mine.bundle_id = m.bundle_id
+           JOIN identifier i ON i.id = mine.identifier_id AND i.hub = 0 AND i.linkable = 1
+           JOIN dict d ON d.id = i.ns
+           JOIN bundle_claim theirs ON theirs.identifier_id = i.id
+           JOIN member o ON o.bundle_id = theirs.bundle_id AND o.customer_id <> m.customer_id
+           JOIN customer u ON u.id = o.customer_id
+         WHERE m.customer_id = ?1 AND (mine.links = 0) <> (theirs.links = 0)
+           AND d.name NOT IN ('address', 'ip')
+         ORDER BY u.cid, d.name, i.scope, i.key, mine.links LIMIT 50",
+    )?;
+    let mut rows = rows.query([customer])?;
+    let mut possible: Vec<PossibleDuplicate> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let other: i64 = row.get(0)?;
+        let identifier = identifier(row, 1)?;
+        let stated_here = !row.get::<_, bool>(5)?;
+        let id = customer_id(connection, other)?;
+        let reason = if stated_here {
+            format!("stated {identifier}, which is the other's")
+        } else {
+            format!("the other stated {identifier}, without proof")
+        };
+        match possible.iter_mut().find(|known| known.id == id) {
+            Some(known) if !known.reason.contains(&reason) => {
+                known.reason = format!("{}; {reason}", known.reason);
+            }
+            Some(_) => {}
+            None => {
+                let name = any_name(connection, other)?;
+                possible.push(PossibleDuplicate { id, name, reason });
+            }
+        }
+    }
+    possible.sort_by_key(|other| other.id);
+    Ok(possible)
+}
+
+/// Why the records of a customer are one person, and who shares a value and is not.
+fn reasons(
+    connection: &Connection,
+    customer: i64,
+    identifiers: &[IdentifierFact],
+) -> Result<Vec<String>, StoreError> {
+    let mut reasons = Vec::new();
+    let linking = identifiers.iter().filter(|fact| fact.weight == Weight::Links);
+    for fact in linking.filter(|fact| fact.sources.len() > 1) {
+        let proof = match fact.assurance {
+            cx_core::identifier::Assurance::Inferred => "inferred",
+            cx_core::identifier::Assurance::SelfStated => "stated",
+            cx_core::identifier::Assurance::ChannelProved => "proved by the channel",
+            cx_core::identifier::Assurance::Authenticated => "proved by a login",
+            cx_core::identifier::Assurance::StaffVerified => "checked by staff",
+        };
+        reasons.push(format!(
+            "{} is on the records of {} ({proof}, {} events)",
+            fact.identifier,
+            fact.sources.join(", "),
+            fact.n_events
+        ));
+    }
+    for fact in identifiers.iter().filter(|fact| fact.sharing != Sharing::Own) {
+        let mut rows = connection.prepare_cached(
+            "SELECT DISTINCT m.customer_id, u.cid FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
+               JOIN member m ON m.bundle_id = c.bundle_id
+               JOIN customer u ON u.id = m.customer_id
+             WHERE i.hash = ?1 AND m.customer_id <> ?2 ORDER BY u.cid LIMIT 5",
+        )?;
+        let hash = codec::identifier_hash(&fact.identifier);
+        let rows = rows.query_map(params![&hash[..], customer], |row| row.get::<_, i64>(0))?;
+        for other in rows {
+            let name = any_name(connection, other?)?;
+            let name = name.unwrap_or_else(|| "somebody without a name".to_owned());
+            reasons.push(format!(
+                "{name} also uses {} and is another customer: names and proofs do not agree",
+                fact.identifier
+            ));
+        }
+    }
+    Ok(reasons)
+}
+
+/// How fresh each source is.
+pub(crate) fn sources(connection: &Connection) -> Result<Vec<SourceFreshness>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT d.name, s.last_event, s.last_import FROM source_stat s JOIN dict d ON d.id = s.source
+         ORDER BY d.name",
+    )?;
+    let mut rows = rows.query([])?;
+    let mut sources = Vec::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(0)?;
+        let (system, instance) = name.split_once('\u{1f}').unwrap_or((name.as_str(), ""));
+        sources.push(SourceFreshness {
+            system: system.to_owned(),
+            instance: instance.to_owned(),
+            last_event: codec::timestamp(row.get(1)?)?,
+            last_import: codec::timestamp(row.get(2)?)?,
+        });
+    }
+    Ok(sources)
+}
+
+/// Others who may be meant, as candidates.
+pub(crate) fn candidates(found: &Found, chosen: Option<i64>) -> Vec<Candidate> {
+    let others = found.customers.iter().filter(|other| Some(other.row) != chosen);
+    others
+        .map(|other| Candidate {
+            id: other.id,
+            name: other.name.clone(),
+            reason: match other.weight {
+                Weight::Links => format!("uses it too ({} events)", other.n_events),
+                Weight::Stated => format!("was said to use it ({} events)", other.n_events),
+            },
+        })
+        .collect()
+}
+
+/// The assertions in force that name an observation or an identifier of a customer.
+pub(crate) fn merges(
+    assertions: &cx_core::identity::Assertions,
+    tenant: &str,
+    events: &[Event],
+    identifiers: &[IdentifierFact],
+) -> Vec<MergeFact> {
+    let observations: BTreeSet<String> = events
+        .iter()
+        .map(|event| cx_core::ids::ObservationId::of(tenant, &event.key).to_string())
+        .collect();
+    let own: BTreeSet<String> =
+        identifiers.iter().map(|fact| fact.identifier.to_string()).collect();
+    let mut merges = Vec::new();
+    for (id, assertion) in assertions.in_force() {
+        let (a, b) = assertion.verdict.sides();
+        if [&a, &b].iter().any(|side| observations.contains(*side) || own.contains(*side)) {
+            merges.push(MergeFact {
+                assertion: id,
+                kind: assertion.verdict.name().to_owned(),
+                a,
+                b,
+                at: assertion.at,
+                by: assertion.by.clone(),
+                reason: assertion.reason.clone(),
+            });
+        }
+    }
+    merges
+}
+
+/// The events after a place in the order of the file, at most `limit`, with the place to go on.
+pub(crate) fn scan(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> Result<(Vec<Event>, Option<i64>), StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT seq, payload FROM event WHERE seq > ?1 AND standing = 0 ORDER BY seq LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = rows.query_map([after, limit], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let (mut events, mut last) = (Vec::new(), None);
+    for row in rows {
+        let (seq, payload) = row?;
+        events.push(codec::event(&payload)?);
+        last = Some(seq);
+    }
+    Ok((events, last))
+}

@@ -1,0 +1,85 @@
+//! What an import did, counted so that nothing is swallowed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Who recorded facts, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recording {
+    /// When the facts are recorded. cx-store reads no clock.
+    pub recorded_at: cx_core::time::Timestamp,
+    /// What made the events: `zendesk`, `python`.
+    pub adapter: String,
+    /// Its version.
+    pub adapter_version: String,
+}
+
+impl Recording {
+    /// A recording by this adapter of this version of cx.
+    pub fn new(recorded_at: cx_core::time::Timestamp, adapter: impl Into<String>) -> Self {
+        let adapter_version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { recorded_at, adapter: adapter.into(), adapter_version }
+    }
+}
+
+/// What became of the events of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IngestReport {
+    /// Keys that were not there before.
+    pub new: u64,
+    /// Records that were there already, to the letter.
+    pub duplicate: u64,
+    /// Records with another revision of a key that was there: newer ones are shown from now on,
+    /// older ones are kept as history.
+    pub revised: u64,
+    /// Records with a key and revision that were there with other content. Both are kept; the
+    /// same one is shown whatever the order in which they came.
+    pub conflict: u64,
+    /// Records that could not become events. Counted by whoever read them.
+    pub rejected: u64,
+    /// The keys in conflict, at most [`IngestReport::KEPT`] of them.
+    pub conflicts: Vec<String>,
+    /// What was wrong with the rejected records, with their places; at most
+    /// [`IngestReport::KEPT`] of them.
+    pub problems: Vec<String>,
+    /// How many new events there are of each kind.
+    pub kinds: BTreeMap<String, u64>,
+    /// How many customers are new, gone, or have other events than before.
+    pub customers: u64,
+}
+
+impl IngestReport {
+    /// How many conflicts and problems are kept in words; all are counted.
+    pub const KEPT: usize = 1_000;
+
+    /// Counts a record that could not become an event.
+    pub fn reject(&mut self, problem: impl std::fmt::Display) {
+        self.rejected += 1;
+        if self.problems.len() < Self::KEPT {
+            self.problems.push(problem.to_string());
+        }
+    }
+
+    /// How many records were read.
+    pub const fn total(&self) -> u64 {
+        self.new + self.duplicate + self.revised + self.conflict + self.rejected
+    }
+
+    /// Adds what another batch of the same import did.
+    pub fn add(&mut self, other: Self) {
+        self.new += other.new;
+        self.duplicate += other.duplicate;
+        self.revised += other.revised;
+        self.conflict += other.conflict;
+        self.rejected += other.rejected;
+        self.customers += other.customers;
+        let room = Self::KEPT.saturating_sub(self.conflicts.len());
+        self.conflicts.extend(other.conflicts.into_iter().take(room));
+        let room = Self::KEPT.saturating_sub(self.problems.len());
+        self.problems.extend(other.problems.into_iter().take(room));
+        for (kind, n) in other.kinds {
+            *self.kinds.entry(kind).or_insert(0) += n;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The file: its marks, its settings, its schema and the way from one version to the next.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction};
+
+use crate::error::StoreError;
+
+/// "CXS1" in the file's header: whose file it is.
+pub(crate) const APPLICATION_ID: u32 = 0x4358_5331;
+
+/// The steps from an empty file to the latest schema; the n-th leads to version n.
+const STEPS: &[&str] = &[include_str!("schema/0001_facts.sql")];
+
+/// The latest schema version that this version of cx knows.
+pub(crate) fn latest() -> u32 {
+    u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
+}
+
+/// What stands at a path before anything is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing, or an empty file.
+    Nothing,
+    /// A cx file that this version can read.
+    Ours,
+}
+
+/// Looks at the first bytes of a file, so that nothing foreign is ever opened for writing.
+pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
+    let foreign =
+        |found: &str| StoreError::NotOurs { path: path.to_owned(), found: found.to_owned() };
+    let cannot = |error: std::io::Error| StoreError::CannotOpen {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    let length = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(foreign("a folder")),
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) => return Err(cannot(error)),
+    };
+    if length == 0 {
+        return Ok(Found::Nothing);
+    }
+    let mut header = Vec::new();
+    fs::File::open(path).map_err(cannot)?.take(100).read_to_end(&mut header).map_err(cannot)?;
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(foreign("something else than a database"));
+    }
+    let number = |at: usize| {
+        let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(u32::from_be_bytes)
+    };
+    let (Some(application), Some(version), Some(pages)) = (number(68), number(60), number(28))
+    else {
+        let detail = "the header is cut short".to_owned();
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
+    };
+    if application != APPLICATION_ID {
+        return Err(foreign("a database of another program"));
+    }
+    if version > latest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: latest() });
+    }
+    let page =
+        header.get(16..18).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
+    let page = if page == 1 { 65_536 } else { u64::from(page) };
+    let has_journal = fs::metadata(journal(path)).is_ok_and(|journal| journal.len() > 0);
+    if length < page * u64::from(pages) && !has_journal {
+        let detail = format!("{length} bytes long where {} were written", page * u64::from(pages));
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
+    }
+    Ok(Found::Ours)
+}
+
+fn journal(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
+/// Opens a connection that may write, and brings the file to the latest schema.
+pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    configure_writer(&connection)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection to a new store in memory.
+pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open_in_memory()?;
+    configure_writer(&connection)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads only. A file in a folder that cannot be written, which nobody
+/// else has open, is read as it stands.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let try_open = |uri: bool| -> Result<Connection, StoreError> {
+        let connection = if uri {
+            let name =
+                path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let uri = format!("file:{name}?immutable=1");
+            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+        } else {
+            Connection::open_with_flags(path, flags)?
+        };
+        configure_reader(&connection)?;
+        connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        Ok(connection)
+    };
+    try_open(false).or_else(|first| match first.at(path) {
+        StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } => try_open(true),
+        other => Err(other),
+    })
+}
+
+fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
+    // The page size counts only before the first table.
+    connection.pragma_update(None, "page_size", 8192)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", -262_144)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
+    connection.pragma_update(None, "journal_size_limit", 67_108_864)?;
+    connection.pragma_update(None, "secure_delete", true)?;
+    configure(connection)
+}
+
+fn configure_reader(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "query_only", true)?;
+    configure(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.pragma_update(None, "temp_store", "memory")?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Takes the file forward, each step in a transaction of its own.
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    loop {
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let position = usize::try_from(version).unwrap_or(usize::MAX);
+        let Some(step) = STEPS.get(position) else { return Ok(()) };
+        let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Another process may have taken the step meanwhile.
+        if tx.pragma_query_value::<u32, _>(None, "user_version", |row| row.get(0))? == version {
+            take(&tx, step, version + 1)?;
+        }
+        tx.commit()?;
+    }
+}
+
+fn take(tx: &Transaction<'_>, step: &str, to: u32) -> Result<(), StoreError> {
+    tx.execute_batch(step)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", to)?;
+    Ok(())
+}

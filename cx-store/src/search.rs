@@ -1,0 +1,168 @@
+//! Searching what was written: full text, diacritics folded, caught up behind ingest.
+
+use cx_core::context::Audience;
+use cx_core::event::{Event, Visibility};
+use cx_core::ids::{CustomerId, EventKey};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::codec;
+use crate::error::StoreError;
+
+/// What is searched for, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchQuery {
+    text: String,
+    audience: Audience,
+    customer: Option<i64>,
+    since: Timestamp,
+    until: Timestamp,
+    limit: usize,
+}
+
+impl SearchQuery {
+    /// Everything in which all these words stand, for agents; a `*` behind a word stands for any
+    /// ending. Everything else in the text is taken as it stands.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            audience: Audience::Agent,
+            customer: None,
+            since: Timestamp::MIN,
+            until: Timestamp::MAX,
+            limit: 20,
+        }
+    }
+
+    /// Only what this audience may see: internal notes are for agents alone.
+    #[must_use]
+    pub const fn audience(mut self, audience: Audience) -> Self {
+        self.audience = audience;
+        self
+    }
+
+    /// Nothing before this instant.
+    #[must_use]
+    pub const fn since(mut self, since: Timestamp) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Nothing after this instant.
+    #[must_use]
+    pub const fn until(mut self, until: Timestamp) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// At most that many hits; at least one.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit.max(1);
+        self
+    }
+
+    pub(crate) const fn of_customer(mut self, customer: i64) -> Self {
+        self.customer = Some(customer);
+        self
+    }
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The event.
+    pub event: EventKey,
+    /// When it happened.
+    pub at: Timestamp,
+    /// The customer it belongs to; `None` where nobody is known.
+    pub customer: Option<CustomerId>,
+    /// The words around the hit; what was found stands between `[` and `]`.
+    pub snippet: String,
+    /// The whole event.
+    pub found: Event,
+}
+
+/// How many events are indexed in one transaction.
+const STEP: i64 = 50_000;
+
+/// Brings the index up to date by one step; says whether there is more to do.
+pub(crate) fn catch_up(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+    let from = indexed_until(tx)?;
+    let last: i64 = tx
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?
+        .query_row([], |row| row.get(0))?;
+    if from >= last {
+        return Ok(false);
+    }
+    let until = last.min(from.saturating_add(STEP));
+    tx.prepare_cached(
+        "INSERT INTO event_fts(rowid, text, subject)
+         SELECT seq, text, subject FROM event_text
+         WHERE seq > ?1 AND seq <= ?2 AND (text IS NOT NULL OR subject IS NOT NULL)",
+    )?
+    .execute([from, until])?;
+    tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('indexed_until', ?1)")?
+        .execute([&until.to_le_bytes()[..]])?;
+    Ok(until < last)
+}
+
+/// Up to which row the index is complete.
+pub(crate) fn indexed_until(connection: &Connection) -> Result<i64, StoreError> {
+    let stored: Option<[u8; 8]> = connection
+        .prepare_cached("SELECT v FROM meta WHERE k = 'indexed_until'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(stored.map_or(0, i64::from_le_bytes))
+}
+
+/// What was found, best first.
+pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
+    let expression = expression(&query.text);
+    if expression.is_empty() || query.audience == Audience::Marketing {
+        return Ok(Vec::new());
+    }
+    let agents = query.audience == Audience::Agent;
+    let mut rows = connection.prepare_cached(
+        "SELECT e.payload, snippet(event_fts, -1, '[', ']', '…', 12), u.cid
+         FROM event_fts f JOIN event e ON e.seq = f.rowid AND e.standing = 0
+           LEFT JOIN attribution a ON a.event_seq = e.seq
+           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+           LEFT JOIN customer u ON u.id = m.customer_id
+         WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND (?3 IS NULL OR m.customer_id = ?3)
+           AND e.ts >= ?4 AND e.ts <= ?5
+         ORDER BY rank, e.ts DESC, e.key LIMIT ?6",
+    )?;
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let (since, until) = (query.since.as_micros(), query.until.as_micros());
+    let mut rows = rows.query(params![expression, agents, query.customer, since, until, limit])?;
+    let mut hits = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = codec::event(&row.get::<_, String>(0)?)?;
+        if !agents && found.visibility == Visibility::Internal {
+            continue;
+        }
+        hits.push(Hit {
+            event: found.key.clone(),
+            at: found.occurred_at,
+            customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
+            snippet: row.get(1)?,
+            found,
+        });
+    }
+    Ok(hits)
+}
+
+/// The words of a text as a query of the engine: each quoted, so that nothing in it is syntax.
+fn expression(text: &str) -> String {
+    let words = text.split_whitespace().filter_map(|word| {
+        let (word, any_ending) = match word.strip_suffix('*') {
+            Some(word) => (word, "*"),
+            None => (word, ""),
+        };
+        let has_letters = word.chars().any(char::is_alphanumeric);
+        let quoted = word.replace(['"', '\0'], " ");
+        has_letters.then(|| format!("\"{quoted}\"{any_ending}"))
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

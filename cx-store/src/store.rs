@@ -1,0 +1,781 @@
+//! `Store`: open, take in, ask, correct, check, copy.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cx_core::context::{self, Confidence, Context, ContextFacts, ContextOptions};
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Assertions, Policy, Subject, Verdict};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use crate::check::{self, CheckReport};
+use crate::codec;
+use crate::derived::{self, Settings};
+use crate::error::StoreError;
+use crate::ingest::{self, Dictionary};
+use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
+use crate::report::{IngestReport, Recording};
+use crate::schema;
+use crate::search::{self, Hit, SearchQuery};
+use crate::waiting::{self, Waiting};
+
+/// How a new store is set up. An existing one keeps what it was set up with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Whose store it is. Nothing is shared between tenants, and no id of one means anything to
+    /// another. Empty for the only tenant there is.
+    pub tenant: String,
+    /// The key under which customer ids are issued; without one it follows from the tenant's
+    /// name, so that two stores of the same facts name their customers alike.
+    pub id_key: Option<IdKey>,
+    /// Which identifiers link, and how strongly.
+    pub policy: Policy,
+}
+
+/// How many of a customer's latest events a context looks at.
+const SCAN: usize = 5_000;
+
+/// A store of timelines in one SQLite file. Cloning it gives another handle on the same store;
+/// handles may be used from any thread. One write runs at a time, reads run beside it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    path: PathBuf,
+    writer: Mutex<Writer>,
+    readers: Mutex<Vec<Connection>>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Memory,
+    File,
+    ReadOnlyFile,
+}
+
+struct Writer {
+    connection: Connection,
+    dictionary: Dictionary,
+    settings: Settings,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.0.path).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store in a file, and makes it if there is none.
+    ///
+    /// A file that cannot be written is opened for reading.
+    ///
+    /// # Errors
+    /// [`StoreError`] says which: not ours, newer, damaged, locked, cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, None)
+    }
+
+    /// Opens the store in a file, and makes it with these options if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::OtherTenant`] where the file is another tenant's.
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        options: impl Into<Option<StoreOptions>>,
+    ) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        let found = schema::look(path)?;
+        Self::open_file(path, found, options.into()).map_err(|error| error.at(path))
+    }
+
+    /// Opens the store in a file that is there.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::NotFound`].
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        match schema::look(path)? {
+            schema::Found::Nothing if path.exists() => {
+                let found = "an empty file".to_owned();
+                Err(StoreError::NotOurs { path: path.to_owned(), found })
+            }
+            schema::Found::Nothing => Err(StoreError::NotFound { path: path.to_owned() }),
+            schema::Found::Ours => {
+                Self::open_file(path, schema::Found::Ours, None).map_err(|error| error.at(path))
+            }
+        }
+    }
+
+    /// Makes a store in memory, gone when the last handle is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Engine`] where memory runs out.
+    pub fn open_in_memory() -> Result<Self, StoreError> {
+        Self::open_in_memory_with(StoreOptions::default())
+    }
+
+    /// Makes a store in memory with these options.
+    ///
+    /// # Errors
+    /// As [`Store::open_in_memory`].
+    pub fn open_in_memory_with(options: StoreOptions) -> Result<Self, StoreError> {
+        let connection = schema::open_in_memory()?;
+        let settings = settings(&connection, Some(options), Path::new(":memory:"))?;
+        Ok(Self::new(PathBuf::from(":memory:"), connection, settings, Place::Memory))
+    }
+
+    fn open_file(
+        path: &Path,
+        found: schema::Found,
+        options: Option<StoreOptions>,
+    ) -> Result<Self, StoreError> {
+        let is_read_only = std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly());
+        if found == schema::Found::Ours && is_read_only {
+            return Self::open_read_only(path, options);
+        }
+        match schema::open_writer(path).map_err(|error| error.at(path)) {
+            Ok(connection) => {
+                let settings = settings(&connection, options, path)?;
+                Ok(Self::new(path.to_owned(), connection, settings, Place::File))
+            }
+            Err(StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. })
+                if found == schema::Found::Ours =>
+            {
+                Self::open_read_only(path, options)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_read_only(path: &Path, options: Option<StoreOptions>) -> Result<Self, StoreError> {
+        let connection = schema::open_reader(path)?;
+        let settings = settings(&connection, options, path)?;
+        Ok(Self::new(path.to_owned(), connection, settings, Place::ReadOnlyFile))
+    }
+
+    fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
+        let writer = Writer { connection, dictionary: Dictionary::default(), settings };
+        let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
+        Self(Arc::new(Inner { path, writer, readers, place }))
+    }
+
+    /// The file of the store; `:memory:` if it has none.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Takes in a batch: all of it, or nothing.
+    ///
+    /// Events may come in any order and any number of times; the outcome is the same. Identity is
+    /// derived in the same transaction. When this returns, the batch is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], [`StoreError::DiskFull`], [`StoreError::Locked`]; nothing of the
+    /// batch is kept then.
+    pub fn ingest(
+        &self,
+        recording: &Recording,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<IngestReport, StoreError> {
+        let events: Vec<Event> = events.into_iter().collect();
+        if events.is_empty() {
+            return Ok(IngestReport::default());
+        }
+        let report = self.write(|tx, writer| {
+            ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)
+        })?;
+        self.catch_up()?;
+        Ok(report)
+    }
+
+    /// Gives an answer about a customer, as it stands at `options.as_of`.
+    ///
+    /// Who nobody knows gets an answer too: one that says so. Where several customers share what
+    /// was asked for, none is chosen, and all are named.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn context(&self, who: &Who, options: &ContextOptions) -> Result<Context, StoreError> {
+        let (tenant, assertions) = self.identity();
+        self.read(|connection| {
+            let found = read::find(connection, who)?;
+            let chosen = match found.confidence {
+                Confidence::Certain | Confidence::Probable => found.customers.first(),
+                Confidence::Ambiguous | Confidence::None => None,
+            };
+            let asked = match who {
+                Who::Identifier(identifier) => vec![identifier.clone()],
+                Who::Customer(_) => Vec::new(),
+            };
+            let row = chosen.map(read::FoundCustomer::row);
+            let (mut events, mut further, mut left_out) = (Vec::new(), Vec::new(), BTreeMap::new());
+            let mut canonical = BTreeMap::new();
+            let mut customer = None;
+            let mut merges = Vec::new();
+            if let Some(row) = row {
+                let n;
+                (events, n) = read::events_until(connection, row, options.as_of, SCAN)?;
+                if n > 0 {
+                    left_out.insert("events".to_owned(), n);
+                }
+                (further, canonical) =
+                    read::conversation_events(connection, &events, options.as_of)?;
+                let facts = read::customer_facts(connection, row)?;
+                merges = read::merges(&assertions, &tenant, &events, &facts.identifiers);
+                customer = Some(facts);
+            }
+            let one_key = |key: &ConversationKey| canonical.get(key).unwrap_or(key).clone();
+            let journeys = cx_core::journey::summaries(&events, options.as_of);
+            let facts = ContextFacts {
+                asked,
+                confidence: found.confidence,
+                others: read::candidates(&found, row),
+                customer,
+                events: &events,
+                conversation_events: &further,
+                canonical: &one_key,
+                sources: read::sources(connection)?,
+                merges,
+                journeys,
+                left_out,
+            };
+            Ok(context::build(&facts, options))
+        })
+    }
+
+    /// Who holds an identifier, or whom an id that was once issued means today.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn find(&self, who: &Who) -> Result<Found, StoreError> {
+        self.read(|connection| read::find(connection, who))
+    }
+
+    /// A page of a customer's timeline; empty where nobody is known, or several are meant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn timeline(
+        &self,
+        who: &Who,
+        query: &TimelineQuery,
+        after: Option<&Cursor>,
+    ) -> Result<TimelinePage, StoreError> {
+        self.read(|connection| {
+            let found = read::find(connection, who)?;
+            match (found.confidence, found.customers.first()) {
+                (Confidence::Certain | Confidence::Probable, Some(customer)) => {
+                    read::timeline(connection, customer.row(), query, after)
+                }
+                _ => Ok(TimelinePage { events: Vec::new(), next: None }),
+            }
+        })
+    }
+
+    /// A conversation by any of its keys, with all that was said in it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn conversation(&self, key: &ConversationKey) -> Result<Option<Transcript>, StoreError> {
+        self.read(|connection| read::conversation(connection, key))
+    }
+
+    /// Where these words were written, best first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
+        if self.0.place != Place::ReadOnlyFile {
+            self.catch_up()?;
+        }
+        self.read(|connection| search::search(connection, query))
+    }
+
+    /// Where one customer's events hold these words, best first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn search_of(&self, who: &Who, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
+        let found = self.find(who)?;
+        match found.customers.first() {
+            Some(customer) => self.search(&query.clone().of_customer(customer.row())),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// All matters on all channels in which somebody has to act: those that wait for us first,
+    /// and of these the one that is due, or has waited, longest.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn who_is_waiting(&self, as_of: Timestamp) -> Result<Vec<Waiting>, StoreError> {
+        self.read(|connection| waiting::list(connection, as_of))
+    }
+
+    /// The customers in the order of their ids, after this one, at most `limit` of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn customers(
+        &self,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        self.read(|connection| {
+            let mut rows = connection
+                .prepare_cached("SELECT cid FROM customer WHERE cid > ?1 ORDER BY cid LIMIT ?2")?;
+            let after = after.map_or_else(Vec::new, |after| after.as_bytes().to_vec());
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = rows.query_map(params![after, limit], |row| row.get::<_, [u8; 16]>(0))?;
+            Ok(rows.map(|row| row.map(CustomerId::from_bytes)).collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many customers and events there are: `(customers, events)`. Of a record with several
+    /// revisions one counts.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn counts(&self) -> Result<(u64, u64), StoreError> {
+        self.read(|connection| {
+            let n = |sql: &str| -> Result<u64, StoreError> {
+                let n: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+                Ok(u64::try_from(n).unwrap_or(0))
+            };
+            let events = n("SELECT coalesce(sum(n), 0) FROM bundle")?;
+            Ok((n("SELECT count(*) FROM customer")?, events))
+        })
+    }
+
+    /// All events in the order of the file, read in pages, each from a fresh snapshot.
+    pub fn events(&self) -> Events {
+        Events { store: self.clone(), after: 0, page: Vec::new().into_iter(), done: false }
+    }
+
+    /// One event as it is shown today.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn event(&self, key: &EventKey) -> Result<Option<Event>, StoreError> {
+        self.read(|connection| {
+            let mut payload = connection
+                .prepare_cached("SELECT payload FROM event WHERE key = ?1 AND standing = 0")?;
+            let payload: Option<String> =
+                payload.query_row([key.as_str()], |row| row.get(0)).optional()?;
+            payload.map(|payload| codec::event(&payload)).transpose()
+        })
+    }
+
+    /// Which observation a customer id names, or which was recorded first among those of whoever
+    /// holds an identifier; `None` where nobody, or several, are meant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn anchor(&self, who: &Who) -> Result<Option<ObservationId>, StoreError> {
+        self.read(|connection| {
+            if let Who::Customer(id) = who {
+                let mut oid = connection.prepare_cached("SELECT oid FROM issued WHERE cid = ?1")?;
+                let oid = oid.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?;
+                return Ok(oid.map(ObservationId::from_bytes));
+            }
+            let found = read::find(connection, who)?;
+            let (Confidence::Certain | Confidence::Probable, Some(customer)) =
+                (found.confidence, found.customers.first())
+            else {
+                return Ok(None);
+            };
+            let mut oid =
+                connection.prepare_cached("SELECT anchor_oid FROM customer WHERE id = ?1")?;
+            let oid = oid.query_row([customer.row()], |row| row.get(0))?;
+            Ok(Some(ObservationId::from_bytes(oid)))
+        })
+    }
+
+    /// Records what somebody says about who is who, and derives what follows.
+    ///
+    /// Saying the same thing twice is saying it once.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownObservation`], [`StoreError::UnknownAssertion`], or where the file
+    /// cannot be written.
+    pub fn assert(
+        &self,
+        assertion: &Assertion,
+        recorded_at: Timestamp,
+    ) -> Result<AssertionId, StoreError> {
+        let id = assertion.id();
+        self.write(|tx, writer| {
+            let sides = named(&assertion.verdict);
+            for observation in sides.observations() {
+                if key_of(tx, &writer.settings.tenant, observation)?.is_none() {
+                    return Err(StoreError::UnknownObservation { observation });
+                }
+            }
+            let mut named_by: Vec<Verdict> = vec![assertion.verdict.clone()];
+            if let Verdict::Revoke(target) = assertion.verdict {
+                let revoked = assertions(tx)?.into_iter().find(|other| other.id() == target);
+                let Some(revoked) = revoked else {
+                    return Err(StoreError::UnknownAssertion { assertion: target });
+                };
+                named_by.push(revoked.verdict);
+            }
+            insert_assertion(tx, assertion, recorded_at)?;
+            writer.settings.assertions = Assertions::new(assertions(tx)?);
+            let mut touched = derived::Touched::default();
+            let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
+            for verdict in &named_by {
+                let sides = named(verdict);
+                for side in &sides.0 {
+                    touched.bundles.extend(derived::holders(tx, writer.settings, side)?);
+                }
+                for observation in sides.observations() {
+                    if let Some(key) = key_of(tx, &writer.settings.tenant, observation)? {
+                        alone.insert(observation, key);
+                    }
+                }
+            }
+            let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
+            touched.bundles.extend(moved.bundles);
+            touched.bridges.extend(moved.bridges);
+            derived::assess(tx, writer.settings, &touched)?;
+            Ok(id)
+        })
+    }
+
+    /// Everything that was ever said about who is who, by the time it was said.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn assertions(&self) -> Result<Vec<Assertion>, StoreError> {
+        self.read(assertions)
+    }
+
+    /// Checks the file, and everything derived in it against the facts. Reads all of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read at all.
+    pub fn check(&self) -> Result<CheckReport, StoreError> {
+        let writer = self.writer();
+        let settings = Settings {
+            tenant: writer.settings.tenant.clone(),
+            id_key: writer.settings.id_key.clone(),
+            policy: writer.settings.policy.clone(),
+            assertions: writer.settings.assertions.clone(),
+        };
+        drop(writer);
+        self.read(|connection| check::check(connection, &settings))
+    }
+
+    /// Writes a consistent copy of the store to a new file, while others read and write.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where something stands there already, or where it cannot be written.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        let to = to.as_ref();
+        if to.exists() {
+            return Err(StoreError::Exists { path: to.to_owned() });
+        }
+        self.read(|connection| {
+            let mut copy = Connection::open(to).map_err(|error| StoreError::from(error).at(to))?;
+            let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
+            backup.run_to_completion(1_000, std::time::Duration::ZERO, None)?;
+            Ok(())
+        })
+    }
+
+    /// Brings the full text index up to date. Searching does it too.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be written.
+    pub fn catch_up(&self) -> Result<(), StoreError> {
+        while self.write(|tx, _| search::catch_up(tx))? {}
+        Ok(())
+    }
+
+    fn identity(&self) -> (String, Assertions) {
+        let writer = self.writer();
+        (writer.settings.tenant.clone(), writer.settings.assertions.clone())
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a write in one transaction: all of it is kept, or nothing.
+    fn write<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &mut Writing<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.0.place == Place::ReadOnlyFile {
+            return Err(StoreError::ReadOnly { path: self.0.path.clone() });
+        }
+        let mut writer = self.writer();
+        let Writer { connection, dictionary, settings } = &mut *writer;
+        let run = || -> Result<T, StoreError> {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Another process may have said something meanwhile.
+            refresh(&tx, settings)?;
+            let mut writing = Writing { dictionary, settings };
+            let done = work(&tx, &mut writing)?;
+            tx.commit()?;
+            Ok(done)
+        };
+        let done = run().map_err(|error| error.at(&self.0.path));
+        if done.is_err() {
+            dictionary.forget();
+            if let Ok(all) = assertions(connection) {
+                settings.assertions = Assertions::new(all);
+            }
+        }
+        done
+    }
+
+    /// Runs a read in one snapshot.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.0.place != Place::File {
+            let writer = self.writer();
+            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
+        }
+        let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => schema::open_reader(&self.0.path).map_err(|error| error.at(&self.0.path))?,
+        };
+        let done = in_snapshot(&connection, work).map_err(|error| error.at(&self.0.path));
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        done
+    }
+}
+
+struct Writing<'a> {
+    dictionary: &'a mut Dictionary,
+    settings: &'a mut Settings,
+}
+
+fn in_snapshot<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    connection.execute_batch("BEGIN DEFERRED")?;
+    let done = work(connection);
+    connection.execute_batch("ROLLBACK")?;
+    done
+}
+
+/// All events of a store in the order of its file.
+#[derive(Debug)]
+pub struct Events {
+    store: Store,
+    after: i64,
+    page: std::vec::IntoIter<Event>,
+    done: bool,
+}
+
+impl Iterator for Events {
+    type Item = Result<Event, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(event) = self.page.next() {
+            return Some(Ok(event));
+        }
+        if self.done {
+            return None;
+        }
+        match self.store.read(|connection| read::scan(connection, self.after, 1_000)) {
+            Ok((events, Some(last))) => {
+                self.after = last;
+                self.page = events.into_iter();
+                self.page.next().map(Ok)
+            }
+            Ok((_, None)) => {
+                self.done = true;
+                None
+            }
+            Err(error) => {
+                self.done = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// Reads the settings of a store, or writes them if it is new.
+fn settings(
+    connection: &Connection,
+    options: Option<StoreOptions>,
+    path: &Path,
+) -> Result<Settings, StoreError> {
+    let stored = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
+        let mut value = connection.prepare("SELECT v FROM meta WHERE k = ?1")?;
+        Ok(value.query_row([k], |row| row.get(0)).optional()?)
+    };
+    let all = assertions(connection)?;
+    let assertions = Assertions::new(all);
+    if let Some(tenant) = stored("tenant")? {
+        let tenant = String::from_utf8_lossy(&tenant).into_owned();
+        if let Some(options) = &options
+            && options.tenant != tenant
+        {
+            let (found, asked) = (tenant, options.tenant.clone());
+            return Err(StoreError::OtherTenant { path: path.to_owned(), found, asked });
+        }
+        let id_key: Option<[u8; 32]> = stored("id_key")?.and_then(|key| key.try_into().ok());
+        let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
+        let policy = stored("policy")?.unwrap_or_default();
+        let policy = serde_json::from_slice(&policy)
+            .map_err(|error| StoreError::malformed("policy", error))?;
+        return Ok(Settings { tenant, id_key: IdKey::new(id_key), policy, assertions });
+    }
+    let options = options.unwrap_or_default();
+    let id_key = options.id_key.unwrap_or_else(|| IdKey::of_tenant(&options.tenant));
+    let policy = serde_json::to_vec(&options.policy)
+        .map_err(|error| StoreError::malformed("policy", error))?;
+    let mut put = connection.prepare("INSERT OR IGNORE INTO meta(k, v) VALUES(?1, ?2)")?;
+    put.execute(params!["id_key", &id_key.as_bytes()[..]])?;
+    put.execute(params!["policy", policy])?;
+    put.execute(params!["tenant", options.tenant.as_bytes()])?;
+    Ok(Settings { tenant: options.tenant, id_key, policy: options.policy, assertions })
+}
+
+fn refresh(tx: &Transaction<'_>, settings: &mut Settings) -> Result<(), StoreError> {
+    let n: i64 =
+        tx.prepare_cached("SELECT count(*) FROM assertion")?.query_row([], |row| row.get(0))?;
+    if u64::try_from(n).unwrap_or(0) != settings.n_assertions() {
+        settings.assertions = Assertions::new(assertions(tx)?);
+    }
+    Ok(())
+}
+
+fn assertions(connection: &Connection) -> Result<Vec<Assertion>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT kind, a, b, said_by, reason, said_at FROM assertion ORDER BY said_at, aid",
+    )?;
+    let mut rows = rows.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, a, b): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        all.push(Assertion {
+            verdict: verdict(&kind, &a, &b)?,
+            by: row.get(3)?,
+            reason: row.get(4)?,
+            at: codec::timestamp(row.get(5)?)?,
+        });
+    }
+    Ok(all)
+}
+
+fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
+    let observation =
+        |text: &str| text.parse().map_err(|error| StoreError::malformed("observation", error));
+    Ok(match kind {
+        "same" => Verdict::Same(codec::subject(a)?, codec::subject(b)?),
+        "different" => Verdict::Different(codec::subject(a)?, codec::subject(b)?),
+        "detach" => Verdict::Detach(observation(a)?, codec::identifier(b)?),
+        "block" => Verdict::Block(codec::identifier(a)?),
+        "trust" => Verdict::Trust(codec::identifier(a)?),
+        "rekey" => Verdict::Rekey(codec::identifier(a)?, codec::identifier(b)?),
+        "revoke" => Verdict::Revoke(
+            a.parse().map_err(|error| StoreError::malformed("assertion id", error))?,
+        ),
+        other => return Err(StoreError::malformed("assertion", other)),
+    })
+}
+
+fn insert_assertion(
+    tx: &Transaction<'_>,
+    assertion: &Assertion,
+    recorded_at: Timestamp,
+) -> Result<(), StoreError> {
+    let (a, b) = match &assertion.verdict {
+        Verdict::Same(a, b) | Verdict::Different(a, b) => {
+            (codec::subject_text(a), codec::subject_text(b))
+        }
+        Verdict::Detach(observation, identifier) => {
+            (observation.to_string(), codec::identifier_text(identifier))
+        }
+        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
+            (codec::identifier_text(identifier), String::new())
+        }
+        Verdict::Rekey(from, to) => (codec::identifier_text(from), codec::identifier_text(to)),
+        Verdict::Revoke(target) => (target.to_string(), String::new()),
+    };
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO assertion(aid, kind, a, b, said_by, reason, said_at, recorded_at)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        &assertion.id().as_bytes()[..],
+        assertion.verdict.name(),
+        a,
+        b,
+        assertion.by,
+        assertion.reason,
+        assertion.at.as_micros(),
+        recorded_at.as_micros()
+    ])?;
+    Ok(())
+}
+
+/// Everything that a verdict names.
+struct Named(Vec<Subject>);
+
+impl Named {
+    fn observations(&self) -> impl Iterator<Item = ObservationId> + '_ {
+        self.0.iter().filter_map(|side| match side {
+            Subject::Observation(observation) => Some(*observation),
+            Subject::Identifier(_) => None,
+        })
+    }
+}
+
+fn named(verdict: &Verdict) -> Named {
+    Named(match verdict {
+        Verdict::Same(a, b) | Verdict::Different(a, b) => vec![a.clone(), b.clone()],
+        Verdict::Detach(observation, identifier) => {
+            vec![Subject::Observation(*observation), Subject::Identifier(identifier.clone())]
+        }
+        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
+            vec![Subject::Identifier(identifier.clone())]
+        }
+        Verdict::Rekey(from, to) => {
+            vec![Subject::Identifier(from.clone()), Subject::Identifier(to.clone())]
+        }
+        Verdict::Revoke(_) => Vec::new(),
+    })
+}
+
+/// The key of the event that made an observation.
+fn key_of(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    observation: ObservationId,
+) -> Result<Option<String>, StoreError> {
+    // Anchors are found by their ids; any other observation by looking through the keys.
+    let mut anchors = tx.prepare_cached(
+        "SELECT anchor_key FROM bundle WHERE anchor_oid = ?1
+         UNION ALL SELECT event_key FROM issued WHERE oid = ?1 LIMIT 1",
+    )?;
+    let oid = &observation.as_bytes()[..];
+    if let Some(key) = anchors.query_row([oid], |row| row.get(0)).optional()? {
+        return Ok(Some(key));
+    }
+    let mut keys = tx.prepare_cached("SELECT key FROM event WHERE standing = 0")?;
+    let mut keys = keys.query([])?;
+    while let Some(row) = keys.next()? {
+        let key: String = row.get(0)?;
+        if ObservationId::of(tenant, &codec::event_key(&key)?) == observation {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,232 @@
+//! The laws of the store: whatever the order and the batches, it holds what all facts at once give.
+
+use std::fmt::Write;
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Verdict};
+use cx_core::time::Timestamp;
+use cx_store::{Recording, Store, StoreOptions, TimelineQuery};
+use cx_tests::story;
+use cx_tests::strategies::{TENANT, asserted_world, assertion, event, world};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+fn store() -> Store {
+    let options = StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() };
+    Store::open_in_memory_with(options).unwrap()
+}
+
+fn now() -> Timestamp {
+    "2029-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn recording() -> Recording {
+    Recording::new(now(), "test")
+}
+
+fn check(store: &Store) {
+    let report = store.check().unwrap();
+    assert!(report.is_clean(), "{:#?}\n{}", report.problems, told(store));
+}
+
+/// The events of a store in a line each, in the order of arrival.
+fn told(store: &Store) -> String {
+    let mut text = String::new();
+    for event in store.events() {
+        let event = event.unwrap();
+        let who: Vec<String> = event
+            .who
+            .iter()
+            .map(|claim| format!("{} {:?}", claim.identifier(), claim.assurance))
+            .collect();
+        let conversation =
+            event.conversation.as_ref().map(|conversation| conversation.key.to_string());
+        let name = event.name.as_deref().unwrap_or("-");
+        writeln!(text, "{} {} {name} {who:?} {conversation:?}", event.key, event.occurred_at)
+            .unwrap();
+    }
+    for assertion in store.assertions().unwrap() {
+        writeln!(text, "{:?}", assertion.verdict).unwrap();
+    }
+    text
+}
+
+/// Everything the store answers about every customer, as one text.
+fn answers(store: &Store) -> String {
+    let mut text = String::new();
+    for customer in store.customers(None, 1_000).unwrap() {
+        let context = store.context(&Who::Customer(customer), &ContextOptions::at(now())).unwrap();
+        text.push_str(&context.to_json());
+        text.push('\n');
+    }
+    text
+}
+
+/// A record in several revisions, some with the same revision and other content.
+fn revised() -> impl Strategy<Value = Vec<Event>> {
+    vec((event(), 0..6_u32, 0..3_u8), 1..24).prop_map(|records| {
+        let revision = |(mut event, key, rev): (Event, u32, u8)| {
+            event.key = format!("story/{key}").parse().unwrap();
+            event.rev = (rev > 0).then(|| rev.to_string());
+            event
+        };
+        records.into_iter().map(revision).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p2_any_batches_give_what_a_rebuild_gives(events in world(40), sizes in vec(1_usize..9, 1..40)) {
+        let store = store();
+        let mut rest = events.as_slice();
+        for size in sizes {
+            let (batch, others) = rest.split_at(size.min(rest.len()));
+            store.ingest(&recording(), batch.iter().cloned()).unwrap();
+            rest = others;
+        }
+        store.ingest(&recording(), rest.iter().cloned()).unwrap();
+        check(&store);
+        let whole = self::store();
+        whole.ingest(&recording(), events.iter().rev().cloned()).unwrap();
+        prop_assert_eq!(answers(&store), answers(&whole));
+    }
+
+    #[test]
+    fn twice_is_once(events in world(24)) {
+        let store = store();
+        store.ingest(&recording(), events.iter().cloned()).unwrap();
+        let before = answers(&store);
+        let report = store.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!(report.duplicate, u64::try_from(events.len()).unwrap());
+        prop_assert_eq!((report.new, report.revised, report.conflict, report.customers), (0, 0, 0, 0));
+        prop_assert_eq!(answers(&store), before);
+    }
+
+    #[test]
+    fn revisions_and_conflicts_give_the_same_in_any_order(
+        records in revised(), by in any::<Index>(), size in 1_usize..5,
+    ) {
+        let one = store();
+        one.ingest(&recording(), records.iter().cloned()).unwrap();
+        check(&one);
+        let mut turned = records.clone();
+        turned.rotate_left(by.index(records.len()));
+        turned.reverse();
+        let other = store();
+        for batch in turned.chunks(size) {
+            other.ingest(&recording(), batch.iter().cloned()).unwrap();
+        }
+        check(&other);
+        prop_assert_eq!(answers(&one), answers(&other));
+    }
+
+    #[test]
+    fn assertions_before_among_and_after_the_facts_give_what_a_rebuild_gives(
+        (events, assertions) in asserted_world(24), at in any::<Index>(), revoke in any::<bool>(),
+    ) {
+        let store = store();
+        let cut = if events.is_empty() { 0 } else { at.index(events.len()) };
+        store.ingest(&recording(), events[..cut].iter().cloned()).unwrap();
+        let mut said = Vec::new();
+        for assertion in &assertions {
+            // What names an observation that is not there yet is refused, and changes nothing.
+            if store.assert(assertion, now()).is_ok() {
+                said.push(assertion.clone());
+            }
+            check(&store);
+        }
+        store.ingest(&recording(), events[cut..].iter().cloned()).unwrap();
+        check(&store);
+        if revoke {
+            for assertion in said {
+                let revocation = Assertion { verdict: Verdict::Revoke(assertion.id()), ..assertion };
+                store.assert(&revocation, now()).unwrap();
+                check(&store);
+            }
+            let untouched = self::store();
+            untouched.ingest(&recording(), events.iter().cloned()).unwrap();
+            prop_assert_eq!(answers(&store), answers(&untouched));
+        }
+    }
+
+    #[test]
+    fn p8_every_id_ever_issued_means_somebody(
+        (events, said) in world(20).prop_flat_map(|events| {
+            let said = vec(assertion(&events), 0..4);
+            (Just(events), said)
+        }),
+    ) {
+        let store = store();
+        let mut issued = Vec::new();
+        for event in &events {
+            store.ingest(&recording(), [event.clone()]).unwrap();
+            issued.extend(store.customers(None, 1_000).unwrap());
+        }
+        for assertion in said {
+            drop(store.assert(&assertion, now()));
+            issued.extend(store.customers(None, 1_000).unwrap());
+        }
+        let now_nobodys = store.check().unwrap().unattributed;
+        for id in issued {
+            let found = store.find(&Who::Customer(id)).unwrap();
+            prop_assert!(found.customers.len() == 1 || now_nobodys > 0, "{id}");
+        }
+    }
+
+    #[test]
+    fn pages_give_the_same_as_the_whole(events in world(40), size in 1_usize..7, newest: bool) {
+        let store = store();
+        store.ingest(&recording(), events.iter().cloned()).unwrap();
+        for customer in store.customers(None, 1_000).unwrap() {
+            let who = Who::Customer(customer);
+            let query = if newest { TimelineQuery::new().newest_first() } else { TimelineQuery::new() };
+            let whole = store.timeline(&who, &query.clone().limit(1_000), None).unwrap();
+            prop_assert_eq!(&whole.next, &None);
+            let (mut pages, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = store.timeline(&who, &query.clone().limit(size), cursor.as_ref()).unwrap();
+                pages.extend(page.events);
+                // A cursor survives being written down.
+                cursor = page.next.map(|next| next.to_string().parse().unwrap());
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            prop_assert_eq!(&pages, &whole.events);
+            let mut sorted = pages.clone();
+            sorted.sort_by(Event::timeline_cmp);
+            if newest {
+                sorted.reverse();
+            }
+            prop_assert_eq!(pages, sorted);
+        }
+    }
+}
+
+#[test]
+fn a_batch_of_nothing_changes_nothing() {
+    let store = store();
+    assert_eq!(store.ingest(&recording(), []).unwrap().total(), 0);
+    check(&store);
+}
+
+#[test]
+fn what_was_unattributed_is_found_when_its_identifier_becomes_known() {
+    let store = store();
+    let refund = story::message("refund", 9, "commerce", "", &["order o1"]);
+    store.ingest(&recording(), [refund]).unwrap();
+    assert_eq!(store.check().unwrap().unattributed, 1);
+    let order =
+        story::message("order", 1, "commerce", "Ann Prins", &["order o1", "email ann@example.nl"]);
+    store.ingest(&recording(), [order]).unwrap();
+    assert_eq!(store.check().unwrap().unattributed, 0);
+    let ann = Who::parse("ann@example.nl", None).unwrap();
+    let page = store.timeline(&ann, &TimelineQuery::new(), None).unwrap();
+    assert_eq!(page.events.len(), 2);
+    check(&store);
+}
