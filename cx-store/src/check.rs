@@ -176,9 +176,11 @@ fn customers(
     )?;
     let mut rows = rows.query([])?;
     let mut stored: BTreeMap<CustomerId, BTreeSet<ObservationId>> = BTreeMap::new();
+    let mut key_of: BTreeMap<ObservationId, String> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let key = codec::event_key(&row.get::<_, String>(0)?)?;
         let observation = ObservationId::of(&settings.tenant, &key);
+        key_of.insert(observation, key.to_string());
         match row.get::<_, Option<[u8; 16]>>(1)? {
             Some(customer) => {
                 let customer = CustomerId::from_bytes(customer);
@@ -189,8 +191,14 @@ fn customers(
     }
     for customer in &expected.customers {
         let of: BTreeSet<ObservationId> = customer.observations.iter().copied().collect();
-        report.expect(stored.get(&customer.id) == Some(&of), || {
-            format!("{}: has other events than the facts give", customer.id)
+        let has = stored.get(&customer.id).cloned().unwrap_or_default();
+        report.expect(has == of, || {
+            let some = |of: &BTreeSet<ObservationId>, but: &BTreeSet<ObservationId>| {
+                let keys = of.difference(but).filter_map(|id| key_of.get(id)).take(5);
+                keys.cloned().collect::<Vec<_>>().join(", ")
+            };
+            let (misses, strange) = (some(&of, &has), some(&has, &of));
+            format!("{}: misses [{misses}] and has [{strange}] of others", customer.id)
         });
     }
     let (n_stored, n_expected) = (stored.len(), expected.customers.len());

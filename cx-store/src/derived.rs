@@ -183,10 +183,15 @@ impl<'a> Update<'a> {
     fn link_flags(&mut self, bundle: i64, loaded: &Loaded) -> Result<bool, StoreError> {
         let linking: BTreeSet<Identifier> =
             self.rules().linking(&loaded.facts).into_iter().map(|c| c.identifier.clone()).collect();
-        let registered: bool = self
+        let nobody = !loaded.facts.is_somebody();
+        let (registered, was_nobody): (bool, bool) = self
             .tx
-            .prepare_cached("SELECT registered FROM bundle WHERE id = ?1")?
-            .query_row([bundle], |row| row.get(0))?;
+            .prepare_cached("SELECT registered, nobody FROM bundle WHERE id = ?1")?
+            .query_row([bundle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if nobody && registered && !was_nobody {
+            // Nobody singles it out any more: its bridges, if it has any, say whose it is.
+            self.leave(bundle)?;
+        }
         let stored = self.linked_rows(bundle)?;
         let wanted: BTreeSet<i64> = loaded
             .facts
@@ -196,7 +201,7 @@ impl<'a> Update<'a> {
             .filter(|(claim, _)| linking.contains(&claim.identifier))
             .map(|(_, row)| *row)
             .collect();
-        if registered && stored == wanted {
+        if registered && stored == wanted && nobody == was_nobody {
             return Ok(false);
         }
         self.count_seen_with(bundle, &stored, -1)?;
@@ -213,7 +218,7 @@ impl<'a> Update<'a> {
         self.count_seen_with(bundle, &wanted, 1)?;
         self.tx
             .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
-            .execute(params![bundle, !loaded.facts.is_somebody()])?;
+            .execute(params![bundle, nobody])?;
         self.in_question.extend(stored.iter().chain(&wanted));
         // Who was linked through what is taken away has to be resolved anew.
         Ok(true)

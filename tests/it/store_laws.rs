@@ -14,6 +14,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+/// Enough to find what is wrong in a minute; `CX_CASES` asks for more.
+const CASES: u32 = match option_env!("CX_CASES") {
+    Some(_) => 600,
+    None => 48,
+};
+
 fn store() -> Store {
     let options = StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() };
     Store::open_in_memory_with(options).unwrap()
@@ -78,7 +84,7 @@ fn revised() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
 
     #[test]
     fn p2_any_batches_give_what_a_rebuild_gives(events in world(40), sizes in vec(1_usize..9, 1..40)) {
