@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::Options;
-use crate::Record;
+use crate::{Record, chatwoot, sendgrid, shopify, twilio, zendesk};
 
 /// A format of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,17 +83,15 @@ impl FromStr for Format {
 /// file.
 pub fn events<'a>(
     format: Format,
-    _bytes: &'a [u8],
-    _options: &'a Options,
+    bytes: &'a [u8],
+    options: &'a Options,
 ) -> Box<dyn Iterator<Item = Record> + 'a> {
     match format {
-        Format::Zendesk
-        | Format::Chatwoot
-        | Format::Mail
-        | Format::Twilio
-        | Format::Shopify
-        | Format::Sendgrid
-        | Format::Jsonl
-        | Format::Csv => Box::new(std::iter::empty()),
+        Format::Zendesk => zendesk::events(bytes, options),
+        Format::Chatwoot => chatwoot::events(bytes, options),
+        Format::Twilio => twilio::events(bytes, options),
+        Format::Shopify => shopify::events(bytes, options),
+        Format::Sendgrid => sendgrid::events(bytes, options),
+        Format::Mail | Format::Jsonl | Format::Csv => Box::new(std::iter::empty()),
     }
 }

@@ -1,13 +1,21 @@
 //! Other systems' records turned into cx events: pure functions from bytes, without network or
 //! clock.
 //!
-//! Each source system has a folder: `payload.rs` holds its words, `map.rs` turns them into ours.
-//! One bad record never stops the rest: every item is an event or a [`RecordError`] that names
-//! the place.
+//! Each source system has a module with a folder: `words.rs` holds its words and ours for the same,
+//! the other files turn its objects into events. One bad record never stops the rest: every item
+//! is an event or a [`RecordError`] that names the place.
 #![forbid(unsafe_code)]
 
 pub mod record_error;
 pub mod options;
+mod html;
+mod json;
+mod origin;
+pub mod zendesk;
+pub mod chatwoot;
+pub mod twilio;
+pub mod shopify;
+pub mod sendgrid;
 pub mod format;
 
 pub use format::Format;

@@ -298,7 +298,10 @@ impl Building {
                 self.conversation.reason.clone_from(&status.reason);
             }
             Kind::ConversationAssigned(assigned) => {
-                self.conversation.assignee.clone_from(&assigned.to);
+                // An event that names only a team says nothing of the person.
+                if assigned.to.is_some() || assigned.team.is_none() {
+                    self.conversation.assignee.clone_from(&assigned.to);
+                }
                 if assigned.team.is_some() {
                     self.conversation.team.clone_from(&assigned.team);
                 }

@@ -337,10 +337,14 @@ impl Event {
     }
 
     /// The hash of everything the record says, its revision aside: two deliveries with the same
-    /// key and the same hash are one and the same.
+    /// key and the same hash are one and the same. An instant of import is no part of what the
+    /// record says, so importing it again gives the same hash.
     pub fn content_hash(&self) -> [u8; 16] {
         let mut json = self.to_json();
         json.remove("rev");
+        if self.occurred_at_origin == TimeOrigin::Import {
+            json.remove("occurred_at");
+        }
         let text = serde_json::to_vec(&Value::Object(json)).unwrap_or_default();
         let mut hash = [0; 16];
         blake3::Hasher::new_derive_key("cx event content 1")

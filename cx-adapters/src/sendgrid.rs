@@ -1,0 +1,207 @@
+//! SendGrid: its event webhooks about outbound mail.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::channel::Channel;
+use cx_core::event::identity::{Consent, ConsentState};
+use cx_core::event::mail::{Bounce, Machine, MailEvent};
+use cx_core::event::{Direction, Event, Kind};
+use cx_core::identifier::{Assurance, Role};
+use serde_json::Value;
+
+use crate::json::{self, Moment, Object};
+use crate::origin::{Origin, Part};
+use crate::{Options, Record, RecordError};
+
+const MAPPED: &[&str] = &[
+    "email",
+    "timestamp",
+    "smtp-id",
+    "event",
+    "category",
+    "sg_event_id",
+    "sg_message_id",
+    "url",
+    "reason",
+    "response",
+    "subject",
+    "sg_machine_open",
+    "marketing_campaign_name",
+    "type",
+];
+
+/// The events in SendGrid's webhooks: arrays of events, or single ones.
+///
+/// Events of one mail carry the same second, so their order is the natural one: queued, deferred,
+/// delivered, opened, clicked. A bounce may follow a delivery.
+///
+/// ```
+/// let webhook = br#"[{"email": "jan@example.nl", "timestamp": 1772445600, "event": "open",
+///     "smtp-id": "<spring-1@acme.example>", "sg_event_id": "e1", "sg_machine_open": false}]"#;
+/// let options = cx_adapters::Options::of("acme");
+/// let events: Vec<_> = cx_adapters::sendgrid::events(webhook, &options).collect::<Result<_, _>>()?;
+/// assert_eq!(events[0].kind.name(), "mail.opened");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    let origin = Origin::new("sendgrid", options);
+    json::records(bytes, move |event| {
+        records(origin, event).unwrap_or_else(|error| vec![Err(error)])
+    })
+}
+
+/// A word of SendGrid's: its place in the natural order, and whose doing it is.
+struct Word {
+    seq: u64,
+    is_by_recipient: bool,
+    consent: Option<ConsentState>,
+    kind: fn(MailEvent) -> Kind,
+}
+
+const fn ours(seq: u64, kind: fn(MailEvent) -> Kind) -> Word {
+    Word { seq, is_by_recipient: false, consent: None, kind }
+}
+
+const fn theirs(seq: u64, kind: fn(MailEvent) -> Kind) -> Word {
+    Word { seq, is_by_recipient: true, consent: None, kind }
+}
+
+fn word(event: &str) -> Option<Word> {
+    Some(match event {
+        "processed" => ours(0, Kind::MailQueued),
+        "deferred" => ours(1, Kind::MailDeferred),
+        "delivered" => ours(2, Kind::MailDelivered),
+        "open" => theirs(3, Kind::MailOpened),
+        "click" => theirs(4, Kind::MailClicked),
+        "bounce" | "blocked" => ours(5, Kind::MailBounced),
+        "dropped" => ours(6, Kind::MailDropped),
+        "spamreport" => theirs(7, Kind::MailComplained),
+        "unsubscribe" | "group_unsubscribe" => {
+            Word { consent: Some(ConsentState::Denied), ..theirs(8, Kind::MailUnsubscribed) }
+        }
+        "group_resubscribe" => {
+            Word { consent: Some(ConsentState::Granted), ..theirs(9, Kind::MailResubscribed) }
+        }
+        _ => return None,
+    })
+}
+
+fn records(origin: Origin<'_>, event: &Object<'_>) -> Result<Vec<Record>, RecordError> {
+    let name = event.need("event")?;
+    let word = word(&name)
+        .ok_or_else(|| event.problem("event", "not an event that SendGrid sends about a mail"))?;
+    let at = event.need_moment("timestamp")?;
+    let id = id(event, &name, at);
+    let mut records = vec![mail(origin, event, &word, &id, at)];
+    if let Some(state) = word.consent {
+        records.push(consent(origin, event, state, &id, at));
+    }
+    Ok(records)
+}
+
+/// The mail an event is about: the Message-ID, else SendGrid's own id without the parts that its
+/// servers add.
+fn mail_id(event: &Object<'_>) -> Option<String> {
+    let message_id = event.text("smtp-id").map(|id| id.trim_matches(['<', '>']).to_owned());
+    message_id.filter(|id| !id.is_empty()).or_else(|| {
+        let id = event.text("sg_message_id")?;
+        let end = [".filter", ".recv"].iter().filter_map(|part| id.find(part)).min();
+        Some(end.and_then(|end| id.get(..end)).unwrap_or(&id).to_owned())
+    })
+}
+
+fn id(event: &Object<'_>, name: &str, at: Moment) -> String {
+    event.text("sg_event_id").unwrap_or_else(|| {
+        let parts = [
+            mail_id(event).unwrap_or_default(),
+            event.text("email").unwrap_or_default(),
+            name.to_owned(),
+            at.at.to_string(),
+            event.text("url").unwrap_or_default(),
+        ];
+        parts.join("/")
+    })
+}
+
+fn mail(
+    origin: Origin<'_>,
+    event: &Object<'_>,
+    word: &Word,
+    id: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let name = event.text("event").unwrap_or_default();
+    let category = event.text("category").or_else(|| event.texts("category").into_iter().next());
+    let machine = match event.flag("sg_machine_open") {
+        Some(true) => Machine::Yes,
+        Some(false) => Machine::No,
+        None => Machine::Unknown,
+    };
+    let data = MailEvent {
+        mail_id: mail_id(event),
+        subject: event.text("subject"),
+        campaign: event.text("marketing_campaign_name").or(category),
+        url: event.text("url").filter(|_| name == "click"),
+        machine,
+        bounce: (name == "bounce" || name == "blocked").then(|| bounce(event, &name)),
+        reason: event.first_text(&["reason", "response"]),
+        ..MailEvent::default()
+    };
+    let mut built = origin.event(Part::whole("", id), (word.kind)(data), at)?;
+    built.seq = Some(word.seq);
+    built.channel = Channel::Email;
+    (built.direction, built.actor) = if word.is_by_recipient {
+        let actor =
+            if machine == Machine::Yes { ActorType::Automation } else { ActorType::Customer };
+        (Direction::In, Actor::of(actor))
+    } else {
+        (Direction::Out, Actor::of(ActorType::System))
+    };
+    recipient(origin, event, &mut built)?;
+    built.extra = event.rest(MAPPED);
+    if let Some(Value::Array(categories)) = event.get("category") {
+        built.extra.insert("category".to_owned(), Value::Array(categories.clone()));
+    }
+    Ok(built)
+}
+
+/// A bounce is for good unless SendGrid says that the mail was blocked or that the other server
+/// may change its mind.
+fn bounce(event: &Object<'_>, name: &str) -> Bounce {
+    let status = event.text("status").unwrap_or_default();
+    match event.text("type").as_deref() {
+        Some("blocked") => Bounce::Blocked,
+        None if name == "blocked" => Bounce::Blocked,
+        _ if status.starts_with('4') => Bounce::Soft,
+        _ => Bounce::Hard,
+    }
+}
+
+/// Whom the mail was for: the channel reports on that very mailbox.
+fn recipient(origin: Origin<'_>, event: &Object<'_>, built: &mut Event) -> Result<(), RecordError> {
+    let email = event.need("email")?;
+    built.who.extend(origin.email(&email, Role::To, Assurance::ChannelProved));
+    Ok(())
+}
+
+fn consent(
+    origin: Origin<'_>,
+    event: &Object<'_>,
+    state: ConsentState,
+    id: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let data = Consent {
+        purpose: Some("marketing".to_owned()),
+        on: Some("email".to_owned()),
+        state,
+        list: event.text("asm_group_id"),
+        ..Consent::default()
+    };
+    let mut built = origin.event(Part::of("", id, "consent"), Kind::ConsentChanged(data), at)?;
+    built.seq = Some(10);
+    built.channel = Channel::Email;
+    built.direction = Direction::In;
+    built.actor = Actor::of(ActorType::Customer);
+    recipient(origin, event, &mut built)?;
+    Ok(built)
+}

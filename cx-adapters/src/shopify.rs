@@ -1,0 +1,158 @@
+//! Shopify: orders, carts, checkouts, fulfilments, refunds and customers.
+//!
+//! A cart names nobody and a refund names only its order: carts, checkouts and orders are bridges
+//! to the person who stands on them. An order with the same checkout or cart closes both, also
+//! where it is dated earlier.
+
+mod cart;
+mod customer;
+mod order;
+mod refund;
+
+use cx_core::event::commerce::Line;
+use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+use cx_core::money::{Amount, Currency};
+use serde_json::Value;
+
+use crate::json::{self, Object};
+use crate::origin::Origin;
+use crate::{Options, Record, RecordError};
+
+/// The events in Shopify's records: API answers and webhook bodies.
+///
+/// ```
+/// let cart = br#"{"token": "c1", "updated_at": "2026-03-02T20:10:00+01:00",
+///     "line_items": [{"title": "Bread knife", "quantity": 1, "price": "24.95"}]}"#;
+/// let options = cx_adapters::Options::of("acme");
+/// let events: Vec<_> = cx_adapters::shopify::events(cart, &options).collect::<Result<_, _>>()?;
+/// assert_eq!(events[0].kind.name(), "cart.updated");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    let origin = Origin::new("shopify", options);
+    json::records(bytes, move |document| records(origin, document))
+}
+
+/// The records of one object, or why it gives none.
+type Outcome = Result<Vec<Record>, RecordError>;
+
+type Read = fn(Origin<'_>, &Object<'_>) -> Outcome;
+
+const WRAPPERS: &[([&str; 2], Read)] = &[
+    (["order", "orders"], order::records),
+    (["checkout", "checkouts"], cart::checkout),
+    (["cart", "carts"], cart::records),
+    (["refund", "refunds"], refund::records),
+    (["fulfillment", "fulfillments"], order::fulfilment),
+    (["customer", "customers"], customer::records),
+];
+
+fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
+    if let Some(read) = bare(document) {
+        return read(origin, document).unwrap_or_else(|error| vec![Err(error)]);
+    }
+    let mut records = Vec::new();
+    let mut is_known = false;
+    for (names, read) in WRAPPERS {
+        for name in names {
+            if !matches!(document.get(name), Some(Value::Array(_) | Value::Object(_))) {
+                continue;
+            }
+            is_known = true;
+            for item in document.objects(name) {
+                let outcome = item.and_then(|item| read(origin, &item));
+                records.extend(outcome.unwrap_or_else(|error| vec![Err(error)]));
+            }
+        }
+    }
+    if !is_known {
+        let fields: Vec<&str> = document.fields().keys().map(String::as_str).take(8).collect();
+        let fields = fields.join(", ");
+        records.push(Err(document.wrong(format!(
+            "not a Shopify order, checkout, cart, refund, fulfilment or customer: it has {fields}"
+        ))));
+    }
+    records
+}
+
+/// What an object without a wrapper is: webhooks send it so.
+fn bare(object: &Object<'_>) -> Option<Read> {
+    let has = |field| object.has(field);
+    if has("refund_line_items") && has("order_id") {
+        Some(refund::records)
+    } else if has("order_id")
+        && (has("tracking_company") || has("tracking_number") || has("tracking_numbers"))
+    {
+        Some(order::fulfilment)
+    } else if has("line_items")
+        && (has("financial_status") || has("order_number") || has("order_status_url"))
+    {
+        Some(order::records)
+    } else if has("line_items")
+        && (has("abandoned_checkout_url") || (has("cart_token") && has("token")))
+    {
+        Some(cart::checkout)
+    } else if has("line_items") && (has("token") || has("id")) {
+        Some(cart::records)
+    } else if has("id")
+        && [
+            "orders_count",
+            "verified_email",
+            "default_address",
+            "email_marketing_consent",
+            "multipass_identifier",
+        ]
+        .into_iter()
+        .any(has)
+    {
+        Some(customer::records)
+    } else {
+        None
+    }
+}
+
+/// The amount in a field: decimal text, or a number, digit by digit.
+fn amount(object: &Object<'_>, field: &str) -> Result<Option<Amount>, RecordError> {
+    object
+        .text(field)
+        .map(|text| text.parse().map_err(|error| object.problem(field, format!("{error}"))))
+        .transpose()
+}
+
+fn currency(object: &Object<'_>, field: &str) -> Result<Option<Currency>, RecordError> {
+    object
+        .text(field)
+        .map(|text| text.parse().map_err(|error| object.problem(field, format!("{error}"))))
+        .transpose()
+}
+
+fn lines(object: &Object<'_>) -> Result<Vec<Line>, RecordError> {
+    object.objects("line_items").into_iter().map(|line| self::line(&line?)).collect()
+}
+
+fn line(line: &Object<'_>) -> Result<Line, RecordError> {
+    let quantity = line.number("quantity").unwrap_or(1);
+    Ok(Line {
+        sku: line.text("sku"),
+        name: line.first_text(&["name", "title", "sku"]).unwrap_or_default(),
+        quantity: u64::try_from(quantity).map_err(|_| line.problem("quantity", "negative"))?,
+        price: amount(line, "price")?,
+    })
+}
+
+/// A bridge to whoever stands on an order, a checkout or a cart.
+fn bridge(origin: Origin<'_>, namespace: Namespace, id: Option<String>) -> Option<Claim> {
+    origin.scoped(namespace, &id?, Role::Subject, Assurance::ChannelProved)
+}
+
+/// The order an object is about.
+fn order_bridge(origin: Origin<'_>, id: &str) -> Option<Claim> {
+    bridge(origin, Namespace::Order, Some(id.to_owned()))
+}
+
+/// A person's name, from its two parts or as one.
+fn name(person: &Object<'_>) -> Option<String> {
+    let parts = [person.text("first_name"), person.text("last_name")];
+    let joined = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    Some(joined).filter(|joined| !joined.is_empty()).or_else(|| person.text("name"))
+}

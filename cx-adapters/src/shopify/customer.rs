@@ -1,0 +1,184 @@
+//! Customers: what the shop has on record, and the identifiers of whoever buys.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::channel::Channel;
+use cx_core::event::identity::{Consent, ConsentState, Profile};
+use cx_core::event::{Direction, Event, Kind};
+use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+
+use super::{Outcome, name};
+use crate::json::Object;
+use crate::origin::{Origin, Part};
+use crate::{Record, RecordError};
+
+const MAPPED: &[&str] = &[
+    "id",
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "created_at",
+    "updated_at",
+    "tags",
+    "note",
+    "verified_email",
+    "email_marketing_consent",
+    "sms_marketing_consent",
+    "locale",
+];
+
+/// The record of a customer, and what they agreed to.
+pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
+    let id = customer.need("id")?;
+    let at = customer
+        .first_moment(&["updated_at", "created_at"])?
+        .ok_or_else(|| customer.problem("updated_at", "missing"))?;
+    let tags = customer.text("tags").unwrap_or_default();
+    let data = Profile {
+        name: name(customer),
+        given_name: customer.text("first_name"),
+        family_name: customer.text("last_name"),
+        language: customer.text("locale"),
+        tags: tags
+            .split(',')
+            .map(str::trim)
+            .filter(|tag| !tag.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        notes: customer.text("note").into_iter().collect(),
+        ..Profile::default()
+    };
+    let mut event = origin.event(Part::whole("customer", &id), Kind::ProfileUpdated(data), at)?;
+    event.rev = Some(at.at.to_string());
+    event.channel = Channel::Commerce;
+    event.actor = Actor::of(ActorType::System);
+    event.name = name(customer);
+    event.who = claims(origin, customer);
+    event.extra = customer.rest(MAPPED);
+    let mut records = vec![Ok(event)];
+    for (field, channel) in [("email_marketing_consent", "email"), ("sms_marketing_consent", "sms")]
+    {
+        if let Some(told) = customer.object(field) {
+            records.extend(consent(origin, customer, &told, &id, channel));
+        }
+    }
+    Ok(records)
+}
+
+fn consent(
+    origin: Origin<'_>,
+    customer: &Object<'_>,
+    told: &Object<'_>,
+    id: &str,
+    channel: &str,
+) -> Option<Record> {
+    let state = match told.text("state")?.as_str() {
+        "subscribed" => ConsentState::Granted,
+        "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
+        _ => ConsentState::Unknown,
+    };
+    let build = || -> Result<Event, RecordError> {
+        let at = match told.moment("consent_updated_at")? {
+            Some(at) => at,
+            None => customer
+                .first_moment(&["created_at", "updated_at"])?
+                .ok_or_else(|| told.problem("consent_updated_at", "missing"))?,
+        };
+        let data = Consent {
+            purpose: Some("marketing".to_owned()),
+            on: Some(channel.to_owned()),
+            state,
+            wording: told.text("opt_in_level"),
+            ..Consent::default()
+        };
+        let part = format!("consent/{channel}");
+        let part = Part::of("customer", id, &part);
+        let mut event = origin.event(part, Kind::ConsentChanged(data), at)?;
+        event.rev = Some(at.at.to_string());
+        event.channel = Channel::Commerce;
+        event.direction = Direction::In;
+        event.actor = Actor::of(ActorType::Customer);
+        event.who = claims(origin, customer);
+        Ok(event)
+    };
+    Some(build())
+}
+
+/// The identifiers in a customer record. The shop proves its own id, and the address where it has
+/// verified it; numbers are what somebody typed, written as in the country of their address.
+pub(super) fn claims(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
+    let role = Role::Subject;
+    let mut claims = Vec::new();
+    if let Some(id) = customer.text("id") {
+        claims.extend(origin.record(Namespace::Shop, &id, role));
+    }
+    if let Some(email) = customer.text("email") {
+        let assurance = if customer.flag("verified_email") == Some(true) {
+            Assurance::ChannelProved
+        } else {
+            Assurance::SelfStated
+        };
+        claims.extend(origin.email(&email, role, assurance));
+    }
+    let address = customer.object("default_address");
+    let region = address.as_ref().and_then(|address| address.text("country_code"));
+    if let Some(number) = customer.text("phone") {
+        claims.extend(origin.phone(&number, region.as_deref(), role, Assurance::SelfStated));
+    }
+    claims.extend(address.and_then(|address| number(origin, &address)));
+    claims
+}
+
+/// The number in a postal address.
+pub(super) fn number(origin: Origin<'_>, address: &Object<'_>) -> Option<Claim> {
+    let region = address.text("country_code");
+    let number = address.text("phone")?;
+    origin.phone(&number, region.as_deref(), Role::Subject, Assurance::SelfStated)
+}
+
+/// The identifiers of whoever placed an order or began a checkout: the shop's customer first, then
+/// what was typed. A parcel for another name goes to somebody else, whose number is not the buyer's.
+pub(super) fn buyer(origin: Origin<'_>, order: &Object<'_>) -> (Vec<Claim>, Option<String>) {
+    let customer = order.object("customer");
+    let billing = order.object("billing_address");
+    let shipping = order.object("shipping_address");
+    let mut claims: Vec<Claim> =
+        customer.as_ref().map(|customer| claims_of(origin, customer)).unwrap_or_default();
+    for field in ["email", "contact_email"] {
+        if let Some(email) = order.text(field) {
+            push(&mut claims, origin.email(&email, Role::Subject, Assurance::SelfStated));
+        }
+    }
+    let region = billing.as_ref().or(shipping.as_ref()).and_then(|it| it.text("country_code"));
+    if let Some(number) = order.text("phone") {
+        let claim = origin.phone(&number, region.as_deref(), Role::Subject, Assurance::SelfStated);
+        push(&mut claims, claim);
+    }
+    let named = customer.as_ref().and_then(name).or_else(|| billing.as_ref().and_then(name));
+    if let Some(billing) = &billing {
+        push(&mut claims, number(origin, billing));
+    }
+    if let Some(shipping) = &shipping {
+        let folded = |name: Option<String>| name.map(|name| cx_core::text::folded(&name));
+        if named.is_none() || folded(name(shipping)) == folded(named.clone()) {
+            push(&mut claims, number(origin, shipping));
+        }
+    }
+    (claims, named.or_else(|| shipping.as_ref().and_then(name)))
+}
+
+fn claims_of(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
+    let mut claims: Vec<Claim> = Vec::new();
+    for claim in self::claims(origin, customer) {
+        push(&mut claims, Some(claim));
+    }
+    claims
+}
+
+/// Adds a claim of an identifier that is not yet claimed: the first one is proved best.
+fn push(claims: &mut Vec<Claim>, claim: Option<Claim>) {
+    let Some(claim) = claim else { return };
+    if !claims.iter().any(|known| known.identifier() == claim.identifier()) {
+        claims.push(claim);
+    }
+}

@@ -1,0 +1,209 @@
+//! Messages by SMS, WhatsApp and other channels, and whether they arrived.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::channel::Channel;
+use cx_core::event::talk::{Message, Receipt};
+use cx_core::event::{Attachment, Body, Direction, Event, Kind, TimeOrigin};
+use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+
+use super::{Outcome, call};
+use crate::RecordError;
+use crate::json::{Moment, Object};
+use crate::origin::{Origin, Part};
+
+const MAPPED: &[&str] = &[
+    "sid",
+    "body",
+    "from",
+    "to",
+    "direction",
+    "date_created",
+    "date_sent",
+    "date_updated",
+    "uri",
+    "subresource_uris",
+    "MessageSid",
+    "SmsSid",
+    "SmsMessageSid",
+    "Body",
+    "From",
+    "To",
+];
+
+/// What both tellings of a message say.
+struct Told {
+    id: String,
+    direction: Direction,
+    sender: ActorType,
+    from: String,
+    to: String,
+    status: String,
+    problem: (Option<String>, Option<String>),
+    when: (Moment, TimeOrigin),
+    changed: (Moment, TimeOrigin),
+}
+
+/// Which way a message went, and who sent it. What goes out is sent by a program: whether a person
+/// stood behind it, Twilio does not know, so it never counts as somebody's answer.
+fn sent(direction: Option<&str>) -> (Direction, ActorType) {
+    match direction {
+        Some("outbound-reply") => (Direction::Out, ActorType::Automation),
+        Some(word) if word.starts_with("outbound") => (Direction::Out, ActorType::Integration),
+        _ => (Direction::In, ActorType::Customer),
+    }
+}
+
+/// A message as the API gives it, and the receipt that its status is.
+pub(super) fn resource(origin: Origin<'_>, message: &Object<'_>) -> Outcome {
+    let told_at = message.first_moment(&["date_sent", "date_created"])?;
+    let when = origin.or_received(told_at, || message.problem("date_sent", "missing"))?;
+    let updated = message.moment("date_updated")?.unwrap_or(when.0);
+    let (direction, sender) = sent(message.text("direction").as_deref());
+    let told = Told {
+        id: message.need("sid")?,
+        direction,
+        sender,
+        from: message.text("from").unwrap_or_default(),
+        to: message.text("to").unwrap_or_default(),
+        status: message.text("status").unwrap_or_default(),
+        problem: (message.text("error_code"), message.text("error_message")),
+        when,
+        changed: (updated, when.1),
+    };
+    let media = message.number("num_media").and_then(|count| usize::try_from(count).ok());
+    let url = message.object("subresource_uris").and_then(|uris| uris.text("media"));
+    let attachments =
+        vec![Attachment { url, ..Attachment::default() }; media.unwrap_or_default().min(10)];
+    let mut event = said(origin, message, &told, message.verbatim("body"))?;
+    event.rev = Some(updated.at.to_string());
+    event.attachments = attachments;
+    let mut records = vec![Ok(event)];
+    records.extend(receipt(origin, &told));
+    Ok(records)
+}
+
+/// A callback: a message that came in, or what became of one that went out.
+pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
+    let told_at = callback.first_moment(&["Timestamp", "DateSent", "DateCreated"])?;
+    let when = origin.or_received(told_at, || callback.problem("Timestamp", "missing"))?;
+    let status = callback.first_text(&["MessageStatus", "SmsStatus"]).unwrap_or_default();
+    let is_in = status == "received" || status == "receiving" || callback.has("Body");
+    let told = Told {
+        id: callback
+            .first_text(&["MessageSid", "SmsSid"])
+            .ok_or_else(|| callback.problem("MessageSid", "missing"))?,
+        direction: if is_in { Direction::In } else { Direction::Out },
+        sender: if is_in { ActorType::Customer } else { ActorType::Integration },
+        from: callback.text("From").unwrap_or_default(),
+        to: callback.text("To").unwrap_or_default(),
+        status,
+        problem: (callback.text("ErrorCode"), callback.text("ErrorMessage")),
+        when,
+        changed: when,
+    };
+    let mut records = Vec::new();
+    if is_in {
+        let mut event = said(origin, callback, &told, callback.verbatim("Body"))?;
+        event.rev = Some("0".to_owned());
+        let media = callback.number("NumMedia").unwrap_or_default().clamp(0, 10);
+        event.attachments = (0..media)
+            .map(|number| Attachment {
+                url: callback.text(&format!("MediaUrl{number}")),
+                media_type: callback.text(&format!("MediaContentType{number}")),
+                ..Attachment::default()
+            })
+            .collect();
+        event.name = callback.text("ProfileName");
+        records.push(Ok(event));
+    }
+    records.extend(receipt(origin, &told));
+    Ok(records)
+}
+
+fn said(
+    origin: Origin<'_>,
+    message: &Object<'_>,
+    told: &Told,
+    text: Option<String>,
+) -> Result<Event, RecordError> {
+    let part = Part::whole("message", &told.id);
+    let mut event = origin.event(part, Kind::Message(Message::default()), told.when.0)?;
+    event.occurred_at_origin = told.when.1;
+    event.direction = told.direction;
+    let role = if told.direction == Direction::Out { Role::To } else { Role::From };
+    event.actor = Actor::of(told.sender);
+    place(origin, told, &mut event, role)?;
+    event.body = text.map(Body::text);
+    event.extra = message.rest(MAPPED);
+    Ok(event)
+}
+
+/// The channel, the thread and whose it is.
+fn place(
+    origin: Origin<'_>,
+    told: &Told,
+    event: &mut Event,
+    role: Role,
+) -> Result<(), RecordError> {
+    let (theirs, ours) = match told.direction {
+        Direction::Out => (&told.to, &told.from),
+        Direction::In | Direction::None => (&told.from, &told.to),
+    };
+    let prefix = theirs.split_once(':').map(|(prefix, _)| prefix);
+    event.channel = match prefix {
+        Some("whatsapp") => Channel::Whatsapp,
+        Some("messenger") => Channel::Messenger,
+        Some("rcs") => Channel::Rcs,
+        _ => Channel::Sms,
+    };
+    let name = event.channel.name().into_owned();
+    let bare = |address: &str| address.rsplit(':').next().unwrap_or(address).to_owned();
+    let claims = claims(origin, theirs, role);
+    if !claims.is_empty() {
+        let thread = format!("{}/{}", bare(ours), bare(theirs));
+        event.conversation = Some(origin.conversation(&name, &thread)?);
+    }
+    event.who = claims;
+    Ok(())
+}
+
+fn claims(origin: Origin<'_>, address: &str, role: Role) -> Vec<Claim> {
+    let proved = Assurance::ChannelProved;
+    match address.split_once(':') {
+        Some(("whatsapp", number)) => {
+            let id = Claim::new(Namespace::WaId, number.trim_start_matches('+'), role, proved).ok();
+            id.into_iter().chain(origin.phone(number, None, role, proved)).collect()
+        }
+        Some(("messenger", id)) => {
+            Claim::scoped(Namespace::Social, "messenger", id, role, proved).into_iter().collect()
+        }
+        _ => call::caller(origin, address, role).into_iter().collect(),
+    }
+}
+
+/// What became of a message. A message without an error that came in has no receipt.
+fn receipt(origin: Origin<'_>, told: &Told) -> Option<Result<Event, RecordError>> {
+    let (code, reason) = told.problem.clone();
+    let target = origin.path("message", &told.id);
+    let receipt =
+        |code, reason| Receipt { target: target.clone(), reason, code, ..Receipt::default() };
+    let (part, kind) = match (told.status.as_str(), &code) {
+        ("failed" | "undelivered", _) | (_, Some(_)) => {
+            ("failed", Kind::MessageFailed(receipt(code, reason)))
+        }
+        ("sent", None) => ("sent", Kind::MessageSent(receipt(None, None))),
+        ("delivered", None) => ("delivered", Kind::MessageDelivered(receipt(None, None))),
+        ("read", None) => ("read", Kind::MessageRead(receipt(None, None))),
+        _ => return None,
+    };
+    let build = || {
+        let part = Part::of("message", &told.id, part);
+        let mut event = origin.event(part, kind, told.changed.0)?;
+        event.occurred_at_origin = told.changed.1;
+        event.actor = Actor::of(ActorType::System);
+        let role = if told.direction == Direction::Out { Role::To } else { Role::From };
+        place(origin, told, &mut event, role)?;
+        Ok(event)
+    };
+    Some(build())
+}

@@ -1,0 +1,240 @@
+//! Zendesk: tickets, comments, audits, users, identities and satisfaction ratings as its API
+//! gives them, and its event webhooks.
+//!
+//! A comment may come from three places: the list of comments, an audit, a webhook. All three
+//! give one event; where they say more or less, the fuller one is shown (see
+//! [`comment::Telling`]). A status change may come from an audit and from a webhook: it is one
+//! event of that ticket, that state and that second.
+
+mod audit;
+mod comment;
+mod person;
+mod rating;
+mod ticket;
+mod webhook;
+mod words;
+
+use std::collections::HashMap;
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::identifier::Namespace;
+use cx_core::identifier::{Claim, Role};
+use serde_json::Value;
+
+use crate::json::{self, Documents, Object};
+use crate::origin::Origin;
+use crate::{Options, Record, RecordError};
+
+/// The events in Zendesk's records: one JSON document or several, in any order.
+///
+/// Each record of a document becomes its own events; a field that cannot be read is an error with
+/// the record's line and the field's pointer, and the other records still come.
+///
+/// ```
+/// let ticket = br#"{"ticket": {"id": 5, "created_at": "2026-03-02T09:15:00Z",
+///     "updated_at": "2026-03-02T09:15:00Z", "subject": "Order 1001", "status": "new",
+///     "via": {"channel": "web"}, "requester_id": 71}}"#;
+/// let options = cx_adapters::Options::of("acme");
+/// let events: Vec<_> = cx_adapters::zendesk::events(ticket, &options).collect::<Result<_, _>>()?;
+/// assert_eq!(events[0].key.as_str(), "zendesk:acme/ticket/5#opened");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    let file = File::read(bytes, options);
+    json::records(bytes, move |document| file.records(document))
+}
+
+/// What the file says as a whole, gathered before its records are read, so that it does not
+/// matter which record stands first.
+struct File<'a> {
+    origin: Origin<'a>,
+    roles: HashMap<String, ActorType>,
+    tickets: HashMap<String, Ticket>,
+}
+
+/// What comments and audits need to know of their ticket.
+#[derive(Debug, Clone, Default)]
+struct Ticket {
+    requester: Option<String>,
+    channel: Option<String>,
+}
+
+/// Who did something, and how that is known.
+struct Doer {
+    actor: Actor,
+    /// Whether the role was not told and follows from who asked.
+    guessed: bool,
+}
+
+impl<'a> File<'a> {
+    fn read(bytes: &[u8], options: &'a Options) -> Self {
+        let mut file = Self {
+            origin: Origin::new("zendesk", options),
+            roles: HashMap::new(),
+            tickets: HashMap::new(),
+        };
+        for document in Documents::new(bytes).flatten() {
+            let elements: Vec<&Value> = match &document.value {
+                Value::Array(items) => items.iter().collect(),
+                other => vec![other],
+            };
+            for element in elements {
+                if let Ok(object) = Object::of(element, String::new()) {
+                    file.gather(&object);
+                }
+            }
+        }
+        file
+    }
+
+    fn gather(&mut self, document: &Object<'_>) {
+        let users = document.list("user").into_iter().chain(document.list("users"));
+        for user in users.chain(Some(document.clone()).filter(is_user)) {
+            if let (Some(id), Some(role)) = (user.text("id"), user.text("role")) {
+                self.roles.insert(id, words::role(&role));
+            }
+        }
+        let tickets = document.list("ticket").into_iter().chain(document.list("tickets"));
+        let bare = Some(document.clone()).filter(is_ticket);
+        for ticket in tickets.chain(bare).chain(document.object("detail")) {
+            if let Some(id) = ticket.text("id") {
+                let requester = ticket.text("requester_id");
+                let channel = ticket.object("via").and_then(|via| via.text("channel"));
+                if requester.is_some() || channel.is_some() {
+                    self.tickets.insert(id, Ticket { requester, channel });
+                }
+            }
+        }
+    }
+
+    fn records(&self, document: &Object<'_>) -> Vec<Record> {
+        let mut records = Vec::new();
+        if document.has("type") && document.has("detail") {
+            take(&mut records, webhook::records(self, document));
+            return records;
+        }
+        let mut known = false;
+        let mut each = |names: [&str; 2], read: &dyn Fn(&Object<'_>) -> Outcome| {
+            for name in names {
+                if !matches!(document.get(name), Some(Value::Array(_) | Value::Object(_))) {
+                    continue;
+                }
+                known = true;
+                for object in document.objects(name) {
+                    match object {
+                        Ok(object) => take(&mut records, read(&object)),
+                        Err(error) => records.push(Err(error)),
+                    }
+                }
+            }
+        };
+        let parent = document
+            .text("ticket_id")
+            .or_else(|| document.object("ticket").and_then(|ticket| ticket.text("id")));
+        if !is_audit(document) && !is_comment(document) && !is_ticket(document) {
+            each(["ticket", "tickets"], &|object| ticket::records(self, object));
+            each(["user", "users"], &|object| person::user(self, object));
+            each(["identity", "identities"], &|object| person::identity(self, object));
+            each(["satisfaction_rating", "satisfaction_ratings"], &|object| {
+                rating::records(self, object)
+            });
+            each(["audit", "audits"], &|object| audit::records(self, object, parent.as_deref()));
+            each(["comment", "comments"], &|object| {
+                comment::listed(self, object, parent.as_deref())
+            });
+        }
+        if known {
+            return records;
+        }
+        let bare = if is_audit(document) {
+            audit::records(self, document, None)
+        } else if is_rating(document) {
+            rating::records(self, document)
+        } else if is_identity(document) {
+            person::identity(self, document)
+        } else if is_comment(document) {
+            comment::listed(self, document, None)
+        } else if is_user(document) {
+            person::user(self, document)
+        } else if is_ticket(document) {
+            ticket::records(self, document)
+        } else {
+            let fields: Vec<&str> = document.fields().keys().map(String::as_str).take(8).collect();
+            Err(document.wrong(format!(
+                "not a Zendesk ticket, comment, audit, user, identity, satisfaction rating or event: it has {}",
+                fields.join(", ")
+            )))
+        };
+        take(&mut records, bare);
+        records
+    }
+
+    fn role(&self, id: &str) -> Option<ActorType> {
+        self.roles.get(id).copied()
+    }
+
+    fn requester(&self, ticket: &str) -> Option<&str> {
+        self.tickets.get(ticket).and_then(|ticket| ticket.requester.as_deref())
+    }
+
+    /// Who did something in a ticket: by the role of the user where it is known, else whoever
+    /// asked is the customer and everybody else is one of us. `None` where neither is known.
+    fn doer(&self, id: &str, ticket: Option<&str>) -> Doer {
+        if let Some(role) = self.role(id) {
+            return Doer { actor: Actor::of(role).with_id(id), guessed: false };
+        }
+        let kind = match ticket.and_then(|ticket| self.requester(ticket)) {
+            Some(requester) if requester == id => ActorType::Customer,
+            Some(_) => ActorType::Agent,
+            None => ActorType::Unknown,
+        };
+        Doer { actor: Actor::of(kind).with_id(id), guessed: true }
+    }
+
+    /// The claim that somebody is this user. `None` for those who work for the business.
+    fn user(&self, id: &str, role: Role) -> Option<Claim> {
+        match self.role(id) {
+            None | Some(ActorType::Customer) => self.origin.record(Namespace::Helpdesk, id, role),
+            Some(_) => None,
+        }
+    }
+}
+
+/// The records of one object, or why it gives none. Records may hold problems of their own.
+type Outcome = Result<Vec<Record>, RecordError>;
+
+fn take(records: &mut Vec<Record>, outcome: Outcome) {
+    match outcome {
+        Ok(more) => records.extend(more),
+        Err(error) => records.push(Err(error)),
+    }
+}
+
+fn is_ticket(object: &Object<'_>) -> bool {
+    object.has("id") && object.has("requester_id") && !is_rating(object)
+}
+
+fn is_user(object: &Object<'_>) -> bool {
+    object.has("id") && object.has("role") && !object.has("requester_id")
+}
+
+fn is_comment(object: &Object<'_>) -> bool {
+    object.has("id")
+        && object.has("author_id")
+        && (object.has("body")
+            || object.has("plain_body")
+            || object.has("html_body")
+            || object.has("data"))
+}
+
+fn is_audit(object: &Object<'_>) -> bool {
+    object.has("id") && object.has("events")
+}
+
+fn is_identity(object: &Object<'_>) -> bool {
+    object.has("user_id") && object.has("value") && object.has("type")
+}
+
+fn is_rating(object: &Object<'_>) -> bool {
+    object.has("id") && object.has("score") && object.has("ticket_id")
+}

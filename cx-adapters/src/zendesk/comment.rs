@@ -1,0 +1,245 @@
+//! Comments: messages, notes and calls.
+
+use cx_core::actor::ActorType;
+use cx_core::channel::Channel;
+use cx_core::event::talk::{Call, CallOutcome, Message, Note, Voicemail};
+use cx_core::event::{Attachment, Body, Direction, Event, Kind, Visibility};
+use cx_core::identifier::{Assurance, Role};
+use serde_json::Value;
+
+use super::{File, Outcome, ticket, words};
+use crate::RecordError;
+use crate::json::{Moment, Object};
+use crate::origin::Part;
+
+const MAPPED: &[&str] = &[
+    "id",
+    "type",
+    "body",
+    "plain_body",
+    "html_body",
+    "public",
+    "is_public",
+    "author_id",
+    "author",
+    "attachments",
+    "created_at",
+    "audit_id",
+    "ticket_id",
+    "via",
+];
+
+/// Where a comment was read, by how much is told there. It is the comment's revision, so that the
+/// fullest telling is shown and none of them is a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// A webhook: plain text only.
+    Webhook,
+    /// A list of comments that does not say of which ticket.
+    List,
+    /// An audit.
+    Audit,
+    /// A list of comments of a known ticket.
+    TicketList,
+}
+
+impl Telling {
+    const fn rev(self) -> &'static str {
+        match self {
+            Self::Webhook => "0-webhook",
+            Self::List => "1-list",
+            Self::Audit => "2-audit",
+            Self::TicketList => "3-ticket",
+        }
+    }
+}
+
+/// What is known around a comment.
+pub(super) struct Around<'a> {
+    pub(super) telling: Telling,
+    pub(super) ticket: Option<&'a str>,
+    pub(super) author: Option<String>,
+    /// The channel of the comment, or of what it came in.
+    pub(super) via: Option<Object<'a>>,
+    pub(super) at: Moment,
+    pub(super) seq: Option<u64>,
+}
+
+/// A comment from the list of comments.
+pub(super) fn listed(file: &File<'_>, comment: &Object<'_>, ticket: Option<&str>) -> Outcome {
+    let own = comment.text("ticket_id");
+    let ticket = own.as_deref().or(ticket);
+    let around = Around {
+        telling: if ticket.is_some() { Telling::TicketList } else { Telling::List },
+        ticket,
+        author: comment.text("author_id"),
+        via: comment.object("via"),
+        at: comment.need_moment("created_at")?,
+        seq: None,
+    };
+    Ok(vec![event(file, comment, &around)])
+}
+
+/// The event that a comment is.
+pub(super) fn event(
+    file: &File<'_>,
+    comment: &Object<'_>,
+    around: &Around<'_>,
+) -> Result<Event, RecordError> {
+    let id = comment.need("id")?;
+    let via = around.via.as_ref().and_then(|via| via.text("channel"));
+    if comment.text("type").as_deref() == Some("VoiceComment") {
+        return voice(file, comment, around, &id, via.as_deref());
+    }
+    let is_public = comment.flag("public").or_else(|| comment.flag("is_public")).unwrap_or(true);
+    let kind =
+        if is_public { Kind::Message(Message::default()) } else { Kind::Note(Note::default()) };
+    let mut event = file.origin.event(Part::whole("comment", &id), kind, around.at)?;
+    let ticket_via = around.ticket.and_then(|ticket| file.tickets.get(ticket)?.channel.clone());
+    if let Some(via) = via.or(ticket_via) {
+        event.channel = words::channel(&via);
+    }
+    attribute(file, comment, around, &mut event);
+    if !is_public {
+        event.visibility = Visibility::Internal;
+        event.direction = Direction::None;
+    }
+    event.body = body(comment);
+    finish(file, comment, around, event)
+}
+
+/// Who wrote it, which way it went, and to whom.
+fn attribute(file: &File<'_>, comment: &Object<'_>, around: &Around<'_>, event: &mut Event) {
+    let written = comment.object("author");
+    let author =
+        around.author.clone().or_else(|| written.as_ref().and_then(|author| author.text("id")));
+    let Some(author) = author else { return };
+    let doer = file.doer(&author, around.ticket);
+    event.actor = doer.actor;
+    let is_staff = written.as_ref().and_then(|author| author.flag("is_staff"));
+    match is_staff {
+        Some(true) => event.actor.kind = ActorType::Agent,
+        Some(false) => event.actor.kind = ActorType::Customer,
+        None if doer.guessed => {
+            event.extra.insert("role_guessed".to_owned(), Value::Bool(true));
+        }
+        None => {}
+    }
+    if let Some(name) = written.as_ref().and_then(|author| author.text("name")) {
+        event.actor.name = Some(name);
+    }
+    event.direction = words::direction(event.actor.kind);
+    let requester = around.ticket.and_then(|ticket| file.requester(ticket));
+    let asked = requester.filter(|requester| *requester != author);
+    match event.actor.kind {
+        ActorType::Customer => {
+            event.who.extend(file.user(&author, Role::From));
+            event.who.extend(
+                around
+                    .via
+                    .as_ref()
+                    .into_iter()
+                    .flat_map(|via| ticket::sender(file, via, Role::From)),
+            );
+            event.who.extend(asked.and_then(|asked| file.user(asked, Role::Requester)));
+            event.name = event.actor.name.clone();
+        }
+        ActorType::Unknown => {}
+        _ => {
+            let role =
+                if event.visibility == Visibility::Public { Role::To } else { Role::Requester };
+            event.who.extend(asked.and_then(|asked| file.user(asked, role)));
+        }
+    }
+}
+
+fn body(comment: &Object<'_>) -> Option<Body> {
+    let text = comment.verbatim("plain_body").or_else(|| comment.verbatim("body"));
+    let text =
+        text.or_else(|| comment.verbatim("html_body").map(|html| crate::html::text(&html)))?;
+    Some(Body::text(text.replace("&nbsp;", " ").trim().to_owned()))
+}
+
+fn finish(
+    file: &File<'_>,
+    comment: &Object<'_>,
+    around: &Around<'_>,
+    mut event: Event,
+) -> Result<Event, RecordError> {
+    event.rev = Some(around.telling.rev().to_owned());
+    event.seq = around.seq;
+    if let Some(ticket) = around.ticket {
+        event.conversation = Some(ticket::conversation(file, ticket)?);
+    }
+    event.attachments = comment.list("attachments").iter().map(attachment).collect();
+    event.extra.extend(comment.rest(MAPPED));
+    if let Some(via) = comment.get("via") {
+        event.extra.insert("via".to_owned(), via.clone());
+    }
+    Ok(event)
+}
+
+fn attachment(file: &Object<'_>) -> Attachment {
+    Attachment {
+        name: file.text("file_name"),
+        media_type: file.text("content_type"),
+        size: file.number("size").and_then(|size| u64::try_from(size).ok()),
+        sha256: None,
+        url: file.text("content_url"),
+    }
+}
+
+/// A call, or a message spoken on the machine.
+fn voice(
+    file: &File<'_>,
+    comment: &Object<'_>,
+    around: &Around<'_>,
+    id: &str,
+    via: Option<&str>,
+) -> Result<Event, RecordError> {
+    let data = comment.object("data");
+    let field = |name: &str| data.as_ref().and_then(|data| data.text(name));
+    let started = match &data {
+        Some(data) => data.moment("started_at")?,
+        None => None,
+    };
+    let duration_s = field("call_duration").and_then(|seconds| seconds.parse().ok());
+    let recording_ref = field("recording_url");
+    let is_out = via.is_some_and(|via| via.contains("outbound"));
+    let kind = if via == Some("voicemail") {
+        Kind::Voicemail(Voicemail { duration_s, recording_ref, ..Voicemail::default() })
+    } else {
+        let is_answered = field("answered_by_id").is_some() || field("answered_by_name").is_some();
+        Kind::Call(Call {
+            started_at: started.map(|started| started.at),
+            duration_s,
+            outcome: is_answered.then_some(CallOutcome::Answered),
+            recording_ref,
+            ..Call::default()
+        })
+    };
+    let mut event =
+        file.origin.event(Part::whole("comment", id), kind, started.unwrap_or(around.at))?;
+    event.channel = Channel::Phone;
+    let (direction, role, number) = if is_out {
+        (Direction::Out, Role::To, field("to"))
+    } else {
+        (Direction::In, Role::From, field("from"))
+    };
+    event.direction = direction;
+    event.actor.kind = if is_out { ActorType::Agent } else { ActorType::Customer };
+    if is_out {
+        event.actor.name = field("answered_by_name");
+    }
+    if let Some(number) = number {
+        event.who.extend(file.origin.phone(&number, None, role, Assurance::ChannelProved));
+    }
+    let requester = around.ticket.and_then(|ticket| file.requester(ticket));
+    event.who.extend(requester.and_then(|requester| file.user(requester, role)));
+    event.body = field("transcription_text").map(Body::text).or_else(|| body(comment));
+    let mut event = finish(file, comment, around, event)?;
+    if let Some(data) = comment.get("data") {
+        event.extra.insert("data".to_owned(), data.clone());
+    }
+    Ok(event)
+}

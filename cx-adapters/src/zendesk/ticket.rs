@@ -1,0 +1,223 @@
+//! Tickets: how they began, the state they are in, and what they hang together with.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::event::conversation::{
+    Linked, Merged, Opened, Party, PartyType, Relation, State, Status,
+};
+use cx_core::event::{ConversationRef, Direction, Event, Kind, TimeOrigin, Visibility};
+use cx_core::identifier::{Assurance, Claim, Role};
+use cx_core::time::Timestamp;
+
+use super::{File, Outcome, words};
+use crate::json::{Moment, Object};
+use crate::origin::Part;
+use crate::{Record, RecordError};
+
+/// Fields of a ticket that have a place of their own. The description is the first comment and
+/// stays in `extra` for those who import tickets alone.
+const MAPPED: &[&str] = &[
+    "id",
+    "created_at",
+    "updated_at",
+    "subject",
+    "raw_subject",
+    "status",
+    "priority",
+    "assignee_id",
+    "group_id",
+    "tags",
+    "requester_id",
+    "submitter_id",
+    "actor_id",
+    "custom_status",
+];
+
+/// A ticket as it stands: its beginning, revised with every newer copy; its state; its links.
+pub(super) fn records(file: &File<'_>, ticket: &Object<'_>) -> Outcome {
+    let id = ticket.need("id")?;
+    let created = ticket.need_moment("created_at")?;
+    let updated = ticket.moment("updated_at")?.unwrap_or(created);
+    let mut records = vec![opened(file, ticket, &id, created, updated)];
+    if let Some(status) = ticket.text("status") {
+        let is_untouched = words::state(&status) == State::New && updated == created;
+        if !is_untouched {
+            records.push(stands(file, &id, &status, updated));
+        }
+    }
+    if let Some(via) = ticket.path(&["via", "source"])
+        && via.text("rel").as_deref() == Some("follow_up")
+        && let Some(before) = via.object("from").and_then(|from| from.text("ticket_id"))
+    {
+        records.push(follow_up(file, &id, &before, created));
+    }
+    if ticket.texts("tags").iter().any(|tag| tag == "closed_by_merge") {
+        records.push(merged(file, &id, None, "0-tag", updated));
+    }
+    Ok(records)
+}
+
+/// How a ticket began, from the copy in a webhook. It says less than a copy of the same instant
+/// from the API, so it counts as just before that.
+pub(super) fn told(file: &File<'_>, ticket: &Object<'_>, id: &str) -> Record {
+    let created = ticket.need_moment("created_at")?;
+    let updated = ticket.moment("updated_at")?.unwrap_or(created);
+    let before = Timestamp::from_micros(updated.at.as_micros() - 1).unwrap_or(updated.at);
+    opened(file, ticket, id, created, Moment { at: before, offset: None })
+}
+
+fn opened(
+    file: &File<'_>,
+    ticket: &Object<'_>,
+    id: &str,
+    created: Moment,
+    updated: Moment,
+) -> Result<Event, RecordError> {
+    let data = Opened {
+        state: None,
+        native: ticket.text("status").map(|status| status.to_ascii_lowercase()),
+        priority: ticket.text("priority").map(|priority| priority.to_ascii_lowercase()),
+        assignee: ticket.text("assignee_id").map(|id| party(PartyType::Agent, id)),
+        team: ticket.text("group_id").map(|id| party(PartyType::Team, id)),
+        tags: ticket.texts("tags"),
+        ..Opened::default()
+    };
+    let mut event = file.origin.event(
+        Part::of("ticket", id, "opened"),
+        Kind::ConversationOpened(data),
+        created,
+    )?;
+    event.rev = Some(updated.at.to_string());
+    event.conversation = Some(ConversationRef {
+        subject: ticket.first_text(&["subject", "raw_subject"]),
+        ..conversation(file, id)?
+    });
+    let via = ticket.object("via");
+    if let Some(channel) = via.as_ref().and_then(|via| via.text("channel")) {
+        event.channel = words::channel(&channel);
+    }
+    event.direction = Direction::In;
+    if let Some(requester) = ticket.text("requester_id") {
+        event.who.extend(file.user(&requester, Role::Requester));
+        let opener = ticket.text("submitter_id").unwrap_or_else(|| requester.clone());
+        event.actor = file.doer(&opener, Some(id)).actor;
+        if file.role(&requester).is_some_and(ActorType::is_agent) {
+            event.direction = Direction::None;
+        }
+    }
+    event.who.extend(via.as_ref().into_iter().flat_map(|via| sender(file, via, Role::Requester)));
+    event.name = via
+        .as_ref()
+        .and_then(|via| via.path(&["source", "from"]))
+        .and_then(|from| from.text("name"));
+    event.extra = ticket.rest(MAPPED);
+    Ok(event)
+}
+
+/// What `via.source.from` says of the sender: the channel vouches for it.
+pub(super) fn sender(file: &File<'_>, via: &Object<'_>, role: Role) -> Vec<Claim> {
+    let Some(from) = via.path(&["source", "from"]) else { return Vec::new() };
+    let mut claims = Vec::new();
+    let address = from.text("address");
+    let number = from
+        .first_text(&["phone", "formatted_phone"])
+        .or_else(|| address.clone().filter(|address| !address.contains('@')));
+    if let Some(address) = address.filter(|address| address.contains('@')) {
+        claims.extend(file.origin.email(&address, role, Assurance::ChannelProved));
+    }
+    if let Some(number) = number {
+        claims.extend(file.origin.phone(&number, None, role, Assurance::ChannelProved));
+    }
+    claims
+}
+
+/// The state in which a copy of the ticket was seen. One event per ticket, revised with every
+/// newer copy: the changes themselves come from audits and webhooks.
+fn stands(file: &File<'_>, id: &str, status: &str, at: Moment) -> Result<Event, RecordError> {
+    let native = status.to_ascii_lowercase();
+    let data = Status { to: words::state(&native), native: Some(native), ..Status::default() };
+    let mut event =
+        file.origin.event(Part::of("ticket", id, "status"), Kind::ConversationStatus(data), at)?;
+    event.rev = Some(at.at.to_string());
+    event.occurred_at_origin = TimeOrigin::Received;
+    finish(file, event, id)
+}
+
+/// A change of state at an instant. Audits and webhooks give the same event for the same change,
+/// so nothing stands in it that only one of them knows.
+pub(super) fn changed(
+    file: &File<'_>,
+    id: &str,
+    from: Option<&str>,
+    to: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let second = Timestamp::from_seconds(at.at.as_micros().div_euclid(1_000_000)).unwrap_or(at.at);
+    let native = to.to_ascii_lowercase();
+    let data = Status {
+        from: from.map(words::state),
+        to: words::state(&native),
+        native: Some(native.clone()),
+        ..Status::default()
+    };
+    let part = format!("status/{native}/{second}");
+    let moment = Moment { at: second, offset: None };
+    let event =
+        file.origin.event(Part::of("ticket", id, &part), Kind::ConversationStatus(data), moment)?;
+    finish(file, event, id)
+}
+
+fn follow_up(file: &File<'_>, id: &str, before: &str, at: Moment) -> Result<Event, RecordError> {
+    let data = Linked {
+        relation: Relation::FollowUpOf,
+        target: file.origin.path("ticket", before),
+        ..Linked::default()
+    };
+    let part = Part::of("ticket", id, "follow_up_of");
+    let event = file.origin.event(part, Kind::ConversationLinked(data), at)?;
+    finish(file, event, id)
+}
+
+/// The ticket lives on in another one. The tag says that much, audits and webhooks say in which.
+pub(super) fn merged(
+    file: &File<'_>,
+    id: &str,
+    into: Option<&str>,
+    rev: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let into = into.map(|into| file.origin.path("ticket", into));
+    let data = Merged { into, ..Merged::default() };
+    let part = Part::of("ticket", id, "merged");
+    let mut event = file.origin.event(part, Kind::ConversationMerged(data), at)?;
+    event.rev = Some(rev.to_owned());
+    finish(file, event, id)
+}
+
+/// Whatever happens to a ticket and is said to nobody: on the system channel, by the system.
+pub(super) fn finish(
+    file: &File<'_>,
+    mut event: Event,
+    ticket: &str,
+) -> Result<Event, RecordError> {
+    event.channel = cx_core::channel::Channel::System;
+    event.conversation = Some(conversation(file, ticket)?);
+    if event.actor.kind == ActorType::Unknown && event.actor.id.is_none() {
+        event.actor = Actor::of(ActorType::System);
+    }
+    Ok(event)
+}
+
+/// The same, for the business's eyes only.
+pub(super) fn internal(file: &File<'_>, event: Event, ticket: &str) -> Result<Event, RecordError> {
+    let mut event = finish(file, event, ticket)?;
+    event.visibility = Visibility::Internal;
+    Ok(event)
+}
+
+pub(super) fn conversation(file: &File<'_>, ticket: &str) -> Result<ConversationRef, RecordError> {
+    file.origin.conversation("ticket", ticket)
+}
+
+pub(super) const fn party(kind: PartyType, id: String) -> Party {
+    Party { kind, id: Some(id), name: None }
+}

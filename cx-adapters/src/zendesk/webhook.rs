@@ -1,0 +1,203 @@
+//! Event webhooks: one thing that happened, with a copy of the ticket or user it happened to.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::event::conversation::{Assigned, FieldChanged, PartyType, Removal};
+use cx_core::event::identity::People;
+use cx_core::event::talk::Correction;
+use cx_core::event::{Event, Kind};
+use serde_json::Value;
+
+use super::comment::{self, Around, Telling};
+use super::{File, Outcome, audit, person, ticket};
+use crate::Record;
+use crate::json::{Moment, Object};
+use crate::origin::Part;
+
+/// The event in a webhook.
+pub(super) fn records(file: &File<'_>, webhook: &Object<'_>) -> Outcome {
+    let name = webhook.need("type")?;
+    let detail =
+        webhook.object("detail").ok_or_else(|| webhook.problem("detail", "not an object"))?;
+    let at = webhook.need_moment("time")?;
+    let name = name.rsplit(':').next().unwrap_or_default().to_ascii_lowercase();
+    match name.split_once('.') {
+        Some(("ticket", what)) => of_ticket(file, webhook, &detail, what, at),
+        Some(("user", what)) => of_user(file, webhook, &detail, what, at),
+        _ => Ok(vec![other(file, webhook, &name, at)]),
+    }
+}
+
+/// What happened, in the webhook's `event` field.
+fn told<'a>(webhook: &Object<'a>) -> Object<'a> {
+    webhook.object("event").unwrap_or_else(|| webhook.clone())
+}
+
+fn other(file: &File<'_>, webhook: &Object<'_>, name: &str, at: Moment) -> Record {
+    let id = webhook.need("id")?;
+    let data = webhook.rest(&["id", "time", "type", "zendesk_event_version", "account_id"]);
+    file.origin.custom(Part::whole("event", &id), name, data, at)
+}
+
+fn of_ticket(
+    file: &File<'_>,
+    webhook: &Object<'_>,
+    detail: &Object<'_>,
+    what: &str,
+    at: Moment,
+) -> Outcome {
+    let id = detail.need("id")?;
+    let event = told(webhook);
+    let (previous, current) = (event.text("previous"), event.text("current"));
+    let party = |kind: PartyType, id: Option<String>| id.map(|id| ticket::party(kind, id));
+    let removal = || Removal { reason: event.text("reason"), ..Removal::default() };
+    let mut records = vec![ticket::told(file, detail, &id)];
+    let kinds = match what {
+        "created" => return ticket::records(file, detail),
+        "comment_added" => {
+            records.push(commented(file, detail, &event, &id, at));
+            return Ok(records);
+        }
+        "status_changed" => {
+            let to = current.ok_or_else(|| event.problem("current", "missing"))?;
+            records.push(ticket::changed(file, &id, previous.as_deref(), &to, at));
+            return Ok(records);
+        }
+        "merged" => {
+            let into = event.first_text(&["target_ticket_id", "current"]);
+            records.push(ticket::merged(file, &id, into.as_deref(), "1-webhook", at));
+            return Ok(records);
+        }
+        "agent_assignment_changed" => vec![(
+            "",
+            Kind::ConversationAssigned(Assigned {
+                from: party(PartyType::Agent, previous),
+                to: party(PartyType::Agent, current),
+                ..Assigned::default()
+            }),
+        )],
+        "group_assignment_changed" => vec![(
+            "",
+            Kind::ConversationAssigned(Assigned {
+                team: party(PartyType::Team, current),
+                ..Assigned::default()
+            }),
+        )],
+        "tags_changed" => {
+            audit::tag_changes(event.texts("tags_added"), event.texts("tags_removed"))
+        }
+        "priority_changed" => {
+            let lower = |text: Option<String>| text.map(|text| text.to_ascii_lowercase());
+            vec![("", Kind::ConversationPriority(audit::changed(lower(previous), lower(current))))]
+        }
+        "subject_changed" => {
+            vec![("", Kind::ConversationSubject(audit::changed(previous, current)))]
+        }
+        "custom_field_changed" => vec![(
+            "",
+            Kind::ConversationField(FieldChanged {
+                name: event
+                    .object("field")
+                    .and_then(|field| field.first_text(&["title", "id"]))
+                    .unwrap_or_else(|| "custom_field".to_owned()),
+                from: event.get("previous").cloned(),
+                to: event.get("current").cloned(),
+                ..FieldChanged::default()
+            }),
+        )],
+        "soft_deleted" | "permanently_deleted" => vec![("", Kind::ConversationDeleted(removal()))],
+        "undeleted" => vec![("", Kind::ConversationRestored(removal()))],
+        "marked_as_spam" => vec![("", Kind::ConversationSpam(removal()))],
+        "comment_redacted" => {
+            let comment = event.object("comment").unwrap_or_else(|| event.clone());
+            let target = file.origin.path("comment", &comment.need("id")?);
+            vec![("", Kind::MessageRedacted(Correction { target, ..Correction::default() }))]
+        }
+        unknown => {
+            let built = other(file, webhook, &format!("ticket.{unknown}"), at)?;
+            records.push(ticket::internal(file, built, &id));
+            return Ok(records);
+        }
+    };
+    let happened = webhook.need("id")?;
+    records.extend(kinds.into_iter().map(|(part, kind)| {
+        let built = file.origin.event(Part::of("event", &happened, part), kind, at)?;
+        ticket::internal(file, acted(file, detail, built, &id), &id)
+    }));
+    Ok(records)
+}
+
+fn acted(file: &File<'_>, detail: &Object<'_>, mut event: Event, ticket: &str) -> Event {
+    event.actor = match detail.text("actor_id") {
+        Some(actor) => file.doer(&actor, Some(ticket)).actor,
+        None => Actor::of(ActorType::System),
+    };
+    event
+}
+
+fn commented(
+    file: &File<'_>,
+    detail: &Object<'_>,
+    event: &Object<'_>,
+    ticket: &str,
+    at: Moment,
+) -> Record {
+    let comment =
+        event.object("comment").ok_or_else(|| event.problem("comment", "not an object"))?;
+    let around = Around {
+        telling: Telling::Webhook,
+        ticket: Some(ticket),
+        author: comment.object("author").and_then(|author| author.text("id")),
+        via: comment.object("via").or_else(|| detail.object("via")),
+        at,
+        seq: None,
+    };
+    comment::event(file, &comment, &around)
+}
+
+fn of_user(
+    file: &File<'_>,
+    webhook: &Object<'_>,
+    detail: &Object<'_>,
+    what: &str,
+    at: Moment,
+) -> Outcome {
+    let event = told(webhook);
+    match what {
+        "identity_created" | "identity_changed" => {
+            let identity = event
+                .object("identity")
+                .or_else(|| event.object("current"))
+                .ok_or_else(|| event.problem("identity", "not an object"))?;
+            let user = detail.need("id")?;
+            Ok(vec![person::linked(file, &identity, &user, at, at)])
+        }
+        "merged" => {
+            let id = webhook.need("id")?;
+            let gone = detail.need("id")?;
+            let kept = event
+                .object("user")
+                .and_then(|user| user.text("id"))
+                .or_else(|| event.first_text(&["target_user_id", "current"]));
+            let data = People {
+                from: Some(gone),
+                to: kept,
+                by: Some("zendesk".to_owned()),
+                ..People::default()
+            };
+            let mut built =
+                file.origin.event(Part::whole("event", &id), Kind::PeopleMerged(data), at)?;
+            built.actor = Actor::of(ActorType::System);
+            built.extra = webhook.rest(&["id", "time", "type", "detail"]);
+            Ok(vec![Ok(built)])
+        }
+        "deleted" | "password_changed" | "only_private_comments_changed" | "last_login_changed" => {
+            Ok(vec![other(file, webhook, &format!("user.{what}"), at)])
+        }
+        _ => {
+            let updated = detail.moment("updated_at")?.unwrap_or(at);
+            let mut built = person::profile(file, detail, updated)?;
+            built.extra.insert("event".to_owned(), Value::String(format!("user.{what}")));
+            Ok(vec![Ok(built)])
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! Definitions: how a journey is meant to go.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::matcher::Matcher;
+use crate::time::Micros;
+
+/// What a journey is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JourneyKind {
+    /// Somebody buys.
+    Buyer,
+    /// Somebody needs help.
+    Service,
+    /// Anything else.
+    Other,
+}
+
+/// What one instance is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// The customer: one journey at a time.
+    Customer,
+    /// An order, with the cart and the checkout it came from: two orders are two journeys.
+    Order,
+    /// A conversation.
+    Conversation,
+}
+
+/// Whether a journey may begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reentry {
+    /// Never.
+    None,
+    /// When the one before has ended.
+    #[default]
+    AfterEnd,
+    /// Whenever the start matches again: the one before is then abandoned.
+    OnNewStart,
+}
+
+/// What a touchpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Somebody says something to somebody.
+    #[default]
+    Communication,
+    /// Somebody does something.
+    Action,
+    /// The customer sees something.
+    Exposure,
+    /// The customer sees nothing of it.
+    Internal,
+}
+
+/// How often a touchpoint is planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// At least once.
+    Required,
+    /// Once or never.
+    #[default]
+    Optional,
+    /// As often as it takes.
+    Repeatable,
+}
+
+/// How sure it is that the touchpoint is as planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Evidence {
+    /// Somebody thinks so.
+    #[default]
+    Assumed,
+    /// It was seen.
+    Observed,
+    /// It was tested.
+    Validated,
+    /// It was tested, and is not so.
+    Refuted,
+}
+
+/// A duration in a document: `30d`, `24h`, `90m`, `45s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span(pub Micros);
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_seconds();
+        let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+        let fitting = units.into_iter().find(|(unit, _)| seconds % unit == 0);
+        let (unit, name) = fitting.unwrap_or((1, "s"));
+        write!(f, "{}{name}", seconds / unit)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let problem =
+            || serde::de::Error::custom(format!("{text:?} is no duration such as 30d or 24h"));
+        let (number, unit) =
+            text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(problem)?;
+        let unit = match unit {
+            "d" => Micros::DAY,
+            "h" => Micros::HOUR,
+            "m" => Micros::SECOND.times(60),
+            "s" => Micros::SECOND,
+            _ => return Err(problem()),
+        };
+        let number: u32 = number.trim().parse().map_err(|_| problem())?;
+        Ok(Self(unit.times(i64::from(number))))
+    }
+}
+
+/// A phase.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Its id.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// What the customer wants in it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal: Option<String>,
+    /// What shows that they got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goal_when: Option<Matcher>,
+    /// How long it should take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Span>,
+}
+
+/// A touchpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Touchpoint {
+    /// Its id.
+    pub id: String,
+    /// The phase it belongs to.
+    pub phase: String,
+    /// Which events are it.
+    pub when: Matcher,
+    /// What it is.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub department: Option<String>,
+    /// How often it is planned.
+    #[serde(default)]
+    pub expected: Expected,
+    /// How sure it is.
+    #[serde(default)]
+    pub evidence: Evidence,
+}
+
+/// How a journey is meant to go: a versioned document. A changed document is another version,
+/// and has another hash.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: u32,
+    /// What people call it.
+    pub name: String,
+    /// What it is.
+    pub kind: JourneyKind,
+    /// What one instance is about.
+    pub key: Key,
+    /// For whom it is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub persona: Option<String>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What begins it.
+    pub start: Matcher,
+    /// What ends it well.
+    pub goal: Matcher,
+    /// What ends it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Matcher>,
+    /// How long nothing may happen before it counts as abandoned.
+    pub inactivity: Span,
+    /// How long it may take in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_length: Option<Span>,
+    /// Whether it may begin again.
+    #[serde(default)]
+    pub reentry: Reentry,
+    /// Its phases, in order.
+    pub phases: Vec<Phase>,
+    /// Its touchpoints. An event is the first one that matches.
+    pub touchpoints: Vec<Touchpoint>,
+}
+
+/// Why a document is no definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DefinitionError {
+    /// It cannot be read; the text names line and field.
+    #[error("{0}")]
+    Malformed(String),
+    /// A touchpoint names a phase that there is not.
+    #[error("touchpoint {touchpoint:?}: no phase {phase:?}; there are {known}")]
+    UnknownPhase {
+        /// The touchpoint.
+        touchpoint: String,
+        /// The phase it names.
+        phase: String,
+        /// The phases there are.
+        known: String,
+    },
+    /// Two phases or two touchpoints have one id.
+    #[error("{what} {id:?} is there twice")]
+    Twice {
+        /// `phase` or `touchpoint`.
+        what: &'static str,
+        /// The id.
+        id: String,
+    },
+    /// There is nothing in a place where something must be.
+    #[error("{0}: empty")]
+    Empty(&'static str),
+}
+
+impl Definition {
+    /// Reads a definition from TOML.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] with the line and the field, or with what does not fit together.
+    ///
+    /// ```
+    /// use cx_core::journey::{Definition, shipped};
+    /// assert_eq!(shipped().len(), 2);
+    /// let error = Definition::from_toml("id = 'x'\nverson = 1").unwrap_err();
+    /// assert!(error.to_string().contains("verson"));
+    /// ```
+    pub fn from_toml(text: &str) -> Result<Self, DefinitionError> {
+        let read: Self = toml::from_str(text)
+            .map_err(|error| DefinitionError::Malformed(error.to_string().trim().to_owned()))?;
+        read.checked()
+    }
+
+    /// Reads a definition from JSON.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] with the line and the field, or with what does not fit together.
+    pub fn from_json(text: &str) -> Result<Self, DefinitionError> {
+        let read: Self = serde_json::from_str(text)
+            .map_err(|error| DefinitionError::Malformed(error.to_string()))?;
+        read.checked()
+    }
+
+    fn checked(self) -> Result<Self, DefinitionError> {
+        for (place, is_empty) in [
+            ("id", self.id.trim().is_empty()),
+            ("phases", self.phases.is_empty()),
+            ("start", self.start.is_empty()),
+            ("goal", self.goal.is_empty()),
+        ] {
+            if is_empty {
+                return Err(DefinitionError::Empty(place));
+            }
+        }
+        let phases: Vec<&str> = self.phases.iter().map(|phase| phase.id.as_str()).collect();
+        let touchpoints: Vec<&str> = self.touchpoints.iter().map(|it| it.id.as_str()).collect();
+        for (what, ids) in [("phase", &phases), ("touchpoint", &touchpoints)] {
+            if let Some(id) = twice(ids) {
+                return Err(DefinitionError::Twice { what, id: id.to_owned() });
+            }
+        }
+        for touchpoint in &self.touchpoints {
+            if !phases.contains(&touchpoint.phase.as_str()) {
+                return Err(DefinitionError::UnknownPhase {
+                    touchpoint: touchpoint.id.clone(),
+                    phase: touchpoint.phase.clone(),
+                    known: phases.join(", "),
+                });
+            }
+            if touchpoint.when.is_empty() {
+                return Err(DefinitionError::Empty("touchpoints.when"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The hash of everything the definition says, in hexadecimal digits.
+    pub fn hash(&self) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+    }
+
+    /// The place of a phase in the order of the phases.
+    pub(super) fn phase_index(&self, id: &str) -> Option<usize> {
+        self.phases.iter().position(|phase| phase.id == id)
+    }
+}
+
+fn twice<'a>(ids: &[&'a str]) -> Option<&'a str> {
+    let mut seen: Vec<&str> = Vec::new();
+    for id in ids {
+        if seen.contains(id) {
+            return Some(id);
+        }
+        seen.push(id);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_definitions_are_definitions() {
+        for text in [
+            include_str!("../../journeys/purchase.toml"),
+            include_str!("../../journeys/service.toml"),
+        ] {
+            let read = Definition::from_toml(text).unwrap();
+            let json = serde_json::to_string(&read).unwrap();
+            assert_eq!(Definition::from_json(&json).unwrap().hash(), read.hash());
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_told() {
+        let text = include_str!("../../journeys/service.toml");
+        let unknown = text.replacen("phase = \"contact\"", "phase = \"contakt\"", 1);
+        let error = Definition::from_toml(&unknown).unwrap_err().to_string();
+        assert!(error.contains("no phase \"contakt\"; there are contact"), "{error}");
+        let misspelt = text.replacen("inactivity", "inactivty", 1);
+        let error = Definition::from_toml(&misspelt).unwrap_err().to_string();
+        assert!(error.contains("inactivty"), "{error}");
+        let endless = text.replacen("\"14d\"", "\"soon\"", 1);
+        let error = Definition::from_toml(&endless).unwrap_err().to_string();
+        assert!(error.contains("no duration"), "{error}");
+    }
+
+    #[test]
+    fn a_changed_definition_has_another_hash() {
+        let text = include_str!("../../journeys/service.toml");
+        let one = Definition::from_toml(text).unwrap();
+        let other = Definition::from_toml(&text.replacen("\"14d\"", "\"15d\"", 1)).unwrap();
+        assert_ne!(one.hash(), other.hash());
+    }
+}

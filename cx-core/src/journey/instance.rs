@@ -1,0 +1,446 @@
+//! Instances: how a journey really went.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::definition::{Definition, Expected, Key, Reentry, Touchpoint};
+use crate::event::{Event, Kind};
+use crate::identifier::{Claim, Namespace};
+use crate::ids::EventKey;
+use crate::time::{Micros, Timestamp};
+
+/// How a journey stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It goes on.
+    Open,
+    /// The goal was reached.
+    Reached,
+    /// Nothing happened for too long, in this phase.
+    Abandoned {
+        /// The phase; `None` before the first planned step.
+        phase: Option<String>,
+    },
+    /// It ended otherwise.
+    Exited,
+    /// It took longer than it may.
+    TooLong,
+}
+
+impl Outcome {
+    /// The name as it stands in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Reached => "reached",
+            Self::Abandoned { .. } => "abandoned",
+            Self::Exited => "exited",
+            Self::TooLong => "too_long",
+        }
+    }
+}
+
+/// An event of a journey.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The event.
+    pub event: EventKey,
+    /// When.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: String,
+    /// The touchpoint it is; `None` for an event that is not in the plan.
+    pub touchpoint: Option<String>,
+    /// The touchpoint's phase.
+    pub phase: Option<String>,
+}
+
+/// Where a journey went another way than planned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Deviation {
+    /// A required touchpoint never came, and the journey is over.
+    Missing {
+        /// The touchpoint.
+        touchpoint: String,
+    },
+    /// A touchpoint that is planned once came again.
+    Repeated {
+        /// The touchpoint.
+        touchpoint: String,
+        /// The event.
+        event: EventKey,
+    },
+    /// A touchpoint of an earlier phase came after one of a later phase.
+    OutOfOrder {
+        /// The touchpoint.
+        touchpoint: String,
+        /// The event.
+        event: EventKey,
+    },
+    /// A phase took longer than it should.
+    Late {
+        /// The phase.
+        phase: String,
+    },
+}
+
+/// How a journey really went.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Instance {
+    /// The definition's id.
+    pub definition: String,
+    /// The definition's version.
+    pub version: u32,
+    /// The definition's hash.
+    pub hash: String,
+    /// What it is about: empty for the customer, else an order's id or a conversation's key.
+    pub key: String,
+    /// The number of the instance among those of its key, from 1.
+    pub seq: u32,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended; `None` while it is open. A journey that nobody went on with ended with its
+    /// last planned step.
+    pub ended: Option<Timestamp>,
+    /// How it stands.
+    pub outcome: Outcome,
+    /// The phase of the last planned step.
+    pub phase: Option<String>,
+    /// Its events, in order.
+    pub steps: Vec<Step>,
+    /// Where it went another way than planned.
+    pub deviations: Vec<Deviation>,
+    /// The time in each phase, in order of the phases.
+    pub in_phase: Vec<(String, Micros)>,
+    /// On which channels people talked; a channel that comes back is there again.
+    pub channels: Vec<String>,
+    /// How often the channel changed.
+    pub switches: u64,
+    /// How often the customer's side was in touch.
+    pub contacts: u64,
+    /// How long the customer waited for the business.
+    pub customer_waited: Micros,
+    /// How long the business waited for the customer.
+    pub company_waited: Micros,
+    /// How long until it counts as abandoned if nothing happens; `None` unless open.
+    pub remaining: Option<Micros>,
+}
+
+/// The instances of a journey in a customer's events, by key and then in order. `events` stand in
+/// timeline order; those after `as_of` are not looked at. Linear in the events and touchpoints.
+///
+/// ```
+/// use cx_core::journey::{instances, shipped};
+/// let as_of = "2026-03-04T10:00:00Z".parse()?;
+/// assert!(instances(&shipped()[0], &[], as_of).is_empty());
+/// # Ok::<(), cx_core::time::TimeError>(())
+/// ```
+pub fn instances(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Instance> {
+    let upto = events.partition_point(|event| event.occurred_at <= as_of);
+    let events = events.get(..upto).unwrap_or_default();
+    let keys = Keys::of(definition.key, events);
+    let mut lanes: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        if let Some(key) = keys.key(event) {
+            lanes.entry(key).or_default().push(event);
+        }
+    }
+    let hash = definition.hash();
+    let mut instances = Vec::new();
+    for (key, events) in lanes {
+        let mut lane = Lane { definition, hash: &hash, key, current: None, ended: Vec::new() };
+        for event in events {
+            lane.take(event);
+        }
+        instances.extend(lane.finish(as_of));
+    }
+    instances
+}
+
+/// What each event is about.
+struct Keys {
+    key: Key,
+    /// The order that a cart or a checkout became.
+    orders: BTreeMap<String, String>,
+}
+
+impl Keys {
+    fn of(key: Key, events: &[&Event]) -> Self {
+        let mut orders = BTreeMap::new();
+        if key == Key::Order {
+            for event in events {
+                let Some(order) = bridge(event, &Namespace::Order) else { continue };
+                for namespace in [Namespace::Cart, Namespace::Checkout] {
+                    for claim in claims(event, &namespace) {
+                        orders.insert(claim.identifier().to_string(), order.clone());
+                    }
+                }
+            }
+        }
+        Self { key, orders }
+    }
+
+    fn key(&self, event: &Event) -> Option<String> {
+        match self.key {
+            Key::Customer => Some(String::new()),
+            Key::Conversation => event.conversation.as_ref().map(|it| it.key.to_string()),
+            Key::Order => bridge(event, &Namespace::Order).or_else(|| {
+                let stands = [Namespace::Cart, Namespace::Checkout]
+                    .into_iter()
+                    .find_map(|namespace| bridge(event, &namespace))?;
+                Some(self.orders.get(&stands).cloned().unwrap_or(stands))
+            }),
+        }
+    }
+}
+
+fn claims<'a>(event: &'a Event, namespace: &Namespace) -> impl Iterator<Item = &'a Claim> {
+    event.who.iter().filter(move |claim| claim.identifier().namespace() == namespace)
+}
+
+fn bridge(event: &Event, namespace: &Namespace) -> Option<String> {
+    claims(event, namespace).next().map(|claim| claim.identifier().to_string())
+}
+
+/// The journeys of one key, one after the other.
+struct Lane<'a> {
+    definition: &'a Definition,
+    hash: &'a str,
+    key: String,
+    current: Option<Going>,
+    ended: Vec<Instance>,
+}
+
+/// A journey that goes on.
+struct Going {
+    instance: Instance,
+    last_activity: Timestamp,
+    /// The latest phase so far.
+    furthest: usize,
+    asked_at: Option<Timestamp>,
+    answered_at: Option<Timestamp>,
+    phase_since: Timestamp,
+    in_phase: Vec<Micros>,
+}
+
+impl Lane<'_> {
+    fn take(&mut self, event: &Event) {
+        self.expire(event.occurred_at);
+        let definition = self.definition;
+        let starts = definition.start.matches(event);
+        if starts
+            && definition.reentry == Reentry::OnNewStart
+            && self.current.as_ref().is_some_and(|going| !going.instance.steps.is_empty())
+        {
+            self.end(|going| {
+                let phase = going.instance.phase.clone();
+                (Outcome::Abandoned { phase }, going.last_activity)
+            });
+        }
+        if self.current.is_none() {
+            let may_begin = definition.reentry != Reentry::None || self.ended.is_empty();
+            if !starts || !may_begin {
+                return;
+            }
+            self.current = Some(self.begin(event.occurred_at));
+        }
+        let Some(going) = &mut self.current else { return };
+        going.step(definition, event);
+        if definition.goal.matches(event) {
+            self.end(|_| (Outcome::Reached, event.occurred_at));
+        } else if definition.exit.as_ref().is_some_and(|exit| exit.matches(event)) {
+            self.end(|_| (Outcome::Exited, event.occurred_at));
+        }
+    }
+
+    fn begin(&self, at: Timestamp) -> Going {
+        let seq = u32::try_from(self.ended.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let instance = Instance {
+            definition: self.definition.id.clone(),
+            version: self.definition.version,
+            hash: self.hash.to_owned(),
+            key: self.key.clone(),
+            seq,
+            started: at,
+            ended: None,
+            outcome: Outcome::Open,
+            phase: None,
+            steps: Vec::new(),
+            deviations: Vec::new(),
+            in_phase: Vec::new(),
+            channels: Vec::new(),
+            switches: 0,
+            contacts: 0,
+            customer_waited: Micros::ZERO,
+            company_waited: Micros::ZERO,
+            remaining: None,
+        };
+        Going {
+            instance,
+            last_activity: at,
+            furthest: 0,
+            asked_at: None,
+            answered_at: None,
+            phase_since: at,
+            in_phase: vec![Micros::ZERO; self.definition.phases.len()],
+        }
+    }
+
+    /// Ends a journey that had been left alone, or had gone on, for too long before `now`.
+    fn expire(&mut self, now: Timestamp) {
+        let definition = self.definition;
+        let Some(going) = &self.current else { return };
+        let is_too_long =
+            definition.max_length.is_some_and(|most| now.since(going.instance.started) > most.0);
+        if now.since(going.last_activity) > definition.inactivity.0 {
+            self.end(|going| {
+                let phase = going.instance.phase.clone();
+                (Outcome::Abandoned { phase }, going.last_activity)
+            });
+        } else if is_too_long {
+            self.end(|going| (Outcome::TooLong, going.last_activity));
+        }
+    }
+
+    fn end(&mut self, how: impl FnOnce(&Going) -> (Outcome, Timestamp)) {
+        let Some(mut going) = self.current.take() else { return };
+        let (outcome, at) = how(&going);
+        going.wait_until(at);
+        going.close_phase(self.definition, at);
+        let mut instance = going.instance;
+        for touchpoint in &self.definition.touchpoints {
+            let is_missing = touchpoint.expected == Expected::Required
+                && !instance
+                    .steps
+                    .iter()
+                    .any(|step| step.touchpoint.as_ref() == Some(&touchpoint.id));
+            if is_missing {
+                let touchpoint = touchpoint.id.clone();
+                instance.deviations.push(Deviation::Missing { touchpoint });
+            }
+        }
+        instance.outcome = outcome;
+        instance.ended = Some(at);
+        self.ended.push(instance);
+    }
+
+    fn finish(mut self, as_of: Timestamp) -> Vec<Instance> {
+        self.expire(as_of);
+        if let Some(mut going) = self.current.take() {
+            going.wait_until(as_of);
+            going.close_phase(self.definition, as_of);
+            let idle = as_of.since(going.last_activity);
+            let left = self.definition.inactivity.0.as_micros() - idle.as_micros();
+            going.instance.remaining = Some(Micros::new(left));
+            self.ended.push(going.instance);
+        }
+        self.ended
+    }
+}
+
+impl Going {
+    fn step(&mut self, definition: &Definition, event: &Event) {
+        let touchpoint = definition.touchpoints.iter().find(|it| it.when.matches(event));
+        if let Some(touchpoint) = touchpoint {
+            self.planned(definition, touchpoint, event);
+        }
+        self.instance.steps.push(Step {
+            event: event.key.clone(),
+            at: event.occurred_at,
+            kind: event.kind.name().into_owned(),
+            touchpoint: touchpoint.map(|it| it.id.clone()),
+            phase: touchpoint.map(|it| it.phase.clone()),
+        });
+        self.talk(event);
+    }
+
+    fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, event: &Event) {
+        let instance = &mut self.instance;
+        let is_again =
+            instance.steps.iter().any(|it| it.touchpoint.as_ref() == Some(&touchpoint.id));
+        if is_again && touchpoint.expected != Expected::Repeatable {
+            instance.deviations.push(Deviation::Repeated {
+                touchpoint: touchpoint.id.clone(),
+                event: event.key.clone(),
+            });
+        }
+        let index = definition.phase_index(&touchpoint.phase).unwrap_or_default();
+        if index < self.furthest {
+            instance.deviations.push(Deviation::OutOfOrder {
+                touchpoint: touchpoint.id.clone(),
+                event: event.key.clone(),
+            });
+        }
+        if instance.phase.as_ref() != Some(&touchpoint.phase) {
+            self.leave_phase(definition, event.occurred_at);
+            self.instance.phase = Some(touchpoint.phase.clone());
+        }
+        self.furthest = self.furthest.max(index);
+        self.last_activity = event.occurred_at;
+    }
+
+    fn leave_phase(&mut self, definition: &Definition, at: Timestamp) {
+        let phase = self.instance.phase.as_deref().and_then(|id| definition.phase_index(id));
+        if let Some(spent) = phase.and_then(|index| self.in_phase.get_mut(index)) {
+            *spent = Micros::new(spent.as_micros() + at.since(self.phase_since).as_micros());
+        }
+        self.phase_since = at;
+    }
+
+    fn close_phase(&mut self, definition: &Definition, at: Timestamp) {
+        self.leave_phase(definition, at.max(self.phase_since));
+        for (phase, spent) in definition.phases.iter().zip(&self.in_phase) {
+            if phase.expected.is_some_and(|expected| *spent > expected.0) {
+                self.instance.deviations.push(Deviation::Late { phase: phase.id.clone() });
+            }
+            self.instance.in_phase.push((phase.id.clone(), *spent));
+        }
+    }
+
+    /// Who spoke, where, and who waits now.
+    fn talk(&mut self, event: &Event) {
+        let at = event.occurred_at;
+        let is_asked = event.is_from_customer();
+        let is_answered = event.is_agent_answer();
+        if !is_asked && !is_answered {
+            return;
+        }
+        let channel = event.channel.name().into_owned();
+        if self.instance.channels.last() != Some(&channel) {
+            self.instance.switches += u64::from(!self.instance.channels.is_empty());
+            self.instance.channels.push(channel);
+        }
+        if is_asked {
+            self.instance.contacts += 1;
+            if let Some(since) = self.answered_at.take() {
+                add(&mut self.instance.company_waited, at.since(since));
+            }
+            self.asked_at.get_or_insert(at);
+        }
+        let picked_up = matches!(&event.kind, Kind::Call(call) if call.answered_at.is_some());
+        if is_answered || (is_asked && picked_up) {
+            if let Some(since) = self.asked_at.take() {
+                add(&mut self.instance.customer_waited, at.since(since));
+            }
+            self.answered_at.get_or_insert(at);
+        }
+    }
+
+    fn wait_until(&mut self, at: Timestamp) {
+        if let Some(since) = self.asked_at.take() {
+            add(&mut self.instance.customer_waited, at.since(since));
+        }
+        if let Some(since) = self.answered_at.take() {
+            add(&mut self.instance.company_waited, at.since(since));
+        }
+    }
+}
+
+fn add(to: &mut Micros, more: Micros) {
+    *to = Micros::new(to.as_micros() + more.as_micros().max(0));
+}

@@ -1,0 +1,130 @@
+//! Matchers: which events a definition means. Data and not code, so they are hashed, shown and
+//! carried to Python.
+
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::actor::ActorType;
+use crate::channel::Channel;
+use crate::event::{Direction, Event, Visibility};
+
+/// Matches an event when every condition that is set holds. A list means any of its elements.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Matcher {
+    /// Kinds by name, or by family: `order.*`.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub kind: Vec<String>,
+    /// Channels by name.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub channel: Vec<String>,
+    /// Which way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// Whether the customer could see it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
+    /// Types of actors.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub actor: Vec<ActorType>,
+    /// Fields of the kind's data.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub field: Vec<FieldTest>,
+    /// One of these matches.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub any: Vec<Self>,
+    /// All of these match.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub all: Vec<Self>,
+    /// This one does not match.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not: Option<Box<Self>>,
+}
+
+/// A condition on a field of an event's data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldTest {
+    /// The field's name; dots go inside: `from.type`.
+    pub name: String,
+    /// The texts it may have. Numbers and truth values are compared as they are written.
+    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub is: Vec<String>,
+    /// Whether it must be there, or must not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exists: Option<bool>,
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    struct Texts;
+    impl<'de> Visitor<'de> for Texts {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+            Ok(vec![text.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = items.next_element()? {
+                texts.push(text);
+            }
+            Ok(texts)
+        }
+    }
+    from.deserialize_any(Texts)
+}
+
+impl Matcher {
+    /// Whether no condition is set: such a matcher would match everything.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether the event is meant. Linear in the number of conditions.
+    pub fn matches(&self, event: &Event) -> bool {
+        let kind = || {
+            let name = event.kind.name();
+            self.kind.iter().any(|wanted| match wanted.strip_suffix(".*") {
+                Some(family) => name.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')),
+                None => *wanted == name,
+            })
+        };
+        let channel =
+            || self.channel.iter().any(|wanted| Channel::from_name(wanted) == event.channel);
+        (self.kind.is_empty() || kind())
+            && (self.channel.is_empty() || channel())
+            && self.direction.is_none_or(|wanted| wanted == event.direction)
+            && self.visibility.is_none_or(|wanted| wanted == event.visibility)
+            && (self.actor.is_empty() || self.actor.contains(&event.actor.kind))
+            && self.fields_match(event)
+            && (self.any.is_empty() || self.any.iter().any(|matcher| matcher.matches(event)))
+            && self.all.iter().all(|matcher| matcher.matches(event))
+            && self.not.as_ref().is_none_or(|matcher| !matcher.matches(event))
+    }
+
+    fn fields_match(&self, event: &Event) -> bool {
+        if self.field.is_empty() {
+            return true;
+        }
+        let data = event.kind.to_json();
+        self.field.iter().all(|test| {
+            let mut names = test.name.split('.');
+            let first = names.next().and_then(|name| data.get(name));
+            let found = names
+                .fold(first, |value, name| value.and_then(|value| value.get(name)))
+                .filter(|value| !value.is_null());
+            let written = found.map(|value| match value {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            test.exists.is_none_or(|wanted| wanted == found.is_some())
+                && (test.is.is_empty() || written.is_some_and(|written| test.is.contains(&written)))
+        })
+    }
+}

@@ -1,0 +1,100 @@
+//! Service: how soon somebody answers, and how soon it is solved. In calendar time.
+
+use super::result::{Figure, Measured, Unit};
+use super::statistics::{Wait, mean, median, signed, survival_median, t_interval};
+use crate::conversation::Conversation;
+use crate::time::Timestamp;
+
+/// From the customer's first message or call of each cycle to the first answer by a person. A
+/// cycle goes from opening, or reopening, to resolution.
+///
+/// The value is the Kaplan–Meier median in seconds: who still waits counts as waiting longer than
+/// until `as_of`, and is not left out. Bots, automatic replies, notes and receipts answer nothing. The
+/// mean and the median of those answered stand beside it.
+pub fn first_response(conversations: &[Conversation], as_of: Timestamp) -> Measured {
+    let mut measured = Measured::new("first_response", Unit::Seconds, as_of);
+    measured.define(
+        "First response: from the customer's first message or call of each cycle \
+        to the first answer by a person, in calendar time; median by Kaplan-Meier, who still waits \
+        is censored.",
+    );
+    let mut waits = Vec::new();
+    for cycle in conversations.iter().flat_map(|conversation| &conversation.cycles) {
+        match cycle.asked_at {
+            None => measured.exclude("nothing asked by the customer"),
+            Some(asked) if asked > as_of => measured.exclude("after the instant of asking"),
+            // Solved without an answer: nobody waits any more, and nobody answered.
+            Some(_) if cycle.answered_at.is_none() && cycle.resolved_at.is_some() => {
+                measured.exclude("resolved without an answer");
+            }
+            Some(asked) => waits.push(wait(asked, cycle.answered_at, &mut measured)),
+        }
+    }
+    waited(&waits, measured)
+}
+
+/// From the beginning of each conversation to its first resolution.
+pub fn first_resolution(conversations: &[Conversation], as_of: Timestamp) -> Measured {
+    let mut measured = Measured::new("first_resolution", Unit::Seconds, as_of);
+    measured.define("First resolution: from the beginning of a conversation to the first time \
+        it was resolved, in calendar time; median by Kaplan-Meier, what is not resolved is censored.");
+    let mut waits = Vec::new();
+    for conversation in conversations {
+        if conversation.opened_at > as_of {
+            measured.exclude("after the instant of asking");
+            continue;
+        }
+        let resolved = conversation.cycles.iter().find_map(|cycle| cycle.resolved_at);
+        waits.push(wait(conversation.opened_at, resolved, &mut measured));
+    }
+    waited(&waits, measured)
+}
+
+/// From the beginning of each conversation to its last resolution: a reopening extends it.
+pub fn full_resolution(conversations: &[Conversation], as_of: Timestamp) -> Measured {
+    let mut measured = Measured::new("full_resolution", Unit::Seconds, as_of);
+    measured.define(
+        "Full resolution: from the beginning of a conversation to the last time it \
+        was resolved, in calendar time; median by Kaplan-Meier, what is not resolved is censored.",
+    );
+    let mut waits = Vec::new();
+    for conversation in conversations {
+        if conversation.opened_at > as_of {
+            measured.exclude("after the instant of asking");
+            continue;
+        }
+        let resolved = conversation.cycles.last().and_then(|cycle| cycle.resolved_at);
+        waits.push(wait(conversation.opened_at, resolved, &mut measured));
+    }
+    waited(&waits, measured)
+}
+
+/// A wait that ended, or goes on. Clocks that disagree make some end before they begin: those
+/// count as nought and are reported.
+fn wait(from: Timestamp, to: Option<Timestamp>, measured: &mut Measured) -> Wait {
+    let to = to.filter(|to| *to <= measured.as_of);
+    let micros = to.unwrap_or(measured.as_of).since(from).as_micros();
+    if micros < 0 {
+        *measured.counts.entry("negative_set_to_0").or_default() += 1;
+    }
+    Wait { seconds: signed(micros.max(0)) / 1e6, is_over: to.is_some() }
+}
+
+fn waited(waits: &[Wait], mut measured: Measured) -> Measured {
+    let over: Vec<f64> =
+        waits.iter().filter(|wait| wait.is_over).map(|wait| wait.seconds).collect();
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    measured.n = count(waits.len());
+    measured.parameters.insert("time", "calendar".to_owned());
+    measured.counts.insert("over", count(over.len()));
+    measured.counts.insert("still_waiting", count(waits.len() - over.len()));
+    measured.value =
+        survival_median(waits).map(|(value, interval)| Figure { value, interval: Some(interval) });
+    if let Some(value) = mean(&over) {
+        measured.parts.insert("mean_of_over", Figure { value, interval: t_interval(&over) });
+    }
+    if let Some(value) = median(&over) {
+        measured.parts.insert("median_of_over", Figure { value, interval: None });
+    }
+    measured
+}
