@@ -317,6 +317,49 @@ pub(crate) fn timestamp(
     }
 }
 
+/// The same where an instant left out means now.
+pub(crate) fn timestamp_or_now(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Timestamp, BindingError> {
+    if let Some(at) = timestamp(argument, given)? {
+        return Ok(at);
+    }
+    let now = chrono::Utc::now();
+    Timestamp::from_micros(now.timestamp_micros())
+        .map_err(|error| BindingError::argument(argument, now.to_string(), error.to_string()))
+}
+
+/// Reads an argument that is one of a few words.
+pub(crate) fn choice<T: Copy>(
+    argument: &'static str,
+    given: &str,
+    known: &[(&str, T)],
+) -> Result<T, BindingError> {
+    let found = known.iter().find(|(name, _)| *name == given);
+    found.map(|(_, meant)| *meant).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| format!("{name:?}")).collect();
+        BindingError::argument(argument, given, format!("there are: {}", names.join(", ")))
+    })
+}
+
+/// Reads an argument that is a text or several.
+pub(crate) fn texts(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Vec<String>, BindingError> {
+    let Some(given) = given else { return Ok(Vec::new()) };
+    if let Ok(text) = given.cast::<PyString>() {
+        return Ok(vec![text.extract()?]);
+    }
+    let refuse = || BindingError::argument(argument, type_name(given), "not text, or several");
+    given
+        .try_iter()
+        .map_err(|_| refuse())?
+        .map(|text| text?.extract::<String>().map_err(|_| refuse()))
+        .collect()
+}
+
 /// The name of a value's type, for messages.
 pub(crate) fn type_name(any: &Bound<'_, PyAny>) -> String {
     any.get_type().name().map_or_else(|_| "thing".to_owned(), |name| name.to_string())

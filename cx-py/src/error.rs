@@ -1,10 +1,25 @@
 //! Rust errors as Python exceptions: the one place where they meet.
 
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
 use cx_core::event::FieldError;
+use cx_store::StoreError as CxStoreError;
 use pyo3::{PyErr, import_exception};
 
+import_exception!(cxcontext.exceptions, CorruptStoreError);
+import_exception!(cxcontext.exceptions, ExistingFileError);
+import_exception!(cxcontext.exceptions, ForeignFileError);
 import_exception!(cxcontext.exceptions, InvalidArgumentError);
 import_exception!(cxcontext.exceptions, InvalidEventError);
+import_exception!(cxcontext.exceptions, MissingFileError);
+import_exception!(cxcontext.exceptions, NewerStoreError);
+import_exception!(cxcontext.exceptions, NotFoundError);
+import_exception!(cxcontext.exceptions, ReadOnlyStoreError);
+import_exception!(cxcontext.exceptions, StoreClosedError);
+import_exception!(cxcontext.exceptions, StoreError);
+import_exception!(cxcontext.exceptions, StoreLockedError);
+import_exception!(cxcontext.exceptions, TenantError);
 
 /// What a bound function returns when it fails; `?` turns it into a Python exception.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +40,29 @@ pub(crate) enum BindingError {
     /// An Arrow stream cannot be read or made.
     #[error("{0}")]
     Arrow(#[from] arrow_schema::ArrowError),
+    /// The store could not do it.
+    #[error("{}", with_source(.0))]
+    Store(#[from] CxStoreError),
+    /// The store was closed before.
+    #[error("{}: the store is closed: open it again with cx.open", path.display())]
+    Closed {
+        /// The store's file.
+        path: PathBuf,
+    },
+    /// What was asked for by its name is not there.
+    #[error("{name}: not in the store")]
+    NotFound {
+        /// Its name.
+        name: String,
+    },
+    /// A file to import cannot be read.
+    #[error("{}: {}", path.display(), said(problem))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        problem: std::io::Error,
+    },
     /// Python raised it: pass it on.
     #[error(transparent)]
     Python(#[from] PyErr),
@@ -105,7 +143,58 @@ impl From<BindingError> for PyErr {
                 InvalidArgumentError::new_err((message, argument, value))
             }
             BindingError::Arrow(_) => InvalidEventError::new_err((message,)),
+            BindingError::Store(error) => of_store(&error, message),
+            BindingError::Closed { path } => StoreClosedError::new_err((message, text(&path))),
+            BindingError::NotFound { .. } => NotFoundError::new_err((message,)),
+            BindingError::File { path, problem } => {
+                if problem.kind() == std::io::ErrorKind::NotFound {
+                    MissingFileError::new_err((message, text(&path)))
+                } else {
+                    StoreError::new_err((message, text(&path)))
+                }
+            }
             BindingError::Python(error) => error,
         }
+    }
+}
+
+fn of_store(error: &CxStoreError, message: String) -> PyErr {
+    match error {
+        CxStoreError::NotFound { path } => MissingFileError::new_err((message, text(path))),
+        CxStoreError::NotOurs { path, .. } => ForeignFileError::new_err((message, text(path))),
+        CxStoreError::Newer { path, .. } => NewerStoreError::new_err((message, text(path))),
+        CxStoreError::Corrupt { path, .. } => CorruptStoreError::new_err((message, text(path))),
+        CxStoreError::ReadOnly { path } => ReadOnlyStoreError::new_err((message, text(path))),
+        CxStoreError::Locked { path } => StoreLockedError::new_err((message, text(path))),
+        CxStoreError::OtherTenant { path, .. } => TenantError::new_err((message, text(path))),
+        CxStoreError::Exists { path } => ExistingFileError::new_err((message, text(path))),
+        CxStoreError::CannotOpen { path, .. } | CxStoreError::DiskFull { path } => {
+            StoreError::new_err((message, text(path)))
+        }
+        CxStoreError::UnknownObservation { .. } | CxStoreError::UnknownAssertion { .. } => {
+            NotFoundError::new_err((message,))
+        }
+        CxStoreError::MalformedRow { .. } => CorruptStoreError::new_err((message,)),
+        // Cursors do not reach Python, and later errors are errors of the store all the same.
+        CxStoreError::MalformedCursor { .. } | CxStoreError::Engine(_) | _ => {
+            StoreError::new_err((message,))
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The error with what the database engine says about it.
+fn with_source(error: &CxStoreError) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+fn said(problem: &std::io::Error) -> String {
+    if problem.kind() == std::io::ErrorKind::NotFound {
+        "no such file".to_owned()
+    } else {
+        problem.to_string()
     }
 }

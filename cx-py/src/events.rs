@@ -74,6 +74,11 @@ impl Events {
         Self { scan: Arc::new(scan) }
     }
 
+    /// The table of these events.
+    pub(crate) fn in_memory(events: Vec<CoreEvent>) -> Self {
+        Self::of(InMemory { events: events.into() })
+    }
+
     fn open(&self, py: Python<'_>) -> Result<Pages, BindingError> {
         py.detach(|| self.scan.open())
     }
@@ -136,7 +141,7 @@ impl Events {
                 kept.push(event?);
             }
         }
-        Ok(Self::of(InMemory { events: kept.into() }))
+        Ok(Self::in_memory(kept))
     }
 
     /// The names of the columns, in order.

@@ -64,6 +64,11 @@ impl Fields {
         Self { root, path: Vec::new() }
     }
 
+    /// The object in this JSON.
+    pub(crate) fn from_json(json: Value) -> Self {
+        Self::of(Arc::new(json))
+    }
+
     /// The field of this name as Python has it; `None` where there is no such field.
     pub(crate) fn field<'py>(
         &self,

@@ -12,9 +12,11 @@ mod event;
 mod table;
 mod incoming;
 mod events;
+mod progress;
 mod report;
-mod store;
 mod context;
+mod answer;
+mod store;
 
 use pyo3::pymodule;
 
@@ -24,11 +26,19 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use super::answer::{Hit, Transcript};
+    #[pymodule_export]
+    use super::context::Context;
+    #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]
     use super::events::{EventIterator, Events};
     #[pymodule_export]
     use super::fields::Fields;
+    #[pymodule_export]
+    use super::report::{CheckReport, IngestReport};
+    #[pymodule_export]
+    use super::store::{CustomerIterator, Store, open};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

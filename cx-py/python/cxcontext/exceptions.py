@@ -9,9 +9,11 @@ from __future__ import annotations
 __all__ = [
     "CorruptStoreError",
     "CxError",
+    "ExistingFileError",
     "ForeignFileError",
     "InvalidArgumentError",
     "InvalidEventError",
+    "MissingFileError",
     "NewerStoreError",
     "NotFoundError",
     "ReadOnlyStoreError",
@@ -77,17 +79,25 @@ class NotFoundError(CxError, LookupError):
 
 
 class StoreError(CxError, OSError):
-    """The store could not read or write its file.
+    """A file could not be read or written: the store's own, or one to import.
 
     Attributes
     ----------
     path : str or None
-        The file; ``None`` for a store in memory.
+        The file, where one is to blame.
     """
 
     def __init__(self, message: str, path: str | None = None) -> None:
         super().__init__(message)
         self.path = path
+
+
+class MissingFileError(StoreError, NotFoundError, FileNotFoundError):
+    """There is no such file."""
+
+
+class ExistingFileError(StoreError, FileExistsError):
+    """A file stands where one was to be written. It was left as it is."""
 
 
 class StoreClosedError(StoreError):
