@@ -209,4 +209,3 @@ fn last_json(last: &LastMessage) -> Value {
 fn text(at: Option<Timestamp>) -> Option<String> {
     at.map(|at| at.to_string())
 }
-

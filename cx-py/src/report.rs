@@ -210,9 +210,8 @@ impl CheckReport {
     }
 
     fn __repr__(&self) -> String {
-        let CheckReport { inner } = self;
-        let (events, customers) = (inner.current, inner.customers);
-        let problems = inner.problems.len();
+        let (events, customers) = (self.inner.current, self.inner.customers);
+        let problems = self.inner.problems.len();
         format!("CheckReport(events={events}, customers={customers}, problems={problems})")
     }
 

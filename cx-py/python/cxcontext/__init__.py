@@ -6,13 +6,27 @@ with everything that is known, how it is known, and since when.
 
 from __future__ import annotations
 
-from cxcontext._native import Event, Events, Fields, __version__
+from cxcontext._native import (
+    CheckReport,
+    Context,
+    Event,
+    Events,
+    Fields,
+    Hit,
+    IngestReport,
+    Store,
+    Transcript,
+    __version__,
+    open,  # noqa: A004
+)
 from cxcontext.exceptions import (
     CorruptStoreError,
     CxError,
+    ExistingFileError,
     ForeignFileError,
     InvalidArgumentError,
     InvalidEventError,
+    MissingFileError,
     NewerStoreError,
     NotFoundError,
     ReadOnlyStoreError,
@@ -23,22 +37,31 @@ from cxcontext.exceptions import (
 )
 
 __all__ = [
+    "CheckReport",
+    "Context",
     "CorruptStoreError",
     "CxError",
     "Event",
     "Events",
+    "ExistingFileError",
     "Fields",
     "ForeignFileError",
+    "Hit",
+    "IngestReport",
     "InvalidArgumentError",
     "InvalidEventError",
+    "MissingFileError",
     "NewerStoreError",
     "NotFoundError",
     "ReadOnlyStoreError",
+    "Store",
     "StoreClosedError",
     "StoreError",
     "StoreLockedError",
     "TenantError",
+    "Transcript",
     "__version__",
+    "open",
     "show_versions",
 ]
 
