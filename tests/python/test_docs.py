@@ -54,6 +54,9 @@ def documented() -> list[tuple[str, str]]:
             text = getattr(member, "__doc__", None)
             if text and ">>>" in text:
                 found.append((place, text))
+    for name, function in inspect.getmembers(_native, inspect.isbuiltin):
+        if function.__doc__ and ">>>" in function.__doc__:
+            found.append((name, function.__doc__))
     return found
 
 
