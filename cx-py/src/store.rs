@@ -349,7 +349,7 @@ impl Store {
     /// Examples
     /// --------
     /// >>> import cxcontext as cx
-    /// >>> visit = {"key": "till/1", "kind": "custom.visit", "occurred_at": "2026-03-04 10:02"}
+    /// >>> visit = {"key": "till/1", "kind": "custom.visit", "occurred_at": "2026-03-04T10:02"}
     /// >>> store = cx.open()
     /// >>> store.ingest([visit], source="till").problems[0]
     /// 'row 0: occurred_at: a time without a zone names no instant: ...'

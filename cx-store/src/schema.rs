@@ -129,6 +129,12 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     // The page size counts only before the first table.
     connection.pragma_update(None, "page_size", 8192)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    let n_pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    if n_pages == 0 {
+        // Before there is a journal, so that the mark stands in the file itself: others open the
+        // file, and look at it, while all the rest is in the journal.
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -262_144)?;

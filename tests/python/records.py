@@ -75,4 +75,15 @@ BARE: dict[str, Any] = {
     "occurred_at": "1969-12-31T23:59:59Z",
 }
 
+# The same call of somebody who is logged in: the address is proved, and makes it Jan's.
+PROVED_CALL: dict[str, Any] = {
+    **CALL,
+    "key": "twilio:AC1/call/CA2#completed",
+    "who": [
+        {"ns": "phone", "value": "+31612345678", "role": "from"},
+        {"ns": "email", "value": "jan@example.nl", "role": "from", "assurance": "authenticated"},
+    ],
+}
+
 STORY: list[dict[str, Any]] = [MAIL, CHAT, NOTE, CALL, BARE]
+JAN: list[dict[str, Any]] = [MAIL, CHAT, NOTE, PROVED_CALL, BARE]
