@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Options;
-use crate::{Record, chatwoot, sendgrid, shopify, twilio, zendesk};
+use crate::{Options, Record, chatwoot, csv, jsonl, mail, sendgrid, shopify, twilio, zendesk};
 
 /// A format of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,6 +91,8 @@ pub fn events<'a>(
         Format::Twilio => twilio::events(bytes, options),
         Format::Shopify => shopify::events(bytes, options),
         Format::Sendgrid => sendgrid::events(bytes, options),
-        Format::Mail | Format::Jsonl | Format::Csv => Box::new(std::iter::empty()),
+        Format::Mail => mail::events(bytes, options),
+        Format::Jsonl => jsonl::events(bytes, options),
+        Format::Csv => csv::events(bytes, options),
     }
 }

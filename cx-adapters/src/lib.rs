@@ -8,6 +8,7 @@
 
 pub mod record_error;
 pub mod options;
+mod lines;
 mod html;
 mod json;
 mod origin;
@@ -16,9 +17,13 @@ pub mod chatwoot;
 pub mod twilio;
 pub mod shopify;
 pub mod sendgrid;
+pub mod mail;
+pub mod jsonl;
+pub mod csv;
 pub mod format;
 
 pub use format::Format;
+pub use lines::LINE_LIMIT;
 pub use options::Options;
 pub use record_error::RecordError;
 

@@ -1,2 +1,48 @@
-//! Placeholder.
-fn main() {}
+//! The `cx` command: everything the library does, on one file, from a shell.
+//!
+//! Exit codes: 0 where all went well, 1 where records were rejected, a check found something or a
+//! file could not be used, 2 where the command line is wrong.
+#![forbid(unsafe_code)]
+
+mod args;
+mod error;
+mod output;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(&args) {
+        Ok(code) => code,
+        Err(error) if error.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("cx: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<ExitCode, error::CliError> {
+    match &args.command {
+        Command::Import(it) => commands::import::run(args, it),
+        Command::Context(it) => commands::context::run(args, it),
+        Command::Timeline(it) => commands::timeline::run(args, it),
+        Command::Journey(it) => commands::journey::run(args, it),
+        Command::Measure(it) => commands::measure::run(args, it),
+        Command::Find(it) => commands::find::find(args, it),
+        Command::Search(it) => commands::find::search(args, it),
+        Command::Waiting(it) => commands::find::waiting(args, it),
+        Command::Same(it) => commands::assertion::same(args, it),
+        Command::Different(it) => commands::assertion::different(args, it),
+        Command::Revoke(it) => commands::assertion::revoke(args, it),
+        Command::Check(it) => commands::file::check(it),
+        Command::Backup(it) => commands::file::backup(it),
+        Command::Demo(it) => commands::demo::run(args, it),
+        Command::Completions(it) => commands::file::completions(it),
+    }
+}

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::event::conversation::{Handover, Party, PartyType, State};
-use crate::event::talk::CallOutcome;
+use crate::event::talk::{Call, CallOutcome};
 use crate::event::{Direction, Event, Kind, Source, Visibility};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::Timestamp;
@@ -166,6 +166,8 @@ struct Building {
     unanswered_since: Option<Timestamp>,
     answered_at: Option<Timestamp>,
     bot_spoke_last: bool,
+    /// Whether they are talking at this moment.
+    on_the_phone: bool,
     last_message_id: Option<String>,
     before_removal: Option<State>,
 }
@@ -262,6 +264,7 @@ impl Building {
             unanswered_since: None,
             answered_at: None,
             bot_spoke_last: false,
+            on_the_phone: false,
             last_message_id: None,
             before_removal: None,
         }
@@ -426,7 +429,7 @@ impl Building {
         if let Kind::Call(call) = &event.kind
             && !self.mirrored
         {
-            self.end_call(event, call.outcome);
+            self.take_call(event, call);
         }
     }
 
@@ -453,17 +456,20 @@ impl Building {
         }
     }
 
-    /// A call that somebody took is done with; one that nobody took waits for us.
-    fn end_call(&mut self, event: &Event, outcome: Option<CallOutcome>) {
-        if outcome == Some(CallOutcome::Answered) {
-            self.unanswered_since = None;
-            if let Some(cycle) = self.conversation.cycles.last_mut()
-                && cycle.asked_at.is_some()
-            {
-                cycle.answered_at.get_or_insert(event.occurred_at);
-            }
-            self.enter(event, State::Resolved);
+    /// A call that somebody took is done with when it ends; one that nobody took waits for us.
+    fn take_call(&mut self, event: &Event, call: &Call) {
+        let is_over = call.outcome == Some(CallOutcome::Answered);
+        self.on_the_phone = call.outcome.is_none() && call.answered_at.is_some();
+        if !is_over && !self.on_the_phone {
+            return;
         }
+        self.unanswered_since = None;
+        if let Some(cycle) = self.conversation.cycles.last_mut()
+            && cycle.asked_at.is_some()
+        {
+            cycle.answered_at.get_or_insert(call.answered_at.unwrap_or(event.occurred_at));
+        }
+        self.enter(event, if is_over { State::Resolved } else { State::Open });
     }
 
     /// Goes to another state, and notes a way that is not in the table.
@@ -538,6 +544,7 @@ impl Building {
         });
         let answered = self.answered_at.unwrap_or(conversation.since);
         let waiting = match conversation.state {
+            _ if self.on_the_phone => None,
             State::New | State::Bot | State::Open => Some(match self.unanswered_since {
                 Some(since) if !self.bot_spoke_last || conversation.state != State::Bot => {
                     (WaitingOn::Us, since)

@@ -328,9 +328,13 @@ impl Event {
             && self.actor.kind.is_customer_side()
     }
 
-    /// Whether a human of the business answered the customer, so that they could see or hear it.
+    /// Whether a human of the business answered the customer, so that they could see or hear it. A
+    /// call that reached nobody answers nothing.
     pub fn is_agent_answer(&self) -> bool {
+        let is_unheard = matches!(&self.kind, Kind::Call(call)
+            if call.outcome.is_some_and(|outcome| outcome != talk::CallOutcome::Answered));
         self.kind.is_talk()
+            && !is_unheard
             && self.direction == Direction::Out
             && self.visibility == Visibility::Public
             && self.actor.kind.is_agent()

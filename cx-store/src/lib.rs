@@ -33,6 +33,7 @@ mod waiting;
 mod ingest;
 mod read;
 mod search;
+mod measured;
 mod check;
 mod store;
 

@@ -129,10 +129,10 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     // The page size counts only before the first table.
     connection.pragma_update(None, "page_size", 8192)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    let n_pages: u64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-    if n_pages == 0 {
-        // Before there is a journal, so that the mark stands in the file itself: others open the
-        // file, and look at it, while all the rest is in the journal.
+    // The mark goes into the file itself before there is a log beside it: a file whose log was
+    // never copied back, because the process was killed, is still known as ours.
+    let mark: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if mark != APPLICATION_ID {
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     }
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -177,7 +177,6 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 
 fn take(tx: &Transaction<'_>, step: &str, to: u32) -> Result<(), StoreError> {
     tx.execute_batch(step)?;
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", to)?;
     Ok(())
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cx_core::context::{self, Confidence, Context, ContextFacts, ContextOptions};
+use cx_core::conversation::Conversation;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Assertions, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
+use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -18,6 +21,7 @@ use crate::codec;
 use crate::derived::{self, Settings};
 use crate::error::StoreError;
 use crate::ingest::{self, Dictionary};
+use crate::measured;
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
 use crate::schema;
@@ -40,6 +44,9 @@ pub struct StoreOptions {
 /// How many of a customer's latest events a context looks at.
 const SCAN: usize = 5_000;
 
+/// How many events of an import are taken in at once.
+const BATCH: usize = 10_000;
+
 /// A store of timelines in one SQLite file. Cloning it gives another handle on the same store;
 /// handles may be used from any thread. One write runs at a time, reads run beside it.
 #[derive(Clone)]
@@ -47,9 +54,11 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     path: PathBuf,
-    writer: Mutex<Writer>,
-    readers: Mutex<Vec<Connection>>,
     place: Place,
+    /// Fields are dropped in this order: the writer goes last, and copies the log back into the
+    /// file, which a connection that only reads cannot.
+    readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Writer>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,7 +191,7 @@ impl Store {
     fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
         let writer = Writer { connection, dictionary: Dictionary::default(), settings };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { path, writer, readers, place }))
+        Self(Arc::new(Inner { path, place, readers, writer }))
     }
 
     /// The file of the store; `:memory:` if it has none.
@@ -216,6 +225,37 @@ impl Store {
             ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)
         })?;
         self.catch_up()?;
+        Ok(report)
+    }
+
+    /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
+    /// wrong with the rest. `after_batch` sees the report so far and may stop the import; what was
+    /// taken in by then stays.
+    ///
+    /// # Errors
+    /// As [`Store::ingest`]; the batches before the failing one stay.
+    pub fn import<E: fmt::Display>(
+        &self,
+        recording: &Recording,
+        records: impl IntoIterator<Item = Result<Event, E>>,
+        mut after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
+    ) -> Result<IngestReport, StoreError> {
+        let mut report = IngestReport::default();
+        let mut batch = Vec::new();
+        for record in records {
+            match record {
+                Ok(event) => batch.push(event),
+                Err(problem) => report.reject(problem),
+            }
+            if batch.len() >= BATCH {
+                report.add(self.ingest(recording, std::mem::take(&mut batch))?);
+                if after_batch(&report).is_break() {
+                    return Ok(report);
+                }
+            }
+        }
+        report.add(self.ingest(recording, batch)?);
+        let _last = after_batch(&report);
         Ok(report)
     }
 
@@ -341,6 +381,24 @@ impl Store {
     /// [`StoreError`] where the file cannot be read.
     pub fn who_is_waiting(&self, as_of: Timestamp) -> Result<Vec<Waiting>, StoreError> {
         self.read(|connection| waiting::list(connection, as_of))
+    }
+
+    /// All answers to surveys until an instant, each with the customer who gave it: what scores are
+    /// computed of. Reads every answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn answers(&self, as_of: Timestamp) -> Result<Vec<Answer>, StoreError> {
+        self.read(|connection| measured::answers(connection, as_of))
+    }
+
+    /// All conversations as they stood at an instant, by key: what service measures are computed
+    /// of. Reads and folds every conversation.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn conversations(&self, as_of: Timestamp) -> Result<Vec<Conversation>, StoreError> {
+        self.read(|connection| measured::conversations(connection, as_of))
     }
 
     /// The customers in the order of their ids, after this one, at most `limit` of them.

@@ -96,10 +96,13 @@ pub(super) fn event(
         if is_public { Kind::Message(Message::default()) } else { Kind::Note(Note::default()) };
     let mut event = file.origin.event(Part::whole("comment", &id), kind, around.at)?;
     let ticket_via = around.ticket.and_then(|ticket| file.tickets.get(ticket)?.channel.clone());
-    if let Some(via) = via.or(ticket_via) {
+    attribute(file, comment, around, &mut event);
+    // `web` on an agent's comment only says where it was typed: it goes out as the ticket came in.
+    let is_typed = event.direction != Direction::In && via.as_deref() == Some("web");
+    let told = if is_typed { ticket_via.or(via) } else { via.or(ticket_via) };
+    if let Some(via) = told {
         event.channel = words::channel(&via);
     }
-    attribute(file, comment, around, &mut event);
     if !is_public {
         event.visibility = Visibility::Internal;
         event.direction = Direction::None;

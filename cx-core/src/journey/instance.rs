@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::definition::{Definition, Expected, Key, Reentry, Touchpoint};
+use super::definition::{Definition, Expected, Key, Mode, Reentry, Touchpoint};
 use crate::event::{Event, Kind};
 use crate::identifier::{Claim, Namespace};
 use crate::ids::EventKey;
@@ -117,7 +117,8 @@ pub struct Instance {
     pub deviations: Vec<Deviation>,
     /// The time in each phase, in order of the phases.
     pub in_phase: Vec<(String, Micros)>,
-    /// On which channels people talked; a channel that comes back is there again.
+    /// On which channels people talked at its touchpoints; a channel that comes back is there
+    /// again.
     pub channels: Vec<String>,
     /// How often the channel changed.
     pub switches: u64,
@@ -356,7 +357,9 @@ impl Going {
             touchpoint: touchpoint.map(|it| it.id.clone()),
             phase: touchpoint.map(|it| it.phase.clone()),
         });
-        self.talk(event);
+        if touchpoint.is_some_and(|it| it.mode == Mode::Communication) {
+            self.talk(event);
+        }
     }
 
     fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, event: &Event) {

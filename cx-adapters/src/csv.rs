@@ -1,0 +1,355 @@
+//! Tables: one event a row, with a header line.
+
+mod columns;
+mod rows;
+mod cell;
+
+use std::io::BufRead;
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::channel::Channel;
+use cx_core::event::{
+    Body, ConversationRef, Direction, Event, Kind, Source, TimeOrigin, Visibility,
+};
+use cx_core::identifier::{Assurance, Claim, Identifier, IdentifierError, Namespace, Role};
+use cx_core::ids::{ConversationKey, EventKey};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::{Options, Record, RecordError};
+
+pub use columns::{Column, ColumnMap, ColumnMapError, Columns};
+use rows::{Row, Rows};
+
+/// The longest row that is read, in bytes: 1 MiB.
+pub const ROW_LIMIT: usize = 1 << 20;
+
+/// The events in a table whose columns have cx's own names. See [`Column`].
+///
+/// The delimiter (`,`, `;`, tab or `|`) is told by the header line. Columns of other names are
+/// kept as `extra`; empty cells say nothing.
+///
+/// ```
+/// let table = b"kind,channel,direction,occurred_at,phone\n\
+///     call,phone,in,2026-03-04T10:02:00+01:00,+31 6 1234 5678\n";
+/// let options = cx_adapters::Options::of("pbx");
+/// let event = cx_adapters::csv::events(table, &options).next().unwrap()?;
+/// assert_eq!(event.who[0].identifier().to_string(), "phone:+31612345678");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    Box::new(read(bytes, ColumnMap::default(), options))
+}
+
+/// The events in a table whose columns are named by the map, from a reader: one row at a time is
+/// in memory, none longer than [`ROW_LIMIT`].
+///
+/// ```
+/// let table = "Datum;Klant;Bericht\n2-3-2026 9:00;jan@example.nl;Waar is mijn pakket?\n";
+/// let map = "occurred_at=Datum, email=Klant, text=Bericht, kind:=message, channel:=email, \
+///     direction:=in, zone:=Europe/Amsterdam, time_format:=%d-%m-%Y %H:%M".parse()?;
+/// let options = cx_adapters::Options::of("shop");
+/// let event = cx_adapters::csv::read(table.as_bytes(), map, &options).next().unwrap()?;
+/// assert_eq!(event.occurred_at.to_string(), "2026-03-02T08:00:00Z");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read<'a>(
+    reader: impl BufRead + 'a,
+    map: ColumnMap,
+    options: &'a Options,
+) -> impl Iterator<Item = Record> + 'a {
+    let mut rows = Rows::new(reader, ROW_LIMIT, map.delimiter());
+    let mut table: Option<Table<'a>> = None;
+    let mut map = Some(map);
+    std::iter::from_fn(move || {
+        loop {
+            let row = match rows.next()? {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            if let Some(table) = &table {
+                return Some(table.event(&row).map_err(|error| error.on_line(row.line)));
+            }
+            match map.take()?.over(&row.cells) {
+                Ok(columns) => table = Some(Table { columns, options }),
+                Err(error) => return Some(Err(error.on_line(row.line))),
+            }
+        }
+    })
+}
+
+/// A table of which the header line is read.
+struct Table<'a> {
+    columns: Columns,
+    options: &'a Options,
+}
+
+impl Table<'_> {
+    fn event(&self, row: &Row) -> Record {
+        let (names, cells) = (self.columns.names.len(), row.cells.len());
+        if cells > names && row.cells.iter().skip(names).any(|cell| !cell.is_empty()) {
+            let problem = format!("{cells} cells, and the header line has {names}");
+            return Err(RecordError::new(problem).with_value(&row.cells.join(" ")));
+        }
+        let record = Cells { columns: &self.columns, row, options: self.options };
+        record.event()
+    }
+}
+
+/// A row with the names of its columns.
+#[derive(Clone, Copy)]
+struct Cells<'a> {
+    columns: &'a Columns,
+    row: &'a Row,
+    options: &'a Options,
+}
+
+/// What stands in a cell, and the name that the table gives its column.
+#[derive(Clone, Copy)]
+struct Cell<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Cell<'_> {
+    fn problem(self, problem: impl Into<String>) -> RecordError {
+        RecordError::new(problem).at(self.name).with_value(self.value)
+    }
+}
+
+impl<'a> Cells<'a> {
+    /// The cell of a column; a constant of the map where the table has no such cell.
+    fn cell(self, column: &Column) -> Option<Cell<'a>> {
+        self.columns
+            .positions(column)
+            .filter_map(|position| {
+                let value = self.row.cells.get(position)?.trim();
+                Some(Cell { name: self.columns.names.get(position)?, value })
+            })
+            .find(|cell| !cell.value.is_empty())
+            .or_else(|| {
+                let (name, value) = self.columns.constant(column)?;
+                Some(Cell { name, value })
+            })
+    }
+
+    fn text(self, column: &Column) -> Option<String> {
+        self.cell(column).map(|cell| cell.value.to_owned())
+    }
+
+    /// A cell with one word of a closed list, in any case: `In`, `staff verified`.
+    fn word<T: DeserializeOwned>(self, column: &Column) -> Result<Option<T>, RecordError> {
+        let Some(cell) = self.cell(column) else { return Ok(None) };
+        let word = cell.value.to_ascii_lowercase().replace([' ', '-'], "_");
+        let word = match (column, word.as_str()) {
+            (Column::Direction, "inbound" | "incoming") => "in".to_owned(),
+            (Column::Direction, "outbound" | "outgoing") => "out".to_owned(),
+            _ => word,
+        };
+        let read = serde_json::from_value(Value::String(word));
+        read.map(Some).map_err(|error| cell.problem(error.to_string()))
+    }
+
+    fn event(self) -> Record {
+        let source = self.source();
+        let (moment, origin) = self.moment()?;
+        let mut event = Event::new(self.key(&source)?, source, self.kind()?, moment.at);
+        event.utc_offset = moment.offset;
+        event.occurred_at_origin = origin;
+        event.rev = self.text(&Column::Rev);
+        event.channel = self.cell(&Column::Channel).map_or(Channel::Other(String::new()), |cell| {
+            Channel::from_name(&cell.value.to_ascii_lowercase())
+        });
+        event.direction = self.word(&Column::Direction)?.unwrap_or_default();
+        event.visibility = self.word(&Column::Visibility)?.unwrap_or(match event.kind {
+            Kind::Note(_) => Visibility::Internal,
+            _ => Visibility::Public,
+        });
+        event.actor = self.actor(event.direction)?;
+        event.name = self.text(&Column::Name);
+        event.conversation = self.conversation(&event.source)?;
+        event.seq = match self.cell(&Column::Seq) {
+            Some(cell) => Some(cell.value.parse().map_err(|_| cell.problem("not a whole number"))?),
+            None => None,
+        };
+        event.body = self
+            .text(&Column::Text)
+            .map(|text| Body { lang: self.text(&Column::Lang), ..Body::text(text) });
+        event.extra = self.extra();
+        self.claim(&mut event)?;
+        Ok(event)
+    }
+
+    fn source(self) -> Source {
+        let text = |column| self.text(&column);
+        Source {
+            system: text(Column::SourceSystem).unwrap_or_else(|| "csv".to_owned()),
+            instance: text(Column::SourceInstance)
+                .unwrap_or_else(|| self.options.instance.trim().to_owned()),
+            object: text(Column::SourceObject).unwrap_or_else(|| "row".to_owned()),
+            id: text(Column::SourceId).or_else(|| text(Column::Key)).unwrap_or_default(),
+        }
+    }
+
+    /// The key as it stands, if it holds a `/`; else within the source: `csv:acme/row/17`. Without
+    /// one a hash of the row, so that the same row is the same event.
+    fn key(self, source: &Source) -> Result<EventKey, RecordError> {
+        let key = match self.cell(&Column::Key).or_else(|| self.cell(&Column::SourceId)) {
+            Some(cell) if cell.value.contains('/') => cell.value.to_owned(),
+            Some(cell) => format!("{}/{}/{}", source.scope(), source.object, cell.value),
+            None => format!("{}/{}/sha/{}", source.scope(), source.object, self.fingerprint()),
+        };
+        EventKey::new(key).map_err(|error| RecordError::new(error.to_string()))
+    }
+
+    fn fingerprint(self) -> String {
+        let mut hasher = blake3::Hasher::new_derive_key("cx row without a key 1");
+        let mut add = |text: &str| {
+            let length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            hasher.update(&length.to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        for (name, cell) in self.columns.names.iter().zip(&self.row.cells) {
+            if !cell.trim().is_empty() {
+                add(name.trim());
+                add(cell.trim());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    fn moment(self) -> Result<(cell::Moment, TimeOrigin), RecordError> {
+        let Some(cell) = self.cell(&Column::OccurredAt) else {
+            let at = self.options.received_at.ok_or_else(|| {
+                RecordError::new("missing").at(self.columns.name_of(&Column::OccurredAt))
+            })?;
+            return Ok((cell::Moment { at, offset: None }, TimeOrigin::Import));
+        };
+        let moment = cell::moment(cell.value, self.columns.zone(), self.columns.time_format());
+        let origin = self.word(&Column::OccurredAtOrigin)?.unwrap_or_default();
+        Ok((moment.map_err(|problem| cell.problem(problem))?, origin))
+    }
+
+    fn kind(self) -> Result<Kind, RecordError> {
+        let Some(cell) = self.cell(&Column::Kind) else {
+            return Err(RecordError::new("missing").at(self.columns.name_of(&Column::Kind)));
+        };
+        let name = cell.value.to_ascii_lowercase();
+        let cells: Vec<(&str, Cell<'_>)> = self.data_cells().collect();
+        let mut data: Map<String, Value> = cells
+            .iter()
+            .map(|(field, cell)| ((*field).to_owned(), cell::value(cell.value)))
+            .collect();
+        if matches!(name.as_str(), "message")
+            && let Some(subject) = self.text(&Column::Subject)
+        {
+            data.entry("subject").or_insert_with(|| subject.into());
+        }
+        // A number may be a name (`order_id`): what cannot be read as a value is tried as text.
+        loop {
+            let error = match Kind::from_json(&name, data.clone()) {
+                Ok(kind) => return Ok(kind),
+                Err(error) => error,
+            };
+            let field = error.pointer.strip_prefix("/data/").unwrap_or_default();
+            let cell = cells.iter().find(|(name, _)| *name == field).map(|(_, cell)| *cell);
+            match (cell, data.get_mut(field)) {
+                (Some(cell), Some(value)) if !value.is_string() => *value = cell.value.into(),
+                (Some(cell), _) => return Err(cell.problem(error.problem)),
+                (None, _) => return Err(RecordError::from(error)),
+            }
+        }
+    }
+
+    /// The fields of the kind: columns `data.FIELD`.
+    fn data_cells(self) -> impl Iterator<Item = (&'a str, Cell<'a>)> {
+        self.columns.columns().filter_map(move |column| match column {
+            Column::Data(field) => Some((field.as_str(), self.cell(column)?)),
+            _ => None,
+        })
+    }
+
+    fn actor(self, direction: Direction) -> Result<Actor, RecordError> {
+        let kind = self.word(&Column::Actor)?.unwrap_or(match direction {
+            Direction::In => ActorType::Customer,
+            Direction::Out => ActorType::Agent,
+            Direction::None => ActorType::Unknown,
+        });
+        let mut actor = Actor::of(kind);
+        actor.id = self.text(&Column::ActorId);
+        actor.name = self.text(&Column::ActorName);
+        Ok(actor)
+    }
+
+    /// The conversation's key as it stands, if it holds a `/`; else within the source.
+    fn conversation(self, source: &Source) -> Result<Option<ConversationRef>, RecordError> {
+        let Some(cell) = self.cell(&Column::Conversation) else { return Ok(None) };
+        let key = if cell.value.contains('/') {
+            cell.value.to_owned()
+        } else {
+            format!("{}/conversation/{}", source.scope(), cell.value)
+        };
+        let key = ConversationKey::new(key).map_err(|error| cell.problem(error.to_string()))?;
+        Ok(Some(ConversationRef {
+            subject: self.text(&Column::Subject),
+            reply_to: self.text(&Column::ReplyTo),
+            ..ConversationRef::of(key)
+        }))
+    }
+
+    /// Claims the identifiers. What is none (`n/a`, `noreply@`, our own) is kept as `extra`.
+    fn claim(self, event: &mut Event) -> Result<(), RecordError> {
+        let role = self.word(&Column::Role)?.unwrap_or(match event.direction {
+            Direction::In => Role::From,
+            Direction::Out => Role::To,
+            Direction::None => Role::Subject,
+        });
+        let assurance = self.word(&Column::Assurance)?.unwrap_or(Assurance::ChannelProved);
+        for column in self.columns.columns() {
+            let Column::Identifier(namespace, scope) = column else { continue };
+            let Some(cell) = self.cell(column) else { continue };
+            let own = event.source.scope();
+            let scope = match scope {
+                Some(scope) => scope.as_str(),
+                None if *namespace == Namespace::UserId || !namespace.is_scoped() => "",
+                None => own.as_str(),
+            };
+            let claim = match namespace {
+                Namespace::Phone => {
+                    Claim::phone(cell.value, self.options.region.as_deref(), role, assurance)
+                }
+                _ => Claim::scoped(namespace.clone(), scope, cell.value, role, assurance),
+            };
+            match claim {
+                Ok(claim) if !self.is_own(&claim) => event.who.push(claim),
+                Ok(_) | Err(IdentifierError::Placeholder | IdentifierError::Nobody) => {
+                    event.extra.insert(cell.name.to_owned(), cell.value.into());
+                }
+                Err(error) => return Err(cell.problem(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_own(self, claim: &Claim) -> bool {
+        let is_own_number = |own: &String| {
+            Identifier::normalise(Namespace::Phone, "", own, self.options.region.as_deref())
+                .is_ok_and(|own| own == *claim.identifier())
+        };
+        match claim.identifier().namespace() {
+            Namespace::Email => self.options.is_own_address(claim.raw()),
+            Namespace::Phone => self.options.own_numbers.iter().any(is_own_number),
+            _ => false,
+        }
+    }
+
+    /// The cells of columns that cx does not know, by the names that the table gives them.
+    fn extra(self) -> Map<String, Value> {
+        let unknown = self.columns.unknown().filter_map(|position| {
+            let name = self.columns.names.get(position)?;
+            let cell = self.row.cells.get(position).filter(|cell| !cell.trim().is_empty())?;
+            Some((name.clone(), Value::String(cell.clone())))
+        });
+        unknown.collect()
+    }
+}

@@ -1,0 +1,162 @@
+//! What stands in a cell: times and values.
+
+use cx_core::time::{TimeError, Timestamp, UtcOffset};
+use jiff::civil;
+use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+/// An instant, and the offset from UTC with which it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) at: Timestamp,
+    pub(super) offset: Option<UtcOffset>,
+}
+
+/// The instant in a cell: RFC 3339, or seconds (up to 11 digits) or milliseconds since 1970; in a
+/// zone also a date and time without an offset, or a date, which means its beginning.
+///
+/// A time that a zone's clocks skip is moved on by what they skip; one that they show twice is the
+/// first.
+pub(super) fn moment(
+    text: &str,
+    zone: Option<&TimeZone>,
+    format: Option<&str>,
+) -> Result<Moment, String> {
+    if let Some(format) = format {
+        return formatted(text, zone, format);
+    }
+    if let Some(instant) = number(text) {
+        return instant.map(|at| Moment { at, offset: None }).map_err(|error| error.to_string());
+    }
+    // Many programs write a space where RFC 3339 has a `T`.
+    match Timestamp::parse_with_offset(text) {
+        Ok((at, offset)) => Ok(Moment { at, offset }),
+        Err(error) => {
+            let local = text.parse::<civil::DateTime>().ok();
+            let date = || text.parse::<civil::Date>().ok().map(|date| date.at(0, 0, 0, 0));
+            match (local.or_else(date), zone) {
+                (Some(local), Some(zone)) => in_zone(local, zone),
+                (Some(_), None) => Err(no_zone()),
+                (None, _) => Err(match error {
+                    TimeError::NoOffset { .. } => no_zone(),
+                    _ => "not a date and time like 2026-03-02T09:00:00+01:00; \
+                        other forms need a time_format"
+                        .to_owned(),
+                }),
+            }
+        }
+    }
+}
+
+fn no_zone() -> String {
+    "has no offset: add Z or one like +01:00, or say which zone it is in".to_owned()
+}
+
+fn number(text: &str) -> Option<Result<Timestamp, TimeError>> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.len() < 5 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: i64 = text.parse().ok()?;
+    Some(if digits.len() > 11 {
+        Timestamp::from_millis(number)
+    } else {
+        Timestamp::from_seconds(number)
+    })
+}
+
+fn formatted(text: &str, zone: Option<&TimeZone>, format: &str) -> Result<Moment, String> {
+    let read = strtime::parse(format, text)
+        .map_err(|error| format!("not a time of the form {format:?}: {error}"))?;
+    if read.offset().is_some() || read.timestamp().is_some() {
+        let at = read.to_timestamp().map_err(|error| error.to_string())?;
+        let minutes = read.offset().map(|offset| offset.seconds() / 60);
+        return instant(at, minutes);
+    }
+    let local = read
+        .to_datetime()
+        .or_else(|_| read.to_date().map(|date| date.at(0, 0, 0, 0)))
+        .map_err(|error| error.to_string())?;
+    in_zone(local, zone.ok_or_else(no_zone)?)
+}
+
+fn in_zone(local: civil::DateTime, zone: &TimeZone) -> Result<Moment, String> {
+    let zoned = local.to_zoned(zone.clone()).map_err(|error| error.to_string())?;
+    instant(zoned.timestamp(), Some(zoned.offset().seconds() / 60))
+}
+
+fn instant(at: jiff::Timestamp, minutes: Option<i32>) -> Result<Moment, String> {
+    let at = Timestamp::from_micros(at.as_microsecond()).map_err(|error| error.to_string())?;
+    let offset =
+        minutes.and_then(|minutes| i16::try_from(minutes).ok()).and_then(UtcOffset::from_minutes);
+    Ok(Moment { at, offset })
+}
+
+/// A cell as JSON: numbers, `true` and `false`, lists and objects as such, all else as text. What
+/// begins with a nought or a plus is no number.
+pub(super) fn value(text: &str) -> Value {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::Null | Value::String(_)) | Err(_) => Value::String(text.to_owned()),
+        Ok(value) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, zone: Option<&str>, format: Option<&str>, expected: &str) {
+        let zone = zone.map(|name| TimeZone::get(name).unwrap());
+        let found = match moment(text, zone.as_ref(), format) {
+            Ok(Moment { at, offset: Some(offset) }) => format!("{at} {offset}"),
+            Ok(Moment { at, offset: None }) => at.to_string(),
+            Err(problem) => problem,
+        };
+        assert!(found.starts_with(expected), "{text}: {found}");
+    }
+
+    #[test]
+    fn instants_are_read_as_they_are_written() {
+        check("2026-03-02T09:00:00+01:00", None, None, "2026-03-02T08:00:00Z +01:00");
+        check("2026-03-02 08:00:00Z", None, None, "2026-03-02T08:00:00Z");
+        check("1772438400", None, None, "2026-03-02T08:00:00Z");
+        check("1772438400123", None, None, "2026-03-02T08:00:00.123Z");
+        check("2/3/2026", None, None, "not a date and time like");
+        check("9999999999999999999", None, None, "not a date and time like");
+        check("999999999999999999", None, None, "the instant lies outside");
+    }
+
+    #[test]
+    fn a_time_without_an_offset_needs_a_zone() {
+        check("2026-03-02 09:00", None, None, "has no offset");
+        check("2026-03-02 09:00", Some("Europe/Amsterdam"), None, "2026-03-02T08:00:00Z +01:00");
+        check("2026-07-02", Some("Europe/Amsterdam"), None, "2026-07-01T22:00:00Z +02:00");
+    }
+
+    #[test]
+    fn clocks_that_go_forward_and_back_lose_no_event() {
+        let zone = Some("Europe/Amsterdam");
+        check("2026-03-29 02:30", zone, None, "2026-03-29T01:30:00Z +02:00");
+        check("2026-10-25 02:30", zone, None, "2026-10-25T00:30:00Z +02:00");
+    }
+
+    #[test]
+    fn a_form_reads_other_times() {
+        let form = Some("%d-%m-%Y %H:%M");
+        check("02-03-2026 09:00", Some("UTC"), form, "2026-03-02T09:00:00Z +00:00");
+        check("02-03-2026 09:00", None, form, "has no offset");
+        check("March", Some("UTC"), form, "not a time of the form \"%d-%m-%Y %H:%M\"");
+        check("2/3/2026 +0100", None, Some("%d/%m/%Y %z"), "");
+    }
+
+    #[test]
+    fn a_cell_is_a_number_only_where_nothing_is_lost() {
+        assert_eq!(value("60"), serde_json::json!(60));
+        assert_eq!(value("007"), "007");
+        assert_eq!(value("+31"), "+31");
+        assert_eq!(value("1.50").to_string(), "1.50");
+        assert_eq!(value("null"), "null");
+        assert_eq!(value("[\"a\"]"), serde_json::json!(["a"]));
+    }
+}

@@ -1,0 +1,67 @@
+//! cx's own format: one event a line, as JSON.
+
+use std::io::BufRead;
+
+use cx_core::event::Event;
+use serde_json::{Map, Value};
+
+use crate::lines::{LINE_LIMIT, Line, Lines};
+use crate::{Options, Record, RecordError};
+
+/// The events in JSON lines, in their order.
+///
+/// Blank lines and a byte order mark are skipped. Nothing of the options is used: the events say
+/// everything themselves. An error names the line, the field as a JSON pointer, and the value.
+///
+/// ```
+/// let lines = br#"{"key": "till:1/receipt/7", "source": {"system": "till"}, "kind": "message",
+/// "#;
+/// let options = cx_adapters::Options::default();
+/// let error = cx_adapters::jsonl::events(lines, &options).next().unwrap().unwrap_err();
+/// assert_eq!(error.line, Some(1));
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    Box::new(read(bytes, options))
+}
+
+/// The same from a reader: one line at a time is in memory, none longer than
+/// [`LINE_LIMIT`](crate::LINE_LIMIT).
+pub fn read<'a>(
+    reader: impl BufRead + 'a,
+    _options: &'a Options,
+) -> impl Iterator<Item = Record> + 'a {
+    Lines::new(reader, LINE_LIMIT).filter_map(|line| match line {
+        Ok(line) => event(&line).transpose(),
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// The event on a line; `None` for a blank one.
+fn event(line: &Line) -> Result<Option<Event>, RecordError> {
+    let here = |error: RecordError| error.on_line(line.number);
+    let text = std::str::from_utf8(line.content()).map_err(|error| {
+        let before = String::from_utf8_lossy(line.content());
+        let problem = format!("not UTF-8 at byte {}", error.valid_up_to() + 1);
+        here(RecordError::new(problem).with_value(&before))
+    })?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        here(RecordError::new(format!("not JSON: {}", on_one_line(&error))).with_value(text))
+    })?;
+    let object: Map<String, Value> = match value {
+        Value::Object(object) => object,
+        other => {
+            let error = RecordError::new("not a JSON object").with_value(&other.to_string());
+            return Err(here(error));
+        }
+    };
+    Event::from_json(object).map(Some).map_err(|error| here(error.into()))
+}
+
+/// The parser counts lines within the one line it is given, which would mislead.
+fn on_one_line(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
+}

@@ -1,0 +1,75 @@
+//! Mail: single messages (`.eml`) and mailboxes (`mbox`).
+
+mod date;
+mod headers;
+mod mbox;
+mod thread;
+mod quote;
+mod body;
+mod people;
+mod report;
+mod message;
+
+use std::io::{BufRead, Read};
+
+pub use mbox::MESSAGE_LIMIT;
+
+use crate::{Options, Record, RecordError};
+use mbox::{Mbox, Stored};
+
+/// The events in a mail or a mailbox. What begins with `From ` is a mailbox.
+///
+/// Each mail is a message, keyed by its Message-ID; a report on mails of ours is one event for
+/// each recipient. Threads come from `References` and `In-Reply-To`: a conversation carries the
+/// ids of all its mails as aliases, so mails come together in any order of arrival, and never by
+/// their subject.
+///
+/// ```
+/// let mail = b"From: Jan <jan@example.nl>\nTo: help@acme.example\nMessage-ID: <1@example.nl>\n\
+///     Date: Mon, 2 Mar 2026 09:00:00 +0100\nSubject: My order\n\nWhere is it?\n-- \nJan\n";
+/// let options = cx_adapters::Options::of("help");
+/// let event = cx_adapters::mail::events(mail, &options).next().unwrap()?;
+/// assert_eq!(event.key.as_str(), "mail:help/msgid/1@example.nl");
+/// assert_eq!(event.body.unwrap().text, "Where is it?");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
+    Box::new(read(bytes, options))
+}
+
+/// The same from a reader: one mail at a time is in memory, none larger than [`MESSAGE_LIMIT`].
+pub fn read<'a>(
+    mut reader: impl BufRead + 'a,
+    options: &'a Options,
+) -> impl Iterator<Item = Record> + 'a {
+    let mut start = Vec::new();
+    let opened = reader.by_ref().take(5).read_to_end(&mut start);
+    let failed = opened.err().map(|error| RecordError::new(format!("cannot be read: {error}")));
+    let is_mailbox = start == b"From ";
+    let whole = std::io::Cursor::new(start).chain(reader);
+    let (mailbox, single) = match (failed, is_mailbox) {
+        (Some(error), _) => (None, Some(Err(error))),
+        (None, true) => (Some(Mbox::new(whole, MESSAGE_LIMIT)), None),
+        (None, false) => (None, single(whole).transpose()),
+    };
+    let stored = mailbox.into_iter().flatten().chain(single);
+    stored.flat_map(move |stored| match stored {
+        Ok(stored) => message::records(&stored, options),
+        Err(error) => vec![Err(error)],
+    })
+}
+
+/// The one mail in a file; `None` for an empty one.
+fn single(reader: impl Read) -> Result<Option<Stored>, RecordError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MESSAGE_LIMIT).unwrap_or(u64::MAX);
+    let read = reader.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| RecordError::new(format!("cannot be read: {error}")))?;
+    if bytes.len() > MESSAGE_LIMIT {
+        let problem = format!("a mail of more than {MESSAGE_LIMIT} bytes");
+        return Err(RecordError::new(problem));
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").map_or(bytes.clone(), <[u8]>::to_vec);
+    let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
+    Ok((!is_empty).then_some(Stored { line: 1, bytes, envelope: None }))
+}

@@ -1,0 +1,252 @@
+//! The headers of a mail: unfolded, decoded, in their order.
+
+use std::borrow::Cow;
+
+use mail_parser::parsers::MessageStream;
+use mail_parser::{HeaderValue, Message, MessageParser};
+
+/// Name and address of somebody, as a header has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mailbox {
+    pub(super) name: Option<String>,
+    pub(super) address: String,
+}
+
+/// The headers of a mail.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Headers<'m> {
+    message: &'m Message<'m>,
+}
+
+impl<'m> Headers<'m> {
+    pub(super) const fn of(message: &'m Message<'m>) -> Self {
+        Self { message }
+    }
+
+    /// Every header, name and value, unfolded but not decoded, in the order of the mail.
+    pub(super) fn all(self) -> impl Iterator<Item = (&'m str, String)> {
+        let message = self.message;
+        let headers = message.parts.first().map(|part| part.headers.as_slice()).unwrap_or_default();
+        headers.iter().map(|header| {
+            let bytes = bytes(message, header.offset_start, header.offset_end);
+            (header.name.as_str(), unfolded(&String::from_utf8_lossy(bytes)))
+        })
+    }
+
+    /// The values of the headers with this name (in lower case), unfolded but not decoded.
+    pub(super) fn raw(self, name: &str) -> Vec<String> {
+        self.all()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
+            .collect()
+    }
+
+    /// The first value with this name, without its encoded words; `None` where it is empty.
+    pub(super) fn text(self, name: &str) -> Option<String> {
+        let raw = self.raw(name).into_iter().next()?;
+        Some(decoded(&raw)).filter(|text| !text.is_empty())
+    }
+
+    /// Whoever the headers with this name list. Entries without an address are left out.
+    pub(super) fn mailboxes(self, name: &str) -> Vec<Mailbox> {
+        self.raw(name).iter().flat_map(|raw| mailboxes(raw)).collect()
+    }
+}
+
+/// The media type under which mails within a mail are read: as files, which nobody looks into
+/// further than their headers. A mail may hold mails without end.
+pub(super) const MAIL_WITHIN: &str = "application/x-mail-within";
+
+/// A mail with its parts. `None` where there are no headers at all.
+pub(super) fn parsed(bytes: &[u8]) -> Option<Message<'_>> {
+    MessageParser::default().parse(bytes).filter(|message| !message.parts.is_empty())
+}
+
+/// The headers of a mail within a mail.
+pub(super) fn parsed_headers(bytes: &[u8]) -> Option<Message<'_>> {
+    MessageParser::default().parse_headers(bytes).filter(|message| !message.parts.is_empty())
+}
+
+/// The mail as the parser is to read it.
+///
+/// Headers that are not UTF-8 are read as Windows-1252, which is what programs that do not encode
+/// their headers mostly write. Mails within the mail become files of the type [`MAIL_WITHIN`].
+pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let mut readable: Option<Vec<u8>> = None;
+    let (mut at, end) = (0, end_of_headers(bytes));
+    while let Some(line) = next_header(bytes, at) {
+        let is_head = at < end;
+        let changed = type_of_file(line)
+            .or_else(|| is_head.then(|| as_windows_1252(line)).flatten().map(String::into_bytes));
+        if let Some(changed) = changed {
+            let start = || bytes.get(..at).unwrap_or_default().to_vec();
+            readable.get_or_insert_with(start).extend(changed);
+        } else if let Some(readable) = &mut readable {
+            readable.extend_from_slice(line);
+        }
+        at += line.len();
+    }
+    readable.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The line at a place; of a content type also the lines into which it is folded.
+fn next_header(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
+    let mut length = lines.next()?.len();
+    let is_type = rest.get(..12).is_some_and(|name| name.eq_ignore_ascii_case(b"content-type"));
+    for line in lines.take_while(|_| is_type) {
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            break;
+        }
+        length += line.len();
+    }
+    rest.get(..length)
+}
+
+/// The line of a content type that is a mail itself, or a digest of mails, as that of a file or a
+/// plain list of parts.
+fn type_of_file(line: &[u8]) -> Option<Vec<u8>> {
+    let value = line.get(12..).filter(|_| line.len() < 10_000)?;
+    if !line.get(..12)?.eq_ignore_ascii_case(b"content-type") {
+        return None;
+    }
+    let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let (before, value) = value.split_once(':')?;
+    if !before.trim().is_empty() {
+        return None;
+    }
+    // What follows are parameters, such as a boundary or a name with the same words.
+    let value = value.split(';').next().unwrap_or_default();
+    let is_any = |words: &[&str]| words.iter().any(|word| value.contains(word));
+    let is_other = is_any(&["rfc822-headers", "global-headers", "global-d"]);
+    if value.contains("message") && is_any(&["rfc822", "global"]) && !is_other {
+        return Some(format!("Content-Type: {MAIL_WITHIN}\n").into_bytes());
+    }
+    let digest = value.contains("multipart") && value.contains("digest");
+    digest.then(|| {
+        // The boundary keeps its case.
+        let line = String::from_utf8_lossy(line).into_owned();
+        let place = line.to_ascii_lowercase().find("digest").unwrap_or(line.len());
+        let (start, rest) = line.split_at_checked(place).unwrap_or((&line, ""));
+        format!("{start}mixed{}", rest.get("digest".len()..).unwrap_or_default()).into_bytes()
+    })
+}
+
+/// A line that is not UTF-8, read as Windows-1252.
+fn as_windows_1252(line: &[u8]) -> Option<String> {
+    std::str::from_utf8(line).is_err().then(|| windows_1252(line))
+}
+
+fn end_of_headers(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if matches!(line, b"\n" | b"\r\n") {
+            return at;
+        }
+        at += line.len();
+    }
+    at
+}
+
+/// What 0x80 to 0x9f stand for.
+const C1: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+fn windows_1252(bytes: &[u8]) -> String {
+    let character = |byte: &u8| match byte {
+        0x80..=0x9f => C1.get(usize::from(*byte - 0x80)).copied().unwrap_or('\u{fffd}'),
+        _ => char::from(*byte),
+    };
+    bytes.iter().map(character).collect()
+}
+
+fn bytes<'m>(message: &'m Message<'_>, start: u32, end: u32) -> &'m [u8] {
+    let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
+    range.and_then(|(start, end)| message.raw_message.get(start..end)).unwrap_or_default()
+}
+
+fn unfolded(raw: &str) -> String {
+    raw.replace("\r\n", "\n").replace("\n\t", " ").replace('\n', "").trim().to_owned()
+}
+
+/// A value without its encoded words (RFC 2047).
+pub(super) fn decoded(raw: &str) -> String {
+    let line = format!("{raw}\n");
+    match MessageStream::new(line.as_bytes()).parse_unstructured() {
+        HeaderValue::Text(text) => text.trim().to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn mailboxes(raw: &str) -> Vec<Mailbox> {
+    let line = format!("{raw}\n");
+    let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else {
+        return Vec::new();
+    };
+    let mailbox = |found: &mail_parser::Addr<'_>| {
+        let address = found.address.as_deref()?.trim();
+        let (local, domain) = address.rsplit_once('@')?;
+        let is_one = !local.is_empty() && !domain.is_empty();
+        let name = found.name.as_deref().and_then(|name| name_of(name, address));
+        is_one.then(|| Mailbox { name, address: address.to_owned() })
+    };
+    list.iter().filter_map(mailbox).collect()
+}
+
+/// A display name: without quotation marks around it, and not the address again.
+fn name_of(name: &str, address: &str) -> Option<String> {
+    let name = name.trim().trim_matches(['\'', '"']).trim();
+    let says_something = !name.is_empty() && !name.eq_ignore_ascii_case(address);
+    says_something.then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with<T>(mail: &[u8], read: impl Fn(Headers<'_>) -> T) -> T {
+        let bytes = readable(mail);
+        read(Headers::of(&parsed(&bytes).unwrap()))
+    }
+
+    #[test]
+    fn headers_are_unfolded_and_decoded() {
+        let mail = b"Subject: =?iso-8859-1?q?Caf=E9?=\r\n =?utf-8?b?4oKs?= now\r\n\r\n";
+        assert_eq!(with(mail, |headers| headers.text("subject")).unwrap(), "Café€ now");
+    }
+
+    #[test]
+    fn headers_in_eight_bits_are_read() {
+        let mail = b"From: Ren\xe9 <rene@example.nl>\nSubject: Caf\xe9 \x80 5\n\nb\xf6dy";
+        assert_eq!(with(mail, |headers| headers.text("subject")).unwrap(), "Café € 5");
+        let from = with(mail, |headers| headers.mailboxes("from"));
+        assert_eq!(from[0].name.as_deref(), Some("René"));
+    }
+
+    #[test]
+    fn mails_within_a_mail_are_files() {
+        let mail = "Content-Type: multipart/Digest;\n boundary=B\n\n--B\nCONTENT-TYPE: message/\n rfc822\n\nA: b\n--B--\n";
+        assert_eq!(
+            String::from_utf8_lossy(&readable(mail.as_bytes())),
+            format!(
+                "Content-Type: multipart/mixed;\n boundary=B\n\n--B\nContent-Type: {MAIL_WITHIN}\n\nA: b\n--B--\n"
+            )
+        );
+        let report =
+            b"Content-Type: message/delivery-status\n\nContent-Type: text/rfc822-headers\n";
+        assert_eq!(*readable(report), *report.as_slice());
+    }
+
+    #[test]
+    fn a_list_of_people_may_have_groups_and_junk() {
+        let mail = b"To: undisclosed-recipients:;\nCc: Team: a@example.nl, 'Jan' <b@example.nl>; nobody\n\n";
+        assert_eq!(with(mail, |headers| headers.mailboxes("to")), []);
+        let cc: Vec<_> = with(mail, |headers| headers.mailboxes("cc"));
+        let addresses: Vec<_> = cc.iter().map(|one| one.address.as_str()).collect();
+        assert_eq!(addresses, ["a@example.nl", "b@example.nl"]);
+        assert_eq!(cc[1].name.as_deref(), Some("Jan"));
+    }
+}

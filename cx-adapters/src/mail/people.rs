@@ -1,0 +1,335 @@
+//! Whom a mail is from and to, and whether a person wrote it.
+
+use cx_core::actor::{Actor, ActorType};
+use cx_core::event::{Direction, Visibility};
+use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+
+use super::headers::{Headers, Mailbox};
+use crate::Options;
+
+/// The people of a mail, seen from the business.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct People {
+    pub(super) direction: Direction,
+    pub(super) visibility: Visibility,
+    pub(super) actor: Actor,
+    pub(super) who: Vec<Claim>,
+    /// The name of whom the mail is about, as the display name has it.
+    pub(super) name: Option<String>,
+}
+
+/// Reads the people out of the headers.
+///
+/// Who writes from an address of the business is an agent, and the mail goes out; a mail among
+/// the business's own addresses is internal, unless somebody outside is to get the answers: then
+/// a form or a group passed on what that person wrote.
+pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
+    let from = headers.mailboxes("from").into_iter().chain(headers.mailboxes("sender")).next();
+    let mut recipients: Vec<(Role, Mailbox)> = Vec::new();
+    for (name, role) in [("to", Role::To), ("cc", Role::Cc), ("bcc", Role::Cc)] {
+        recipients.extend(headers.mailboxes(name).into_iter().map(|mailbox| (role, mailbox)));
+    }
+    let replies = headers.mailboxes("reply-to").into_iter().next();
+    let is_ours = |mailbox: &Mailbox| options.is_own_address(&mailbox.address);
+    let is_outside = recipients.iter().any(|(_, mailbox)| !is_ours(mailbox));
+    let mail = Mail { headers, options, recipients };
+    match (from, replies) {
+        (Some(from), Some(replies)) if is_ours(&from) && !is_outside && !is_ours(&replies) => {
+            mail.passed_on(&replies)
+        }
+        (Some(from), _) if is_ours(&from) => mail.sent_by_us(from, is_outside),
+        (from, replies) => mail.sent_to_us(from, replies),
+    }
+}
+
+struct Mail<'m> {
+    headers: Headers<'m>,
+    options: &'m Options,
+    recipients: Vec<(Role, Mailbox)>,
+}
+
+impl Mail<'_> {
+    fn sent_by_us(self, from: Mailbox, is_outside: bool) -> People {
+        let kind =
+            if is_automatic(self.headers) { ActorType::Automation } else { ActorType::Agent };
+        let mut who = Vec::new();
+        self.claim_recipients(&mut who);
+        let first = self.recipients.iter().find(|(role, mailbox)| {
+            *role == Role::To && !self.options.is_own_address(&mailbox.address)
+        });
+        let name = first.and_then(|(_, mailbox)| mailbox.name.clone());
+        // Among ourselves only where we know of recipients at all: a blind copy names none.
+        let is_internal = !is_outside && !self.recipients.is_empty();
+        let (direction, visibility) = if is_internal {
+            (Direction::None, Visibility::Internal)
+        } else {
+            (Direction::Out, Visibility::Public)
+        };
+        People { direction, visibility, actor: actor(kind, from), who, name }
+    }
+
+    /// A mail of our own program with what somebody outside wrote, such as a form.
+    fn passed_on(self, replies: &Mailbox) -> People {
+        let mut who = Vec::new();
+        self.claim(&mut who, replies, Role::From, Assurance::SelfStated);
+        People {
+            direction: Direction::In,
+            visibility: Visibility::Public,
+            actor: actor(ActorType::Customer, replies.clone()),
+            who,
+            name: replies.name.clone(),
+        }
+    }
+
+    fn sent_to_us(self, from: Option<Mailbox>, replies: Option<Mailbox>) -> People {
+        let is_automatic = is_automatic(self.headers)
+            || suppresses_answers(self.headers)
+            || is_of_a_list(self.headers, self.options);
+        let kind = match &from {
+            _ if is_automatic => ActorType::Automation,
+            Some(_) => ActorType::Customer,
+            None => ActorType::Unknown,
+        };
+        let mut who = Vec::new();
+        if let Some(from) = &from {
+            let assurance = if is_proved(self.headers, &from.address) {
+                Assurance::ChannelProved
+            } else {
+                Assurance::SelfStated
+            };
+            self.claim(&mut who, from, Role::From, assurance);
+        }
+        // Answers to a newsletter go anywhere; a person's second address is the person's.
+        if let Some(replies) = replies.filter(|_| !is_automatic) {
+            self.claim(&mut who, &replies, Role::From, Assurance::SelfStated);
+        }
+        self.claim_recipients(&mut who);
+        let name = from.as_ref().and_then(|from| from.name.clone());
+        let actor = from.map_or_else(|| Actor::of(kind), |from| actor(kind, from));
+        let (direction, visibility) = (Direction::In, Visibility::Public);
+        People { direction, visibility, actor, who, name }
+    }
+
+    fn claim_recipients(&self, who: &mut Vec<Claim>) {
+        for (role, mailbox) in &self.recipients {
+            self.claim(who, mailbox, *role, Assurance::SelfStated);
+        }
+    }
+
+    /// Adds a claim, unless the address is our own, nobody's, or already claimed in that role.
+    fn claim(&self, who: &mut Vec<Claim>, mailbox: &Mailbox, role: Role, assurance: Assurance) {
+        if self.options.is_own_address(&mailbox.address) {
+            return;
+        }
+        let Ok(claim) = Claim::new(Namespace::Email, &mailbox.address, role, assurance) else {
+            return;
+        };
+        let is_known =
+            |other: &Claim| other.role == claim.role && other.identifier() == claim.identifier();
+        if !who.iter().any(is_known) {
+            who.push(claim);
+        }
+    }
+}
+
+fn actor(kind: ActorType, mailbox: Mailbox) -> Actor {
+    Actor::of(kind).with_id(mailbox.address).with_name(mailbox.name.unwrap_or_default())
+}
+
+/// The first word of a header's value, in lower case.
+fn first_word(headers: Headers<'_>, name: &str) -> Option<String> {
+    let value = headers.raw(name).into_iter().next()?.to_ascii_lowercase();
+    Some(value.split([';', ' ', '(']).next().unwrap_or_default().trim().to_owned())
+}
+
+/// Whether the mail says that a program sent it of its own accord.
+pub(super) fn is_automatic(headers: Headers<'_>) -> bool {
+    let is_submitted_so = first_word(headers, "auto-submitted").is_some_and(|word| word != "no");
+    let answers_by_itself = ["x-autoreply", "x-autorespond", "x-autoresponder"]
+        .iter()
+        .any(|name| first_word(headers, name).is_some_and(|word| word != "no"));
+    let has_no_sender = first_word(headers, "return-path").is_some_and(|path| path == "<>");
+    is_submitted_so || answers_by_itself || has_no_sender
+}
+
+/// Whether a mail from outside asks programs not to answer it. Helpdesks put that on what their
+/// people write, so it says nothing of our own mails.
+fn suppresses_answers(headers: Headers<'_>) -> bool {
+    first_word(headers, "x-auto-response-suppress")
+        .is_some_and(|word| !word.is_empty() && word != "none")
+}
+
+/// Whether the mail went to many. A list of our own, such as a group that is a shared mailbox, is
+/// one way to reach us, and says nothing of who wrote.
+fn is_of_a_list(headers: Headers<'_>, options: &Options) -> bool {
+    let list = headers.raw("list-id").into_iter().next();
+    let is_ours = list.as_deref().is_some_and(|list| {
+        let id = list.rsplit_once('<').map_or(list, |(_, id)| id).trim_end_matches('>');
+        // `support.acme.example` is the list `support` of `acme.example`.
+        id.split_once('.')
+            .is_some_and(|(name, domain)| options.is_own_address(&format!("{name}@{domain}")))
+    });
+    let precedence = first_word(headers, "precedence").unwrap_or_default();
+    !is_ours
+        && (list.is_some() || ["bulk", "junk", "list", "auto_reply"].contains(&precedence.as_str()))
+}
+
+/// Whether the topmost `Authentication-Results`, which the last server wrote, says that the
+/// sender's domain vouches for the mail (DMARC), and for this very domain.
+fn is_proved(headers: Headers<'_>, address: &str) -> bool {
+    let Some(results) = headers.raw("authentication-results").into_iter().next() else {
+        return false;
+    };
+    if headers.raw("from").len() != 1 || headers.mailboxes("from").len() != 1 {
+        return false;
+    }
+    let results = without_comments(&results).to_ascii_lowercase();
+    let Some(dmarc) = results.split(';').map(str::trim).find(|part| part.starts_with("dmarc"))
+    else {
+        return false;
+    };
+    let mut words = dmarc.split_whitespace();
+    let is_passed = words.next() == Some("dmarc=pass");
+    let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
+    let named = words.find_map(|word| word.strip_prefix("header.from="));
+    let is_same = named.is_none_or(|named| {
+        let named = named.trim_matches('"');
+        domain.is_some_and(|domain| domain == named || domain.ends_with(&format!(".{named}")))
+    });
+    is_passed && is_same
+}
+
+/// A header's value without what stands in round brackets.
+fn without_comments(value: &str) -> String {
+    let mut depth = 0_u32;
+    let outside = value.chars().filter(|c| match c {
+        '(' => {
+            depth += 1;
+            false
+        }
+        ')' => {
+            depth = depth.saturating_sub(1);
+            false
+        }
+        _ => depth == 0,
+    });
+    outside.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::headers::parsed;
+    use super::*;
+
+    fn people(mail: &str) -> People {
+        let bytes = format!("{mail}\n\n");
+        let message = parsed(bytes.as_bytes()).unwrap();
+        let options = Options { own: vec!["acme.example".to_owned()], ..Options::of("help") };
+        of(Headers::of(&message), &options)
+    }
+
+    fn check(mail: &str, expected: &str) {
+        let people = people(mail);
+        let who = people.who.iter().map(|claim| {
+            let proved = if claim.assurance.is_proved() { "!" } else { "" };
+            format!(" {}={}{proved}", claim.role.name(), claim.raw())
+        });
+        let who: String = who.collect();
+        let found = format!("{} {}{who}", people.direction.name(), people.actor.kind.name());
+        assert_eq!(found, expected, "of {mail}");
+    }
+
+    #[test]
+    fn a_mail_sent_to_us_is_from_a_customer() {
+        check(
+            "From: Jan <jan@example.nl>\nTo: help@acme.example",
+            "in customer from=jan@example.nl",
+        );
+        assert_eq!(people("From: Jan <jan@example.nl>").name.as_deref(), Some("Jan"));
+        check("Subject: nobody", "in unknown");
+        check("From: noreply@example.nl", "in customer");
+    }
+
+    #[test]
+    fn a_mail_sent_by_us_is_from_an_agent() {
+        check(
+            "From: Eva <eva@acme.example>\nTo: Jan <jan@example.nl>\nCc: b@example.nl, help@acme.example",
+            "out agent to=jan@example.nl cc=b@example.nl",
+        );
+        check("From: eva@acme.example\nTo: help@acme.example", "none agent");
+    }
+
+    #[test]
+    fn a_form_of_ours_passes_on_what_a_customer_wrote() {
+        check(
+            "From: web@acme.example\nTo: help@acme.example\nReply-To: Jan <jan@example.nl>",
+            "in customer from=jan@example.nl",
+        );
+    }
+
+    #[test]
+    fn another_address_for_answers_is_the_same_person_without_proof() {
+        check(
+            "From: jan@example.nl\nReply-To: jan@example.com\nAuthentication-Results: mx; dmarc=pass header.from=example.nl",
+            "in customer from=jan@example.nl! from=jan@example.com",
+        );
+        check(
+            "From: news@example.com\nReply-To: jan@example.com\nPrecedence: bulk",
+            "in automation from=news@example.com",
+        );
+    }
+
+    #[test]
+    fn what_a_program_sent_is_from_a_program() {
+        for header in [
+            "Auto-Submitted: auto-replied (vacation)",
+            "Precedence: junk",
+            "X-Auto-Response-Suppress: All",
+            "X-Autoreply: yes",
+            "Return-Path: <>",
+            "List-Id: News <news.example.com>",
+        ] {
+            check(&format!("From: a@example.com\n{header}"), "in automation from=a@example.com");
+        }
+        for header in [
+            "Auto-Submitted: no",
+            "X-Auto-Response-Suppress: None",
+            "Return-Path: <a@example.com>",
+            "List-Id: Help <help.acme.example>\nPrecedence: list",
+        ] {
+            check(&format!("From: a@example.com\n{header}"), "in customer from=a@example.com");
+        }
+        check(
+            "From: eva@acme.example\nTo: a@example.com\nX-Auto-Response-Suppress: All",
+            "out agent to=a@example.com",
+        );
+        check(
+            "From: eva@acme.example\nTo: a@example.com\nAuto-Submitted: auto-generated",
+            "out automation to=a@example.com",
+        );
+    }
+
+    #[test]
+    fn only_the_topmost_results_prove_and_only_this_domain() {
+        let with = |results: &str| format!("{results}\nFrom: a@example.com");
+        check(
+            &with(
+                "Authentication-Results: mx; spf=pass; dmarc=pass (p=NONE) header.from=example.com",
+            ),
+            "in customer from=a@example.com!",
+        );
+        for results in [
+            "Authentication-Results: mx; dmarc=fail\nAuthentication-Results: mx; dmarc=pass",
+            "Authentication-Results: mx; dmarc=pass header.from=evil.example",
+            "Authentication-Results: mx; spf=pass (dmarc=pass; dmarc=pass)",
+            "Authentication-Results: mx; dmarc=pass\nFrom: b@example.com",
+        ] {
+            let direction = "in customer from=";
+            let people = people(&with(results));
+            assert!(
+                people.who.iter().all(|claim| !claim.assurance.is_proved()),
+                "{direction}{results}"
+            );
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Chatwoot: every trap of the samples.
+
+use cx_adapters::Format::Chatwoot;
+use cx_core::actor::ActorType;
+use cx_core::event::{Direction, TimeOrigin, Visibility};
+use cx_core::identifier::Assurance;
+
+use crate::payloads::{both, data, events, golden, of, one, own, persons, problems};
+
+#[test]
+fn every_payload_becomes_these_events() {
+    insta::assert_snapshot!(golden(Chatwoot, "chatwoot"));
+}
+
+#[test]
+fn changed_attributes_are_a_list_and_each_is_an_event() {
+    for payload in both(
+        "chatwoot/webhook_conversation_updated.json",
+        "chatwoot/webhook_conversation_updated.json",
+    ) {
+        let events = events(Chatwoot, &payload);
+        let status = one(&events, "conversation.status");
+        assert_eq!(
+            (data(status)["from"].as_str(), data(status)["to"].as_str()),
+            (Some("bot"), Some("open"))
+        );
+        assert!(data(one(&events, "conversation.assigned"))["to"]["id"].is_string());
+        let handover = one(&events, "conversation.handover");
+        assert_eq!(data(handover)["from"]["type"], "bot");
+        assert_eq!(data(handover).get("reason"), None, "Chatwoot does not say why");
+        // The payload carries no instant: it takes the one of receipt, and says so.
+        assert!(events.iter().all(|event| event.occurred_at_origin == TimeOrigin::Import));
+    }
+}
+
+#[test]
+fn a_record_without_an_instant_is_the_same_whenever_it_is_imported() {
+    let payload = own("chatwoot/webhook_conversation_updated.json");
+    let at = |received: &str| {
+        let mut options = crate::payloads::options();
+        options.received_at = Some(received.parse().unwrap());
+        cx_adapters::chatwoot::events(&payload, &options)
+            .map(|event| {
+                event.map(|event| (event.key.clone(), event.rev.clone(), event.content_hash()))
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(at("2026-03-04T10:00:00Z"), at("2026-03-05T10:00:00Z"));
+}
+
+#[test]
+fn a_record_without_any_instant_is_a_problem_that_names_the_field() {
+    let payload = own("chatwoot/webhook_conversation_updated.json");
+    let options = cx_adapters::Options::of("acme");
+    let records: Vec<_> = cx_adapters::chatwoot::events(&payload, &options).collect();
+    assert_eq!(records[0].clone().unwrap_err().to_string(), "1: /updated_at: missing");
+}
+
+#[test]
+fn the_contact_is_the_person_where_the_sender_is_the_agent() {
+    for payload in
+        both("chatwoot/webhook_message_created.json", "chatwoot/webhook_message_created.json")
+    {
+        let events = events(Chatwoot, &payload);
+        let message = one(&events, "message");
+        assert_eq!((message.direction, message.actor.kind), (Direction::In, ActorType::Customer));
+        assert_eq!(message.channel.name(), "chat", "it came through the widget in a browser");
+        assert!(persons(message)[0].starts_with("helpdesk:chatwoot:acme:"));
+        let flat = serde_json::to_string(message).unwrap();
+        assert!(!flat.contains("agent@example.com") && !flat.contains("five@acme.example"));
+        assert!(
+            message
+                .conversation
+                .as_ref()
+                .unwrap()
+                .key
+                .as_str()
+                .starts_with("chatwoot:acme/conversation/")
+        );
+    }
+}
+
+#[test]
+fn a_nested_message_has_numbers_where_the_outer_one_has_words() {
+    for payload in both(
+        "chatwoot/webhook_message_created_nested.json",
+        "chatwoot/webhook_message_created_nested.json",
+    ) {
+        let events = events(Chatwoot, &payload);
+        let message = one(&events, "message");
+        assert_eq!(message.direction, Direction::In);
+        assert_eq!(message.occurred_at.as_micros() % 1_000_000, 0, "seconds since the epoch");
+        assert!(message.rev.as_ref().unwrap().contains(".640"));
+        assert!(persons(message)[0].starts_with("helpdesk:chatwoot:acme:"));
+    }
+}
+
+/// A webhook of a message in a web chat.
+fn message(fields: &str) -> String {
+    format!(
+        r#"{{"event": "message_created", "id": 5, "content": "x", "created_at": "2026-02-03T10:00:00Z", {fields},
+        "conversation": {{"id": 7, "channel": "Channel::WebWidget",
+            "contact_inbox": {{"source_id": "w-1", "inbox_id": 3}},
+            "meta": {{"hmac_verified": true, "sender": {{"id": 12, "name": "Noor", "email": "noor@example.nl", "identifier": "u-1"}}}}}}}}"#
+    )
+}
+
+#[test]
+fn who_speaks_is_told_by_the_type_of_message_and_sender() {
+    let cases = [
+        (r#""message_type": 0"#, ActorType::Customer, Direction::In),
+        (
+            r#""message_type": "outgoing", "sender": {"id": 5, "type": "user"}"#,
+            ActorType::Agent,
+            Direction::Out,
+        ),
+        (
+            r#""message_type": 1, "sender": {"id": 5, "type": "agent_bot"}"#,
+            ActorType::Bot,
+            Direction::Out,
+        ),
+        (
+            r#""message_type": 1, "sender_type": "Captain::Assistant", "sender_id": 4"#,
+            ActorType::Ai,
+            Direction::Out,
+        ),
+        (r#""message_type": 1"#, ActorType::Automation, Direction::Out),
+        (r#""message_type": 3"#, ActorType::Automation, Direction::Out),
+    ];
+    for (fields, actor, direction) in cases {
+        let events = events(Chatwoot, message(fields).as_bytes());
+        let message = one(&events, "message");
+        assert_eq!((message.actor.kind, message.direction), (actor, direction), "{fields}");
+    }
+}
+
+#[test]
+fn private_messages_are_notes_and_activity_is_internal() {
+    let note = events(
+        Chatwoot,
+        message(r#""message_type": 1, "private": true, "sender": {"id": 5, "type": "user"}"#)
+            .as_bytes(),
+    );
+    assert_eq!(one(&note, "note").visibility, Visibility::Internal);
+    let activity = events(Chatwoot, message(r#""message_type": "activity""#).as_bytes());
+    assert_eq!(one(&activity, "custom.activity").visibility, Visibility::Internal);
+}
+
+#[test]
+fn a_signed_contact_is_proved_and_a_typed_one_is_not() {
+    let signed = events(Chatwoot, message(r#""message_type": 0"#).as_bytes());
+    let typed = message(r#""message_type": 0"#)
+        .replace("\"hmac_verified\": true", "\"hmac_verified\": false");
+    let typed = events(Chatwoot, typed.as_bytes());
+    let email = |events: &[cx_core::event::Event]| {
+        let claims = &events[0].who;
+        claims
+            .iter()
+            .find(|claim| claim.identifier().namespace().name() == "email")
+            .unwrap()
+            .assurance
+    };
+    assert_eq!(email(&signed), Assurance::Authenticated);
+    assert_eq!(email(&typed), Assurance::SelfStated);
+    assert!(persons(&signed[0]).contains(&"cookie:chatwoot:acme/inbox/3:w-1".to_owned()));
+}
+
+#[test]
+fn an_updated_message_gives_receipts_answers_ratings_and_removals() {
+    let updated = |fields: &str| {
+        let text = message(fields).replace("message_created", "message_updated");
+        events(Chatwoot, text.as_bytes())
+    };
+    assert_eq!(of(&updated(r#""message_type": 1, "status": "read""#), "message.read").len(), 1);
+    assert_eq!(of(&updated(r#""message_type": 1, "status": "failed""#), "message.failed").len(), 1);
+    let deleted = updated(r#""message_type": 0, "content_attributes": {"deleted": true}"#);
+    assert_eq!(data(one(&deleted, "message.deleted"))["target"], "chatwoot:acme/message/5");
+    let form = updated(
+        r#""message_type": 1, "content_type": "form", "content_attributes": {"submitted_values": [{"name": "order", "value": "1001"}]}"#,
+    );
+    let answer = of(&form, "message").into_iter().find(|it| it.direction == Direction::In).unwrap();
+    assert_eq!(answer.body.as_ref().unwrap().text, "order: 1001");
+    let rated = updated(
+        r#""message_type": 3, "content_type": "input_csat", "content_attributes": {"submitted_values": {"csat_survey_response": {"rating": 4, "feedback_message": "fine"}}}"#,
+    );
+    assert_eq!(data(one(&rated, "feedback.answered"))["score"], 4);
+    assert_eq!(
+        data(one(&rated, "feedback.answered"))["feedback"],
+        data(one(&rated, "feedback.asked"))["feedback"]
+    );
+}
+
+#[test]
+fn typing_is_dropped_and_what_nobody_knows_is_a_problem() {
+    let typing = br#"{"event": "conversation_typing_on", "conversation": {"id": 1}}"#;
+    assert_eq!(events(Chatwoot, typing), []);
+    let strange = br#"{"event": "moon_landed"}"#;
+    assert_eq!(problems(Chatwoot, strange)[0].pointer.as_deref(), Some("/event"));
+}

@@ -1,0 +1,77 @@
+//! SendGrid: every trap of the samples.
+
+use cx_adapters::Format::Sendgrid;
+use cx_core::event::Event;
+use cx_core::outbound::OutboundFold;
+
+use crate::payloads::{both, data, events, golden, of, one, own};
+
+#[test]
+fn every_payload_becomes_these_events() {
+    insta::assert_snapshot!(golden(Sendgrid, "sendgrid"));
+}
+
+#[test]
+fn events_of_one_second_stand_in_their_natural_order() {
+    for payload in
+        both("sendgrid/event_webhook_all_types.json", "sendgrid/event_webhook_all_types.json")
+    {
+        let mut events = events(Sendgrid, &payload);
+        events.sort_by(Event::timeline_cmp);
+        let names: Vec<String> =
+            events.iter().map(|event| event.kind.name().into_owned()).take(6).collect();
+        assert_eq!(
+            names,
+            [
+                "mail.queued",
+                "mail.deferred",
+                "mail.delivered",
+                "mail.opened",
+                "mail.clicked",
+                "mail.bounced"
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_mail_may_be_delivered_and_bounce_and_is_one_mail() {
+    for payload in
+        both("sendgrid/event_webhook_all_types.json", "sendgrid/event_webhook_all_types.json")
+    {
+        let mut events = events(Sendgrid, &payload);
+        events.sort_by(Event::timeline_cmp);
+        let mut fold = OutboundFold::default();
+        for event in &events {
+            fold.push(event);
+        }
+        let mails = fold.finish();
+        let mail = mails.iter().find(|mail| mail.id.contains('@')).unwrap();
+        assert!(mail.delivered_at.is_some() && mail.bounced.is_some() && mail.complained);
+    }
+}
+
+#[test]
+fn a_program_opens_only_where_sendgrid_says_so() {
+    let events = events(Sendgrid, &own("sendgrid/event_webhook_all_types.json"));
+    let opened = of(&events, "mail.opened");
+    assert_eq!(data(opened[0])["machine"], "yes");
+    assert_eq!(data(opened[1]).get("machine"), None, "unknown is not written");
+    // Without a Message-ID, SendGrid's own id up to the part that its servers add.
+    assert_eq!(data(opened[1])["mail_id"], "abc.def");
+}
+
+#[test]
+fn leaving_a_group_withdraws_consent_to_that_group() {
+    for payload in
+        both("sendgrid/event_webhook_all_types.json", "sendgrid/event_webhook_all_types.json")
+    {
+        let events = events(Sendgrid, &payload);
+        let consents = of(&events, "consent.changed");
+        let states: Vec<_> =
+            consents.iter().map(|it| data(it)["state"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(states, ["denied", "denied", "granted"]);
+        assert!(data(consents[0]).get("list").is_none() && data(consents[1])["list"].is_string());
+        assert_eq!(data(one(&events, "mail.dropped"))["reason"], "Bounced Address");
+    }
+}

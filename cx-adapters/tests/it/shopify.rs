@@ -1,0 +1,107 @@
+//! Shopify: every trap of the samples.
+
+use cx_adapters::Format::Shopify;
+use cx_core::commerce::CommerceFold;
+use cx_core::event::Event;
+use cx_core::identifier::Assurance;
+
+use crate::payloads::{both, data, events, golden, of, one, own, persons};
+
+#[test]
+fn every_payload_becomes_these_events() {
+    insta::assert_snapshot!(golden(Shopify, "shopify"));
+}
+
+#[test]
+fn a_cart_names_nobody_and_is_a_bridge() {
+    for payload in both("shopify/carts.json", "shopify/carts.json") {
+        let events = events(Shopify, &payload);
+        assert_eq!(of(&events, "cart.updated").len(), 2);
+        for cart in &events {
+            assert_eq!(persons(cart), Vec::<String>::new());
+            assert_eq!(cart.bridges().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn an_order_keeps_money_as_text_and_its_offset_and_a_failed_delivery() {
+    for payload in both("shopify/order.json", "shopify/order.json") {
+        let events = events(Shopify, &payload);
+        let order = one(&events, "order.placed");
+        assert!(data(order)["total"].is_string());
+        assert_eq!(order.utc_offset.unwrap().to_string(), "-05:00");
+        assert_eq!(data(one(&events, "order.fulfilled"))["fulfilment"], "failure");
+        let claims: Vec<(&str, Assurance)> = order
+            .who
+            .iter()
+            .map(|claim| (claim.identifier().namespace().name(), claim.assurance))
+            .collect();
+        assert_eq!(claims[0], ("shop", Assurance::ChannelProved), "the shop's own customer first");
+        assert_eq!(claims[1], ("email", Assurance::ChannelProved), "which the shop has verified");
+    }
+}
+
+#[test]
+fn what_disagrees_with_the_customer_is_only_stated_and_another_receiver_is_not_the_buyer() {
+    let events = events(Shopify, &own("shopify/order.json"));
+    let order = one(&events, "order.placed");
+    let stated: Vec<String> = order
+        .who
+        .iter()
+        .filter(|claim| claim.assurance == Assurance::SelfStated)
+        .map(|claim| claim.identifier().to_string())
+        .collect();
+    assert_eq!(stated, ["email:office@mulder.example", "phone:+31302314567"]);
+    assert_eq!(order.name.as_deref(), Some("Daan Mulder"));
+}
+
+#[test]
+fn a_checkout_with_an_order_is_no_open_cart_though_the_order_is_dated_earlier() {
+    let pairs = [
+        both("shopify/order.json", "shopify/order.json"),
+        both("shopify/checkouts_abandoned.json", "shopify/checkouts_abandoned.json"),
+    ];
+    let [orders, checkouts] = pairs;
+    for (order, checkout) in orders.iter().zip(&checkouts) {
+        let mut all: Vec<Event> = events(Shopify, order);
+        all.extend(events(Shopify, checkout));
+        all.sort_by(Event::timeline_cmp);
+        let mut fold = CommerceFold::default();
+        for event in &all {
+            fold.push(event);
+        }
+        let commerce = fold.finish();
+        assert_eq!(commerce.cart, None);
+        assert_eq!(commerce.checkout, None);
+        assert_eq!(commerce.orders.len(), 1);
+    }
+}
+
+#[test]
+fn a_refund_names_only_its_order_and_adds_up_what_succeeded() {
+    for payload in both("shopify/refund.json", "shopify/refund.json") {
+        let events = events(Shopify, &payload);
+        let refund = one(&events, "order.refunded");
+        assert_eq!(persons(refund), Vec::<String>::new());
+        assert_eq!(refund.bridges()[0].namespace().name(), "order");
+        assert!(["75.00", "209.00"].contains(&data(refund)["amount"].as_str().unwrap()));
+    }
+}
+
+#[test]
+fn a_customer_is_a_profile_and_what_they_agreed_to() {
+    let events = events(Shopify, &own("shopify/customer.json"));
+    assert_eq!(data(one(&events, "profile.updated"))["name"], "Daan Mulder");
+    let consents: Vec<_> = of(&events, "consent.changed")
+        .into_iter()
+        .map(|it| (data(it)["on"].clone(), data(it)["state"].clone()))
+        .collect();
+    assert_eq!(consents, [("email".into(), "granted".into()), ("sms".into(), "denied".into())]);
+}
+
+#[test]
+fn a_price_written_as_a_number_is_read_digit_by_digit() {
+    let cart = br#"{"token": "t", "updated_at": "2026-01-02T14:39:37Z", "line_items": [{"title": "a", "quantity": 1, "price": 0.1, "line_price": 0.1}, {"title": "b", "quantity": 1, "price": 0.2, "line_price": 0.2}]}"#;
+    assert_eq!(data(&events(Shopify, cart)[0])["total"], "0.3");
+}

@@ -1,0 +1,113 @@
+//! Twilio: every trap of the samples.
+
+use cx_adapters::Format::Twilio;
+use cx_core::actor::ActorType;
+use cx_core::event::Direction;
+
+use crate::payloads::{both, data, events, golden, of, one, own, persons};
+
+#[test]
+fn every_payload_becomes_these_events() {
+    insta::assert_snapshot!(golden(Twilio, "twilio"));
+}
+
+#[test]
+fn callbacks_that_overtake_each_other_are_revisions_of_one_call() {
+    for payload in
+        both("twilio/voice_status_callbacks.json", "twilio/authored_voice_status_callbacks.json")
+    {
+        let events = events(Twilio, &payload);
+        let first = &events[0];
+        let told: Vec<_> = events.iter().filter(|event| event.key == first.key).collect();
+        assert_eq!(told.len(), 4);
+        let last = told
+            .iter()
+            .max_by_key(|event| event.rev.as_ref().unwrap().parse::<u32>().unwrap())
+            .unwrap();
+        assert_eq!(data(last)["outcome"], "answered");
+        let repeated: Vec<_> = told.iter().filter(|event| event.rev == last.rev).collect();
+        assert_eq!(repeated.len(), 2);
+        assert_eq!(repeated[0].content_hash(), repeated[1].content_hash(), "a duplicate");
+    }
+}
+
+#[test]
+fn a_withheld_number_is_nobodys() {
+    for payload in
+        both("twilio/voice_status_callbacks.json", "twilio/authored_voice_status_callbacks.json")
+    {
+        let events = events(Twilio, &payload);
+        let missed = events.iter().find(|event| data(event)["outcome"] == "missed").unwrap();
+        assert_eq!(missed.who, []);
+    }
+    let events = events(Twilio, &own("twilio/voice_status_callbacks.json"));
+    assert!(
+        events
+            .iter()
+            .filter(|event| data(event)["outcome"] == "busy")
+            .all(|event| event.who.is_empty())
+    );
+}
+
+#[test]
+fn a_call_has_its_duration_as_text_and_its_times_as_mails_write_them() {
+    for payload in both("twilio/call_inbound_completed.json", "twilio/call_inbound_completed.json")
+    {
+        let events = events(Twilio, &payload);
+        let call = one(&events, "call");
+        assert!(data(call)["duration_s"].as_u64().unwrap() > 0);
+        assert_eq!(data(call)["started_at"], call.occurred_at.to_string());
+        assert_eq!((call.direction, call.actor.kind), (Direction::In, ActorType::Customer));
+        assert!(persons(call)[0].starts_with("phone:+"));
+    }
+}
+
+#[test]
+fn the_call_itself_comes_after_its_callbacks() {
+    let call = events(Twilio, &own("twilio/call_inbound_completed.json"));
+    // Instants are later revisions than numbers: see the store's order of revisions.
+    assert!(call[0].rev.as_ref().unwrap().parse::<cx_core::time::Timestamp>().is_ok());
+}
+
+#[test]
+fn messages_carry_media_receipts_and_errors() {
+    for payload in both("twilio/messages_page.json", "twilio/messages_page.json") {
+        let events = events(Twilio, &payload);
+        let with_media =
+            of(&events, "message").into_iter().find(|it| !it.attachments.is_empty()).unwrap();
+        assert_eq!(with_media.direction, Direction::In);
+        assert!(with_media.attachments.len() >= 2);
+        let failed = one(&events, "message.failed");
+        assert!(data(failed)["code"].as_str().unwrap().starts_with("3000"));
+        let out =
+            of(&events, "message").into_iter().find(|it| it.direction == Direction::Out).unwrap();
+        assert_eq!(out.actor.kind, ActorType::Integration, "no person's answer");
+    }
+}
+
+#[test]
+fn a_whatsapp_address_names_the_number_too() {
+    let events = events(Twilio, &own("twilio/messages_page.json"));
+    let message =
+        of(&events, "message").into_iter().find(|it| it.channel.name() == "whatsapp").unwrap();
+    assert_eq!(persons(message), ["wa_id:31687654321", "phone:+31687654321"]);
+}
+
+#[test]
+fn both_ways_of_a_talk_by_message_are_one_conversation() {
+    let page = r#"{"messages": [
+        {"sid": "SM1", "direction": "inbound", "from": "+31687654321", "to": "+31208080808", "body": "a", "date_sent": "Tue, 03 Feb 2026 08:00:00 +0000", "status": "received"},
+        {"sid": "SM2", "direction": "outbound-reply", "from": "+31208080808", "to": "+31687654321", "body": "b", "date_sent": "Tue, 03 Feb 2026 08:01:00 +0000", "status": "queued"}]}"#;
+    let events = events(Twilio, page.as_bytes());
+    assert_eq!(events[0].conversation, events[1].conversation);
+    assert_eq!(events[1].actor.kind, ActorType::Automation);
+}
+
+#[test]
+fn the_leg_of_a_call_is_no_second_contact() {
+    let leg = r#"{"sid": "CA2", "parent_call_sid": "CA1", "direction": "outbound-dial", "from": "+31687654321", "to": "client:agent", "start_time": "Mon, 02 Feb 2026 14:00:01 +0000", "status": "completed"}"#;
+    let events = events(Twilio, leg.as_bytes());
+    let leg = one(&events, "custom.twilio.call_leg");
+    assert_eq!(leg.conversation.as_ref().unwrap().key.as_str(), "twilio:acme/call/CA1");
+    assert!(!leg.is_from_customer() && leg.who.is_empty());
+}

@@ -1,0 +1,232 @@
+//! Zendesk: every trap of the samples.
+
+use cx_adapters::Format::Zendesk;
+use cx_core::actor::ActorType;
+use cx_core::event::{Direction, Visibility};
+use cx_core::identifier::Assurance;
+
+use crate::payloads::{both, data, events, golden, of, one, own, persons, problems, records};
+
+#[test]
+fn every_payload_becomes_these_events() {
+    insta::assert_snapshot!(golden(Zendesk, "zendesk"));
+}
+
+#[test]
+fn a_ticket_by_mail_names_its_sender_by_the_channel() {
+    for payload in both("zendesk/ticket.json", "zendesk/ticket.json") {
+        let events = events(Zendesk, &payload);
+        let opened = one(&events, "conversation.opened");
+        assert_eq!(opened.channel.name(), "email");
+        let mail = opened.who.iter().find(|claim| claim.identifier().namespace().name() == "email");
+        assert_eq!(mail.unwrap().assurance, Assurance::ChannelProved);
+        let status = one(&events, "conversation.status");
+        assert_eq!(data(status)["to"], "resolved");
+    }
+}
+
+#[test]
+fn the_role_decides_where_requester_and_assignee_are_one() {
+    // The same person asked, typed and has it: only the role of the user tells the direction.
+    let ticket = r#"{"ticket": {"id": 1, "created_at": "2026-01-01T10:00:00Z", "status": "open",
+        "requester_id": 5, "submitter_id": 5, "assignee_id": 5}}
+        {"ticket_id": 1, "comments": [{"id": 9, "author_id": 5, "body": "x", "public": true,
+         "created_at": "2026-01-01T10:00:00Z"}]}"#;
+    let role = |role: &str| {
+        let users = format!(
+            r#"{ticket} {{"users": [{{"id": 5, "role": "{role}", "updated_at": "2026-01-01T09:00:00Z"}}]}}"#
+        );
+        let events = events(Zendesk, users.as_bytes());
+        let message = one(&events, "message");
+        (message.direction, message.actor.kind)
+    };
+    assert_eq!(role("agent"), (Direction::Out, ActorType::Agent));
+    assert_eq!(role("end-user"), (Direction::In, ActorType::Customer));
+    // Without it whoever asked is the customer, and the event says that this is a guess.
+    let events = events(Zendesk, ticket.as_bytes());
+    let message = one(&events, "message");
+    assert_eq!(message.direction, Direction::In);
+    assert_eq!(message.extra["role_guessed"], true);
+}
+
+#[test]
+fn two_comments_with_one_text_are_two() {
+    for payload in both("zendesk/ticket_comments.json", "zendesk/ticket_comments.json") {
+        let events = events(Zendesk, &payload);
+        let messages = of(&events, "message");
+        assert_eq!(messages.len(), 2);
+        assert_ne!(messages[0].key, messages[1].key);
+        assert_eq!(messages[0].body, messages[1].body);
+    }
+}
+
+#[test]
+fn a_private_comment_is_a_note_and_a_rule_changes_the_state() {
+    for payload in both("zendesk/ticket_audits.json", "zendesk/ticket_audits.json") {
+        let events = events(Zendesk, &payload);
+        let note = one(&events, "note");
+        assert_eq!((note.visibility, note.direction), (Visibility::Internal, Direction::None));
+        let status = one(&events, "conversation.status");
+        assert_eq!(
+            (data(status)["from"].as_str(), data(status)["to"].as_str()),
+            (Some("new"), Some("open"))
+        );
+    }
+}
+
+#[test]
+fn changes_become_events_of_their_own() {
+    let events = events(Zendesk, &own("zendesk/ticket_audits.json"));
+    assert_eq!(data(one(&events, "conversation.tagged"))["tags"], serde_json::json!(["c"]));
+    assert_eq!(data(one(&events, "conversation.untagged"))["tags"], serde_json::json!(["a"]));
+    assert_eq!(data(one(&events, "conversation.field"))["name"], "360001");
+    assert_eq!(data(one(&events, "message.redacted"))["target"], "zendesk:acme/comment/40002");
+    assert_eq!(one(&events, "custom.zendesk.push").visibility, Visibility::Internal);
+}
+
+#[test]
+fn creation_values_are_texts_or_null_and_notifications_are_no_answers() {
+    for payload in
+        both("zendesk/ticket_created_with_audit.json", "zendesk/ticket_created_with_audit.json")
+    {
+        let events = events(Zendesk, &payload);
+        let message = one(&events, "message");
+        assert!(message.body.as_ref().unwrap().text.starts_with('('), "not cut to ASCII");
+        let queued = of(&events, "mail.queued");
+        assert!(!queued.is_empty());
+        for mail in queued {
+            assert_eq!(mail.actor.kind, ActorType::Automation);
+            assert_eq!(mail.visibility, Visibility::Internal);
+            assert!(!mail.is_agent_answer());
+        }
+        assert!(of(&events, "conversation.status").is_empty(), "it is new, as every ticket is");
+    }
+}
+
+#[test]
+fn a_notification_of_agents_makes_no_customers_of_them() {
+    let events = events(Zendesk, &own("zendesk/ticket_created_with_audit.json"));
+    let mut who: Vec<String> = of(&events, "mail.queued").into_iter().flat_map(persons).collect();
+    who.dedup();
+    assert_eq!(who, ["helpdesk:zendesk:acme:802"]);
+}
+
+#[test]
+fn a_user_without_a_phone_and_not_verified() {
+    for payload in both("zendesk/user.json", "zendesk/user.json") {
+        let events = events(Zendesk, &payload);
+        let profile = one(&events, "profile.updated");
+        let assurances: Vec<(&str, Assurance)> = profile
+            .who
+            .iter()
+            .map(|claim| (claim.identifier().namespace().name(), claim.assurance))
+            .collect();
+        let expected = [("helpdesk", Assurance::ChannelProved), ("email", Assurance::SelfStated)];
+        assert_eq!(assurances, expected);
+    }
+}
+
+#[test]
+fn identities_are_verified_or_not_and_one_is_undeliverable() {
+    for payload in both("zendesk/user_identities.json", "zendesk/authored_user_identities.json") {
+        let events = events(Zendesk, &payload);
+        let linked = of(&events, "identity.linked");
+        assert_eq!(linked.len(), 4);
+        let assurance = |position: usize| linked[position].who[1].assurance;
+        assert_eq!(assurance(0), Assurance::ChannelProved);
+        assert_eq!(assurance(1), Assurance::SelfStated);
+        assert_eq!(data(linked[1])["undeliverable"], true);
+        assert_eq!(linked[3].who[1].identifier().scope(), "x");
+    }
+}
+
+#[test]
+fn offered_is_no_answer_and_the_latest_answer_is_of_the_same_question() {
+    for payload in
+        both("zendesk/satisfaction_ratings.json", "zendesk/authored_satisfaction_ratings.json")
+    {
+        let events = events(Zendesk, &payload);
+        assert_eq!(of(&events, "feedback.asked").len(), 1);
+        let answers = of(&events, "feedback.answered");
+        let scores: Vec<i64> =
+            answers.iter().map(|it| data(it)["score"].as_i64().unwrap()).collect();
+        assert_eq!(scores, [0, 1], "the first answer stays in the history");
+        assert_eq!(data(answers[0])["feedback"], data(answers[1])["feedback"]);
+        let mut fold = cx_core::feedback::FeedbackFold::default();
+        for event in &events {
+            fold.push(event);
+        }
+        let feedback = fold.finish();
+        assert_eq!(feedback.ratings.len(), 1);
+        assert_eq!(feedback.ratings[0].score, Some(1));
+        assert!(feedback.open_loops.is_empty());
+    }
+}
+
+#[test]
+fn webhooks_write_ids_as_text_and_words_in_capitals() {
+    for payload in both(
+        "zendesk/webhook_ticket_comment_added.json",
+        "zendesk/webhook_ticket_comment_added.json",
+    ) {
+        let events = events(Zendesk, &payload);
+        let message = one(&events, "message");
+        assert_eq!((message.direction, message.actor.kind), (Direction::Out, ActorType::Agent));
+        assert!(message.key.as_str().contains("/comment/"), "the key of the comment itself");
+        assert_eq!(
+            message.occurred_at.as_micros() % 1_000_000 % 10,
+            message.occurred_at.as_micros() % 10
+        );
+        assert_eq!(data(one(&events, "conversation.opened"))["priority"], "high");
+    }
+}
+
+#[test]
+fn one_change_of_state_is_one_event_whoever_tells_it() {
+    let webhook = own("zendesk/webhook_ticket_status_changed.json");
+    let told = events(Zendesk, &webhook);
+    let audit = r#"{"audits": [{"id": 1, "ticket_id": 313, "author_id": 900, "created_at": "2026-01-20T16:00:00Z",
+        "events": [{"id": 77, "type": "Change", "field_name": "status", "previous_value": "open", "value": "solved"}]}]}"#;
+    let audited = events(Zendesk, audit.as_bytes());
+    let (a, b) = (one(&told, "conversation.status"), one(&audited, "conversation.status"));
+    assert_eq!((&a.key, &a.rev, a.content_hash()), (&b.key, &b.rev, b.content_hash()));
+}
+
+#[test]
+fn a_comment_has_one_key_and_the_fullest_telling_wins() {
+    let of_list = r#"{"ticket_id": 5, "comments": [{"id": 9, "author_id": 1, "plain_body": "Hi", "public": true, "created_at": "2026-01-01T10:00:00Z"}]}"#;
+    let of_audit = r#"{"audit": {"id": 3, "ticket_id": 5, "author_id": 1, "created_at": "2026-01-01T10:00:00Z", "events": [{"id": 9, "type": "Comment", "body": "Hi", "public": true}]}}"#;
+    let (list, audit) = (events(Zendesk, of_list.as_bytes()), events(Zendesk, of_audit.as_bytes()));
+    assert_eq!(list[0].key, audit[0].key);
+    assert!(list[0].rev > audit[0].rev);
+}
+
+#[test]
+fn a_broken_record_names_its_place_and_the_others_come() {
+    let page = r#"{"tickets": [
+        {"id": 1, "requester_id": 5, "created_at": "yesterday", "status": "open"},
+        {"id": 2, "requester_id": 5, "created_at": "2026-01-01T10:00:00Z", "status": "new"},
+        7]}
+{"weather": "fine"}"#;
+    let problems: Vec<String> =
+        problems(Zendesk, page.as_bytes()).iter().map(ToString::to_string).collect();
+    assert_eq!(problems.len(), 3);
+    assert!(problems[0].starts_with("1: /tickets/0/created_at: \"yesterday\": "), "{problems:?}");
+    assert!(problems[1].starts_with("1: /tickets/2: 7: not an object"), "{problems:?}");
+    assert!(problems[2].starts_with("5: not a Zendesk "), "{problems:?}");
+    assert_eq!(records(Zendesk, page.as_bytes()).iter().filter(|record| record.is_ok()).count(), 1);
+}
+
+#[test]
+fn follow_ups_and_merges_link_conversations() {
+    let tickets = r#"{"tickets": [
+        {"id": 8, "requester_id": 5, "created_at": "2026-01-02T10:00:00Z", "status": "open", "via": {"channel": "web", "source": {"from": {"ticket_id": 7}, "rel": "follow_up"}}},
+        {"id": 9, "requester_id": 5, "created_at": "2026-01-02T10:00:00Z", "status": "closed", "tags": ["closed_by_merge"]}]}
+        {"audits": [{"id": 1, "ticket_id": 8, "author_id": 900, "created_at": "2026-01-03T10:00:00Z", "via": {"channel": "web", "source": {"from": {"ticket_id": 9}, "rel": "merge"}}, "events": []}]}"#;
+    let events = events(Zendesk, tickets.as_bytes());
+    assert_eq!(data(one(&events, "conversation.linked"))["target"], "zendesk:acme/ticket/7");
+    let merged = of(&events, "conversation.merged");
+    assert_eq!(merged[0].key, merged[1].key);
+    assert_eq!(data(merged[1])["into"], "zendesk:acme/ticket/8");
+    assert!(merged[1].rev > merged[0].rev);
+}

@@ -1,0 +1,112 @@
+//! cx's own format, line by line.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a binary of tests: a panic is a failing test"
+)]
+
+use cx_adapters::{LINE_LIMIT, Options, jsonl};
+use cx_core::event::{Event, Kind, Source};
+use cx_core::ids::EventKey;
+use cx_core::time::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+fn shown(bytes: &[u8]) -> Vec<Value> {
+    jsonl::events(bytes, &Options::default())
+        .map(|record| match record {
+            Ok(event) => Value::Object(event.to_json()),
+            Err(error) => Value::String(error.to_string()),
+        })
+        .collect()
+}
+
+fn errors(bytes: &[u8]) -> Vec<String> {
+    jsonl::events(bytes, &Options::default())
+        .filter_map(Result::err)
+        .map(|error| error.to_string())
+        .collect()
+}
+
+#[test]
+fn the_lines_we_ship_give_these_events() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/payloads/jsonl/events.jsonl");
+    insta::assert_json_snapshot!("events.jsonl", shown(&std::fs::read(path).unwrap()));
+}
+
+#[test]
+fn an_error_names_the_line_the_field_and_the_value() {
+    let start = r#""key":"k","source":{"system":"crm"},"kind":"call""#;
+    let lines = format!(
+        "{{{start},\"occurred_at\":\"soon\"}}\n\n{{{start},\"occurred_at\":\"2026-03-04T10:02:00Z\",\"who\":[{{\"ns\":\"email\",\"value\":\"null\"}}]}}\n{{{start}}}\n{{\n7\n"
+    );
+    assert_eq!(
+        errors(lines.as_bytes()),
+        [
+            "1: /occurred_at: \"soon\": \"soon\" is not a date and time like 2026-03-02T09:00:00+01:00",
+            "3: /who/0: {\"ns\":\"email\",\"value\":\"null\"}: a placeholder or a withheld value",
+            "4: /occurred_at: missing",
+            "5: {: not JSON: EOF while parsing an object at column 1",
+            "6: 7: not a JSON object",
+        ]
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_reported_with_their_line() {
+    assert_eq!(
+        errors(b"\n{\"key\": \"\xff\"}"),
+        ["2: {\"key\": \"\u{fffd}\"}: not UTF-8 at byte 10"]
+    );
+}
+
+#[test]
+fn a_line_above_the_limit_is_reported_and_the_next_is_read() {
+    let mut lines = vec![b' '; LINE_LIMIT + 1];
+    lines.extend(b"\n7\n");
+    assert_eq!(
+        errors(&lines),
+        ["1: a line of 16777218 bytes; at most 16777216 are read", "2: 7: not a JSON object"]
+    );
+}
+
+#[test]
+fn of_a_field_that_stands_twice_the_last_counts() {
+    let line = br#"{"key":"a","key":"b","source":{"system":"crm"},"kind":"call","occurred_at":"2026-03-04T10:02:00Z"}"#;
+    assert_eq!(shown(line)[0]["key"], "b");
+}
+
+#[test]
+fn json_nested_without_end_is_reported() {
+    assert_eq!(errors("[".repeat(100_000).as_bytes()).len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_back(
+        texts in proptest::collection::vec(("\\PC{1,20}", "\\PC{0,20}", 0_i64..4_000_000_000_000_000), 0..6),
+    ) {
+        let events: Vec<Event> = texts
+            .into_iter()
+            .map(|(key, text, micros)| {
+                let kind = Kind::from_json("message", Map::new()).unwrap();
+                let at = Timestamp::from_micros(micros).unwrap();
+                let mut event = Event::new(EventKey::new(key).unwrap(), Source::default(), kind, at);
+                event.extra.insert("text".to_owned(), Value::String(text));
+                event
+            })
+            .collect();
+        let lines: Vec<String> =
+            events.iter().map(|event| serde_json::to_string(event).unwrap()).collect();
+        let read: Vec<Event> = jsonl::events(lines.join("\r\n").as_bytes(), &Options::default())
+            .map(Result::unwrap)
+            .collect();
+        prop_assert_eq!(read, events);
+    }
+
+    #[test]
+    fn no_bytes_break_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        drop(shown(&bytes));
+    }
+}

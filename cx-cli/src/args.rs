@@ -1,0 +1,393 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use cx_adapters::Format;
+use cx_core::channel::Channel;
+use cx_core::context::Audience;
+use cx_core::identifier::Who;
+use cx_core::ids::AssertionId;
+use cx_core::time::Timestamp;
+
+use crate::error::CliError;
+
+/// Knows a customer across every channel.
+#[derive(Debug, Parser)]
+#[command(name = "cx", version, about, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The instant that stands in for the clock, such as 2026-03-04T10:05:00+01:00, so that a run
+    /// can be repeated to the byte.
+    #[arg(long, global = true, value_name = "T", value_parser = instant)]
+    pub(crate) now: Option<Timestamp>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+impl Args {
+    /// The instant that was given, else the clock's.
+    pub(crate) fn now(&self) -> Result<Timestamp, CliError> {
+        match self.now {
+            Some(now) => Ok(now),
+            None => Timestamp::from_micros(chrono::Utc::now().timestamp_micros())
+                .map_err(|error| CliError::Clock(error.to_string())),
+        }
+    }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|error: cx_core::time::TimeError| error.to_string())
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Takes the records of other systems into a file.
+    Import(Import),
+    /// Tells everything that is known of a customer.
+    Context(Context),
+    /// Lists what happened with a customer, the latest first.
+    Timeline(Timeline),
+    /// Tells how a customer's journeys went.
+    Journey(Journey),
+    /// Computes measures over all customers.
+    Measure(Measure),
+    /// Tells who holds an identifier.
+    Find(Find),
+    /// Searches what was written.
+    Search(Search),
+    /// Lists who is waiting, over all customers, the longest waiting for us first.
+    Waiting(Waiting),
+    /// Records that two customers are one person.
+    Same(Pair),
+    /// Records that two customers are two persons.
+    Different(Pair),
+    /// Takes back something that was recorded with `same` or `different`.
+    Revoke(Revoke),
+    /// Checks a file, and everything derived in it against its facts.
+    Check(File),
+    /// Writes a consistent copy of a file, also while it is in use.
+    Backup(Backup),
+    /// Shows the main job on a story that comes with cx.
+    Demo(Demo),
+    /// Prints the completions for a shell.
+    Completions(Completions),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Import {
+    /// Files, or folders of files; `-` for the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The system the records come from.
+    #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
+    pub(crate) from: String,
+    /// The file to take them into; made if there is none.
+    #[arg(long, value_name = "FILE.cx")]
+    pub(crate) into: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How the columns of a CSV file are named: `email=E-mail, occurred_at=Date, kind:=message,
+    /// zone:=Europe/Amsterdam`. See docs/import.md.
+    #[arg(long, value_name = "MAP")]
+    pub(crate) columns: Option<String>,
+}
+
+fn format_parser() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name()))
+}
+
+/// What the records do not say of themselves.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Source {
+    /// The account, shop or mailbox the records come from.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub(crate) instance: String,
+    /// The region (such as NL) of telephone numbers without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// A domain or address of the business itself; may be given several times.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) own: Vec<String>,
+    /// A telephone number of the business itself; may be given several times.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) own_number: Vec<String>,
+}
+
+/// Whom a person means.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Whom {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// An address, a telephone number, a customer id, or NAMESPACE:VALUE.
+    pub(crate) who: String,
+    /// The region of a telephone number without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+}
+
+impl Whom {
+    pub(crate) fn who(&self) -> Result<Who, CliError> {
+        who(&self.who, self.region.as_deref())
+    }
+}
+
+pub(crate) fn who(text: &str, region: Option<&str>) -> Result<Who, CliError> {
+    Who::parse(text, region).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// For whom an answer is.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum For {
+    /// People who serve the customer: everything.
+    #[default]
+    Agent,
+    /// People who write campaigns: facts without texts.
+    Marketing,
+    /// The customer: only what was public.
+    Customer,
+    /// A language model: identifiers masked, texts marked as untrusted.
+    Model,
+}
+
+impl From<For> for Audience {
+    fn from(audience: For) -> Self {
+        match audience {
+            For::Agent => Self::Agent,
+            For::Marketing => Self::Marketing,
+            For::Customer => Self::Customer,
+            For::Model => Self::Model,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Context {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// As JSON.
+    #[arg(long, conflicts_with_all = ["markdown", "html"])]
+    pub(crate) json: bool,
+    /// As Markdown.
+    #[arg(long, conflicts_with = "html")]
+    pub(crate) markdown: bool,
+    /// As an HTML fragment.
+    #[arg(long)]
+    pub(crate) html: bool,
+    /// As things stood at this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) as_of: Option<Timestamp>,
+    /// For whom the answer is.
+    #[arg(long = "for", value_enum, default_value_t, value_name = "AUDIENCE")]
+    pub(crate) audience: For,
+    /// At most that many contacts, mails, orders and ratings, each.
+    #[arg(long, default_value_t = 10, value_name = "N")]
+    pub(crate) items: usize,
+    /// At most that many tokens of Markdown, counted as a quarter of the bytes.
+    #[arg(long, requires = "markdown", value_name = "N")]
+    pub(crate) max_tokens: Option<usize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Timeline {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// At most that many events.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+    /// Goes on behind the page that gave this cursor.
+    #[arg(long, value_name = "CURSOR")]
+    pub(crate) after: Option<String>,
+    /// The oldest first.
+    #[arg(long)]
+    pub(crate) oldest_first: bool,
+    /// Only this channel.
+    #[arg(long, value_name = "CHANNEL", value_parser = channel)]
+    pub(crate) channel: Option<Channel>,
+    /// Only this kind, such as `message`.
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Nothing before this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) since: Option<Timestamp>,
+    /// Nothing after this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) until: Option<Timestamp>,
+    /// One JSON event a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "clap asks for a parser that may fail")]
+fn channel(text: &str) -> Result<Channel, String> {
+    Ok(Channel::from_name(text))
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Journey {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// A definition of your own, in TOML or JSON, in place of those that come with cx.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) definition: Option<PathBuf>,
+    /// As things stood at this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) as_of: Option<Timestamp>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MeasureName {
+    /// Net Promoter Score.
+    Nps,
+    /// Customer satisfaction.
+    Csat,
+    /// Customer Effort Score 2.0.
+    Ces,
+    /// From the customer's question to a person's answer.
+    FirstResponse,
+    /// From the beginning to the first resolution.
+    FirstResolution,
+    /// From the beginning to the last resolution.
+    FullResolution,
+}
+
+/// Which of a customer's answers count.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum Answers {
+    /// All of them.
+    #[default]
+    All,
+    /// The latest.
+    Latest,
+    /// The first.
+    First,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Measure {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// What to measure; all there is without one.
+    #[arg(value_enum)]
+    pub(crate) measures: Vec<MeasureName>,
+    /// Which of a customer's answers count.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) answers: Answers,
+    /// As things stood at this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) as_of: Option<Timestamp>,
+    /// One JSON result a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Find {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Search {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// The words, all of which must be there; a `*` behind a word stands for any ending.
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// Only what this customer is about.
+    #[arg(long, value_name = "WHO")]
+    pub(crate) who: Option<String>,
+    /// For whom the answer is: internal notes are found for agents alone.
+    #[arg(long = "for", value_enum, default_value_t, value_name = "AUDIENCE")]
+    pub(crate) audience: For,
+    /// At most that many hits.
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Waiting {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// As things stood at this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) as_of: Option<Timestamp>,
+    /// At most that many matters.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Pair {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// One customer: an address, a number, a customer id.
+    pub(crate) a: String,
+    /// The other customer.
+    pub(crate) b: String,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Who says so.
+    #[arg(long, default_value = "cx command", value_name = "NAME")]
+    pub(crate) by: String,
+    /// The region of telephone numbers without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Revoke {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// What to take back: the `ast_…` that recording it printed, and the context shows.
+    pub(crate) assertion: AssertionId,
+    /// Why.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Who says so.
+    #[arg(long, default_value = "cx command", value_name = "NAME")]
+    pub(crate) by: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct File {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Backup {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// Where the copy goes; nothing may be there.
+    #[arg(value_name = "COPY.cx")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// The file to take the story into.
+    #[arg(long, default_value = "cx-demo.cx", value_name = "FILE.cx")]
+    pub(crate) into: PathBuf,
+    /// Writes the payloads of the story into this folder, and does nothing else.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) write_payloads: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
+}

@@ -1,0 +1,11 @@
+//! The commands, each in a file of its own.
+
+pub(crate) mod import;
+pub(crate) mod context;
+pub(crate) mod timeline;
+pub(crate) mod journey;
+pub(crate) mod measure;
+pub(crate) mod find;
+pub(crate) mod assertion;
+pub(crate) mod file;
+pub(crate) mod demo;

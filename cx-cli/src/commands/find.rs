@@ -1,0 +1,96 @@
+//! `cx find`, `cx search`, `cx waiting`: who holds it, where it is written, who waits.
+
+use std::process::ExitCode;
+
+use cx_core::context::Confidence;
+use cx_core::conversation::WaitingOn;
+use cx_store::{SearchQuery, Store};
+
+use super::timeline;
+use crate::args::{self, Args, Find, Search, Waiting};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn find(_args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.whom.file)?;
+    let found = store.find(&asked.whom.who()?)?;
+    let sure = match found.confidence {
+        Confidence::Certain => "One customer holds it.",
+        Confidence::Probable => "One customer holds it, and others may.",
+        Confidence::Ambiguous => "Several customers share it; none is chosen.",
+        Confidence::None => "Nobody is known by it.",
+    };
+    output::line(sure)?;
+    for customer in &found.customers {
+        let name = customer.name.as_deref().unwrap_or("without a name");
+        let events = output::counted(customer.n_events, "event");
+        output::line(&format!("{}  {}  {events}", customer.id, output::tame(name, 60)))?;
+    }
+    if found.is_hub {
+        output::line("It is used so widely that it links nobody.")?;
+    }
+    if found.unattributed > 0 {
+        let events = output::counted(found.unattributed, "event");
+        output::line(&format!("{events} with it cannot be put to anybody."))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn search(_args: &Args, asked: &Search) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    let query =
+        SearchQuery::new(asked.words.join(" ")).audience(asked.audience.into()).limit(asked.limit);
+    let hits = match &asked.who {
+        Some(who) => store.search_of(&args::who(who, None)?, &query)?,
+        None => store.search(&query)?,
+    };
+    if hits.is_empty() {
+        output::line("Nothing with all these words.")?;
+    }
+    for hit in hits {
+        let customer = hit.customer.map_or_else(|| "nobody known".to_owned(), |id| id.to_string());
+        output::line(&format!("{}  {customer}", timeline::describe(&hit.found)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    let as_of = match asked.as_of {
+        Some(as_of) => as_of,
+        None => args.now()?,
+    };
+    let matters = store.who_is_waiting(as_of)?;
+    if matters.is_empty() {
+        output::line("Nobody is waiting.")?;
+    }
+    for matter in matters.iter().take(asked.limit) {
+        let conversation = &matter.conversation;
+        let (on, since) = match conversation.waiting_on {
+            Some(WaitingOn::Us) => ("for us", conversation.waiting_since),
+            Some(WaitingOn::Customer) => ("for the customer", conversation.waiting_since),
+            Some(WaitingOn::Third) => ("for somebody else", conversation.waiting_since),
+            None => ("on the phone", None),
+        };
+        let since = since.unwrap_or(conversation.since);
+        let seconds = as_of.since(since).as_seconds().max(0);
+        let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+        let customer =
+            matter.customer.map_or_else(|| "nobody known".to_owned(), |id| id.to_string());
+        let about = conversation
+            .subject
+            .clone()
+            .or_else(|| conversation.last.as_ref().and_then(|last| last.text.clone()));
+        output::line(&format!(
+            "{days:>3} d {hours:>2} h {minutes:>2} min  {on:<17} {:<17} {customer}  {}  {}",
+            conversation.state.name(),
+            conversation.key,
+            output::tame(&about.unwrap_or_default(), 60),
+        ))?;
+    }
+    let more = matters.len().saturating_sub(asked.limit);
+    if more > 0 {
+        anstream::eprintln!("… and {more} more");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,149 @@
+//! `cx import`: the records of other systems taken into a file.
+
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use cx_adapters::csv::{self, ColumnMap};
+use cx_adapters::{Format, Options, Record, format};
+use cx_core::time::Timestamp;
+use cx_store::{IngestReport, Recording, Store};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::args::{Args, Import, Source};
+use crate::error::CliError;
+use crate::output;
+
+/// How many problems are shown in words.
+const SHOWN: usize = 20;
+
+pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
+    let format: Format = import
+        .from
+        .parse()
+        .map_err(|error: format::FormatError| CliError::Usage(error.to_string()))?;
+    let now = args.now()?;
+    let options = options(&import.source, now);
+    let columns = columns(format, import.columns.as_deref())?;
+    let files = files(&import.files)?;
+    let store = Store::open(&import.into)?;
+    let recording = Recording::new(now, format.name());
+    let bar = progress(files.len());
+    let mut report = IngestReport::default();
+    for file in &files {
+        let name = file.display().to_string();
+        let bytes = read(file)?;
+        bar.set_message(name.clone());
+        let before = report.total();
+        let records: Box<dyn Iterator<Item = Record>> = match &columns {
+            Some(columns) => Box::new(csv::read(bytes.as_slice(), columns.clone(), &options)),
+            None => format::events(format, &bytes, &options),
+        };
+        let records = records.map(|record| record.map_err(|error| error.in_file(&name)));
+        report.add(store.import(&recording, records, |so_far| {
+            bar.set_length(before + so_far.total());
+            ControlFlow::Continue(())
+        })?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    tell(&report, files.len(), &import.into)?;
+    Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// The names of a table's columns, where the command line has them.
+fn columns(format: Format, map: Option<&str>) -> Result<Option<ColumnMap>, CliError> {
+    let Some(map) = map else { return Ok(None) };
+    if format != Format::Csv {
+        return Err(CliError::Usage("--columns is for --from csv".to_owned()));
+    }
+    let read = map.parse::<ColumnMap>().map_err(|error| CliError::Usage(error.to_string()))?;
+    Ok(Some(read))
+}
+
+fn options(source: &Source, now: Timestamp) -> Options {
+    Options {
+        instance: source.instance.clone(),
+        region: source.region.as_ref().map(|region| region.to_uppercase()),
+        own: source.own.clone(),
+        own_numbers: source.own_number.clone(),
+        received_at: Some(now),
+    }
+}
+
+/// A bar that shows itself when the import is long and somebody looks.
+fn progress(files: usize) -> ProgressBar {
+    let files = u64::try_from(files).unwrap_or(u64::MAX);
+    let style = ProgressStyle::with_template("{spinner} {elapsed} {len} records · {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::new(files).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(250));
+    bar
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+    let fail = |error| CliError::Read { path: file.to_owned(), error };
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(fail)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file).map_err(fail)
+}
+
+/// The files that are named, and those in the folders that are named, in order of their names.
+fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    let mut files = Vec::new();
+    for path in named {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path)
+                .map_err(|error| CliError::Read { path: path.clone(), error })?;
+            let mut inside = Vec::new();
+            for entry in entries {
+                let entry = entry.map_err(|error| CliError::Read { path: path.clone(), error })?;
+                let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+                if !is_hidden {
+                    inside.push(entry.path());
+                }
+            }
+            inside.sort();
+            files.extend(self::files(&inside)?);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    Ok(files)
+}
+
+fn tell(report: &IngestReport, files: usize, into: &Path) -> Result<(), CliError> {
+    for problem in report.problems.iter().take(SHOWN) {
+        anstream::eprintln!("rejected: {}", output::tame(problem, 400));
+    }
+    let more = report.rejected.saturating_sub(u64::try_from(SHOWN).unwrap_or_default());
+    if more > 0 {
+        anstream::eprintln!("… and {} more", output::count(more));
+    }
+    for key in report.conflicts.iter().take(SHOWN) {
+        anstream::eprintln!(
+            "conflict: {} came again with other content; both are kept",
+            output::tame(key, 200)
+        );
+    }
+    let files = output::counted(u64::try_from(files).unwrap_or_default(), "file");
+    output::line(&format!("{files} → {}: {}", into.display(), summary(report)))
+}
+
+/// `12 new, 3 duplicate …`, with the customers that were touched.
+pub(crate) fn summary(report: &IngestReport) -> String {
+    format!(
+        "{} new, {} duplicate, {} revised, {} conflict, {} rejected; {} touched",
+        output::count(report.new),
+        output::count(report.duplicate),
+        output::count(report.revised),
+        output::count(report.conflict),
+        output::count(report.rejected),
+        output::counted(report.customers, "customer"),
+    )
+}

@@ -1,0 +1,122 @@
+//! `cx journey`: how a customer's journeys went.
+
+use std::process::ExitCode;
+
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
+use cx_store::{Store, StoreError, TimelineQuery};
+
+use crate::args::{Args, Journey};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.whom.file)?;
+    let as_of = match asked.as_of {
+        Some(as_of) => as_of,
+        None => args.now()?,
+    };
+    let own = asked.definition.as_ref().map(|path| {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| CliError::Read { path: path.clone(), error })?;
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let read =
+            if is_json { Definition::from_json(&text) } else { Definition::from_toml(&text) };
+        read.map_err(|error| CliError::Definition {
+            path: path.clone(),
+            problem: error.to_string(),
+        })
+    });
+    let own = own.transpose()?;
+    let definitions: &[Definition] = match &own {
+        Some(own) => std::slice::from_ref(own),
+        None => shipped(),
+    };
+    let events = all(&store, &asked.whom.who()?)?;
+    let events: Vec<&Event> = events.iter().collect();
+    let mut is_any = false;
+    for definition in definitions {
+        for instance in instances(definition, &events, as_of) {
+            is_any = true;
+            if asked.json {
+                output::line(&serde_json::to_string(&instance).unwrap_or_default())?;
+            } else {
+                output::print(&describe(definition, &instance))?;
+            }
+        }
+    }
+    if !is_any && !asked.json {
+        output::line("No journey: nothing that begins one has happened.")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A customer's whole timeline, the oldest first.
+fn all(store: &Store, who: &Who) -> Result<Vec<Event>, StoreError> {
+    let query = TimelineQuery::new().limit(1_000);
+    let mut events = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.timeline(who, &query, cursor.as_ref())?;
+        events.extend(page.events);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(events),
+        }
+    }
+}
+
+fn describe(definition: &Definition, instance: &Instance) -> String {
+    let outcome = match &instance.outcome {
+        Outcome::Abandoned { phase: Some(phase) } => format!("abandoned in {phase}"),
+        other => other.name().replace('_', " "),
+    };
+    let minute = |at: &cx_core::time::Timestamp| {
+        let text = at.to_string();
+        text.get(..16).unwrap_or(&text).replace('T', " ")
+    };
+    let ended = instance.ended.as_ref().map(|at| format!(" to {}", minute(at))).unwrap_or_default();
+    let mut text = format!(
+        "{} {} (version {}): {outcome}, {}{ended}\n",
+        definition.name,
+        instance.seq,
+        instance.version,
+        minute(&instance.started),
+    );
+    for step in instance.steps.iter().filter(|step| step.touchpoint.is_some()) {
+        let (phase, touchpoint) = (step.phase.as_deref(), step.touchpoint.as_deref());
+        text.push_str(&format_step(&minute(&step.at), phase, touchpoint, &step.kind));
+    }
+    let ad_hoc = instance.steps.iter().filter(|step| step.touchpoint.is_none()).count();
+    let hours = |micros: cx_core::time::Micros| {
+        let minutes = micros.as_seconds() / 60;
+        format!("{} h {} min", minutes / 60, minutes % 60)
+    };
+    let mut parts = Vec::new();
+    if ad_hoc > 0 {
+        let ad_hoc = output::counted(u64::try_from(ad_hoc).unwrap_or_default(), "event");
+        parts.push(format!("{ad_hoc} not planned"));
+    }
+    if !instance.channels.is_empty() {
+        parts.push(instance.channels.join(" → "));
+        parts.push(format!("customer waited {}", hours(instance.customer_waited)));
+        parts.push(format!("we waited {}", hours(instance.company_waited)));
+    }
+    if !parts.is_empty() {
+        text.push_str(&format_end(&parts));
+    }
+    text
+}
+
+fn format_step(at: &str, phase: Option<&str>, touchpoint: Option<&str>, kind: &str) -> String {
+    format!(
+        "  {at}  {:<12} {:<14} {kind}\n",
+        phase.unwrap_or_default(),
+        touchpoint.unwrap_or_default()
+    )
+}
+
+fn format_end(parts: &[String]) -> String {
+    format!("  {}\n", parts.join(" · "))
+}

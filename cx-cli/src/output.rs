@@ -1,0 +1,44 @@
+//! Writing results: to the standard output, with colours where somebody looks at them.
+
+use std::io::Write;
+
+use cx_core::text::first_words;
+
+use crate::error::CliError;
+
+/// Writes a text as it is, colours taken out where nobody sees them.
+pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a line.
+pub(crate) fn line(text: &str) -> Result<(), CliError> {
+    print(&format!("{text}\n"))
+}
+
+/// A text that others wrote, on one line, without what could steer a terminal.
+pub(crate) fn tame(text: &str, limit: usize) -> String {
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    first_words(&shown, limit)
+}
+
+/// `1,234`, as people read counts.
+pub(crate) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 event`, `2 events`.
+pub(crate) fn counted(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}

@@ -1,0 +1,656 @@
+//! What the renderings show: sections of lines, in order of usefulness.
+
+use crate::context::Context;
+use crate::context::blocks::{
+    Alert, CartBlock, Customer, LineBlock, Mail, OpenMatter, OrderBlock, Provenance, Said,
+};
+use crate::context::facts::Confidence;
+use crate::conversation::WaitingOn;
+use crate::journey::Summary;
+use crate::time::Timestamp;
+
+/// How a piece of a line is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// As it is.
+    Plain,
+    /// What counts most.
+    Strong,
+    /// What counts least.
+    Faint,
+    /// What must not be overlooked.
+    Warning,
+    /// What is well.
+    Good,
+    /// What somebody wrote: data, never instructions.
+    Quote,
+}
+
+/// A piece of a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// How it is meant.
+    pub tone: Tone,
+    /// Its text, without control characters.
+    pub text: String,
+}
+
+/// A line, as deep as it hangs under the line above.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// 0 for a line of its own, 1 for one that belongs to it.
+    pub depth: usize,
+    /// Its pieces, with spaces between.
+    pub pieces: Vec<Piece>,
+}
+
+/// Lines under a title.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The title.
+    pub title: &'static str,
+    /// The lines.
+    pub lines: Vec<Line>,
+}
+
+/// A whole answer in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// Who it is.
+    pub headline: String,
+    /// How sure, and since when.
+    pub subtitle: Vec<Line>,
+    /// The sections that have something to say.
+    pub sections: Vec<Section>,
+}
+
+/// A text on one line: control characters and characters that turn the direction of reading are
+/// gone, so that nothing written by others can steer a terminal.
+fn tame(text: &str) -> String {
+    let is_turning = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
+    let kept: String = text
+        .chars()
+        .map(|c| if c.is_whitespace() { ' ' } else { c })
+        .filter(|c| !c.is_control() && !is_turning(*c))
+        .collect();
+    kept.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+impl Line {
+    const fn new(depth: usize) -> Self {
+        Self { depth, pieces: Vec::new() }
+    }
+
+    fn push(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+        let text = tame(text.as_ref());
+        if !text.is_empty() {
+            self.pieces.push(Piece { tone, text });
+        }
+        self
+    }
+
+    fn plain(self, text: impl AsRef<str>) -> Self {
+        self.push(Tone::Plain, text)
+    }
+
+    fn strong(self, text: impl AsRef<str>) -> Self {
+        self.push(Tone::Strong, text)
+    }
+
+    fn faint(self, text: impl AsRef<str>) -> Self {
+        self.push(Tone::Faint, text)
+    }
+
+    fn warning(self, text: impl AsRef<str>) -> Self {
+        self.push(Tone::Warning, text)
+    }
+
+    fn quote(self, text: Option<&str>) -> Self {
+        match text {
+            Some(text) => self.push(Tone::Quote, text),
+            None => self,
+        }
+    }
+}
+
+/// The words of an answer.
+pub fn outline(context: &Context) -> Outline {
+    let now = context.as_of.parse().ok();
+    let headline = match &context.customer {
+        Some(customer) => {
+            customer.name.clone().unwrap_or_else(|| "Customer without a name".to_owned())
+        }
+        None if context.r#match.confidence == Confidence::Ambiguous => {
+            "Several customers may be meant".to_owned()
+        }
+        None => "Nobody known".to_owned(),
+    };
+    let mut sections = vec![
+        Section { title: "Why this is one person", lines: reasons(context) },
+        Section { title: "Also possible", lines: others(context) },
+        Section { title: "Recognised by", lines: identifiers(context) },
+        Section { title: "Do not overlook", lines: alerts(&context.alerts) },
+        Section { title: "Open matters", lines: open(context, now) },
+        Section { title: "Already asked", lines: handover(context) },
+        Section { title: "Cart and orders", lines: commerce(context) },
+        Section { title: "Mails from us", lines: mails(&context.mails) },
+        Section { title: "Last contacts", lines: contacts(context) },
+        Section { title: "Feedback", lines: feedback(context) },
+        Section { title: "Known problems", lines: incidents(context) },
+        Section { title: "Journeys", lines: journeys(&context.journeys) },
+        Section { title: "Notes", lines: notes(context) },
+        Section { title: "Where this comes from", lines: provenance(&context.provenance) },
+    ];
+    sections.retain(|section| !section.lines.is_empty());
+    Outline { headline: tame(&headline), subtitle: subtitle(context), sections }
+}
+
+fn subtitle(context: &Context) -> Vec<Line> {
+    let asked: Vec<String> = context
+        .r#match
+        .by
+        .iter()
+        .map(|asked| format!("{} {}", word(&asked.ns), asked.value))
+        .collect();
+    let sure = match context.r#match.confidence {
+        Confidence::Certain => "certain: one customer holds it",
+        Confidence::Probable => "probable: one customer holds it, others may",
+        Confidence::Ambiguous => "ambiguous: several customers share it, none is chosen",
+        Confidence::None => "nobody is known by it",
+    };
+    let mut lines = Vec::new();
+    let asked = if asked.is_empty() { "somebody unnamed".to_owned() } else { asked.join(", ") };
+    lines.push(Line::new(0).faint("asked for").strong(asked).faint("·").plain(sure));
+    if let Some(customer) = &context.customer {
+        lines.push(about(customer));
+    }
+    lines.push(Line::new(0).faint(format!(
+        "as of {}, for {}; times are UTC",
+        minute(&context.as_of),
+        match context.audience.name() {
+            "agent" => "agents",
+            "marketing" => "marketing",
+            "customer" => "the customer",
+            _ => "a model",
+        }
+    )));
+    lines
+}
+
+fn about(customer: &Customer) -> Line {
+    let mut line = Line::new(0)
+        .faint(&customer.id)
+        .faint("·")
+        .plain(format!("known since {}", day(&customer.since)));
+    for (label, value) in [
+        ("language", customer.language.as_deref()),
+        ("local time", customer.local_time.as_deref().map(minute).as_deref()),
+    ] {
+        if let Some(value) = value {
+            line = line.faint("·").plain(format!("{label} {value}"));
+        }
+    }
+    if let Some(company) = customer.company.as_ref().and_then(|company| company.name.as_deref()) {
+        line = line.faint("·").plain(company);
+    }
+    if !customer.tags.is_empty() {
+        line = line.faint("·").plain(customer.tags.join(", "));
+    }
+    line
+}
+
+fn reasons(context: &Context) -> Vec<Line> {
+    context.r#match.reasons.iter().map(|reason| Line::new(0).plain(reason)).collect()
+}
+
+fn others(context: &Context) -> Vec<Line> {
+    let others = context.r#match.others.iter();
+    others
+        .map(|other| {
+            let name = other.name.as_deref().unwrap_or("without a name");
+            Line::new(0).strong(name).faint(&other.id).plain(&other.reason)
+        })
+        .collect()
+}
+
+fn identifiers(context: &Context) -> Vec<Line> {
+    let Some(customer) = &context.customer else { return Vec::new() };
+    let lines = customer.identifiers.iter().map(|identifier| {
+        let scope = identifier.scope.as_ref().map(|scope| format!("({scope})")).unwrap_or_default();
+        let line = Line::new(0).faint(word(&identifier.ns)).strong(&identifier.value).faint(scope);
+        let proof = match serde_json::to_value(identifier.verified) {
+            Ok(serde_json::Value::String(name)) => name.replace('_', " "),
+            _ => String::new(),
+        };
+        let line = line.plain(proof);
+        let line = if identifier.shared { line.warning("shared with others") } else { line };
+        let line = if identifier.links { line } else { line.faint("does not link") };
+        line.faint(format!("from {}", identifier.sources.join(", ")))
+    });
+    lines.collect()
+}
+
+fn alerts(alerts: &[Alert]) -> Vec<Line> {
+    let lines = alerts.iter().map(|alert| {
+        let line = Line::new(0);
+        if alert.level == "warn" { line.warning(&alert.text) } else { line.plain(&alert.text) }
+    });
+    lines.collect()
+}
+
+fn open(context: &Context, now: Option<Timestamp>) -> Vec<Line> {
+    context.open.iter().flat_map(|matter| matter_lines(matter, now)).collect()
+}
+
+fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
+    let channels: Vec<String> = matter.channels.iter().map(|channel| word(channel)).collect();
+    let what =
+        if channels.is_empty() { word(&matter.source.system) } else { channels.join(" → ") };
+    let line = Line::new(0).strong(what);
+    let line = match &matter.subject {
+        Some(subject) => line.push(Tone::Quote, subject),
+        None => line,
+    };
+    let state = match serde_json::to_value(matter.state) {
+        Ok(serde_json::Value::String(name)) => name.replace('_', " "),
+        _ => String::new(),
+    };
+    let line = line.faint("·").plain(state);
+    let since = matter.waiting_since.as_deref();
+    let how_long = since.map(|since| format!("since {}{}", minute(since), ago(since, now)));
+    let how_long = how_long.unwrap_or_default();
+    let line = match matter.waiting_on {
+        Some(WaitingOn::Us) => line.faint("·").warning(format!("waits for us {how_long}")),
+        Some(WaitingOn::Customer) => {
+            line.faint("·").plain(format!("waits for the customer {how_long}"))
+        }
+        Some(WaitingOn::Third) => {
+            line.faint("·").plain(format!("waits for somebody else {how_long}"))
+        }
+        None => line,
+    };
+    let owner = match (&matter.assignee, &matter.team) {
+        (Some(person), _) => {
+            let named = person.name.as_deref().or(person.id.as_deref()).unwrap_or("somebody");
+            format!("with {named}")
+        }
+        (None, Some(team)) => format!("with team {team}"),
+        (None, None) => "nobody has it".to_owned(),
+    };
+    let line = line.faint("·").plain(owner);
+    let line =
+        if matter.waiting_on.is_none() && matter.channels.last().is_some_and(|it| it == "phone") {
+            line.faint("·").push(Tone::Good, "on the phone now")
+        } else {
+            line
+        };
+    let line = if matter.reopened > 0 {
+        line.faint(format!("· reopened {}×", matter.reopened))
+    } else {
+        line
+    };
+    let mut lines = vec![line];
+    for due in &matter.due {
+        let when = due.at.as_deref().map(minute).unwrap_or_default();
+        let text = format!("promised: {} by {when}", due.metric);
+        let line = Line::new(1);
+        lines.push(if due.breached {
+            line.warning(format!("{text} (missed)"))
+        } else {
+            line.plain(text)
+        });
+    }
+    lines.extend(matter.last.as_ref().filter(|last| last.text.is_some()).map(said));
+    lines
+}
+
+fn said(said: &Said) -> Line {
+    let who = said.name.as_deref().map_or_else(|| word(&said.actor), str::to_owned);
+    Line::new(1).faint(minute(&said.at)).plain(format!("{who}:")).quote(said.text.as_deref())
+}
+
+fn handover(context: &Context) -> Vec<Line> {
+    let Some(handover) = &context.handover else { return Vec::new() };
+    let side = |side: &Option<crate::context::blocks::PartyRef>, nobody: &str| {
+        side.as_ref().map_or_else(
+            || nobody.to_owned(),
+            |party| party.name.clone().unwrap_or_else(|| format!("the {}", party.r#type)),
+        )
+    };
+    let accepted = match &handover.accepted_at {
+        Some(at) => format!("taken {}", minute(at)),
+        None => "nobody took it".to_owned(),
+    };
+    let line = Line::new(0)
+        .plain(format!(
+            "by {}, handed to {}",
+            side(&handover.from, "somebody"),
+            side(&handover.to, "the team")
+        ))
+        .faint(minute(&handover.at))
+        .faint("·");
+    let line =
+        if handover.accepted_at.is_some() { line.plain(accepted) } else { line.warning(accepted) };
+    let mut lines = vec![line];
+    for fact in &handover.facts {
+        lines.push(
+            Line::new(1)
+                .faint(format!("{}:", fact.name.replace('_', " ")))
+                .push(Tone::Quote, &fact.value),
+        );
+    }
+    for tried in &handover.tried {
+        lines.push(Line::new(1).faint("already tried:").push(Tone::Quote, tried));
+    }
+    if let Some(summary) = &handover.summary {
+        lines.push(Line::new(1).push(Tone::Quote, summary));
+    }
+    lines
+}
+
+fn commerce(context: &Context) -> Vec<Line> {
+    let commerce = &context.commerce;
+    let mut lines = Vec::new();
+    if let Some(cart) = &commerce.cart {
+        lines.push(basket("open cart", cart));
+    }
+    if let Some(checkout) = &commerce.checkout {
+        lines.push(basket("open checkout", checkout));
+    }
+    lines.extend(commerce.orders.iter().map(order));
+    if !commerce.totals.spent.is_empty() && commerce.totals.orders > 1 {
+        let spent: Vec<String> = commerce
+            .totals
+            .spent
+            .iter()
+            .map(|money| format!("{} {}", money.amount, money.currency))
+            .collect();
+        lines.push(Line::new(0).faint(format!(
+            "{} orders, {} in all",
+            commerce.totals.orders,
+            spent.join(" and ")
+        )));
+    }
+    lines
+}
+
+fn basket(what: &str, basket: &CartBlock) -> Line {
+    let line =
+        Line::new(0).strong(what).plain(money(basket.total.as_deref(), basket.currency.as_deref()));
+    let goods = goods(&basket.lines);
+    line.plain(goods).faint(format!("changed {}", minute(&basket.at)))
+}
+
+fn goods(lines: &[LineBlock]) -> String {
+    let lines = lines.iter().map(|line| format!("{} × {}", line.quantity, line.name));
+    lines.collect::<Vec<_>>().join(", ")
+}
+
+fn money(amount: Option<&str>, currency: Option<&str>) -> String {
+    match (amount, currency) {
+        (Some(amount), Some(currency)) => format!("{amount} {currency}"),
+        (Some(amount), None) => amount.to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+fn order(order: &OrderBlock) -> Line {
+    let name = order.name.as_deref().unwrap_or(&order.id);
+    let mut line = Line::new(0)
+        .strong(format!("order {name}"))
+        .plain(money(order.total.as_deref(), order.currency.as_deref()))
+        .plain(goods(&order.lines))
+        .faint("·")
+        .plain(&order.state);
+    if let Some(fulfilment) = &order.fulfilment {
+        let text = fulfilment.replace('_', " ");
+        line = if text.starts_with("fail") {
+            line.warning(format!("delivery: {text}"))
+        } else {
+            line.plain(text)
+        };
+    }
+    if let Some(refunded) = &order.refunded {
+        line = line.plain(format!("refunded {refunded}"));
+    }
+    if !order.tracking.is_empty() {
+        line = line.faint(format!("parcel {}", order.tracking.join(", ")));
+    }
+    line.faint(day(&order.at))
+}
+
+fn mails(mails: &[Mail]) -> Vec<Line> {
+    let lines = mails.iter().map(|mail| {
+        let title = mail.subject.as_deref().or(mail.campaign.as_deref()).unwrap_or(&mail.id);
+        let line = Line::new(0).push(Tone::Quote, title);
+        let line = match &mail.sent {
+            Some(sent) => line.faint(format!("sent {}", minute(sent))),
+            None => line,
+        };
+        let line = if mail.bounced {
+            line.warning("came back")
+        } else if mail.delivered {
+            line.plain("delivered")
+        } else {
+            line
+        };
+        let mut opened = Vec::new();
+        for (count, by) in [
+            (mail.opened.human, "by a person"),
+            (mail.opened.unknown, "by a person or a program"),
+            (mail.opened.machine, "by a program only"),
+        ] {
+            if count > 0 {
+                opened.push(format!(
+                    "opened {by}{}",
+                    if count > 1 { format!(" {count}×") } else { String::new() }
+                ));
+            }
+        }
+        let line = if opened.is_empty() {
+            line.faint("not opened")
+        } else {
+            line.plain(opened.join(", "))
+        };
+        let line = match &mail.opened.machine_hint {
+            Some(hint) => line.faint(format!("({hint})")),
+            None => line,
+        };
+        let line = if mail.clicked.is_empty() {
+            line
+        } else {
+            line.push(Tone::Good, format!("clicked {}", mail.clicked.join(", ")))
+        };
+        if mail.unsubscribed { line.warning("unsubscribed") } else { line }
+    });
+    lines.collect()
+}
+
+fn contacts(context: &Context) -> Vec<Line> {
+    let mut lines: Vec<Line> = context
+        .contacts
+        .recent
+        .iter()
+        .map(|contact| {
+            let arrow = match contact.direction.as_str() {
+                "in" => "→ us",
+                "out" => "← us",
+                _ => "internal",
+            };
+            let who = contact.name.as_deref().map_or_else(|| word(&contact.actor), str::to_owned);
+            Line::new(0)
+                .faint(minute(&contact.at))
+                .strong(word(&contact.channel))
+                .faint(arrow)
+                .plain(format!(
+                    "{who}{}",
+                    if contact.kind == "message" {
+                        String::new()
+                    } else {
+                        format!(" ({})", contact.kind)
+                    }
+                ))
+                .quote(contact.text.as_deref())
+        })
+        .collect();
+    let by_channel: Vec<String> = context
+        .contacts
+        .by_channel
+        .iter()
+        .filter(|(_, channel)| channel.count_90d > 0)
+        .map(|(name, channel)| format!("{} {}", word(name), channel.count_90d))
+        .collect();
+    if !by_channel.is_empty() {
+        lines.push(Line::new(0).faint(format!("in 90 days: {}", by_channel.join(", "))));
+    }
+    lines
+}
+
+fn feedback(context: &Context) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for rating in &context.feedback.last {
+        let survey = match serde_json::to_value(rating.survey) {
+            Ok(serde_json::Value::String(name)) => name.to_uppercase(),
+            _ => String::new(),
+        };
+        let score = match (rating.score, rating.scale) {
+            (Some(score), Some(scale)) => format!("{score} on {} to {}", scale.min, scale.max),
+            (Some(score), None) => score.to_string(),
+            (None, _) => "no score".to_owned(),
+        };
+        let line = Line::new(0).strong(survey).plain(score).faint(minute(&rating.at));
+        let line = match &rating.reason {
+            Some(reason) => line.push(Tone::Quote, reason),
+            None => line,
+        };
+        lines.push(line.quote(rating.comment.as_deref()));
+    }
+    for open in &context.feedback.open_loops {
+        lines.push(
+            Line::new(0)
+                .warning(format!("a bad answer since {} is not dealt with", day(&open.since))),
+        );
+    }
+    lines
+}
+
+fn incidents(context: &Context) -> Vec<Line> {
+    let lines = context.incidents.iter().map(|incident| {
+        let line = Line::new(0)
+            .strong(incident.title.as_deref().unwrap_or(&incident.id))
+            .plain(&incident.state);
+        match &incident.told {
+            Some(told) => line.plain(format!("told {}", minute(told))),
+            None => line.warning("not told yet"),
+        }
+    });
+    lines.collect()
+}
+
+fn journeys(journeys: &[Summary]) -> Vec<Line> {
+    let lines = journeys.iter().map(|journey| {
+        let line = Line::new(0).strong(&journey.name).plain(journey.outcome.replace('_', " "));
+        let line = match &journey.phase {
+            Some(phase) => line.faint("·").plain(format!("in {}", phase.replace('_', " "))),
+            None => line,
+        };
+        let line = line.faint(format!("· since {}", minute(&journey.started)));
+        let line = match &journey.last_step {
+            Some(step) => {
+                line.faint("·").plain(format!("last {}", step.touchpoint.replace('_', " ")))
+            }
+            None => line,
+        };
+        let line = if journey.switches > 0 {
+            let path: Vec<String> = journey.channels.iter().map(|channel| word(channel)).collect();
+            line.faint("·").plain(path.join(" → "))
+        } else {
+            line
+        };
+        let waited = journey.customer_waited_s;
+        if waited >= 60 { line.faint("·").plain(format!("waited {}", span(waited))) } else { line }
+    });
+    lines.collect()
+}
+
+fn notes(context: &Context) -> Vec<Line> {
+    let Some(customer) = &context.customer else { return Vec::new() };
+    let lines = customer.notes.iter();
+    lines.map(|note| Line::new(0).push(Tone::Quote, &note.text).faint(&note.source)).collect()
+}
+
+fn provenance(provenance: &Provenance) -> Vec<Line> {
+    let mut lines: Vec<Line> = provenance
+        .sources
+        .iter()
+        .map(|source| {
+            let name = if source.instance.is_empty() {
+                source.system.clone()
+            } else {
+                format!("{}:{}", source.system, source.instance)
+            };
+            Line::new(0).plain(name).faint(format!("latest event {}", minute(&source.last_event)))
+        })
+        .collect();
+    for merge in &provenance.merges {
+        let said = format!("{} said {}: {} and {}", merge.by, merge.kind, merge.a, merge.b);
+        let line = Line::new(0).plain(said).faint(&merge.id);
+        lines.push(match &merge.reason {
+            Some(reason) => line.push(Tone::Quote, reason),
+            None => line,
+        });
+    }
+    if !provenance.left_out.is_empty() {
+        let parts: Vec<String> = provenance
+            .left_out
+            .iter()
+            .map(|(what, n)| format!("{n} {}", what.replace('_', " ")))
+            .collect();
+        lines.push(Line::new(0).faint(format!("left out: {}", parts.join(", "))));
+    }
+    lines
+}
+
+/// A name of a namespace, channel or actor as people say it.
+fn word(name: &str) -> String {
+    match name {
+        "email" => "e-mail".to_owned(),
+        "sms" => "SMS".to_owned(),
+        "whatsapp" => "WhatsApp".to_owned(),
+        "x" => "X".to_owned(),
+        "wa_id" => "WhatsApp number".to_owned(),
+        "wa_bsuid" => "WhatsApp id".to_owned(),
+        "ai" => "AI".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// `2026-03-02 09:12` out of an RFC 3339 text.
+fn minute(text: &str) -> String {
+    text.get(..16).unwrap_or(text).replace('T', " ")
+}
+
+/// `2026-03-02` out of an RFC 3339 text.
+fn day(text: &str) -> String {
+    text.get(..10).unwrap_or(text).to_owned()
+}
+
+fn ago(since: &str, now: Option<Timestamp>) -> String {
+    let since: Option<Timestamp> = since.parse().ok();
+    match (since, now) {
+        (Some(since), Some(now)) => format!(", {}", span(now.since(since).as_seconds())),
+        _ => String::new(),
+    }
+}
+
+/// Seconds as a person reads them: `2 d 3 h`.
+fn span(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else {
+        format!("{} min", minutes.max(0))
+    }
+}
