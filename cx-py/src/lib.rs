@@ -1,1 +1,47 @@
-//! Placeholder.
+//! The native half of the Python package `cxcontext`.
+//!
+//! Bound functions are thin: convert, release the interpreter lock, call, convert. Values are
+//! converted in `convert`, errors become exceptions in `error`, and tables cross by Arrow's C
+//! interface in `table`.
+#![expect(clippy::doc_markdown, reason = "docstrings are read by Python, in numpy's style")]
+
+mod error;
+mod convert;
+mod fields;
+mod event;
+mod table;
+mod incoming;
+mod events;
+mod progress;
+mod report;
+mod context;
+mod answer;
+mod store;
+
+use pyo3::pymodule;
+
+/// The compiled part of cxcontext; import `cxcontext` instead.
+#[pymodule]
+mod _native {
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::answer::{Hit, Transcript};
+    #[pymodule_export]
+    use super::context::Context;
+    #[pymodule_export]
+    use super::event::Event;
+    #[pymodule_export]
+    use super::events::{EventIterator, Events};
+    #[pymodule_export]
+    use super::fields::Fields;
+    #[pymodule_export]
+    use super::report::{CheckReport, IngestReport};
+    #[pymodule_export]
+    use super::store::{CustomerIterator, Store, open};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

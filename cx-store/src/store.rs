@@ -122,6 +122,25 @@ impl Store {
         }
     }
 
+    /// Opens the store in a file that is there, for reading only: the file is left as it is.
+    ///
+    /// # Errors
+    /// As [`Store::open_existing`], and [`StoreError::OtherTenant`] where the file is another
+    /// tenant's.
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        options: impl Into<Option<StoreOptions>>,
+    ) -> Result<Self, StoreError> {
+        let path = path.as_ref();
+        match schema::look(path)? {
+            schema::Found::Ours => {
+                Self::open_reader(path, options.into()).map_err(|error| error.at(path))
+            }
+            // There may be nothing at all, or an empty file, which is refused.
+            schema::Found::Nothing => Self::open_existing(path),
+        }
+    }
+
     /// Makes a store in memory, gone when the last handle is dropped.
     ///
     /// # Errors
@@ -147,7 +166,7 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let is_read_only = std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly());
         if found == schema::Found::Ours && is_read_only {
-            return Self::open_read_only(path, options);
+            return Self::open_reader(path, options);
         }
         match schema::open_writer(path).map_err(|error| error.at(path)) {
             Ok(connection) => {
@@ -157,13 +176,13 @@ impl Store {
             Err(StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. })
                 if found == schema::Found::Ours =>
             {
-                Self::open_read_only(path, options)
+                Self::open_reader(path, options)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn open_read_only(path: &Path, options: Option<StoreOptions>) -> Result<Self, StoreError> {
+    fn open_reader(path: &Path, options: Option<StoreOptions>) -> Result<Self, StoreError> {
         let connection = schema::open_reader(path)?;
         let settings = settings(&connection, options, path)?;
         Ok(Self::new(path.to_owned(), connection, settings, Place::ReadOnlyFile))
@@ -178,6 +197,11 @@ impl Store {
     /// The file of the store; `:memory:` if it has none.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// Whose store it is; empty for the only tenant there is.
+    pub fn tenant(&self) -> String {
+        self.writer().settings.tenant.clone()
     }
 
     /// Takes in a batch: all of it, or nothing.

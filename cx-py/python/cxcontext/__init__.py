@@ -1,0 +1,84 @@
+"""Who is this, and what do we already know.
+
+cx keeps what customers did and said on every channel in one file, and answers about any of them
+with everything that is known, how it is known, and since when.
+"""
+
+from __future__ import annotations
+
+from cxcontext._native import (
+    CheckReport,
+    Context,
+    Event,
+    Events,
+    Fields,
+    Hit,
+    IngestReport,
+    Store,
+    Transcript,
+    __version__,
+    open,  # noqa: A004
+)
+from cxcontext.exceptions import (
+    CorruptStoreError,
+    CxError,
+    ExistingFileError,
+    ForeignFileError,
+    InvalidArgumentError,
+    InvalidEventError,
+    MissingFileError,
+    NewerStoreError,
+    NotFoundError,
+    ReadOnlyStoreError,
+    StoreClosedError,
+    StoreError,
+    StoreLockedError,
+    TenantError,
+)
+
+__all__ = [
+    "CheckReport",
+    "Context",
+    "CorruptStoreError",
+    "CxError",
+    "Event",
+    "Events",
+    "ExistingFileError",
+    "Fields",
+    "ForeignFileError",
+    "Hit",
+    "IngestReport",
+    "InvalidArgumentError",
+    "InvalidEventError",
+    "MissingFileError",
+    "NewerStoreError",
+    "NotFoundError",
+    "ReadOnlyStoreError",
+    "Store",
+    "StoreClosedError",
+    "StoreError",
+    "StoreLockedError",
+    "TenantError",
+    "Transcript",
+    "__version__",
+    "open",
+    "show_versions",
+]
+
+
+def show_versions() -> None:
+    """Print the versions of cx, of Python and of the libraries that read its tables.
+
+    Put this into a bug report. Nothing but versions is printed, and no library is imported.
+    """
+    import importlib.metadata
+    import platform
+
+    print(f"cxcontext {__version__}")
+    print(f"python    {platform.python_version()} ({platform.platform()})")
+    for library in ("duckdb", "pandas", "polars", "pyarrow"):
+        try:
+            version = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError:
+            version = "-"
+        print(f"{library:<9} {version}")

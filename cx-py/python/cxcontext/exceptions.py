@@ -1,0 +1,128 @@
+"""The errors of cx: one base, and what people catch besides.
+
+Every error is a :class:`CxError` and also the builtin exception that fits, so that ``except
+LookupError`` or ``except OSError`` works without knowing cx.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CorruptStoreError",
+    "CxError",
+    "ExistingFileError",
+    "ForeignFileError",
+    "InvalidArgumentError",
+    "InvalidEventError",
+    "MissingFileError",
+    "NewerStoreError",
+    "NotFoundError",
+    "ReadOnlyStoreError",
+    "StoreClosedError",
+    "StoreError",
+    "StoreLockedError",
+    "TenantError",
+]
+
+
+class CxError(Exception):
+    """The base of every error that cx raises on purpose."""
+
+
+class InvalidArgumentError(CxError, ValueError):
+    """An argument has a value that cannot be meant.
+
+    Attributes
+    ----------
+    argument : str or None
+        The name of the argument.
+    value : str or None
+        What was given, as text.
+    """
+
+    def __init__(self, message: str, argument: str | None = None, value: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
+        self.value = value
+
+
+class InvalidEventError(CxError, ValueError):
+    """A record is not an event.
+
+    Attributes
+    ----------
+    row : int or None
+        Which record of those given, counted from 0.
+    field : str or None
+        The field or column, with slashes inside nested ones: ``"who/0/value"``.
+    value : str or None
+        What stands there, as text, shortened.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        row: int | None = None,
+        field: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.row = row
+        self.field = field
+        self.value = value
+
+
+class NotFoundError(CxError, LookupError):
+    """What was asked for by its id or path is not there.
+
+    A customer whom nobody knows is no error: see ``Context.match``.
+    """
+
+
+class StoreError(CxError, OSError):
+    """A file could not be read or written: the store's own, or one to import.
+
+    Attributes
+    ----------
+    path : str or None
+        The file, where one is to blame.
+    """
+
+    def __init__(self, message: str, path: str | None = None) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class MissingFileError(StoreError, NotFoundError, FileNotFoundError):
+    """There is no such file."""
+
+
+class ExistingFileError(StoreError, FileExistsError):
+    """A file stands where one was to be written. It was left as it is."""
+
+
+class StoreClosedError(StoreError):
+    """The store was closed before it was used."""
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to the file and did not finish in time."""
+
+
+class ReadOnlyStoreError(StoreError):
+    """The file, its folder or the way it was opened does not allow writing."""
+
+
+class ForeignFileError(StoreError):
+    """The file is not a store of cx. It was left as it is."""
+
+
+class NewerStoreError(StoreError):
+    """The file was written by a newer version of cx."""
+
+
+class CorruptStoreError(StoreError):
+    """The file is damaged."""
+
+
+class TenantError(StoreError):
+    """The file belongs to another tenant."""

@@ -1,0 +1,379 @@
+//! Python values to JSON values and back.
+//!
+//! Instants come in as aware `datetime`s (or RFC 3339 texts) and go out as aware ones in UTC. A
+//! `datetime` without a zone names no instant, so it is refused unless the caller says which zone
+//! is meant.
+
+use cx_core::event::FieldError;
+use cx_core::time::{TimeError, Timestamp};
+use jiff::civil;
+use jiff::tz::TimeZone;
+use pyo3::prelude::*;
+use pyo3::types::{
+    PyBool, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
+};
+use serde_json::{Map, Number, Value, json};
+
+use crate::error::BindingError;
+use crate::event::Event;
+use crate::fields::Fields;
+
+/// Deeper nesting is refused: a list that holds itself has no end.
+const DEPTH: usize = 64;
+
+/// The zone in which instants without an offset were written.
+#[derive(Debug, Clone)]
+pub(crate) struct Zone(TimeZone);
+
+impl Zone {
+    /// Reads `tz=`: the IANA name of a zone, or a `zoneinfo.ZoneInfo`.
+    pub(crate) fn from_python(tz: Option<&Bound<'_, PyAny>>) -> Result<Option<Self>, BindingError> {
+        let Some(tz) = tz else { return Ok(None) };
+        let name: String = match tz.getattr_opt("key")? {
+            Some(key) => key.extract()?,
+            None => tz.str()?.extract()?,
+        };
+        let zone = TimeZone::get(&name).map_err(|_| {
+            BindingError::argument("tz", &*name, "not a time zone like \"Europe/Amsterdam\"")
+        })?;
+        Ok(Some(Self(zone)))
+    }
+
+    /// The instant that a clock on the wall there showed as `written`, with its offset, as
+    /// RFC 3339. Of two possible instants (when clocks go back) the first; in a gap (when they go
+    /// forward) as if the clock had not been changed yet.
+    pub(crate) fn instant(&self, written: civil::DateTime) -> Option<String> {
+        let zoned = self.0.to_ambiguous_zoned(written).compatible().ok()?;
+        let seconds = zoned.offset().seconds();
+        let (sign, seconds) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        // Offsets of the nineteenth century had seconds; RFC 3339 has none.
+        if seconds % 60 == 0 {
+            Some(format!("{}{sign}{hours:02}:{minutes:02}", zoned.datetime()))
+        } else {
+            Some(zoned.timestamp().to_string())
+        }
+    }
+}
+
+/// What the caller says about records that do not say it themselves.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Defaults {
+    /// The zone of instants without one.
+    pub(crate) zone: Option<Zone>,
+    source: Option<Value>,
+}
+
+impl Defaults {
+    /// A zone, and a source as in `crm` or `crm:acme`.
+    pub(crate) fn new(zone: Option<Zone>, source: Option<&str>) -> Self {
+        let source = source.map(|source| match source.split_once(':') {
+            Some((system, instance)) => json!({"system": system, "instance": instance}),
+            None => json!({"system": source}),
+        });
+        Self { zone, source }
+    }
+
+    /// Gives an event that names no source this one.
+    pub(crate) fn fill(&self, json: &mut Map<String, Value>) {
+        if let Some(source) = &self.source {
+            json.entry("source").or_insert_with(|| source.clone());
+        }
+    }
+}
+
+/// A Python mapping as a JSON object.
+pub(crate) fn object(
+    mapping: &Bound<'_, PyAny>,
+    zone: Option<&Zone>,
+) -> Result<Map<String, Value>, FieldError> {
+    match value(mapping, zone, 0)? {
+        Value::Object(map) => Ok(map),
+        other => Err(FieldError::malformed(
+            "",
+            &other,
+            format!("an event is a dict, not {}", type_name(mapping)),
+        )),
+    }
+}
+
+/// A Python value as a JSON value.
+fn value(any: &Bound<'_, PyAny>, zone: Option<&Zone>, depth: usize) -> Result<Value, FieldError> {
+    if depth > DEPTH {
+        return Err(problem(format!("nested deeper than {DEPTH} levels")));
+    }
+    if any.is_none() {
+        Ok(Value::Null)
+    } else if let Ok(text) = any.cast::<PyString>() {
+        text.extract().map(Value::String).map_err(|_| problem("text with half a character pair"))
+    } else if let Ok(flag) = any.cast::<PyBool>() {
+        Ok(Value::Bool(flag.is_true()))
+    } else if any.is_instance_of::<PyInt>() {
+        integer(any)
+    } else if let Ok(float) = any.cast::<PyFloat>() {
+        Number::from_f64(float.value())
+            .map(Value::Number)
+            .ok_or_else(|| problem("not a number: leave the field out, or use None"))
+    } else if let Ok(at) = any.cast::<PyDateTime>() {
+        instant(at, zone).map(Value::String)
+    } else if any.is_instance_of::<PyDate>() {
+        text_of(any, "isoformat")
+    } else if any.is_instance_of::<PyList>() || any.is_instance_of::<PyTuple>() {
+        list(any, zone, depth)
+    } else if let Ok(fields) = any.cast::<Fields>() {
+        Ok(fields.get().value().cloned().unwrap_or_default())
+    } else if let Ok(event) = any.cast::<Event>() {
+        Ok(Value::Object(event.get().inner().to_json()))
+    } else if let Ok(mapping) = any.cast::<PyMapping>() {
+        mapping_value(mapping, zone, depth)
+    } else {
+        foreign(any)
+    }
+}
+
+fn list(any: &Bound<'_, PyAny>, zone: Option<&Zone>, depth: usize) -> Result<Value, FieldError> {
+    let items = any.try_iter().map_err(|error| problem(error.to_string()))?;
+    let items = items.enumerate().map(|(position, item)| {
+        let item = item.map_err(|error| problem(error.to_string()))?;
+        value(&item, zone, depth + 1).map_err(|error| inside(error, &position.to_string()))
+    });
+    items.collect::<Result<_, _>>().map(Value::Array)
+}
+
+fn mapping_value(
+    mapping: &Bound<'_, PyMapping>,
+    zone: Option<&Zone>,
+    depth: usize,
+) -> Result<Value, FieldError> {
+    let items = mapping.items().map_err(|error| problem(error.to_string()))?;
+    let mut map = Map::new();
+    for pair in items {
+        let (name, item): (Bound<'_, PyAny>, Bound<'_, PyAny>) =
+            pair.extract().map_err(|error: PyErr| problem(error.to_string()))?;
+        let Ok(name) = name.extract::<String>() else {
+            return Err(problem(format!("a field's name is text, not {}", type_name(&name))));
+        };
+        let item = value(&item, zone, depth + 1).map_err(|error| inside(error, &name))?;
+        map.insert(name, item);
+    }
+    Ok(Value::Object(map))
+}
+
+fn integer(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
+    if let Ok(number) = any.extract::<i64>() {
+        return Ok(number.into());
+    }
+    let digits = any.str().and_then(|text| text.extract::<String>());
+    digits
+        .ok()
+        .and_then(|digits| serde_json::from_str::<Number>(&digits).ok())
+        .map(Value::Number)
+        .ok_or_else(|| problem("an integer with too many digits"))
+}
+
+/// What other libraries use for text and numbers: `Decimal`, `UUID`, NumPy's integers.
+fn foreign(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
+    let name = type_name(any);
+    match name.as_str() {
+        "Decimal" | "UUID" => text_of(any, "__str__"),
+        "NAType" => Ok(Value::Null),
+        "bool" | "bool_" => {
+            any.is_truthy().map(Value::Bool).map_err(|error| problem(error.to_string()))
+        }
+        _ => match any.call_method0("__index__") {
+            Ok(number) => integer(&number),
+            Err(_) => Err(problem(format!("cannot be kept: it is a {name}"))),
+        },
+    }
+}
+
+fn text_of(any: &Bound<'_, PyAny>, method: &str) -> Result<Value, FieldError> {
+    let text = any.call_method0(method).and_then(|text| text.extract());
+    text.map(Value::String).map_err(|error| problem(error.to_string()))
+}
+
+/// A `datetime` as RFC 3339, with the offset it carries.
+fn instant(at: &Bound<'_, PyDateTime>, zone: Option<&Zone>) -> Result<String, FieldError> {
+    let python = |error: PyErr| problem(error.to_string());
+    let text: String =
+        at.call_method0("isoformat").and_then(|text| text.extract()).map_err(python)?;
+    match Timestamp::parse_with_offset(&text) {
+        Ok(_) if text.ends_with("+00:00") => {
+            // `timezone.utc` is what programs use; only a zone that people live in is an offset.
+            let zone: Option<String> =
+                at.call_method0("tzname").and_then(|name| name.extract()).map_err(python)?;
+            let utc = zone.is_none_or(|name| name == "UTC");
+            Ok(if utc { text.replace("+00:00", "Z") } else { text })
+        }
+        Ok(_) => Ok(text),
+        Err(TimeError::NoOffset { .. }) => localised(&text, zone),
+        Err(_) => {
+            // An offset with seconds, as before there were time zones.
+            let utc = pyo3::types::PyTzInfo::utc(at.py()).map_err(python)?;
+            let text: String = at
+                .call_method1("astimezone", (utc,))
+                .and_then(|at| at.call_method0("isoformat"))
+                .and_then(|text| text.extract())
+                .map_err(|_| malformed(&text, "not a date and time"))?;
+            Ok(text.replace("+00:00", "Z"))
+        }
+    }
+}
+
+/// A date and time without an offset, as the clock of `zone` showed it.
+pub(crate) fn localised(text: &str, zone: Option<&Zone>) -> Result<String, FieldError> {
+    let Some(zone) = zone else {
+        return Err(malformed(
+            text,
+            "a time without a zone names no instant: use an aware datetime, \
+             or say which zone is meant, as in tz=\"Europe/Amsterdam\"",
+        ));
+    };
+    let written: civil::DateTime =
+        text.trim().parse().map_err(|_| malformed(text, "not a date and time"))?;
+    zone.instant(written).ok_or_else(|| malformed(text, "no instant in that time zone"))
+}
+
+/// Gives `occurred_at` of an event the offset it lacks, if a zone is known; refuses it otherwise.
+pub(crate) fn localise(
+    json: &mut Map<String, Value>,
+    zone: Option<&Zone>,
+) -> Result<(), FieldError> {
+    if let Some(Value::String(text)) = json.get_mut("occurred_at")
+        && let Err(TimeError::NoOffset { .. }) = Timestamp::parse_with_offset(text)
+    {
+        *text = localised(text, zone).map_err(|error| inside(error, "occurred_at"))?;
+    }
+    Ok(())
+}
+
+/// A JSON value as plain Python: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
+        Value::Number(number) => number_to_python(py, number)?,
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(to_python(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(map) => object_to_python(py, map)?.into_any(),
+    })
+}
+
+/// A JSON object as a new `dict`.
+pub(crate) fn object_to_python<'py>(
+    py: Python<'py>,
+    map: &Map<String, Value>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for (name, item) in map {
+        dict.set_item(name, to_python(py, item)?)?;
+    }
+    Ok(dict)
+}
+
+fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(integer) = number.as_i64() {
+        return Ok(integer.into_pyobject(py)?.into_any());
+    }
+    let text = number.to_string();
+    let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if whole {
+        return py.get_type::<PyInt>().call1((text,));
+    }
+    py.get_type::<PyFloat>().call1((text,))
+}
+
+/// An instant as an aware `datetime` in UTC.
+pub(crate) fn datetime(py: Python<'_>, at: Timestamp) -> PyResult<Bound<'_, PyDateTime>> {
+    at.to_chrono().into_pyobject(py)
+}
+
+/// Reads an argument that names an instant: an aware `datetime` or an RFC 3339 text.
+pub(crate) fn timestamp(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Option<Timestamp>, BindingError> {
+    let Some(given) = given else { return Ok(None) };
+    let refuse = |text: String, problem: String| BindingError::argument(argument, text, problem);
+    let text = match given.cast::<PyDateTime>() {
+        Ok(at) => instant(at, None)
+            .map_err(|_| refuse(given.to_string(), "has no zone: use an aware datetime".into()))?,
+        Err(_) => given.extract::<String>().map_err(|_| {
+            refuse(given.to_string(), "not an aware datetime or a text of RFC 3339".into())
+        })?,
+    };
+    match text.parse() {
+        Ok(at) => Ok(Some(at)),
+        Err(TimeError::NoOffset { .. }) => {
+            Err(refuse(text, "has no offset: add Z or +01:00".into()))
+        }
+        Err(error) => Err(refuse(text, error.to_string())),
+    }
+}
+
+/// The same where an instant left out means now.
+pub(crate) fn timestamp_or_now(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Timestamp, BindingError> {
+    if let Some(at) = timestamp(argument, given)? {
+        return Ok(at);
+    }
+    let now = chrono::Utc::now();
+    Timestamp::from_micros(now.timestamp_micros())
+        .map_err(|error| BindingError::argument(argument, now.to_string(), error.to_string()))
+}
+
+/// Reads an argument that is one of a few words.
+pub(crate) fn choice<T: Copy>(
+    argument: &'static str,
+    given: &str,
+    known: &[(&str, T)],
+) -> Result<T, BindingError> {
+    let found = known.iter().find(|(name, _)| *name == given);
+    found.map(|(_, meant)| *meant).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| format!("{name:?}")).collect();
+        BindingError::argument(argument, given, format!("there are: {}", names.join(", ")))
+    })
+}
+
+/// Reads an argument that is a text or several.
+pub(crate) fn texts(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Vec<String>, BindingError> {
+    let Some(given) = given else { return Ok(Vec::new()) };
+    if let Ok(text) = given.cast::<PyString>() {
+        return Ok(vec![text.extract()?]);
+    }
+    let refuse = || BindingError::argument(argument, type_name(given), "not text, or several");
+    given
+        .try_iter()
+        .map_err(|_| refuse())?
+        .map(|text| text?.extract::<String>().map_err(|_| refuse()))
+        .collect()
+}
+
+/// The name of a value's type, for messages.
+pub(crate) fn type_name(any: &Bound<'_, PyAny>) -> String {
+    any.get_type().name().map_or_else(|_| "thing".to_owned(), |name| name.to_string())
+}
+
+/// The same problem inside the field of this name.
+pub(crate) fn inside(error: FieldError, name: &str) -> FieldError {
+    FieldError { pointer: format!("/{name}{}", error.pointer), ..error }
+}
+
+fn problem(problem: impl Into<String>) -> FieldError {
+    FieldError { pointer: String::new(), value: None, problem: problem.into() }
+}
+
+fn malformed(text: &str, problem: &str) -> FieldError {
+    FieldError::malformed("", &Value::String(text.to_owned()), problem)
+}

@@ -1,0 +1,93 @@
+//! Records as Python hands them over: an iterable of dicts or events, or an Arrow stream.
+
+use cx_core::event::Event;
+use pyo3::prelude::*;
+use pyo3::types::{PyCapsule, PyDict, PyIterator, PyString};
+
+use crate::convert::{Defaults, type_name};
+use crate::error::{BindingError, RowError};
+use crate::event;
+use crate::table::rows::Rows;
+
+/// Records that become events batch by batch.
+pub(crate) enum Incoming<'py> {
+    /// Dicts of the canonical form, or events.
+    Records {
+        /// Where they come from.
+        records: Bound<'py, PyIterator>,
+        /// What they do not say.
+        defaults: Defaults,
+        /// How many were taken.
+        row: u64,
+    },
+    /// Rows of an Arrow stream. Boxed: it is much the larger one.
+    Rows(Box<Rows>),
+}
+
+/// Some records, each an event or what is wrong with it.
+pub(crate) type Batch = Vec<Result<Event, RowError>>;
+
+impl<'py> Incoming<'py> {
+    /// What `events=` holds.
+    pub(crate) fn from_python(
+        events: &Bound<'py, PyAny>,
+        defaults: Defaults,
+    ) -> Result<Self, BindingError> {
+        if let Some(export) = events.getattr_opt("__arrow_c_stream__")? {
+            let capsule = export.call0()?;
+            let capsule = capsule.cast::<PyCapsule>().map_err(PyErr::from)?;
+            return Ok(Self::Rows(Box::new(Rows::from_capsule(capsule, defaults)?)));
+        }
+        if events.is_instance_of::<PyDict>() || events.is_instance_of::<event::Event>() {
+            return Err(refuse(events, "one record on its own: put it into a list"));
+        }
+        if events.is_instance_of::<PyString>() {
+            return Err(refuse(events, "text: use import_file for files, or json.loads"));
+        }
+        match type_name(events).as_str() {
+            "LazyFrame" => Err(refuse(events, "a lazy frame: call .collect() first")),
+            "DataFrame" => Err(refuse(events, "a frame without Arrow: install pyarrow")),
+            _ => match events.try_iter() {
+                Ok(records) => Ok(Self::Records { records, defaults, row: 0 }),
+                Err(_) => Err(refuse(events, "not an iterable of dicts, nor a table of Arrow")),
+            },
+        }
+    }
+
+    /// Columns of a table that are none of ours: their cells are kept in `extra`.
+    pub(crate) fn unmapped(&self) -> Vec<String> {
+        match self {
+            Self::Records { .. } => Vec::new(),
+            Self::Rows(rows) => rows.unmapped(),
+        }
+    }
+
+    /// The next records, at most about `size` of them; `None` at the end. Arrow streams are read
+    /// with the interpreter lock released, in batches of their own size.
+    pub(crate) fn next_batch(
+        &mut self,
+        py: Python<'py>,
+        size: usize,
+    ) -> Option<Result<Batch, BindingError>> {
+        match self {
+            Self::Rows(rows) => py.detach(|| rows.next_batch()),
+            Self::Records { records, defaults, row } => {
+                let mut batch = Vec::new();
+                for record in records.take(size) {
+                    let record = match record {
+                        Ok(record) => record,
+                        Err(error) => return Some(Err(error.into())),
+                    };
+                    let event = event::read(&record, defaults);
+                    batch.push(event.map_err(|error| RowError::from(error).in_row(*row)));
+                    *row = row.saturating_add(1);
+                }
+                (!batch.is_empty()).then_some(Ok(batch))
+            }
+        }
+    }
+}
+
+fn refuse(events: &Bound<'_, PyAny>, problem: &str) -> BindingError {
+    BindingError::argument("events", type_name(events), problem)
+}

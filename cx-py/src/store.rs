@@ -1,0 +1,1159 @@
+//! `cx.Store`: open, take in, ask, correct, check, copy.
+//!
+//! Every call of the store runs without the interpreter lock.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cx_adapters::{Format, Options};
+use cx_core::channel::Channel;
+use cx_core::context::{Audience, ContextOptions};
+use cx_core::event::{Direction, Visibility};
+use cx_core::identifier::{Identifier, Who};
+use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
+use cx_store::{Recording, SearchQuery, StoreError, StoreOptions, TimelineQuery};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::answer::{self, Hit, Transcript};
+use crate::context::Context;
+use crate::convert::{Defaults, Zone, choice, texts, timestamp, timestamp_or_now, type_name};
+use crate::error::BindingError;
+use crate::event::Event;
+use crate::events::{Events, Pages, Scan};
+use crate::fields::Fields;
+use crate::incoming::Incoming;
+use crate::progress::Progress;
+use crate::report::{CheckReport, IngestReport};
+
+/// How many records are taken in at once. Each batch is kept as a whole, or not at all.
+const BATCH: usize = 10_000;
+
+/// How many events or customers are read at once.
+const PAGE: usize = 1_000;
+
+/// The path that means memory.
+const MEMORY: &str = ":memory:";
+
+const AUDIENCES: [(&str, Audience); 4] = [
+    ("agent", Audience::Agent),
+    ("marketing", Audience::Marketing),
+    ("customer", Audience::Customer),
+    ("model", Audience::Model),
+];
+
+/// Open the store in a file, and make it if there is none; without a path, in memory.
+///
+/// Parameters
+/// ----------
+/// path : str or os.PathLike, optional
+///     The file. Without one, or as ``":memory:"``, the store is gone when it is closed.
+/// tenant : str, optional
+///     Whose store a new one is. Of a store that is there it must be the tenant.
+/// read_only : bool, default False
+///     Leave the file as it is. It must be there.
+///
+/// Returns
+/// -------
+/// Store
+///     Use it as a context manager, or call ``close()``.
+///
+/// Raises
+/// ------
+/// ForeignFileError, NewerStoreError, CorruptStoreError
+///     The file is none of ours, of a newer version, or damaged. It is not touched.
+/// MissingFileError
+///     ``read_only`` is asked for and there is no such file.
+/// TenantError
+///     The file is another tenant's.
+///
+/// Examples
+/// --------
+/// >>> import cxcontext as cx
+/// >>> with cx.open("support.cx") as store:
+/// ...     print(store)
+/// Store('support.cx', customers=0, events=0)
+#[pyfunction]
+#[pyo3(signature = (path=None, *, tenant=None, read_only=false))]
+pub(crate) fn open(
+    py: Python<'_>,
+    path: Option<PathBuf>,
+    tenant: Option<String>,
+    read_only: bool,
+) -> Result<Store, BindingError> {
+    let options = tenant.map(|tenant| StoreOptions { tenant, ..StoreOptions::default() });
+    let Some(path) = path.filter(|path| path != Path::new(MEMORY)) else {
+        if read_only {
+            let problem = "a store in memory is always a new one: give a path";
+            return Err(BindingError::argument("read_only", "True", problem));
+        }
+        let store = py.detach(|| cx_store::Store::open_in_memory_with(options.unwrap_or_default()));
+        return Ok(Store { handle: Arc::new(Handle::new(store?, None)), read_only });
+    };
+    let store = py.detach(|| {
+        if read_only {
+            cx_store::Store::open_read_only(&path, options)
+        } else {
+            cx_store::Store::open_with(&path, options)
+        }
+    });
+    Ok(Store { handle: Arc::new(Handle::new(store?, Some(path))), read_only })
+}
+
+/// What tables and iterators share with the store they were made from: it may be closed.
+struct Handle {
+    store: Mutex<Option<cx_store::Store>>,
+    path: Option<PathBuf>,
+}
+
+impl Handle {
+    const fn new(store: cx_store::Store, path: Option<PathBuf>) -> Self {
+        Self { store: Mutex::new(Some(store)), path }
+    }
+
+    /// The store, as long as it is open. A call that runs keeps it open until it is done.
+    fn store(&self) -> Result<cx_store::Store, BindingError> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        store.ok_or_else(|| BindingError::Closed { path: self.shown_path() })
+    }
+
+    fn close(&self) {
+        let closed = self.store.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(closed);
+    }
+
+    fn shown_path(&self) -> PathBuf {
+        self.path.clone().unwrap_or_else(|| MEMORY.into())
+    }
+}
+
+/// A store of customers' timelines in one file; see :func:`open`.
+///
+/// Facts go in with :meth:`ingest` and :meth:`import_file`, in any order and any number of times.
+/// :meth:`context` gives everything that is known of a customer. Customers are named by what
+/// people type: ``"jan@example.nl"``, ``"+31 6 1234 5678"``, a customer id (``"cus_…"``), or a
+/// namespace and a value (``"order:shopify:acme:1001"``).
+///
+/// A store may be used from any thread. The interpreter lock is released while it works.
+///
+/// Examples
+/// --------
+/// >>> import cxcontext as cx
+/// >>> with cx.open() as store:
+/// ...     report = store.ingest([{
+/// ...         "key": "crm/call/1", "kind": "call", "channel": "phone", "direction": "in",
+/// ...         "occurred_at": "2026-03-04T10:02:00+01:00", "name": "Jan de Vries",
+/// ...         "who": [{"ns": "phone", "value": "+31612345678", "role": "from"}],
+/// ...     }], source="crm")
+/// ...     print(report.new, store.context("+31 6 1234 5678").customer.name)
+/// 1 Jan de Vries
+#[pyclass(module = "cxcontext", frozen)]
+pub(crate) struct Store {
+    handle: Arc<Handle>,
+    read_only: bool,
+}
+
+impl Store {
+    /// Runs a call of the store without the interpreter lock.
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&cx_store::Store) -> Result<T, StoreError> + Send,
+    ) -> Result<T, BindingError> {
+        let store = self.handle.store()?;
+        // Moved: if it was closed meanwhile, the file is closed without the lock too.
+        Ok(py.detach(move || work(&store))?)
+    }
+
+    /// Which observation or identifier an assertion is about.
+    fn subject(
+        &self,
+        py: Python<'_>,
+        argument: &'static str,
+        given: &Bound<'_, PyAny>,
+        region: Option<&str>,
+    ) -> Result<Subject, BindingError> {
+        if let Ok(event) = given.cast::<Event>() {
+            return Ok(Subject::Observation(self.observation(py, &event.get().inner().key)?));
+        }
+        let Ok(typed) = given.extract::<String>() else {
+            let problem = "not text, nor an event";
+            return Err(BindingError::argument(argument, type_name(given), problem));
+        };
+        if let Ok(observation) = typed.trim().parse() {
+            return Ok(Subject::Observation(observation));
+        }
+        match who(argument, &typed, region)? {
+            Who::Identifier(identifier) => Ok(Subject::Identifier(identifier)),
+            customer @ Who::Customer(_) => {
+                let anchor = self.with(py, |store| store.anchor(&customer))?;
+                anchor.map(Subject::Observation).ok_or(BindingError::NotFound { name: typed })
+            }
+        }
+    }
+
+    fn observation(&self, py: Python<'_>, key: &EventKey) -> Result<ObservationId, BindingError> {
+        self.with(py, |store| Ok(ObservationId::of(&store.tenant(), key)))
+    }
+
+    /// Records what somebody says.
+    fn say(
+        &self,
+        py: Python<'_>,
+        verdict: Verdict,
+        said: Said<'_, '_>,
+    ) -> Result<String, BindingError> {
+        let recorded_at = timestamp_or_now("at", None)?;
+        let at = timestamp("at", said.at)?.unwrap_or(recorded_at);
+        if said.by.trim().is_empty() {
+            let problem = "say who says so, as in by=\"agent:7\"";
+            return Err(BindingError::argument("by", said.by, problem));
+        }
+        let (by, reason) = (said.by.to_owned(), said.reason.map(str::to_owned));
+        let assertion = Assertion { verdict, by, reason, at };
+        Ok(self.with(py, |store| store.assert(&assertion, recorded_at))?.to_string())
+    }
+
+    /// The two sides of an assertion, which are not one and the same.
+    fn two_sides(
+        &self,
+        py: Python<'_>,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        region: Option<&str>,
+    ) -> Result<(Subject, Subject), BindingError> {
+        let (left, right) = (self.subject(py, "a", a, region)?, self.subject(py, "b", b, region)?);
+        if left == right {
+            let problem = format!("the same as a: both are {left}");
+            return Err(BindingError::argument("b", b.to_string(), problem));
+        }
+        Ok((left, right))
+    }
+}
+
+/// Who says something, why, and when.
+#[derive(Clone, Copy)]
+struct Said<'a, 'py> {
+    by: &'a str,
+    reason: Option<&'a str>,
+    at: Option<&'a Bound<'py, PyAny>>,
+}
+
+#[pymethods]
+#[expect(clippy::too_many_arguments, reason = "they are keyword arguments in Python")]
+impl Store {
+    /// The file; ``None`` for a store in memory.
+    #[getter]
+    fn path(&self) -> Option<&Path> {
+        self.handle.path.as_deref()
+    }
+
+    /// Whose store it is; empty for the only tenant there is.
+    #[getter]
+    fn tenant(&self, py: Python<'_>) -> Result<String, BindingError> {
+        self.with(py, |store| Ok(store.tenant()))
+    }
+
+    /// Whether it was closed.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.store().is_err()
+    }
+
+    /// Close the store. Calls that run in other threads are finished first; closing twice is
+    /// closing once.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.handle.close());
+    }
+
+    fn __enter__(slf: Py<Self>) -> Result<Py<Self>, BindingError> {
+        slf.get().handle.store()?;
+        Ok(slf)
+    }
+
+    #[pyo3(signature = (*_exception))]
+    fn __exit__(&self, py: Python<'_>, _exception: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> Result<String, BindingError> {
+        let path = self.handle.shown_path();
+        let path = PyString::new(py, &path.to_string_lossy()).repr()?;
+        if self.closed() {
+            return Ok(format!("Store({path}, closed)"));
+        }
+        let (customers, events) = self.with(py, cx_store::Store::counts)?;
+        let read_only = if self.read_only { ", read_only=True" } else { "" };
+        Ok(format!("Store({path}, customers={customers}, events={events}{read_only})"))
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        let Some(path) = &self.handle.path else {
+            let why = "a store in memory lives in this process only: open one in a file";
+            return Err(PyTypeError::new_err(why));
+        };
+        // Another process may have another current folder.
+        let path = std::path::absolute(path)?;
+        let options = PyDict::new(py);
+        options.set_item("read_only", self.read_only)?;
+        let open = py.import("cxcontext")?.getattr("open")?;
+        let partial = py.import("functools")?.getattr("partial")?;
+        Ok((partial.call((open, path), Some(&options))?, PyTuple::empty(py)))
+    }
+
+    /// How many customers and events there are: ``customers``, ``events``.
+    ///
+    /// Of a record with several revisions one counts.
+    fn counts(&self, py: Python<'_>) -> Result<Fields, BindingError> {
+        let (customers, events) = self.with(py, cx_store::Store::counts)?;
+        Ok(Fields::from_json(serde_json::json!({"customers": customers, "events": events})))
+    }
+
+    /// Take in events: dicts of the canonical form, :class:`Event` objects, or a table.
+    ///
+    /// Events may come in any order and any number of times; the outcome is the same. Every
+    /// 10,000 records are written as one batch, which is kept as a whole or not at all; a table
+    /// comes in batches of its own size.
+    ///
+    /// Parameters
+    /// ----------
+    /// events : Iterable[Mapping[str, object]], or Arrow stream
+    ///     Records, or anything that has ``__arrow_c_stream__`` (polars, pandas, pyarrow, DuckDB)
+    ///     with the columns of ``Events.columns``; ``key``, ``kind`` and ``occurred_at`` must be
+    ///     there. Text may be of any string type or categorical, instants of any unit.
+    /// recorded_at : datetime or str, optional
+    ///     When the facts are recorded. Now, if left out.
+    /// adapter : str, default "python"
+    ///     What made the events.
+    /// tz : str or zoneinfo.ZoneInfo, optional
+    ///     The zone of times that carry none. Without it such a time is refused.
+    /// source : str, optional
+    ///     The source of records that name none: ``"crm"`` or ``"crm:acme"``.
+    /// errors : {"report", "raise"}, default "report"
+    ///     Whether a record that is no event is counted and told in the report, or ends the
+    ///     import with an :class:`InvalidEventError`; earlier batches stay.
+    /// progress : bool or Callable[[int, int | None], object], optional
+    ///     ``True`` shows a bar of tqdm. A callable is called after every batch with how many
+    ///     records were read, and how many there are, if that is known.
+    ///
+    /// Returns
+    /// -------
+    /// IngestReport
+    ///     How many records were new, duplicate, revised, in conflict and rejected.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import cxcontext as cx
+    /// >>> visit = {"key": "till/1", "kind": "custom.visit", "occurred_at": "2026-03-04T10:02"}
+    /// >>> store = cx.open()
+    /// >>> store.ingest([visit], source="till").problems[0]
+    /// 'row 0: occurred_at: a time without a zone names no instant: ...'
+    /// >>> store.ingest([visit], source="till", tz="Europe/Amsterdam")
+    /// IngestReport(new=1, duplicate=0, revised=0, conflict=0, rejected=0)
+    #[pyo3(signature = (
+        events, *, recorded_at=None, adapter="python", tz=None, source=None, errors="report",
+        progress=None,
+    ))]
+    fn ingest(
+        &self,
+        py: Python<'_>,
+        events: &Bound<'_, PyAny>,
+        recorded_at: Option<&Bound<'_, PyAny>>,
+        adapter: &str,
+        tz: Option<&Bound<'_, PyAny>>,
+        source: Option<&str>,
+        errors: &str,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Result<IngestReport, BindingError> {
+        let recording = Recording::new(timestamp_or_now("recorded_at", recorded_at)?, adapter);
+        let on_error =
+            choice("errors", errors, &[("report", OnError::Report), ("raise", OnError::Raise)])?;
+        let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        let progress = Progress::from_python(py, progress, events.len().ok())?;
+        self.handle.store()?;
+        let mut incoming = Incoming::from_python(events, defaults)?;
+        let unmapped = incoming.unmapped();
+        let mut report = cx_store::IngestReport::default();
+        while let Some(batch) = incoming.next_batch(py, BATCH) {
+            let mut events = Vec::new();
+            for event in batch? {
+                match (event, on_error) {
+                    (Ok(event), _) => events.push(event),
+                    (Err(problem), OnError::Report) => report.reject(problem),
+                    (Err(problem), OnError::Raise) => return Err(problem.into()),
+                }
+            }
+            report.add(self.with(py, |store| store.ingest(&recording, events))?);
+            progress.tell(py, report.total())?;
+        }
+        progress.close(py)?;
+        Ok(IngestReport::new(report, unmapped))
+    }
+
+    /// Take in a file of another system's records.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or os.PathLike
+    ///     The file.
+    /// source : str
+    ///     Whose records they are: ``"zendesk"``, ``"chatwoot"``, ``"mail"``, ``"twilio"``,
+    ///     ``"shopify"``, ``"sendgrid"``, ``"jsonl"`` (cx's own events) or ``"csv"``.
+    /// instance : str, optional
+    ///     The account, shop or mailbox they come from.
+    /// region : str, optional
+    ///     The region, such as ``"NL"``, of telephone numbers without a country code. Without
+    ///     one they are kept and link nobody.
+    /// own : str or Iterable[str], optional
+    ///     The business's own domains and addresses: nobody's identifiers.
+    /// own_numbers : str or Iterable[str], optional
+    ///     The business's own telephone numbers.
+    /// received_at : datetime or str, optional
+    ///     The instant of records that carry none.
+    /// recorded_at : datetime or str, optional
+    ///     When the facts are recorded. Now, if left out.
+    /// progress : bool or Callable[[int, int | None], object], optional
+    ///     As of :meth:`ingest`.
+    ///
+    /// Returns
+    /// -------
+    /// IngestReport
+    ///     Records that could not become events are counted, and told with their places.
+    ///
+    /// Raises
+    /// ------
+    /// MissingFileError
+    ///     There is no such file.
+    #[pyo3(signature = (
+        path, *, source, instance="", region=None, own=None, own_numbers=None, received_at=None,
+        recorded_at=None, progress=None,
+    ))]
+    fn import_file(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        source: &str,
+        instance: &str,
+        region: Option<&str>,
+        own: Option<&Bound<'_, PyAny>>,
+        own_numbers: Option<&Bound<'_, PyAny>>,
+        received_at: Option<&Bound<'_, PyAny>>,
+        recorded_at: Option<&Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> Result<IngestReport, BindingError> {
+        let format: Format = choice(
+            "source",
+            source,
+            &Format::ALL.iter().map(|format| (format.name(), *format)).collect::<Vec<_>>(),
+        )?;
+        let mut options = Options::of(instance);
+        options.region = self::region(region)?;
+        options.own = texts("own", own)?;
+        options.own_numbers = texts("own_numbers", own_numbers)?;
+        options.received_at = timestamp("received_at", received_at)?;
+        let recorded_at = timestamp_or_now("recorded_at", recorded_at)?;
+        let recording = Recording::new(recorded_at, format.name());
+        let progress = Progress::from_python(py, progress, None)?;
+        let (options, recording, told) = (&options, &recording, &progress);
+        let report = py.detach(move || self.import(&path, format, options, recording, told))?;
+        progress.close(py)?;
+        Ok(IngestReport::new(report, Vec::new()))
+    }
+
+    /// Everything that is known of one customer.
+    ///
+    /// Who nobody knows gets an answer too: one that says so. Where several customers share what
+    /// was asked for, none is chosen, and all are named in ``context.match.others``.
+    ///
+    /// Parameters
+    /// ----------
+    /// who : str
+    ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// as_of : datetime or str, optional
+    ///     The instant of the answer: nothing later is in it. Now, if left out.
+    /// audience : {"agent", "marketing", "customer", "model"}, default "agent"
+    ///     For whom it is. Internal notes are for agents; for models identifiers are masked.
+    /// items : int, default 10
+    ///     How many contacts, mails, orders and ratings there are at most, each.
+    /// characters : int, default 280
+    ///     How many characters of a text there are at most.
+    /// region : str, optional
+    ///     The region of a number without a country code.
+    #[pyo3(signature = (
+        who, *, as_of=None, audience="agent", items=10, characters=280, region=None,
+    ))]
+    fn context(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        audience: &str,
+        items: usize,
+        characters: usize,
+        region: Option<&str>,
+    ) -> Result<Context, BindingError> {
+        let who = self::who("who", who, region)?;
+        let mut options = ContextOptions::at(timestamp_or_now("as_of", as_of)?).items(items);
+        options.audience = choice("audience", audience, &AUDIENCES)?;
+        options.characters = characters;
+        Ok(Context::new(self.with(py, |store| store.context(&who, &options))?))
+    }
+
+    /// Who holds an identifier, or whom an id that was once issued means today.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``customers`` (``id``, ``name``, ``links``, ``n_events``; surest first),
+    ///     ``confidence``, ``is_hub``, ``unattributed``.
+    #[pyo3(signature = (who, *, region=None))]
+    fn find(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let who = self::who("who", who, region)?;
+        let found = self.with(py, |store| store.find(&who))?;
+        Ok(Fields::from_json(answer::found_json(&found)))
+    }
+
+    /// A customer's events in order, read page by page; none where nobody, or several, are meant.
+    ///
+    /// Parameters
+    /// ----------
+    /// who : str
+    ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// since, until : datetime or str, optional
+    ///     Nothing before, and nothing after, that instant.
+    /// channel, kind : str or Iterable[str], optional
+    ///     Only these. The kind ``"mail"`` means all kinds of mail.
+    /// direction : {"in", "out", "none"}, optional
+    ///     Only what went this way.
+    /// visibility : {"public", "internal"}, optional
+    ///     Only what is visible to these.
+    /// order : {"oldest", "newest"}, default "oldest"
+    ///     Which end comes first.
+    /// limit : int, optional
+    ///     At most that many.
+    /// region : str, optional
+    ///     The region of a number without a country code.
+    ///
+    /// Returns
+    /// -------
+    /// Events
+    ///     A table, and an iterable of :class:`Event`.
+    #[pyo3(signature = (
+        who, *, since=None, until=None, channel=None, kind=None, direction=None, visibility=None,
+        order="oldest", limit=None, region=None,
+    ))]
+    fn timeline(
+        &self,
+        who: &str,
+        since: Option<&Bound<'_, PyAny>>,
+        until: Option<&Bound<'_, PyAny>>,
+        channel: Option<&Bound<'_, PyAny>>,
+        kind: Option<&Bound<'_, PyAny>>,
+        direction: Option<&str>,
+        visibility: Option<&str>,
+        order: &str,
+        limit: Option<usize>,
+        region: Option<&str>,
+    ) -> Result<Events, BindingError> {
+        let asked = who.to_owned();
+        let who = self::who("who", who, region)?;
+        let mut query = TimelineQuery::new().limit(PAGE);
+        if let Some(since) = timestamp("since", since)? {
+            query = query.since(since);
+        }
+        if let Some(until) = timestamp("until", until)? {
+            query = query.until(until);
+        }
+        for channel in texts("channel", channel)? {
+            query = query.channel(Channel::from_name(&channel));
+        }
+        for kind in texts("kind", kind)? {
+            query = query.kind(kind);
+        }
+        if let Some(direction) = direction {
+            let known = [("in", Direction::In), ("out", Direction::Out), ("none", Direction::None)];
+            query = query.direction(choice("direction", direction, &known)?);
+        }
+        if let Some(visibility) = visibility {
+            let known = [("public", Visibility::Public), ("internal", Visibility::Internal)];
+            query = query.visibility(choice("visibility", visibility, &known)?);
+        }
+        let known = [("oldest", Newest::Last), ("newest", Newest::First)];
+        if choice("order", order, &known)? == Newest::First {
+            query = query.newest_first();
+        }
+        self.handle.store()?;
+        let handle = Arc::clone(&self.handle);
+        Ok(Events::of(Timeline { handle, who, query, limit, asked }))
+    }
+
+    /// All events, in the order in which they were first recorded.
+    ///
+    /// Returns
+    /// -------
+    /// Events
+    ///     A table with the columns of ``Events.columns``, read page by page; each reading is a
+    ///     fresh one. Taken in again it is nothing but duplicates.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import cxcontext as cx
+    /// >>> len(cx.open().events())
+    /// 0
+    fn events(&self) -> Result<Events, BindingError> {
+        self.handle.store()?;
+        Ok(Events::of(AllEvents { handle: Arc::clone(&self.handle) }))
+    }
+
+    /// One event by its key, as it is shown today.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     There is no such event.
+    fn event(&self, py: Python<'_>, key: &str) -> Result<Event, BindingError> {
+        let asked = event_key("key", key)?;
+        let event = self.with(py, |store| store.event(&asked))?;
+        event.map(Event::new).ok_or_else(|| BindingError::NotFound { name: key.to_owned() })
+    }
+
+    /// A conversation by any of its keys, with all that was said in it.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     There is no such conversation.
+    fn conversation(&self, py: Python<'_>, key: &str) -> Result<Transcript, BindingError> {
+        let asked = ConversationKey::new(key).map_err(|error| malformed_id("key", key, &error))?;
+        match self.with(py, |store| store.conversation(&asked))? {
+            Some(transcript) => Ok(Transcript::new(py, transcript)?),
+            None => Err(BindingError::NotFound { name: key.to_owned() }),
+        }
+    }
+
+    /// Where these words were written, best first.
+    ///
+    /// Parameters
+    /// ----------
+    /// text : str
+    ///     All these words must be there; a ``*`` behind a word stands for any ending. Accents
+    ///     and case do not matter.
+    /// who : str, optional
+    ///     Only what belongs to this customer.
+    /// audience : {"agent", "marketing", "customer", "model"}, default "agent"
+    ///     Who will see it. Internal notes are found for agents alone.
+    /// since, until : datetime or str, optional
+    ///     Nothing before, and nothing after, that instant.
+    /// limit : int, default 20
+    ///     At most that many.
+    /// region : str, optional
+    ///     The region of a number without a country code.
+    #[pyo3(signature = (
+        text, *, who=None, audience="agent", since=None, until=None, limit=20, region=None,
+    ))]
+    fn search(
+        &self,
+        py: Python<'_>,
+        text: &str,
+        who: Option<&str>,
+        audience: &str,
+        since: Option<&Bound<'_, PyAny>>,
+        until: Option<&Bound<'_, PyAny>>,
+        limit: usize,
+        region: Option<&str>,
+    ) -> Result<Vec<Hit>, BindingError> {
+        let who = who.map(|who| self::who("who", who, region)).transpose()?;
+        let mut query =
+            SearchQuery::new(text).audience(choice("audience", audience, &AUDIENCES)?).limit(limit);
+        if let Some(since) = timestamp("since", since)? {
+            query = query.since(since);
+        }
+        if let Some(until) = timestamp("until", until)? {
+            query = query.until(until);
+        }
+        let hits = self.with(py, |store| match &who {
+            Some(who) => store.search_of(who, &query),
+            None => store.search(&query),
+        })?;
+        Ok(hits.into_iter().map(|hit| Hit::new(py, hit)).collect::<PyResult<_>>()?)
+    }
+
+    /// All matters on all channels in which somebody has to act.
+    ///
+    /// Those that wait for us come first, and of these the one that is due, or has waited,
+    /// longest.
+    ///
+    /// Parameters
+    /// ----------
+    /// as_of : datetime or str, optional
+    ///     The instant of asking. Now, if left out.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``customer``, ``conversation``, ``subject``, ``state``, ``waiting_on``,
+    ///     ``waiting_since``, ``assignee``, ``due``, ``last`` and more.
+    #[pyo3(signature = (*, as_of=None))]
+    fn who_is_waiting(
+        &self,
+        py: Python<'_>,
+        as_of: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Vec<Fields>, BindingError> {
+        let as_of = timestamp_or_now("as_of", as_of)?;
+        let waiting = self.with(py, |store| store.who_is_waiting(as_of))?;
+        Ok(waiting.iter().map(answer::waiting_json).map(Fields::from_json).collect())
+    }
+
+    /// The ids of all customers, in order, read page by page.
+    fn customers(&self) -> Result<CustomerIterator, BindingError> {
+        self.handle.store()?;
+        let handle = Arc::clone(&self.handle);
+        let (page, last) = (Vec::new().into_iter(), None);
+        Ok(CustomerIterator { handle, reading: Mutex::new(Reading { page, last }) })
+    }
+
+    /// Where a customer is on the way to a goal, for each journey that was begun.
+    ///
+    /// Parameters
+    /// ----------
+    /// who : str
+    ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// as_of : datetime or str, optional
+    ///     The instant of asking. Now, if left out.
+    /// region : str, optional
+    ///     The region of a number without a country code.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``definition``, ``key``, ``outcome``, ``phase``, ``started``, ``ended``,
+    ///     ``channels`` and more: the journeys of :meth:`context`.
+    #[pyo3(signature = (who, *, as_of=None, region=None))]
+    fn journeys(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<Vec<Fields>, BindingError> {
+        let who = self::who("who", who, region)?;
+        let options = ContextOptions::at(timestamp_or_now("as_of", as_of)?);
+        let context = self.with(py, |store| store.context(&who, &options))?;
+        let journeys = context.journeys.iter();
+        Ok(journeys
+            .filter_map(|journey| serde_json::to_value(journey).ok())
+            .map(Fields::from_json)
+            .collect())
+    }
+
+    /// Say that two are one person.
+    ///
+    /// Parameters
+    /// ----------
+    /// a, b : str or Event
+    ///     A customer id, an identifier (everybody who holds it), an observation (``"obs_…"``), or
+    ///     an event (whoever it is about).
+    /// by : str
+    ///     Who says so: ``"agent:7"``.
+    /// reason : str, optional
+    ///     Why.
+    /// at : datetime or str, optional
+    ///     When it was said. Now, if left out. Saying the same at one instant is saying it once.
+    /// region : str, optional
+    ///     The region of numbers without a country code.
+    ///
+    /// Returns
+    /// -------
+    /// str
+    ///     The id of what was said, for :meth:`revoke`.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import cxcontext as cx
+    /// >>> store = cx.open()
+    /// >>> said = store.same("jan@example.nl", "+31612345678", by="agent:7", reason="he said so")
+    /// >>> _ = store.revoke(said, by="agent:8", reason="that was his brother")
+    /// >>> for assertion in store.assertions():
+    /// ...     print(assertion.kind, assertion.by)
+    /// same agent:7
+    /// revoke agent:8
+    #[pyo3(signature = (a, b, *, by, reason=None, at=None, region=None))]
+    fn same(
+        &self,
+        py: Python<'_>,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let (a, b) = self.two_sides(py, a, b, region)?;
+        self.say(py, Verdict::Same(a, b), Said { by, reason, at })
+    }
+
+    /// Say that two are different persons, whatever they share. Parameters as of :meth:`same`.
+    #[pyo3(signature = (a, b, *, by, reason=None, at=None, region=None))]
+    fn different(
+        &self,
+        py: Python<'_>,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let (a, b) = self.two_sides(py, a, b, region)?;
+        self.say(py, Verdict::Different(a, b), Said { by, reason, at })
+    }
+
+    /// Say that an event does not belong to whoever holds an identifier.
+    ///
+    /// ``event`` is an :class:`Event` or the key of one. The others as of :meth:`same`.
+    #[pyo3(signature = (event, identifier, *, by, reason=None, at=None, region=None))]
+    fn detach(
+        &self,
+        py: Python<'_>,
+        event: &Bound<'_, PyAny>,
+        identifier: &str,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let key = match event.cast::<Event>() {
+            Ok(event) => event.get().inner().key.clone(),
+            Err(_) => event_key("event", &event.extract::<String>()?)?,
+        };
+        let observation = self.observation(py, &key)?;
+        let identifier = self::identifier("identifier", identifier, region)?;
+        self.say(py, Verdict::Detach(observation, identifier), Said { by, reason, at })
+    }
+
+    /// Say that an identifier links nobody, as a shared mailbox. The others as of :meth:`same`.
+    #[pyo3(signature = (identifier, *, by, reason=None, at=None, region=None))]
+    fn block(
+        &self,
+        py: Python<'_>,
+        identifier: &str,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let identifier = self::identifier("identifier", identifier, region)?;
+        self.say(py, Verdict::Block(identifier), Said { by, reason, at })
+    }
+
+    /// Say that an identifier is one person's, however many names were seen with it.
+    ///
+    /// The others as of :meth:`same`.
+    #[pyo3(signature = (identifier, *, by, reason=None, at=None, region=None))]
+    fn trust(
+        &self,
+        py: Python<'_>,
+        identifier: &str,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let identifier = self::identifier("identifier", identifier, region)?;
+        self.say(py, Verdict::Trust(identifier), Said { by, reason, at })
+    }
+
+    /// Say that who held one identifier holds another now, such as a new number.
+    ///
+    /// The others as of :meth:`same`.
+    #[pyo3(signature = (old, new, *, by, reason=None, at=None, region=None))]
+    fn rekey(
+        &self,
+        py: Python<'_>,
+        old: &str,
+        new: &str,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<String, BindingError> {
+        let old = identifier("old", old, region)?;
+        let new = identifier("new", new, region)?;
+        self.say(py, Verdict::Rekey(old, new), Said { by, reason, at })
+    }
+
+    /// Say that something that was said holds no longer; it stays in the history.
+    ///
+    /// Parameters
+    /// ----------
+    /// assertion : str
+    ///     The id that :meth:`same` and the others returned (``"ast_…"``).
+    /// by, reason, at
+    ///     As of :meth:`same`.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nothing with this id was said.
+    #[pyo3(signature = (assertion, *, by, reason=None, at=None))]
+    fn revoke(
+        &self,
+        py: Python<'_>,
+        assertion: &str,
+        by: &str,
+        reason: Option<&str>,
+        at: Option<&Bound<'_, PyAny>>,
+    ) -> Result<String, BindingError> {
+        let id: AssertionId = assertion
+            .parse()
+            .map_err(|error: IdError| malformed_id("assertion", assertion, &error))?;
+        self.say(py, Verdict::Revoke(id), Said { by, reason, at })
+    }
+
+    /// Everything that was ever said about who is who, by the time it was said.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``id``, ``kind``, ``a``, ``b``, ``by``, ``reason``, ``at``.
+    fn assertions(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
+        let assertions = self.with(py, cx_store::Store::assertions)?;
+        Ok(assertions.iter().map(answer::assertion_json).map(Fields::from_json).collect())
+    }
+
+    /// Check the file, and everything derived in it against the facts. Reads all of it.
+    fn check(&self, py: Python<'_>) -> Result<CheckReport, BindingError> {
+        Ok(CheckReport::new(self.with(py, cx_store::Store::check)?))
+    }
+
+    /// Write a consistent copy of the store to a new file, while others read and write.
+    ///
+    /// Raises
+    /// ------
+    /// ExistingFileError
+    ///     Something stands there already.
+    fn backup(&self, py: Python<'_>, path: PathBuf) -> Result<(), BindingError> {
+        self.with(py, |store| store.backup(path))
+    }
+}
+
+impl Store {
+    /// Reads a file and takes it in batch by batch; runs without the interpreter lock, and takes
+    /// it between batches only.
+    fn import(
+        &self,
+        path: &Path,
+        format: Format,
+        options: &Options,
+        recording: &Recording,
+        progress: &Progress,
+    ) -> Result<cx_store::IngestReport, BindingError> {
+        self.handle.store()?;
+        let unread = |problem| BindingError::File { path: path.to_owned(), problem };
+        let bytes = std::fs::read(path).map_err(unread)?;
+        let name = path.display().to_string();
+        let mut records = cx_adapters::format::events(format, &bytes, options).peekable();
+        let mut report = cx_store::IngestReport::default();
+        while records.peek().is_some() {
+            let mut events = Vec::new();
+            for record in records.by_ref().take(BATCH) {
+                match record {
+                    Ok(event) => events.push(event),
+                    Err(problem) => report.reject(problem.in_file(&name)),
+                }
+            }
+            report.add(self.handle.store()?.ingest(recording, events)?);
+            Python::attach(|py| progress.tell(py, report.total()))?;
+        }
+        Ok(report)
+    }
+}
+
+/// What becomes of a record that is no event.
+#[derive(Clone, Copy)]
+enum OnError {
+    Report,
+    Raise,
+}
+
+/// Where the newest event of a timeline stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Newest {
+    First,
+    Last,
+}
+
+/// The ids of a store's customers.
+#[pyclass(module = "cxcontext", frozen)]
+pub(crate) struct CustomerIterator {
+    handle: Arc<Handle>,
+    reading: Mutex<Reading>,
+}
+
+struct Reading {
+    page: std::vec::IntoIter<CustomerId>,
+    last: Option<CustomerId>,
+}
+
+#[pymethods]
+impl CustomerIterator {
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(&self, py: Python<'_>) -> Result<Option<String>, BindingError> {
+        py.detach(|| {
+            let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next = reading.page.next();
+            if next.is_none() {
+                let page = self.handle.store()?.customers(reading.last, PAGE)?;
+                reading.page = page.into_iter();
+                next = reading.page.next();
+            }
+            reading.last = next.or(reading.last);
+            Ok(next.map(|id| id.to_string()))
+        })
+    }
+}
+
+/// A customer's events.
+struct Timeline {
+    handle: Arc<Handle>,
+    who: Who,
+    query: TimelineQuery,
+    limit: Option<usize>,
+    asked: String,
+}
+
+impl Scan for Timeline {
+    fn open(&self) -> Result<Pages, BindingError> {
+        let (handle, who) = (Arc::clone(&self.handle), self.who.clone());
+        let page = self.query.clone();
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        let mut after = None;
+        let mut is_over = false;
+        handle.store()?;
+        Ok(Box::new(std::iter::from_fn(move || {
+            if is_over || left == 0 {
+                return None;
+            }
+            let query = page.clone().limit(PAGE.min(left));
+            let read = handle
+                .store()
+                .and_then(|store| Ok(store.timeline(&who, &query, after.as_ref())?));
+            Some(match read {
+                Ok(read) => {
+                    left = left.saturating_sub(read.events.len());
+                    is_over = read.next.is_none();
+                    after = read.next;
+                    Ok(read.events)
+                }
+                Err(error) => {
+                    is_over = true;
+                    Err(error)
+                }
+            })
+        })))
+    }
+
+    fn count(&self) -> Result<Option<u64>, BindingError> {
+        Ok(None)
+    }
+
+    fn describe(&self) -> String {
+        format!("of '{}' in '{}'", self.asked, self.handle.shown_path().display())
+    }
+}
+
+/// All events of a store.
+struct AllEvents {
+    handle: Arc<Handle>,
+}
+
+impl Scan for AllEvents {
+    fn open(&self) -> Result<Pages, BindingError> {
+        let handle = Arc::clone(&self.handle);
+        let mut events = Some(handle.store()?.events());
+        Ok(Box::new(std::iter::from_fn(move || {
+            let reading = events.as_mut()?;
+            if let Err(closed) = handle.store() {
+                events = None;
+                return Some(Err(closed));
+            }
+            let page: Result<Vec<_>, StoreError> = reading.take(8 * PAGE).collect();
+            match page {
+                Ok(page) if page.is_empty() => {
+                    events = None;
+                    None
+                }
+                Ok(page) => Some(Ok(page)),
+                Err(error) => {
+                    events = None;
+                    Some(Err(error.into()))
+                }
+            }
+        })))
+    }
+
+    fn count(&self) -> Result<Option<u64>, BindingError> {
+        Ok(Some(self.handle.store()?.counts()?.1))
+    }
+
+    fn describe(&self) -> String {
+        format!("of '{}'", self.handle.shown_path().display())
+    }
+}
+
+/// Reads an argument that says whom is meant.
+fn who(argument: &'static str, typed: &str, region: Option<&str>) -> Result<Who, BindingError> {
+    let region = self::region(region)?;
+    Who::parse(typed, region.as_deref()).map_err(|error| {
+        let form = "no customer id, address, number or NAMESPACE:VALUE";
+        let problem = match error.reason {
+            Some(reason) => format!("{form} ({reason})"),
+            None => form.to_owned(),
+        };
+        BindingError::argument(argument, typed, problem)
+    })
+}
+
+fn identifier(
+    argument: &'static str,
+    typed: &str,
+    region: Option<&str>,
+) -> Result<Identifier, BindingError> {
+    match who(argument, typed, region)? {
+        Who::Identifier(identifier) => Ok(identifier),
+        Who::Customer(_) => {
+            let problem = "a customer, where an identifier is meant";
+            Err(BindingError::argument(argument, typed, problem))
+        }
+    }
+}
+
+/// Reads `region=`: two letters of ISO 3166.
+fn region(given: Option<&str>) -> Result<Option<String>, BindingError> {
+    let Some(given) = given else { return Ok(None) };
+    if given.len() == 2 && given.bytes().all(|letter| letter.is_ascii_alphabetic()) {
+        return Ok(Some(given.to_ascii_uppercase()));
+    }
+    Err(BindingError::argument("region", given, "not two letters of ISO 3166, such as \"NL\""))
+}
+
+fn event_key(argument: &'static str, key: &str) -> Result<EventKey, BindingError> {
+    EventKey::new(key).map_err(|error| malformed_id(argument, key, &error))
+}
+
+fn malformed_id(argument: &'static str, given: &str, error: &IdError) -> BindingError {
+    BindingError::argument(argument, given, error.to_string())
+}
