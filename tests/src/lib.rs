@@ -10,3 +10,14 @@
 pub mod story;
 pub mod strategies;
 pub mod model;
+
+/// The Rust examples of the documentation, run as documentation tests.
+#[cfg(doctest)]
+pub mod documents {
+    #[doc = include_str!("../../README.md")]
+    pub mod readme {}
+    #[doc = include_str!("../../docs/journeys.md")]
+    pub mod journeys {}
+    #[doc = include_str!("../../docs/measures.md")]
+    pub mod measures {}
+}
