@@ -478,6 +478,64 @@ def test_records_of_another_system_are_imported(store: cx.Store, tmp_path: Path)
     assert (again.new, again.duplicate) == (0, report.new)
 
 
+def test_events_of_cx_are_imported_from_json_lines(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in [*JAN, {"key": "x"}]))
+    with cx.open() as store:
+        report = store.import_file(file, source="jsonl")
+        assert (report.new, report.rejected) == (len(JAN), 1)
+        assert report.problems[0].startswith(f"{file}:{len(JAN) + 1}: ")
+        assert store.ingest(JAN).duplicate == len(JAN)
+        assert store.import_file(file, source="jsonl").duplicate == len(JAN)
+
+
+def test_a_table_is_imported_with_its_own_names(tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    file.write_text("Datum;Klant, e-mail;Wat\n2-3-2026 9:00;jan@example.nl;Waar?\n")
+    columns = {"occurred_at": "Datum", "email": "Klant, e-mail", "text": "Wat"}
+    constants = {
+        "kind": "message",
+        "channel": "email",
+        "direction": "in",
+        "zone": "Europe/Amsterdam",
+        "time_format": "%d-%m-%Y %H:%M",
+    }
+    with cx.open() as store:
+
+        def take(**options: Any) -> cx.IngestReport:
+            return store.import_file(file, source="csv", instance="shop", **options)
+
+        report = take(columns=columns, constants=constants)
+        assert (report.new, report.problems) == (1, ())
+        (event,) = store.timeline("jan@example.nl")
+        assert event.text == "Waar?"
+        assert event.occurred_at == dt.datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+        assert take(columns=columns, constants=constants).duplicate == 1
+        for options, words in [
+            ({"columns": {"e-mail": "Klant"}}, "no column of cx"),
+            ({"columns": {"email": 'Kl"ant'}}, "quotation mark"),
+            ({"columns": ["email"]}, "not a mapping"),
+            ({"constants": {"zone": "Nowhere"}}, "no time zone"),
+        ]:
+            with pytest.raises(cx.InvalidArgumentError, match=words):
+                take(**options)  # type: ignore[arg-type]
+        with pytest.raises(cx.InvalidArgumentError, match="only tables"):
+            store.import_file(file, source="jsonl", columns=columns)
+
+
+def test_progress_may_stop_the_import_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in visits(10_001)))
+
+    def stop(done: int, total: int | None) -> None:
+        raise ZeroDivisionError
+
+    with cx.open() as store:
+        with pytest.raises(ZeroDivisionError):
+            store.import_file(file, source="jsonl", progress=stop)
+        assert len(store.events()) == 10_000, "what was taken in stays"
+
+
 def test_a_bad_record_of_a_file_is_told_with_its_place(
     store: cx.Store, tmp_path: Path
 ) -> None:
