@@ -364,12 +364,12 @@ def test_a_bar_is_shown_where_tqdm_is_there(
 ) -> None:
     import types
 
-    class Bar:
-        made: list[Bar] = []
+    made: list[Bar] = []
 
+    class Bar:
         def __init__(self, total: int | None, unit: str) -> None:
             self.n, self.total, self.unit, self.closed = 0, total, unit, False
-            Bar.made.append(self)
+            made.append(self)
 
         def update(self, n: int) -> None:
             self.n += n
@@ -382,7 +382,7 @@ def test_a_bar_is_shown_where_tqdm_is_there(
     monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
     monkeypatch.setitem(sys.modules, "tqdm.auto", module)
     store.ingest(visits(3), progress=True)
-    (bar,) = Bar.made
+    (bar,) = made
     assert (bar.n, bar.total, bar.unit, bar.closed) == (3, 3, "records", True)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match="pip install tqdm"):
@@ -637,7 +637,7 @@ def test_an_argument_that_cannot_be_meant_is_named(
 def test_who_is_nobody_at_all_is_refused(store: cx.Store, typed: str) -> None:
     for ask in (store.context, store.find, store.timeline, store.journeys):
         with pytest.raises(cx.InvalidArgumentError) as caught:
-            ask(typed)  # type: ignore[operator]
+            ask(typed)
         assert (caught.value.argument, caught.value.value) == ("who", typed)
 
 

@@ -102,7 +102,11 @@ def test_the_order_of_threads_does_not_matter(tmp_path: Path) -> None:
     def customers(order: list[list[dict[str, Any]]]) -> list[str]:
         with cx.open() as store:
             with ThreadPoolExecutor(3) as pool:
-                list(pool.map(lambda rows: store.ingest(rows, recorded_at="2026-03-05T00:00:00Z"), order))
+                list(
+                    pool.map(
+                        lambda rows: store.ingest(rows, recorded_at="2026-03-05T00:00:00Z"), order
+                    )
+                )
             return list(store.customers())
 
     assert customers(batches) == customers(batches[::-1])
@@ -153,5 +157,7 @@ def test_one_iterator_serves_several_threads() -> None:
 def test_progress_may_use_the_store_it_tells_of(tmp_path: Path) -> None:
     seen: list[int] = []
     with cx.open() as store:
-        store.ingest(calls(50, of="a"), progress=lambda done, total: seen.append(len(store.events())))
+        store.ingest(
+            calls(50, of="a"), progress=lambda done, total: seen.append(len(store.events()))
+        )
     assert seen == [50]

@@ -73,7 +73,7 @@ def refuse(store: cx.Store) -> None:
     store.same("jan@example.nl", "+31612345678")  # type: ignore[call-arg]
     store.ingest(7)  # type: ignore[arg-type]
     store.import_file("x", source="zendsk")  # type: ignore[arg-type]
-    store.context("jan@example.nl").customer.name  # type: ignore[union-attr]
+    print(store.context("jan@example.nl").customer.name)  # type: ignore[union-attr]
 
 
 def catch(path: str) -> str | None:
