@@ -546,7 +546,12 @@ impl Who {
             Some((name, rest)) if is_namespace(name) => {
                 let namespace = Namespace::from_name(name);
                 let (scope, value) = match rest.rsplit_once(':') {
-                    Some((scope, value)) if namespace.is_scoped() => (scope, value),
+                    // A cookie may have the scope of its site.
+                    Some((scope, value))
+                        if namespace.is_scoped() || namespace == Namespace::Cookie =>
+                    {
+                        (scope, value)
+                    }
                     _ => ("", rest),
                 };
                 Identifier::normalise(namespace, scope, value, region)

@@ -1,0 +1,275 @@
+//! Every command: what it answers, and how it fails.
+
+use crate::shell::{NOW, Shell, payload};
+
+#[test]
+fn a_broken_record_is_told_with_its_place_and_ends_with_1() {
+    let shell = Shell::new();
+    shell.write("calls.jsonl", concat!(
+        "{\"key\":\"a\",\"source\":{\"system\":\"pbx\"},\"kind\":\"call\",\"channel\":\"phone\",\"occurred_at\":\"2026-03-01T10:00:00Z\"}\n",
+        "{\"key\":\"b\",\"source\":{\"system\":\"pbx\"},\"kind\":\"call\",\"channel\":\"phone\",\"occurred_at\":\"soon\"}\n",
+    ));
+    let said =
+        shell.cx(&["--now", NOW, "import", "calls.jsonl", "--from", "jsonl", "--into", "new.cx"]);
+    assert_eq!(said.code, 1);
+    assert_eq!(
+        said.out,
+        "1 file → new.cx: 1 new, 0 duplicate, 0 revised, 0 conflict, 1 rejected; 0 customers touched\n"
+    );
+    assert!(
+        said.err.starts_with("rejected: calls.jsonl:2: /occurred_at: \"soon\": "),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn a_table_is_read_by_a_map_of_its_columns() {
+    let shell = Shell::new();
+    shell.write(
+        "klachten.csv",
+        "Datum;Klant;Zaak;Bericht\n2026-03-02 09:12;jan@example.nl;Z1;Waar is mijn pakket?\n",
+    );
+    let map = "occurred_at=Datum, email=Klant, conversation=Zaak, text=Bericht, kind:=message, direction:=in, channel:=email, zone:=Europe/Amsterdam";
+    shell.ok(&["import", "klachten.csv", "--from", "csv", "--into", "a.cx", "--columns", map]);
+    let context = shell.ok(&["context", "a.cx", "jan@example.nl"]);
+    assert!(
+        context.contains("“Waar is mijn pakket?”")
+            && context.contains("waits for us since 2026-03-02 08:12"),
+        "{context}"
+    );
+    let wrong = shell.cx(&[
+        "import",
+        "klachten.csv",
+        "--from",
+        "csv",
+        "--into",
+        "a.cx",
+        "--columns",
+        "mail=Klant",
+    ]);
+    assert_eq!(wrong.code, 2, "{}", wrong.err);
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    for args in [
+        vec!["import", "x", "--from", "fax", "--into", "a.cx"],
+        vec!["context", "demo.cx", "???"],
+        vec!["context", "demo.cx", "jan@example.nl", "--as-of", "yesterday"],
+        vec!["same", "demo.cx", "jan.devries@example.nl", "somebody@example.org"],
+        vec!["fly"],
+    ] {
+        let said = shell.cx(&args);
+        assert_eq!(said.code, 2, "{args:?}: {} {}", said.out, said.err);
+        assert!(!said.err.is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_used_is_told_apart() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let bytes = std::fs::read(shell.path("demo.cx")).unwrap();
+    shell.write("notes.txt", "milk, bread");
+    shell.write("cut.cx", &bytes[..bytes.len() / 2]);
+    let mut newer = bytes.clone();
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    shell.write("newer.cx", newer);
+    let mut broken = bytes.clone();
+    for byte in &mut broken[8_192..60_000] {
+        *byte = 0x5a;
+    }
+    shell.write("broken.cx", broken);
+    for (file, told) in [
+        ("notes.txt", "not a cx file"),
+        ("cut.cx", "damaged"),
+        ("newer.cx", "newer cx"),
+        ("broken.cx", "damaged"),
+        ("missing.cx", "no such file"),
+    ] {
+        let before = std::fs::read(shell.path(file)).ok();
+        let said = shell.cx(&["--now", NOW, "context", file, "jan.devries@example.nl"]);
+        assert_eq!(said.code, 1, "{file}: {} {}", said.out, said.err);
+        assert!(
+            said.err.starts_with(&format!("cx: {file}: ")) && said.err.contains(told),
+            "{file}: {}",
+            said.err
+        );
+        assert_eq!(std::fs::read(shell.path(file)).ok(), before, "{file} is left as it is");
+    }
+}
+
+#[test]
+fn whoever_is_unknown_gets_an_answer() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    assert!(shell.ok(&["context", "demo.cx", "who.is@example.org"]).starts_with("Nobody known\n"));
+    assert!(
+        shell.ok(&["timeline", "demo.cx", "who.is@example.org"]).starts_with("Nothing is known")
+    );
+    assert_eq!(shell.ok(&["find", "demo.cx", "who.is@example.org"]), "Nobody is known by it.\n");
+    assert!(shell.ok(&["journey", "demo.cx", "who.is@example.org"]).starts_with("No journey"));
+}
+
+#[test]
+fn a_person_is_named_as_people_type() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let answer = |who: &[&str]| {
+        let mut args = vec!["find", "demo.cx"];
+        args.extend(who);
+        shell.ok(&args).lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let jan = answer(&["jan.devries@example.nl"]);
+    let id = jan.split_whitespace().next().unwrap().to_owned();
+    for who in [
+        vec!["+31 6 1234 5678"],
+        vec!["0031612345678"],
+        vec!["06-12345678", "--region", "NL"],
+        vec!["JAN.DEVRIES@EXAMPLE.NL"],
+        vec![id.as_str()],
+        vec!["shop:shopify:acme:7001"],
+        vec!["cookie:chatwoot:acme/inbox/3:widget-5f21"],
+    ] {
+        assert!(answer(&who).starts_with(&id), "{who:?}: {}", answer(&who));
+    }
+}
+
+#[test]
+fn a_timeline_is_paged_without_loss() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let whole =
+        shell.ok(&["timeline", "demo.cx", "jan.devries@example.nl", "--json", "--limit", "1000"]);
+    let mut pages = String::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut args = vec![
+            "--now",
+            NOW,
+            "timeline",
+            "demo.cx",
+            "jan.devries@example.nl",
+            "--json",
+            "--limit",
+            "4",
+        ];
+        if let Some(cursor) = &cursor {
+            args.extend(["--after", cursor]);
+        }
+        let said = shell.cx(&args);
+        pages.push_str(&said.out);
+        match said.err.trim().strip_prefix("more with --after ") {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => break,
+        }
+    }
+    assert_eq!(pages, whole);
+    let calls = shell.ok(&["timeline", "demo.cx", "jan.devries@example.nl", "--kind", "call"]);
+    assert_eq!(calls.lines().count(), 1, "{calls}");
+}
+
+#[test]
+fn what_goes_out_as_lines_comes_in_as_duplicates() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let lines =
+        shell.ok(&["timeline", "demo.cx", "jan.devries@example.nl", "--json", "--limit", "1000"]);
+    let n = lines.lines().count();
+    shell.write("jan.jsonl", &lines);
+    let again = shell.ok(&["import", "jan.jsonl", "--from", "jsonl", "--into", "demo.cx"]);
+    assert!(
+        again.contains(&format!("0 new, {n} duplicate, 0 revised, 0 conflict, 0 rejected")),
+        "{again}"
+    );
+}
+
+#[test]
+fn words_are_found_and_notes_only_by_agents() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    assert_eq!(shell.ok(&["search", "demo.cx", "broken", "handle"]).lines().count(), 3);
+    assert_eq!(shell.ok(&["search", "demo.cx", "supplier"]).lines().count(), 1);
+    assert!(
+        shell.ok(&["search", "demo.cx", "supplier", "--for", "customer"]).starts_with("Nothing")
+    );
+    assert!(
+        shell
+            .ok(&["search", "demo.cx", "handle", "--who", "eva.bakker@example.nl"])
+            .starts_with("Nothing")
+    );
+}
+
+#[test]
+fn who_waits_journeys_and_measures_are_told() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    insta::assert_snapshot!("waiting", shell.ok(&["waiting", "demo.cx"]));
+    insta::assert_snapshot!("journey", shell.ok(&["journey", "demo.cx", "jan.devries@example.nl"]));
+    insta::assert_snapshot!("measure", shell.ok(&["measure", "demo.cx"]));
+    for line in shell.ok(&["measure", "demo.cx", "csat", "nps", "first-response", "--json"]).lines()
+    {
+        let result: serde_json::Value = serde_json::from_str(line).unwrap();
+        for field in ["definition", "n", "value", "excluded", "as_of", "parameters"] {
+            assert!(result.get(field).is_some(), "{field}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_definition_of_ones_own_is_used_and_a_wrong_one_is_told() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let own = include_str!("../../../cx-core/journeys/service.toml")
+        .replace("id = \"service\"", "id = \"care\"")
+        .replace("name = \"Service\"", "name = \"Care\"");
+    shell.write("care.toml", &own);
+    assert!(
+        shell
+            .ok(&["journey", "demo.cx", "jan.devries@example.nl", "--definition", "care.toml"])
+            .starts_with("Care 1")
+    );
+    shell.write("wrong.toml", own.replace("inactivity", "patience"));
+    let said =
+        shell.cx(&["journey", "demo.cx", "jan.devries@example.nl", "--definition", "wrong.toml"]);
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("wrong.toml") && said.err.contains("patience"), "{}", said.err);
+}
+
+#[test]
+fn a_backup_is_a_store_and_never_overwrites() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    shell.ok(&["backup", "demo.cx", "copy.cx"]);
+    let ask = |file: &str| shell.ok(&["context", file, "+31612345678", "--json"]);
+    assert_eq!(ask("copy.cx"), ask("demo.cx"));
+    let again = shell.cx(&["backup", "demo.cx", "copy.cx"]);
+    assert_eq!((again.code, again.err.as_str()), (1, "cx: copy.cx: exists already\n"));
+}
+
+#[test]
+fn folders_are_read_and_payloads_can_be_written_out() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--write-payloads", "payloads"]);
+    assert_eq!(
+        std::fs::read(shell.path("payloads/mail.mbox")).unwrap(),
+        std::fs::read(payload("mail.mbox")).unwrap()
+    );
+    std::fs::create_dir(shell.path("in")).unwrap();
+    for name in ["shopify_orders.json", "shopify_carts.json"] {
+        std::fs::copy(shell.path("payloads").join(name), shell.path("in").join(name)).unwrap();
+    }
+    let said = shell.ok(&["import", "in", "--from", "shopify", "--into", "a.cx"]);
+    assert!(said.starts_with("2 files → a.cx: 11 new"), "{said}");
+}
+
+#[test]
+fn completions_are_printed_for_every_shell() {
+    let shell = Shell::new();
+    for name in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        assert!(shell.ok(&["completions", name]).contains("import"), "{name}");
+    }
+}

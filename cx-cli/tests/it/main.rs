@@ -1,0 +1,13 @@
+//! The `cx` command as a person uses it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a binary of tests: a panic is a failing test"
+)]
+
+mod shell;
+mod demo;
+mod commands;
+mod documents;
