@@ -250,6 +250,32 @@ def test_a_file_that_cannot_be_written_is_opened_for_reading(path: Path) -> None
             store.ingest(visits(1))
 
 
+def test_a_file_that_another_process_writes_for_too_long_is_locked(path: Path) -> None:
+    # Another process: locks are not seen between two copies of SQLite in one.
+    code = (
+        "import sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "database.execute('BEGIN IMMEDIATE')\n"
+        "print('writing', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with cx.open(path) as store:
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        with pytest.raises(cx.StoreLockedError, match="another process") as caught:
+            store.ingest(JAN)
+        assert caught.value.path == str(path)
+        assert len(store.events()) == 0, "reading goes on"
+        other.communicate(timeout=60)
+        assert store.ingest(JAN).new == len(JAN)
+
+
 # Taking in
 
 
