@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cx_core::context::render::{self, Colour};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -170,12 +171,22 @@ impl Context {
     }
 
     /// The answer as Markdown, for notes and for models.
-    fn to_markdown(&self) -> String {
-        markdown(&self.inner)
+    ///
+    /// What somebody wrote stands in fenced blocks marked ``untrusted``: it is data, never
+    /// instructions.
+    ///
+    /// Parameters
+    /// ----------
+    /// max_tokens : int, optional
+    ///     Leave out the least useful sections that no longer fit, and name them at the end. A
+    ///     token is counted as four bytes.
+    #[pyo3(signature = (*, max_tokens=None))]
+    fn to_markdown(&self, max_tokens: Option<usize>) -> String {
+        render::markdown(&self.inner, max_tokens)
     }
 
     fn __str__(&self) -> String {
-        terminal(&self.inner)
+        render::terminal(&self.inner, Colour::Plain)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -193,25 +204,10 @@ impl Context {
     }
 
     fn _repr_html_(&self) -> String {
-        html(&self.inner)
+        render::html(&self.inner)
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| self.inner == other.get().inner)
     }
-}
-
-// RENDERINGS: until cx_core::context::render has them (html, terminal, markdown), the JSON is
-// shown. This is the one place to change.
-
-fn html(context: &cx_core::context::Context) -> String {
-    format!("<pre class=\"cx\">{}</pre>", crate::events::escaped(&context.to_json_pretty()))
-}
-
-fn terminal(context: &cx_core::context::Context) -> String {
-    context.to_json_pretty()
-}
-
-fn markdown(context: &cx_core::context::Context) -> String {
-    format!("```json\n{}\n```\n", context.to_json_pretty())
 }

@@ -2,10 +2,13 @@
 //!
 //! Every call of the store runs without the interpreter lock.
 
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cx_adapters::{Format, Options};
+use cx_adapters::csv::{self, ColumnMap};
+use cx_adapters::{Format, Options, Record};
 use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
 use cx_core::event::{Direction, Visibility};
@@ -15,7 +18,7 @@ use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, 
 use cx_store::{Recording, SearchQuery, StoreError, StoreOptions, TimelineQuery};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
 
 use crate::answer::{self, Hit, Transcript};
 use crate::context::Context;
@@ -349,7 +352,7 @@ impl Store {
     /// Examples
     /// --------
     /// >>> import cxcontext as cx
-    /// >>> visit = {"key": "till/1", "kind": "custom.visit", "occurred_at": "2026-03-04T10:02"}
+    /// >>> visit = {"key": "till/1", "kind": "custom.visit", "occurred_at": "2026-03-04T10:02:00"}
     /// >>> store = cx.open()
     /// >>> store.ingest([visit], source="till").problems[0]
     /// 'row 0: occurred_at: a time without a zone names no instant: ...'
@@ -413,8 +416,14 @@ impl Store {
     ///     The business's own domains and addresses: nobody's identifiers.
     /// own_numbers : str or Iterable[str], optional
     ///     The business's own telephone numbers.
+    /// columns : Mapping[str, str], optional
+    ///     Of a table (``source="csv"``): what it calls cx's columns, as in
+    ///     ``{"occurred_at": "Date", "email": "E-mail"}``. ``docs/import.md`` lists them.
+    /// constants : Mapping[str, str], optional
+    ///     Of a table: what is the same in all rows, as in ``{"kind": "call"}``, and ``zone``,
+    ///     ``time_format`` and ``delimiter``.
     /// received_at : datetime or str, optional
-    ///     The instant of records that carry none.
+    ///     The instant of records that carry none. ``recorded_at``, if left out.
     /// recorded_at : datetime or str, optional
     ///     When the facts are recorded. Now, if left out.
     /// progress : bool or Callable[[int, int | None], object], optional
@@ -430,8 +439,8 @@ impl Store {
     /// MissingFileError
     ///     There is no such file.
     #[pyo3(signature = (
-        path, *, source, instance="", region=None, own=None, own_numbers=None, received_at=None,
-        recorded_at=None, progress=None,
+        path, *, source, instance="", region=None, own=None, own_numbers=None, columns=None,
+        constants=None, received_at=None, recorded_at=None, progress=None,
     ))]
     fn import_file(
         &self,
@@ -442,6 +451,8 @@ impl Store {
         region: Option<&str>,
         own: Option<&Bound<'_, PyAny>>,
         own_numbers: Option<&Bound<'_, PyAny>>,
+        columns: Option<&Bound<'_, PyAny>>,
+        constants: Option<&Bound<'_, PyAny>>,
         received_at: Option<&Bound<'_, PyAny>>,
         recorded_at: Option<&Bound<'_, PyAny>>,
         progress: Option<&Bound<'_, PyAny>>,
@@ -455,12 +466,14 @@ impl Store {
         options.region = self::region(region)?;
         options.own = texts("own", own)?;
         options.own_numbers = texts("own_numbers", own_numbers)?;
-        options.received_at = timestamp("received_at", received_at)?;
         let recorded_at = timestamp_or_now("recorded_at", recorded_at)?;
+        options.received_at = timestamp("received_at", received_at)?.or(Some(recorded_at));
         let recording = Recording::new(recorded_at, format.name());
+        let columns = column_map(format, columns, constants)?;
+        let import = Import { format, columns, options, recording };
         let progress = Progress::from_python(py, progress, None)?;
-        let (options, recording, told) = (&options, &recording, &progress);
-        let report = py.detach(move || self.import(&path, format, options, recording, told))?;
+        let told = &progress;
+        let report = py.detach(move || self.import(&path, &import, told))?;
         progress.close(py)?;
         Ok(IngestReport::new(report, Vec::new()))
     }
@@ -953,30 +966,72 @@ impl Store {
     fn import(
         &self,
         path: &Path,
-        format: Format,
-        options: &Options,
-        recording: &Recording,
+        import: &Import,
         progress: &Progress,
     ) -> Result<cx_store::IngestReport, BindingError> {
-        self.handle.store()?;
-        let unread = |problem| BindingError::File { path: path.to_owned(), problem };
-        let bytes = std::fs::read(path).map_err(unread)?;
+        let store = self.handle.store()?;
+        let bytes = std::fs::read(path)
+            .map_err(|problem| BindingError::File { path: path.to_owned(), problem })?;
+        let records: Box<dyn Iterator<Item = Record>> = match &import.columns {
+            Some(columns) => Box::new(csv::read(&*bytes, columns.clone(), &import.options)),
+            None => cx_adapters::format::events(import.format, &bytes, &import.options),
+        };
         let name = path.display().to_string();
-        let mut records = cx_adapters::format::events(format, &bytes, options).peekable();
-        let mut report = cx_store::IngestReport::default();
-        while records.peek().is_some() {
-            let mut events = Vec::new();
-            for record in records.by_ref().take(BATCH) {
-                match record {
-                    Ok(event) => events.push(event),
-                    Err(problem) => report.reject(problem.in_file(&name)),
+        let records = records.map(|record| record.map_err(|problem| problem.in_file(&name)));
+        let mut stopped = None;
+        let report = store.import(&import.recording, records, |so_far| {
+            match Python::attach(|py| progress.tell(py, so_far.total())) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    stopped = Some(error);
+                    ControlFlow::Break(())
                 }
             }
-            report.add(self.handle.store()?.ingest(recording, events)?);
-            Python::attach(|py| progress.tell(py, report.total()))?;
-        }
-        Ok(report)
+        })?;
+        stopped.map_or(Ok(report), Err)
     }
+}
+
+/// What is imported, and as what.
+struct Import {
+    format: Format,
+    columns: Option<ColumnMap>,
+    options: Options,
+    recording: Recording,
+}
+
+/// Reads `columns=` and `constants=` of a table.
+fn column_map(
+    format: Format,
+    columns: Option<&Bound<'_, PyAny>>,
+    constants: Option<&Bound<'_, PyAny>>,
+) -> Result<Option<ColumnMap>, BindingError> {
+    let mut text = String::new();
+    for (argument, given, sign) in [("columns", columns, "="), ("constants", constants, ":=")] {
+        let Some(given) = given else { continue };
+        if format != Format::Csv {
+            let problem = "only tables have them: source=\"csv\"";
+            return Err(BindingError::argument(argument, given.to_string(), problem));
+        }
+        let pairs = given.cast::<PyMapping>().map_err(|_| {
+            BindingError::argument(argument, type_name(given), "not a mapping of text to text")
+        })?;
+        for pair in pairs.items()? {
+            let (name, value): (String, String) = pair.extract()?;
+            if name.contains(['"', ',', '\n', '=']) || value.contains('"') {
+                let problem = "a quotation mark, comma or sign that a map of columns cannot hold";
+                return Err(BindingError::argument(argument, format!("{name}: {value}"), problem));
+            }
+            let _infallible = writeln!(text, "{name}{sign}\"{value}\"");
+        }
+    }
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let map = text.parse::<ColumnMap>();
+    map.map(Some).map_err(|error| {
+        BindingError::argument("columns", text.trim().replace('\n', ", "), error.to_string())
+    })
 }
 
 /// What becomes of a record that is no event.

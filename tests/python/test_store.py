@@ -54,6 +54,19 @@ def visits(n: int, *, start: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+def notes(n: int) -> list[dict[str, Any]]:
+    """That many notes about nobody, which are taken in fast."""
+    return [
+        {
+            "key": f"till/{number}",
+            "source": {"system": "till"},
+            "kind": "note",
+            "occurred_at": "2026-03-01T00:00:00Z",
+        }
+        for number in range(n)
+    ]
+
+
 # Opening and closing
 
 
@@ -237,6 +250,32 @@ def test_a_file_that_cannot_be_written_is_opened_for_reading(path: Path) -> None
             store.ingest(visits(1))
 
 
+def test_a_file_that_another_process_writes_for_too_long_is_locked(path: Path) -> None:
+    # Another process: locks are not seen between two copies of SQLite in one.
+    code = (
+        "import sqlite3, sys\n"
+        "database = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+        "database.execute('BEGIN IMMEDIATE')\n"
+        "print('writing', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with cx.open(path) as store:
+        other = subprocess.Popen(
+            [sys.executable, "-c", code, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stdout is not None
+        assert other.stdout.readline() == "writing\n"
+        with pytest.raises(cx.StoreLockedError, match="another process") as caught:
+            store.ingest(JAN)
+        assert caught.value.path == str(path)
+        assert len(store.events()) == 0, "reading goes on"
+        other.communicate(timeout=60)
+        assert store.ingest(JAN).new == len(JAN)
+
+
 # Taking in
 
 
@@ -326,7 +365,7 @@ def test_progress_is_told_after_every_batch(store: cx.Store) -> None:
     def note(done: int, total: int | None) -> None:
         told.append((done, total))
 
-    rows = visits(10_001)
+    rows = notes(10_001)
     store.ingest(rows, progress=note)
     assert told == [(10_000, 10_001), (10_001, 10_001)]
     told.clear()
@@ -342,9 +381,8 @@ def test_progress_may_stop_an_import_and_what_was_taken_in_stays() -> None:
 
     with cx.open() as store:
         with pytest.raises(KeyboardInterrupt):
-            store.ingest(visits(10_001), progress=stop)
+            store.ingest(notes(10_001), progress=stop)
         assert len(store.events()) == 10_000
-        assert store.check().is_clean
 
 
 def test_a_bar_is_shown_where_tqdm_is_there(
@@ -352,12 +390,12 @@ def test_a_bar_is_shown_where_tqdm_is_there(
 ) -> None:
     import types
 
-    class Bar:
-        made: list[Bar] = []
+    made: list[Bar] = []
 
+    class Bar:
         def __init__(self, total: int | None, unit: str) -> None:
             self.n, self.total, self.unit, self.closed = 0, total, unit, False
-            Bar.made.append(self)
+            made.append(self)
 
         def update(self, n: int) -> None:
             self.n += n
@@ -370,7 +408,7 @@ def test_a_bar_is_shown_where_tqdm_is_there(
     monkeypatch.setitem(sys.modules, "tqdm", types.ModuleType("tqdm"))
     monkeypatch.setitem(sys.modules, "tqdm.auto", module)
     store.ingest(visits(3), progress=True)
-    (bar,) = Bar.made
+    (bar,) = made
     assert (bar.n, bar.total, bar.unit, bar.closed) == (3, 3, "records", True)
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
     with pytest.raises(ImportError, match="pip install tqdm"):
@@ -391,9 +429,7 @@ def test_what_is_exported_and_taken_in_again_is_all_duplicates(store: cx.Store) 
 
 
 @pytest.mark.parametrize("library", ["polars", "pandas", "pyarrow", "duckdb"])
-def test_every_library_takes_the_events_and_gives_them_back(
-    store: cx.Store, library: str
-) -> None:
+def test_every_library_takes_the_events_and_gives_them_back(store: cx.Store, library: str) -> None:
     pytest.importorskip(library, reason=f"{library} is not installed")
     if library == "pandas":
         pytest.importorskip("pyarrow", reason="pandas reads Arrow with pyarrow")
@@ -415,7 +451,7 @@ def test_every_library_takes_the_events_and_gives_them_back(
 
 def test_a_table_of_several_pages_is_read_whole_and_again() -> None:
     with cx.open() as store:
-        store.ingest(visits(9_000))
+        store.ingest(notes(9_000))
         events = store.events()
         assert len(events) == 9_000
         assert len({event.key for event in events}) == 9_000
@@ -478,9 +514,65 @@ def test_records_of_another_system_are_imported(store: cx.Store, tmp_path: Path)
     assert (again.new, again.duplicate) == (0, report.new)
 
 
-def test_a_bad_record_of_a_file_is_told_with_its_place(
-    store: cx.Store, tmp_path: Path
-) -> None:
+def test_events_of_cx_are_imported_from_json_lines(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in [*JAN, {"key": "x"}]))
+    with cx.open() as store:
+        report = store.import_file(file, source="jsonl")
+        assert (report.new, report.rejected) == (len(JAN), 1)
+        assert report.problems[0].startswith(f"{file}:{len(JAN) + 1}: ")
+        assert store.ingest(JAN).duplicate == len(JAN)
+        assert store.import_file(file, source="jsonl").duplicate == len(JAN)
+
+
+def test_a_table_is_imported_with_its_own_names(tmp_path: Path) -> None:
+    file = tmp_path / "calls.csv"
+    file.write_text("Datum;Klant, e-mail;Wat\n2-3-2026 9:00;jan@example.nl;Waar?\n")
+    columns = {"occurred_at": "Datum", "email": "Klant, e-mail", "text": "Wat"}
+    constants = {
+        "kind": "message",
+        "channel": "email",
+        "direction": "in",
+        "zone": "Europe/Amsterdam",
+        "time_format": "%d-%m-%Y %H:%M",
+    }
+    with cx.open() as store:
+
+        def take(**options: Any) -> cx.IngestReport:
+            return store.import_file(file, source="csv", instance="shop", **options)
+
+        report = take(columns=columns, constants=constants)
+        assert (report.new, report.problems) == (1, ())
+        (event,) = store.timeline("jan@example.nl")
+        assert event.text == "Waar?"
+        assert event.occurred_at == dt.datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+        assert take(columns=columns, constants=constants).duplicate == 1
+        for options, words in [
+            ({"columns": {"e-mail": "Klant"}}, "no column of cx"),
+            ({"columns": {"email": 'Kl"ant'}}, "quotation mark"),
+            ({"columns": ["email"]}, "not a mapping"),
+            ({"constants": {"zone": "Nowhere"}}, "no time zone"),
+        ]:
+            with pytest.raises(cx.InvalidArgumentError, match=words):
+                take(**options)  # type: ignore[arg-type]
+        with pytest.raises(cx.InvalidArgumentError, match="only tables"):
+            store.import_file(file, source="jsonl", columns=columns)
+
+
+def test_progress_may_stop_the_import_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in notes(10_001)))
+
+    def stop(done: int, total: int | None) -> None:
+        raise ZeroDivisionError
+
+    with cx.open() as store:
+        with pytest.raises(ZeroDivisionError):
+            store.import_file(file, source="jsonl", progress=stop)
+        assert len(store.events()) == 10_000, "what was taken in stays"
+
+
+def test_a_bad_record_of_a_file_is_told_with_its_place(store: cx.Store, tmp_path: Path) -> None:
     file = tmp_path / "broken.json"
     file.write_text("{")
     report = store.import_file(file, source="zendesk", instance="acme")
@@ -571,7 +663,7 @@ def test_an_argument_that_cannot_be_meant_is_named(
 def test_who_is_nobody_at_all_is_refused(store: cx.Store, typed: str) -> None:
     for ask in (store.context, store.find, store.timeline, store.journeys):
         with pytest.raises(cx.InvalidArgumentError) as caught:
-            ask(typed)  # type: ignore[operator]
+            ask(typed)
         assert (caught.value.argument, caught.value.value) == ("who", typed)
 
 
@@ -592,7 +684,7 @@ def test_customers_are_read_page_by_page() -> None:
         ids = list(store.customers())
         assert len(set(ids)) == 2_100
         assert ids == sorted(ids)
-        assert all(id.startswith("cus_") for id in ids)
+        assert all(customer.startswith("cus_") for customer in ids)
 
 
 def test_an_event_is_found_by_its_key(store: cx.Store) -> None:
@@ -627,7 +719,10 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
     assert (hit.event.key, hit.customer) == (MAIL["key"], next(store.customers()))
     assert [hit.event.key for hit in store.search("couri*")] == [NOTE["key"]]
     assert store.search("courier", audience="customer") == []
-    assert store.search("order 1001", who="jan@example.nl")[0].snippet == "[Order] [1001] has not come."
+    assert (
+        store.search("order 1001", who="jan@example.nl")[0].snippet
+        == "[Order] [1001] has not come."
+    )
     assert store.search("parcel", who="stranger@example.nl") == []
     assert store.search("parcel", since=NOON) == []
     assert repr(store.search("1001")[0]).startswith(f"Hit({MAIL['key']!r}, ")
@@ -660,8 +755,11 @@ def test_two_become_one_and_two_again(store: cx.Store) -> None:
     assert len(list(store.customers())) == 2
     said = store.same("jan@example.nl", "c0@example.nl", by="agent:7", reason="he said so", at=NOON)
     assert said.startswith("ast_")
-    (one,) = store.customers()
-    assert store.same("c0@example.nl", "jan@example.nl", by="agent:7", reason="he said so", at=NOON) == said
+    assert len(list(store.customers())) == 1
+    assert (
+        store.same("c0@example.nl", "jan@example.nl", by="agent:7", reason="he said so", at=NOON)
+        == said
+    )
     assert len(store.assertions()) == 1, "saying it twice is saying it once"
     merge = store.context("jan@example.nl").provenance.merges[0]
     assert (merge.id, merge.by, merge.reason, merge.at) == (said, "agent:7", "he said so", NOON)
@@ -685,8 +783,8 @@ def test_a_customer_id_stands_for_the_customer(store: cx.Store) -> None:
     ids = list(store.customers())
     store.same(*ids, by="agent:7")
     assert len(list(store.customers())) == 1
-    for id in ids:
-        assert store.find(id).customers[0].id in ids, "both ids go on naming the customer"
+    for customer in ids:
+        assert store.find(customer).customers[0].id in ids, "both ids go on naming the customer"
     with pytest.raises(cx.NotFoundError, match="cus_"):
         store.same("cus_" + "0" * 32, ids[0], by="agent:7")
 
@@ -703,7 +801,7 @@ def test_the_other_things_that_can_be_said(store: cx.Store) -> None:
 
 
 def test_what_cannot_be_said_is_refused(store: cx.Store) -> None:
-    with pytest.raises(cx.InvalidArgumentError, match="both are email:jan@example.nl"):
+    with pytest.raises(cx.InvalidArgumentError, match="both are email:jan@"):
         store.different("jan@example.nl", "Jan@Example.NL", by="agent:7")
     with pytest.raises(cx.InvalidArgumentError) as caught:
         store.same("jan@example.nl", "c0@example.nl", by=" ")
@@ -775,7 +873,7 @@ def test_ctrl_c_stops_an_import_between_batches(path: Path) -> None:
         def rows():
             n = 0
             while True:
-                yield {{"key": f"till/{{n}}", "kind": "custom.visit", "source": {{"system": "till"}},
+                yield {{"key": f"till/{{n}}", "kind": "note", "source": {{"system": "till"}},
                         "occurred_at": "2026-03-01T00:00:00Z"}}
                 n += 1
         with cx.open({str(path)!r}) as store:
