@@ -1,6 +1,6 @@
 //! The context: the whole answer about one customer.
 //!
-//! [`build`] folds a customer's events once and fills the blocks of the answer, in order of
+//! [`build()`] folds a customer's events once and fills the blocks of the answer, in order of
 //! usefulness. The same facts and options give the same bytes. Every block is always there: empty
 //! where nothing is known, never missing. The shape is a contract, kept as JSON Schema in
 //! `docs/schema/context.v1.json`.

@@ -1,7 +1,7 @@
 //! Derived rows: which customer each bundle belongs to, kept equal to what a rebuild would give.
 //!
 //! An update takes the bundles that facts have touched, gathers the components they lie in,
-//! resolves each with [`cx_core::identity::resolve`] and writes what has changed, all inside the
+//! resolves each with [`cx_core::identity::resolve()`] and writes what has changed, all inside the
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
 use std::collections::{BTreeMap, BTreeSet};

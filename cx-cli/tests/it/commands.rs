@@ -78,7 +78,7 @@ fn a_file_that_cannot_be_used_is_told_apart() {
     let mut newer = bytes.clone();
     newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
     shell.write("newer.cx", newer);
-    let mut broken = bytes.clone();
+    let mut broken = bytes;
     for byte in &mut broken[8_192..60_000] {
         *byte = 0x5a;
     }

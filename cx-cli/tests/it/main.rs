@@ -1,11 +1,6 @@
 //! The `cx` command as a person uses it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a binary of tests: a panic is a failing test"
-)]
+#![expect(clippy::unwrap_used, reason = "a binary of tests: a panic is a failing test")]
 
 mod shell;
 mod demo;
