@@ -2,8 +2,8 @@
 //! gives them, and its event webhooks.
 //!
 //! A comment may come from three places: the list of comments, an audit, a webhook. All three
-//! give one event; where they say more or less, the fuller one is shown. A status change may come from an audit and from a webhook: it is one
-//! event of that ticket, that state and that second.
+//! give one event; where they say more or less, the fuller one is shown. A status change may come
+//! from an audit and from a webhook: it is one event of that ticket, that state and that second.
 
 mod audit;
 mod comment;
