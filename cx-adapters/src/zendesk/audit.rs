@@ -220,27 +220,13 @@ fn change(
 ) -> Result<Vec<Event>, RecordError> {
     let field = event.need("field_name")?;
     let (from, to) = (event.text("previous_value"), event.text("value"));
-    let party = |kind: PartyType, id: Option<String>| id.map(|id| ticket::party(kind, id));
     let kinds = match field.as_str() {
         "status" => {
             let to = to.ok_or_else(|| event.problem("value", "missing"))?;
             return Ok(vec![ticket::changed(file, &audit.ticket, from.as_deref(), &to, audit.at)?]);
         }
-        "assignee_id" => vec![(
-            "",
-            Kind::ConversationAssigned(Assigned {
-                from: party(PartyType::Agent, from),
-                to: party(PartyType::Agent, to),
-                ..Assigned::default()
-            }),
-        )],
-        "group_id" => vec![(
-            "",
-            Kind::ConversationAssigned(Assigned {
-                team: party(PartyType::Team, to),
-                ..Assigned::default()
-            }),
-        )],
+        "assignee_id" => vec![("", ticket::agent_assigned(from, to))],
+        "group_id" => vec![("", ticket::team_assigned(to))],
         "tags" => {
             let before = tags(event, "previous_value", from);
             let now = tags(event, "value", to);

@@ -2,7 +2,7 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::conversation::{
-    Linked, Merged, Opened, Party, PartyType, Relation, State, Status,
+    Assigned, Linked, Merged, Opened, Party, PartyType, Relation, State, Status,
 };
 use cx_core::event::{ConversationRef, Direction, Event, Kind, TimeOrigin, Visibility};
 use cx_core::identifier::{Assurance, Claim, Role};
@@ -220,4 +220,16 @@ pub(super) fn conversation(file: &File<'_>, ticket: &str) -> Result<Conversation
 
 pub(super) const fn party(kind: PartyType, id: String) -> Party {
     Party { kind, id: Some(id), name: None }
+}
+
+/// Another person has it.
+pub(super) fn agent_assigned(from: Option<String>, to: Option<String>) -> Kind {
+    let agent = |id: Option<String>| id.map(|id| party(PartyType::Agent, id));
+    Kind::ConversationAssigned(Assigned { from: agent(from), to: agent(to), ..Assigned::default() })
+}
+
+/// Another team has it.
+pub(super) fn team_assigned(to: Option<String>) -> Kind {
+    let team = to.map(|id| party(PartyType::Team, id));
+    Kind::ConversationAssigned(Assigned { team, ..Assigned::default() })
 }

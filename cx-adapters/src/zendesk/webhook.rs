@@ -1,7 +1,7 @@
 //! Event webhooks: one thing that happened, with a copy of the ticket or user it happened to.
 
 use cx_core::actor::{Actor, ActorType};
-use cx_core::event::conversation::{Assigned, FieldChanged, PartyType, Removal};
+use cx_core::event::conversation::{FieldChanged, Removal};
 use cx_core::event::identity::People;
 use cx_core::event::talk::Correction;
 use cx_core::event::{Event, Kind};
@@ -48,7 +48,6 @@ fn of_ticket(
     let id = detail.need("id")?;
     let event = told(webhook);
     let (previous, current) = (event.text("previous"), event.text("current"));
-    let party = |kind: PartyType, id: Option<String>| id.map(|id| ticket::party(kind, id));
     let removal = || Removal { reason: event.text("reason"), ..Removal::default() };
     let mut records = vec![ticket::told(file, detail, &id)];
     let kinds = match what {
@@ -67,21 +66,8 @@ fn of_ticket(
             records.push(ticket::merged(file, &id, into.as_deref(), "1-webhook", at));
             return Ok(records);
         }
-        "agent_assignment_changed" => vec![(
-            "",
-            Kind::ConversationAssigned(Assigned {
-                from: party(PartyType::Agent, previous),
-                to: party(PartyType::Agent, current),
-                ..Assigned::default()
-            }),
-        )],
-        "group_assignment_changed" => vec![(
-            "",
-            Kind::ConversationAssigned(Assigned {
-                team: party(PartyType::Team, current),
-                ..Assigned::default()
-            }),
-        )],
+        "agent_assignment_changed" => vec![("", ticket::agent_assigned(previous, current))],
+        "group_assignment_changed" => vec![("", ticket::team_assigned(current))],
         "tags_changed" => {
             audit::tag_changes(event.texts("tags_added"), event.texts("tags_removed"))
         }
