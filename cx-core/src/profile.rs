@@ -5,6 +5,7 @@
 
 use crate::event::{Event, Kind};
 use crate::identity::PersonName;
+use crate::text;
 use crate::time::Timestamp;
 
 /// A value with where it came from.
@@ -38,6 +39,8 @@ pub struct Profile {
     /// Whether a source blocks the person.
     pub blocked: Option<Known<bool>>,
     names: Vec<(String, u32, Known<String>)>,
+    /// The latest text that stands where a name should and is none.
+    other_name: Option<Known<String>>,
 }
 
 impl Profile {
@@ -83,7 +86,13 @@ impl Profile {
     }
 
     fn name_seen(&mut self, written: &str, known: &Known<String>) {
-        let Some(name) = PersonName::parse(written) else { return };
+        let Some(name) = PersonName::parse(written) else {
+            // No person is called so, as far as cx can tell; still better than nothing.
+            if !text::is_placeholder(written) && !written.contains('@') {
+                self.other_name = Some(known.clone());
+            }
+            return;
+        };
         let key = name.key();
         match self.names.iter_mut().find(|(other, ..)| *other == key) {
             Some((_, n, latest)) => {
@@ -103,7 +112,7 @@ impl Profile {
             let words = |name: &str| name.split_whitespace().count();
             (a.1, words(&a.2.value), a.2.at, &a.0).cmp(&(b.1, words(&b.2.value), b.2.at, &b.0))
         });
-        self.name = best.map(|(.., known)| known.clone());
+        self.name = best.map(|(.., known)| known.clone()).or_else(|| self.other_name.take());
         self
     }
 }

@@ -100,9 +100,10 @@ fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), S
         ("customers of no bundle", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM member m WHERE m.customer_id = c.id)"),
         ("customers whose id was never issued", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM issued i WHERE i.cid = c.cid)"),
         ("bundles whose channel counts do not add up", "SELECT count(*) FROM bundle b WHERE n <> (SELECT coalesce(sum(s.n), 0) FROM bundle_stat s WHERE s.bundle_id = b.id)"),
-        ("bundles whose events do not add up", "SELECT count(*) FROM bundle b WHERE n <>
-            (SELECT count(*) FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
-             WHERE e.standing = 0 AND coalesce(a.home_id, e.bundle_id) = b.id AND (e.bundle_id = b.id OR a.home_id = b.id))"),
+        ("bundles whose events do not add up", "SELECT count(*) FROM bundle b LEFT JOIN
+            (SELECT coalesce(a.home_id, e.bundle_id) AS home, count(*) AS found
+             FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.standing = 0 GROUP BY 1) h
+            ON h.home = b.id WHERE b.n <> coalesce(h.found, 0)"),
         ("conversations under a key that is not there", "SELECT count(*) FROM conversation c WHERE NOT EXISTS(SELECT 1 FROM conversation o WHERE o.id = c.canonical_id AND o.canonical_id = o.id)"),
     ];
     for (what, sql) in questions {

@@ -508,8 +508,8 @@ impl<'a> Update<'a> {
                 .execute([bundle])?;
             self.tx
                 .prepare_cached(
-                    "DELETE FROM attribution WHERE home_id = ?1 AND bundle_id = ?1 AND event_seq IN
-                       (SELECT seq FROM event WHERE bundle_id = ?1)",
+                    "DELETE FROM attribution WHERE home_id = ?1 AND bundle_id = ?1 AND EXISTS
+                       (SELECT 1 FROM event WHERE seq = event_seq AND event.bundle_id = ?1)",
                 )?
                 .execute([bundle])?;
         }
