@@ -651,16 +651,43 @@ impl<'a> Update<'a> {
                 &anchor.1.as_bytes()[..]
             ])?;
         let row = self.tx.last_insert_rowid();
-        for bundle in bundles {
+        if let Some(key) = self.key_of(anchor.1, bundles)? {
             self.tx
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO issued(cid, oid, event_key)
-                     SELECT ?1, anchor_oid, anchor_key FROM bundle WHERE id = ?2 AND anchor_oid = ?3",
+                    "INSERT OR IGNORE INTO issued(cid, oid, event_key) VALUES(?1, ?2, ?3)",
                 )?
-                .execute(params![&cid.as_bytes()[..], bundle, &anchor.1.as_bytes()[..]])?;
+                .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }
         self.changed.insert(row);
         Ok(row)
+    }
+
+    /// The key of the event that an observation of these bundles is.
+    fn key_of(
+        &self,
+        observation: ObservationId,
+        bundles: &[i64],
+    ) -> Result<Option<String>, StoreError> {
+        let mut anchored = self
+            .tx
+            .prepare_cached("SELECT anchor_key FROM bundle WHERE id = ?1 AND anchor_oid = ?2")?;
+        for bundle in bundles {
+            let key = anchored
+                .query_row(params![bundle, &observation.as_bytes()[..]], |row| row.get(0))
+                .optional()?;
+            if key.is_some() {
+                return Ok(key);
+            }
+        }
+        // The first observation of the bundle went to somebody else.
+        for bundle in bundles {
+            for (_, key) in self.events_at_home(*bundle)? {
+                if ObservationId::of(&self.settings.tenant, &key) == observation {
+                    return Ok(Some(key.to_string()));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn member(&self, bundle: i64) -> Result<Option<i64>, StoreError> {

@@ -184,6 +184,8 @@ struct Resolver<'a> {
     rules: Rules<'a>,
     cluster_of: Vec<usize>,
     summaries: Vec<Summary>,
+    /// Of bundles whose observations were looked at one by one: those that stayed.
+    left: BTreeMap<usize, BTreeSet<ObservationId>>,
     resolution: Resolution,
 }
 
@@ -214,7 +216,16 @@ impl<'a> Resolver<'a> {
         }
         let cluster_of = (0..sorted.len()).collect();
         let resolution = Resolution::default();
-        Self { bundles: sorted, linking, proved, rules, cluster_of, summaries, resolution }
+        Self {
+            bundles: sorted,
+            linking,
+            proved,
+            rules,
+            cluster_of,
+            summaries,
+            left: BTreeMap::new(),
+            resolution,
+        }
     }
 
     /// Keeps apart what is different, then joins what is the same, each in the order of time.
@@ -533,13 +544,16 @@ impl<'a> Resolver<'a> {
         let identifier = value.identifier.clone();
         self.resolution.records.push(Record::Tenancy { identifier, holders });
         for cluster in anonymous {
-            let mut seen: Vec<(Timestamp, ObservationId)> = Vec::new();
+            let mut seen: Vec<(Timestamp, ObservationId, usize)> = Vec::new();
             for bundle in self.carriers(value, &[*cluster]) {
-                seen.extend(moments.of(self.id(bundle))?);
+                let of_bundle = moments.of(self.id(bundle))?;
+                seen.extend(
+                    of_bundle.into_iter().map(|(at, observation)| (at, observation, bundle)),
+                );
             }
             seen.sort_unstable();
             let owners: Vec<Option<usize>> =
-                seen.iter().map(|(at, _)| tenant(tenancies, *at, gap)).collect();
+                seen.iter().map(|(at, ..)| tenant(tenancies, *at, gap)).collect();
             let first = |group: usize| groups.get(group).and_then(|group| group.first()).copied();
             match owners.first() {
                 Some(Some(group)) if owners.iter().all(|owner| owner == &Some(*group)) => {
@@ -548,10 +562,9 @@ impl<'a> Resolver<'a> {
                     }
                 }
                 _ => {
-                    for ((_, observation), owner) in seen.iter().zip(&owners) {
-                        if let Some(first) = owner.and_then(first) {
-                            self.resolution.attributed.push((*observation, self.id(first)));
-                        }
+                    for ((_, observation, bundle), owner) in seen.iter().zip(&owners) {
+                        let owner = owner.and_then(first).map(|first| self.id(first));
+                        self.attribute(*bundle, *observation, owner);
                     }
                 }
             }
@@ -584,13 +597,33 @@ impl<'a> Resolver<'a> {
                     continue;
                 }
                 for (at, observation) in moments.of(self.id(bundle))? {
-                    if let Some(owner) = nearest(&proved, at, self.rules.policy.session) {
-                        self.resolution.attributed.push((observation, owner));
-                    }
+                    let owner = nearest(&proved, at, self.rules.policy.session);
+                    self.attribute(bundle, observation, owner);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Gives one observation of a bundle to another one, or leaves it where it is.
+    fn attribute(&mut self, bundle: usize, observation: ObservationId, to: Option<BundleId>) {
+        let left = self.left.entry(bundle).or_default();
+        match to {
+            Some(owner) => self.resolution.attributed.push((observation, owner)),
+            None => {
+                left.insert(observation);
+            }
+        }
+    }
+
+    /// The observation that names whoever holds this bundle. Where single observations went to
+    /// others, it is one of those that are left; `None` if none is.
+    fn anchor(&self, bundle: usize) -> Option<(Timestamp, ObservationId)> {
+        let (recorded, first) = self.bundles.get(bundle)?.anchor;
+        match self.left.get(&bundle) {
+            Some(left) if !left.contains(&first) => Some((recorded, *left.first()?)),
+            Some(_) | None => Some((recorded, first)),
+        }
     }
 
     fn id(&self, bundle: usize) -> BundleId {
@@ -598,6 +631,12 @@ impl<'a> Resolver<'a> {
     }
 
     fn finish(mut self) -> Resolution {
+        // One value may leave where it is what another one gives away.
+        for (observation, _) in &self.resolution.attributed {
+            for left in self.left.values_mut() {
+                left.remove(observation);
+            }
+        }
         let mut clusters: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (bundle, cluster) in self.cluster_of.iter().enumerate() {
             clusters.entry(*cluster).or_default().push(bundle);
@@ -613,12 +652,13 @@ impl<'a> Resolver<'a> {
                 self.resolution.loose.push(self.id(*only));
                 continue;
             }
-            let anchor =
-                members.iter().filter_map(|b| self.bundles.get(*b)).map(|b| b.anchor).min();
+            let anchor = members.iter().filter_map(|b| self.anchor(*b)).min();
             let mut bundles: Vec<BundleId> = members.iter().map(|b| self.id(*b)).collect();
             bundles.sort_unstable();
-            if let Some(anchor) = anchor {
-                self.resolution.clusters.push(Cluster { bundles, anchor });
+            match anchor {
+                Some(anchor) => self.resolution.clusters.push(Cluster { bundles, anchor }),
+                // All of it went to others, one by one.
+                None => self.resolution.loose.extend(bundles),
             }
             self.report_many(name, &members);
         }
