@@ -161,7 +161,7 @@ impl<'a> Cells<'a> {
         event.channel = self.cell(&Column::Channel).map_or(Channel::Other(String::new()), |cell| {
             Channel::from_name(&cell.value.to_ascii_lowercase())
         });
-        event.direction = self.word(&Column::Direction)?.unwrap_or_default();
+        event.direction = self.direction(&event.kind)?;
         event.visibility = self.word(&Column::Visibility)?.unwrap_or(match event.kind {
             Kind::Note(_) => Visibility::Internal,
             _ => Visibility::Public,
@@ -267,6 +267,23 @@ impl<'a> Cells<'a> {
         self.columns.columns().filter_map(move |column| match column {
             Column::Data(field) => Some((field.as_str(), self.cell(column)?)),
             _ => None,
+        })
+    }
+
+    /// Which way it went: as the row says, else as it follows from who said it.
+    fn direction(self, kind: &Kind) -> Result<Direction, RecordError> {
+        if let Some(direction) = self.word(&Column::Direction)? {
+            return Ok(direction);
+        }
+        let actor: Option<ActorType> = self.word(&Column::Actor)?;
+        Ok(match actor {
+            Some(ActorType::Customer | ActorType::Contact) if kind.is_talk() => Direction::In,
+            Some(ActorType::Agent | ActorType::Bot | ActorType::Ai | ActorType::Automation)
+                if kind.is_talk() =>
+            {
+                Direction::Out
+            }
+            _ => Direction::None,
         })
     }
 

@@ -177,6 +177,14 @@ fn a_note_is_internal_and_words_may_be_written_large() {
 }
 
 #[test]
+fn talk_goes_the_way_of_whoever_says_it() {
+    let table = "kind,occurred_at,actor\nmessage,2026-03-04T10:02:00Z,customer\nmessage,2026-03-04T10:03:00Z,agent\n";
+    let ways: Vec<Direction> =
+        read(table, "").into_iter().map(|row| row.unwrap().direction).collect();
+    assert_eq!(ways, [Direction::In, Direction::Out]);
+}
+
+#[test]
 fn a_table_that_is_no_utf_8_says_so() {
     let table = b"kind,occurred_at,name\ncall,2026-03-04T10:02:00Z,Ren\xe9\n";
     let error = read(table, "").remove(0).unwrap_err().to_string();
