@@ -180,7 +180,7 @@ fn a_note_is_internal_and_words_may_be_written_large() {
 fn talk_goes_the_way_of_whoever_says_it() {
     let table = "kind,occurred_at,actor\nmessage,2026-03-04T10:02:00Z,customer\nmessage,2026-03-04T10:03:00Z,agent\n";
     let ways: Vec<Direction> =
-        read(table, "").into_iter().map(|row| row.unwrap().direction).collect();
+        read(table.as_bytes(), "").into_iter().map(|row| row.unwrap().direction).collect();
     assert_eq!(ways, [Direction::In, Direction::Out]);
 }
 
