@@ -67,13 +67,20 @@ fn webhook(origin: Origin<'_>, webhook: &Object<'_>, event: &str) -> Outcome {
         | "conversation_typing_off"
         | "presence"
         | "presence_update"
-        | "presence.update" => Ok(Vec::new()),
+        | "presence.update"
+        // What an account sets up is about no customer.
+        | "inbox_created"
+        | "inbox_updated" => Ok(Vec::new()),
         _ => Err(webhook.problem("event", "not an event that Chatwoot sends")),
     }
 }
 
 /// An object as the API gives it, told by its fields.
 fn object(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
+    let inner = object.object("data").or_else(|| object.object("payload"));
+    if let Some(inner) = inner.filter(|_| !object.has("id")) {
+        return Ok(records(origin, &inner.object("contact").unwrap_or(inner)));
+    }
     if let Some(Value::Array(_)) = object.get("payload") {
         return Ok(object
             .objects("payload")
@@ -90,7 +97,11 @@ fn object(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
         Ok(vec![message::survey(origin, object)])
     } else if object.has("status") && object.has("id") {
         Ok(conversation::created(origin, object))
-    } else if object.has("id") && (object.has("email") || object.has("phone_number")) {
+    } else if object.has("id")
+        && ["email", "phone_number", "identifier"]
+            .iter()
+            .any(|field| object.fields().contains_key(*field))
+    {
         Ok(vec![contact::profile(origin, object)])
     } else {
         let fields: Vec<&str> = object.fields().keys().map(String::as_str).take(8).collect();

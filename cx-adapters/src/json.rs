@@ -245,11 +245,14 @@ impl<'a> Object<'a> {
         self.items(field).into_iter().filter_map(|(item, _)| scalar(item)).collect()
     }
 
-    /// An id that must be there: text or number.
+    /// An id that must be there: text or number. Of a global id (`gid://shopify/Order/450`) the
+    /// last part counts, which is the id that the other interfaces give.
     pub(crate) fn need(&self, field: &str) -> Result<String, RecordError> {
-        self.text(field).ok_or_else(|| {
-            self.problem(field, if self.has(field) { "not an id" } else { "missing" })
-        })
+        let id = self.text(field).map(|id| match id.strip_prefix("gid://") {
+            Some(global) => global.rsplit('/').next().unwrap_or(global).to_owned(),
+            None => id,
+        });
+        id.ok_or_else(|| self.problem(field, if self.has(field) { "not an id" } else { "missing" }))
     }
 
     /// A truth value, also where it is written as text.
@@ -328,13 +331,23 @@ pub(crate) fn instant(text: &str) -> Result<Moment, String> {
     }
     let spelled = text
         .strip_suffix(" UTC")
+        .or_else(|| text.strip_suffix(" GMT"))
         .or_else(|| text.strip_suffix(" +0000"))
         .map(|naive| format!("{}Z", naive.replacen(' ', "T", 1)));
     let candidate = spelled.unwrap_or_else(|| text.to_owned());
     match Timestamp::parse_with_offset(&candidate) {
         Ok((at, offset)) => Ok(Moment { at, offset }),
-        Err(error) => rfc2822(text).or_else(|| script_date(text)).ok_or_else(|| error.to_string()),
+        Err(error) => rfc2822(text)
+            .or_else(|| script_date(text))
+            .or_else(|| short_offset(text))
+            .ok_or_else(|| error.to_string()),
     }
+}
+
+/// An instant whose offset has no colon, or stands apart: `2026-03-02 09:00:00 +0100`.
+fn short_offset(text: &str) -> Option<Moment> {
+    let forms = ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%d %H:%M:%S%.f %z", "%Y-%m-%d %H:%M:%S%.f%z"];
+    forms.iter().find_map(|form| moment(chrono::DateTime::parse_from_str(text, form).ok()?))
 }
 
 /// An instant as browsers print it: `Tue Mar 03 2020 18:37:38 GMT-0700 (Mountain Standard Time)`.
@@ -355,12 +368,17 @@ fn moment(at: chrono::DateTime<chrono::FixedOffset>) -> Option<Moment> {
     Some(Moment { at: Timestamp::from_micros(at.timestamp_micros()).ok()?, offset })
 }
 
-/// Seconds since the epoch, with at most microseconds kept. `None` where the text is no number.
+/// Seconds since the epoch, or milliseconds where there are twelve digits or more, with at most
+/// microseconds kept. `None` where the text is no number.
 fn epoch(text: &str) -> Option<Result<Timestamp, String>> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !digits(whole.strip_prefix('-').unwrap_or(whole)) || !digits(fraction) {
         return None;
+    }
+    if fraction.is_empty() && (12..=14).contains(&whole.len()) {
+        let millis = whole.parse().ok().and_then(|millis| Timestamp::from_millis(millis).ok());
+        return Some(millis.ok_or_else(|| "outside the years 0001 to 9999".to_owned()));
     }
     let micros: String = fraction.chars().chain("000000".chars()).take(6).collect();
     let read = || {
@@ -387,6 +405,9 @@ mod tests {
             "Tue Mar 03 2020 06:05:57 GMT-0700 (Mountain Standard Time)",
             "1583240757",
             "1583240757.0",
+            "1583240757000",
+            "2020-03-03T14:05:57+0100",
+            "2020-03-03 14:05:57 +0100",
         ];
         for text in same {
             assert_eq!(instant(text).unwrap().at.to_string(), "2020-03-03T13:05:57Z", "{text}");

@@ -19,7 +19,6 @@ const MAPPED: &[&str] = &[
     "event",
     "category",
     "sg_event_id",
-    "sg_message_id",
     "url",
     "reason",
     "response",

@@ -92,7 +92,10 @@ fn bare(object: &Object<'_>) -> Option<Read> {
         && (has("abandoned_checkout_url") || (has("cart_token") && has("token")))
     {
         Some(cart::checkout)
-    } else if has("line_items") && (has("token") || has("id")) {
+    } else if has("line_items")
+        && (has("token") || has("id"))
+        && !["customer", "email", "invoice_url"].into_iter().any(has)
+    {
         Some(cart::records)
     } else if has("id")
         && [

@@ -72,7 +72,13 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
 }
 
 fn one(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
-    if object.has("CallSid") {
+    let is_recording = object.has("RecordingSid") || object.has("TranscriptionSid");
+    let is_turn = object.has("Digits") || object.has("SpeechResult");
+    if object.has("ConversationSid") {
+        Err(object.problem("ConversationSid", "Twilio Conversations are not read"))
+    } else if object.has("CallSid") && (is_recording || is_turn) {
+        Ok(vec![call::aside(origin, object)])
+    } else if object.has("CallSid") {
         Ok(vec![call::callback(origin, object)])
     } else if object.has("MessageSid") || object.has("SmsSid") {
         message::callback(origin, object)

@@ -88,6 +88,8 @@ impl<'a> File<'a> {
 
     fn gather(&mut self, document: &Object<'_>) {
         let users = document.list("user").into_iter().chain(document.list("users"));
+        // A user's webhook has the user in `detail`.
+        let users = users.chain(document.object("detail").filter(|detail| detail.has("role")));
         for user in users.chain(Some(document.clone()).filter(is_user)) {
             if let (Some(id), Some(role)) = (user.text("id"), user.text("role")) {
                 self.roles.insert(id, words::role(&role));
@@ -97,7 +99,7 @@ impl<'a> File<'a> {
         let bare = Some(document.clone()).filter(is_ticket);
         for ticket in tickets.chain(bare).chain(document.object("detail")) {
             if let Some(id) = ticket.text("id") {
-                let requester = ticket.text("requester_id");
+                let requester = ticket::requester(&ticket);
                 let channel = ticket.object("via").and_then(|via| via.text("channel"));
                 if requester.is_some() || channel.is_some() {
                     self.tickets.insert(id, Ticket { requester, channel });
@@ -129,7 +131,8 @@ impl<'a> File<'a> {
         };
         let parent = document
             .text("ticket_id")
-            .or_else(|| document.object("ticket").and_then(|ticket| ticket.text("id")));
+            .or_else(|| document.object("ticket").and_then(|ticket| ticket.text("id")))
+            .or_else(|| of_pages(document));
         if !is_audit(document) && !is_comment(document) && !is_ticket(document) {
             each(["ticket", "tickets"], &|object| ticket::records(self, object));
             each(["user", "users"], &|object| person::user(self, object));
@@ -179,6 +182,9 @@ impl<'a> File<'a> {
     /// Who did something in a ticket: by the role of the user where it is known, else whoever
     /// asked is the customer and everybody else is one of us. `None` where neither is known.
     fn doer(&self, id: &str, ticket: Option<&str>) -> Doer {
+        if id == "-1" {
+            return Doer { actor: Actor::of(ActorType::System), guessed: false };
+        }
         if let Some(role) = self.role(id) {
             return Doer { actor: Actor::of(role).with_id(id), guessed: false };
         }
@@ -199,6 +205,18 @@ impl<'a> File<'a> {
     }
 }
 
+/// The ticket that a page of comments or audits is of, by the addresses of the pages beside it.
+fn of_pages(document: &Object<'_>) -> Option<String> {
+    let links = document.object("links");
+    let addresses = ["next_page", "previous_page", "url"].map(|field| document.text(field));
+    let linked = ["next", "prev"].map(|field| links.as_ref().and_then(|links| links.text(field)));
+    addresses.into_iter().chain(linked).flatten().find_map(|address| {
+        let (_, rest) = address.split_once("/tickets/")?;
+        let id: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        Some(id).filter(|id| !id.is_empty())
+    })
+}
+
 /// The records of one object, or why it gives none. Records may hold problems of their own.
 type Outcome = Result<Vec<Record>, RecordError>;
 
@@ -210,7 +228,9 @@ fn take(records: &mut Vec<Record>, outcome: Outcome) {
 }
 
 fn is_ticket(object: &Object<'_>) -> bool {
-    object.has("id") && object.has("requester_id") && !is_rating(object)
+    object.has("id")
+        && (object.has("requester_id") || object.object("requester").is_some())
+        && !is_rating(object)
 }
 
 fn is_user(object: &Object<'_>) -> bool {

@@ -342,10 +342,12 @@ impl Event {
 
     /// The hash of everything the record says, its revision aside: two deliveries with the same
     /// key and the same hash are one and the same. An instant of import is no part of what the
-    /// record says, so importing it again gives the same hash.
+    /// record says, nor is `extra`: what cx does not understand may move on its own, such as a
+    /// counter or the time of an export, and makes no other record of it.
     pub fn content_hash(&self) -> [u8; 16] {
         let mut json = self.to_json();
         json.remove("rev");
+        json.remove("extra");
         if self.occurred_at_origin == TimeOrigin::Import {
             json.remove("occurred_at");
         }

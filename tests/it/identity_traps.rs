@@ -154,7 +154,7 @@ fn an_address_typed_into_a_form_does_not_open_somebody_elses_history() {
             message("mail", 0, "email", "Ann Prins", &["email ann@example.nl"]),
             message("chat", 9, "chat", "Ann Prins", &["email ann@example.nl ?"]),
         ],
-        "(chat) | mail",
+        "chat | mail",
     );
 }
 
@@ -176,7 +176,7 @@ fn a_number_stated_by_somebody_we_know_finds_the_caller() {
 }
 
 #[test]
-fn a_number_stated_by_nobody_we_know_finds_nobody() {
+fn a_number_stated_by_nobody_we_know_joins_nobody() {
     check(
         &[
             message(
@@ -188,7 +188,7 @@ fn a_number_stated_by_nobody_we_know_finds_nobody() {
             ),
             message("call", 9, "phone", "", &["phone 06 12345678"]),
         ],
-        "(form) | call",
+        "call | form",
     );
 }
 

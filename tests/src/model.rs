@@ -371,10 +371,7 @@ impl World<'_> {
         let only = cluster.first().filter(|_| cluster.len() == 1);
         only.is_some_and(|n| {
             let facts = &self.nodes[*n].facts;
-            let proved = facts.claims.iter().any(|claim| claim.assurance.is_proved());
-            self.linking[*n].is_empty()
-                && facts.alone.is_none()
-                && !(facts.name.is_some() && proved)
+            self.linking[*n].is_empty() && !self.rules.stands_alone(facts)
         })
     }
 

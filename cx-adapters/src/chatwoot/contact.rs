@@ -141,8 +141,12 @@ pub(super) fn channel(record: &Object<'_>, conversation: Option<&Object<'_>>) ->
         .as_ref()
         .and_then(|inbox| inbox.text("channel_type"))
         .or_else(|| conversation.and_then(|conversation| conversation.text("channel")))
-        .or_else(|| record.text("channel"));
-    let medium = inbox.as_ref().and_then(|inbox| inbox.text("medium"));
+        .or_else(|| record.text("channel"))
+        .or_else(|| conversation.and_then(|it| it.object("meta")?.text("channel")));
+    let medium = inbox.as_ref().and_then(|inbox| inbox.text("medium")).or_else(|| {
+        let source = conversation?.object("contact_inbox")?.text("source_id")?;
+        source.split_once(':').map(|(medium, _)| medium.to_owned())
+    });
     if let Some(class) = class {
         return words::channel(&class, medium.as_deref());
     }

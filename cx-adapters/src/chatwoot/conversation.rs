@@ -55,21 +55,29 @@ fn need_id(conversation: &Object<'_>) -> Result<String, RecordError> {
 
 /// A conversation that began, with the messages it carries.
 pub(super) fn created(origin: Origin<'_>, conversation: &Object<'_>) -> Vec<Record> {
-    let mut records = vec![opened(origin, conversation)];
+    let mut records = vec![opened(origin, conversation, Copy::First)];
     let messages = conversation.list("messages");
-    records.extend(messages.iter().flat_map(|said| message::all(origin, said, Some(conversation))));
+    records
+        .extend(messages.iter().flat_map(|said| message::nested(origin, said, Some(conversation))));
     records
 }
 
-fn opened(origin: Origin<'_>, conversation: &Object<'_>) -> Record {
+/// Which copy of a conversation: only the first one tells the state it began in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copy {
+    First,
+    Later,
+}
+
+fn opened(origin: Origin<'_>, conversation: &Object<'_>, copy: Copy) -> Record {
     let id = need_id(conversation)?;
     let told = conversation.first_moment(&["created_at", "timestamp", "updated_at"])?;
     let when = origin.or_received(told, || conversation.problem("created_at", "missing"))?;
     let status = conversation.text("status").map(|status| status.to_ascii_lowercase());
     let meta = conversation.object("meta");
     let data = Opened {
-        state: status.as_deref().map(words::state),
-        native: status,
+        state: status.as_deref().filter(|_| copy == Copy::First).map(words::state),
+        native: status.filter(|_| copy == Copy::First),
         priority: conversation.text("priority"),
         assignee: meta.as_ref().and_then(|meta| person(meta, "assignee", PartyType::Agent)),
         team: meta.as_ref().and_then(|meta| person(meta, "team", PartyType::Team)),
@@ -78,7 +86,13 @@ fn opened(origin: Origin<'_>, conversation: &Object<'_>) -> Record {
     };
     let part = Part::of("conversation", &id, "opened");
     let mut event = timed(origin, part, Kind::ConversationOpened(data), when)?;
-    event.rev = conversation.moment("updated_at")?.map(|moment| moment.at.to_string());
+    // The first copy stands: how it began does not change. Later ones are numbers, which come
+    // before any instant.
+    let updated = conversation.first_moment(&["updated_at", "last_activity_at", "timestamp"])?;
+    event.rev = updated.map(|moment| match copy {
+        Copy::First => moment.at.to_string(),
+        Copy::Later => moment.at.as_micros().to_string(),
+    });
     event.conversation = Some(origin.conversation("conversation", &id)?);
     event.channel = contact::channel(conversation, Some(conversation));
     event.direction = Direction::In;
@@ -174,10 +188,11 @@ pub(super) fn changed(origin: Origin<'_>, conversation: &Object<'_>) -> Outcome 
         records.push(changed.status(None, &status));
     }
     if conversation.has("created_at") {
-        records.push(opened(origin, conversation));
+        records.push(opened(origin, conversation, Copy::Later));
     }
     let messages = conversation.list("messages");
-    records.extend(messages.iter().flat_map(|said| message::all(origin, said, Some(conversation))));
+    records
+        .extend(messages.iter().flat_map(|said| message::nested(origin, said, Some(conversation))));
     Ok(records)
 }
 
@@ -281,11 +296,13 @@ impl Turn<'_, '_> {
         let mut records = Vec::new();
         if !put.is_empty() {
             let data = Tags { tags: put, ..Tags::default() };
-            records.push(self.event("tagged", Kind::ConversationTagged(data)).map(internal));
+            let part = format!("tagged/{}", put_names(&data.tags));
+            records.push(self.event(&part, Kind::ConversationTagged(data)).map(internal));
         }
         if !taken.is_empty() {
             let data = Tags { tags: taken, ..Tags::default() };
-            records.push(self.event("untagged", Kind::ConversationUntagged(data)).map(internal));
+            let part = format!("untagged/{}", put_names(&data.tags));
+            records.push(self.event(&part, Kind::ConversationUntagged(data)).map(internal));
         }
         records
     }
@@ -324,6 +341,11 @@ impl Turn<'_, '_> {
                 .unwrap_or_else(|| party(kind, id.to_owned())),
         )
     }
+}
+
+/// Tags in a key: two changes in one second are two.
+fn put_names(tags: &[String]) -> String {
+    tags.join("+")
 }
 
 const fn party(kind: PartyType, id: String) -> Party {

@@ -8,6 +8,7 @@ use cx_core::event::{
     Attachment, Body, ConversationRef, Direction, Event, Kind, TimeOrigin, Visibility,
 };
 use cx_core::identifier::Role;
+use cx_core::time::Timestamp;
 use serde_json::Value;
 
 use super::words::{self, MessageType};
@@ -63,8 +64,26 @@ pub(super) fn created(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
         return Err(webhook.problem("id", "missing"));
     }
     let others = inner.iter().filter(|message| own.is_none() || message.text("id") != own);
-    records.extend(others.flat_map(|message| all(origin, message, conversation.as_ref())));
+    records.extend(others.flat_map(|message| nested(origin, message, conversation.as_ref())));
     Ok(records)
+}
+
+/// A message inside a conversation. It says less than the webhook of the message itself, such as
+/// the time to the millisecond, so its revision is a number, which comes before any instant.
+pub(super) fn nested(
+    origin: Origin<'_>,
+    message: &Object<'_>,
+    conversation: Option<&Object<'_>>,
+) -> Vec<Record> {
+    let records = all(origin, message, conversation).into_iter();
+    records
+        .map(|record| {
+            let mut event = record?;
+            let instant: Option<Timestamp> = event.rev.as_ref().and_then(|rev| rev.parse().ok());
+            event.rev = instant.map(|at| at.as_micros().to_string()).or(event.rev);
+            Ok(event)
+        })
+        .collect()
 }
 
 /// The message, and the question where it asks for a rating.
@@ -163,9 +182,14 @@ fn actor(message: &Object<'_>, kind: MessageType) -> Actor {
         .and_then(|sender| sender.text("type"))
         .or_else(|| message.text("sender_type"));
     let told = class.and_then(|class| words::sender(&class));
+    // A campaign's message has the agent who set it up for its sender.
+    let is_campaign = message
+        .object("additional_attributes")
+        .is_some_and(|attributes| attributes.has("campaign_id"));
     let actor = match (kind, told) {
         (MessageType::Incoming, _) => return Actor::of(ActorType::Customer),
         (MessageType::Template, _) => return Actor::of(ActorType::Automation),
+        _ if is_campaign => Actor::of(ActorType::Automation),
         (MessageType::Outgoing | MessageType::Activity, Some(told)) => Actor::of(told),
         // A rule's message has no sender; one whose sender is not named is by a person of ours.
         (MessageType::Outgoing | MessageType::Activity, None) => match &sender {
@@ -231,6 +255,8 @@ pub(super) fn updated(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
         }
         (None, None, None) => said.at,
     };
+    // The whole message again, as it is now.
+    let said = Said { rev: changed, ..said };
     let mut records = Vec::new();
     let is_deleted =
         attributes.as_ref().and_then(|attributes| attributes.flag("deleted")) == Some(true);
@@ -240,7 +266,11 @@ pub(super) fn updated(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
         records.push(follow(origin, &said, "deleted", kind, changed));
         return Ok(records);
     }
-    records.extend(all(origin, webhook, conversation.as_ref()));
+    records.push(event(origin, &said));
+    if webhook.text("content_type").as_deref() == Some("input_csat") {
+        records.push(asked(origin, &said));
+        records.extend(csat(origin, &said));
+    }
     let status = webhook.text("status").or_else(|| copy.and_then(|copy| copy.text("status")));
     if let Some((part, kind)) = receipt(origin, &said, status.as_deref()) {
         records.push(follow(origin, &said, part, kind, changed));
@@ -262,7 +292,8 @@ fn follow(
     event.channel = contact::channel(&said.message, said.conversation.as_ref());
     event.actor = Actor::of(ActorType::System);
     let mut event = place(origin, said, event)?;
-    event.rev = None;
+    // Told again at another instant it is the same, a little later.
+    event.rev = (said.origin_of_time == TimeOrigin::Event).then(|| at.at.to_string());
     Ok(event)
 }
 
@@ -349,7 +380,10 @@ fn asked(origin: Origin<'_>, said: &Said<'_>) -> Record {
         about: about(origin, said),
         ..Asked::default()
     };
-    let mut event = follow(origin, said, "asked", Kind::FeedbackAsked(data), said.at)?;
+    // Seconds: a copy inside a conversation tells no more.
+    let second = Timestamp::from_seconds(said.at.at.as_micros().div_euclid(1_000_000));
+    let at = Moment { at: second.unwrap_or(said.at.at), offset: None };
+    let mut event = follow(origin, said, "asked", Kind::FeedbackAsked(data), at)?;
     event.direction = Direction::Out;
     event.actor = Actor::of(ActorType::Automation);
     Ok(event)
@@ -367,7 +401,6 @@ fn csat(origin: Origin<'_>, said: &Said<'_>) -> Option<Record> {
     let build = || {
         let data = rating(origin, &values, &said.id, about(origin, said))?;
         let mut event = follow(origin, said, "csat", Kind::FeedbackAnswered(data), said.rev)?;
-        event.rev = Some(said.rev.at.to_string());
         event.direction = Direction::In;
         event.actor = Actor::of(ActorType::Customer);
         Ok(event)

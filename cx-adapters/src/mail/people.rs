@@ -57,7 +57,8 @@ impl Mail<'_> {
         let kind =
             if is_automatic(self.headers) { ActorType::Automation } else { ActorType::Agent };
         let mut who = Vec::new();
-        self.claim_recipients(&mut who);
+        // What we send to a mailbox is about whoever holds it.
+        self.claim_recipients(&mut who, Assurance::ChannelProved);
         let first = self.recipients.iter().find(|(role, mailbox)| {
             *role == Role::To && !self.options.is_own_address(&mailbox.address)
         });
@@ -108,16 +109,17 @@ impl Mail<'_> {
         if let Some(replies) = replies.filter(|_| !is_automatic) {
             self.claim(&mut who, &replies, Role::From, Assurance::SelfStated);
         }
-        self.claim_recipients(&mut who);
+        self.claim_recipients(&mut who, Assurance::SelfStated);
         let name = from.as_ref().and_then(|from| from.name.clone());
         let actor = from.map_or_else(|| Actor::of(kind), |from| actor(kind, from));
         let (direction, visibility) = (Direction::In, Visibility::Public);
         People { direction, visibility, actor, who, name }
     }
 
-    fn claim_recipients(&self, who: &mut Vec<Claim>) {
+    fn claim_recipients(&self, who: &mut Vec<Claim>, of_first: Assurance) {
         for (role, mailbox) in &self.recipients {
-            self.claim(who, mailbox, *role, Assurance::SelfStated);
+            let assurance = if *role == Role::To { of_first } else { Assurance::SelfStated };
+            self.claim(who, mailbox, *role, assurance);
         }
     }
 
@@ -268,7 +270,7 @@ mod tests {
     fn a_mail_sent_by_us_is_from_an_agent() {
         check(
             "From: Eva <eva@acme.example>\nTo: Jan <jan@example.nl>\nCc: b@example.nl, help@acme.example",
-            "out agent to=jan@example.nl cc=b@example.nl",
+            "out agent to=jan@example.nl! cc=b@example.nl",
         );
         check("From: eva@acme.example\nTo: help@acme.example", "none agent");
     }
@@ -322,11 +324,11 @@ mod tests {
         }
         check(
             "From: eva@acme.example\nTo: a@example.com\nX-Auto-Response-Suppress: All",
-            "out agent to=a@example.com",
+            "out agent to=a@example.com!",
         );
         check(
             "From: eva@acme.example\nTo: a@example.com\nAuto-Submitted: auto-generated",
-            "out automation to=a@example.com",
+            "out automation to=a@example.com!",
         );
     }
 

@@ -72,7 +72,7 @@ fn consent(
     id: &str,
     channel: &str,
 ) -> Option<Record> {
-    let state = match told.text("state")?.as_str() {
+    let state = match told.text("state")?.to_ascii_lowercase().as_str() {
         "subscribed" => ConsentState::Granted,
         "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
         _ => ConsentState::Unknown,

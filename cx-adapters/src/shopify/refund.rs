@@ -40,7 +40,9 @@ pub(super) fn records(origin: Origin<'_>, refund: &Object<'_>) -> Outcome {
         lines: lines.collect::<Result<_, RecordError>>()?,
         ..Refund::default()
     };
-    let event = origin.event(Part::whole("refund", &id), Kind::OrderRefunded(data), at)?;
+    let mut event = origin.event(Part::whole("refund", &id), Kind::OrderRefunded(data), at)?;
+    // A refund that is still on its way comes again when more of it has succeeded.
+    event.rev = Some(given.len().to_string());
     let mut event = order::by_the_shop(origin, event, &order_id);
     event.extra =
         refund.rest(&["id", "order_id", "created_at", "note", "refund_line_items", "transactions"]);

@@ -72,6 +72,11 @@ fn direction(word: Option<&str>) -> Direction {
     }
 }
 
+/// A call that one of our own softphones places goes out, though Twilio receives it.
+fn placed(direction: Direction, from: Option<&str>) -> Direction {
+    if from.is_some_and(|from| from.starts_with("client:")) { Direction::Out } else { direction }
+}
+
 fn before(at: Timestamp, seconds: u64) -> Option<Timestamp> {
     let micros = Micros::SECOND.times(i64::try_from(seconds).ok()?);
     Timestamp::from_micros(at.as_micros().checked_sub(micros.as_micros())?).ok()
@@ -105,7 +110,10 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     let told = Told {
         id,
         parent: callback.text("ParentCallSid"),
-        direction: direction(callback.text("Direction").as_deref()),
+        direction: placed(
+            direction(callback.text("Direction").as_deref()),
+            callback.first_text(&["From", "Caller"]).as_deref(),
+        ),
         from: callback.first_text(&["From", "Caller"]),
         to: callback.first_text(&["To", "Called"]),
         data,
@@ -116,6 +124,21 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     event.name = callback.text("CallerName");
     event.extra = callback.rest(MAPPED_CALLBACK);
     event.extra.insert("status".to_owned(), status.into());
+    Ok(event)
+}
+
+/// What happens in the course of a call and tells nothing of how it went: a recording is there, a
+/// key was pressed. Kept for the business's eyes, with the call.
+pub(super) fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+    let id = callback.need("CallSid")?;
+    let told = callback.moment("Timestamp")?;
+    let (at, of) = origin.or_received(told, || callback.problem("Timestamp", "missing"))?;
+    let digest = callback.digest();
+    let data = callback.rest(&["CallSid", "AccountSid", "ApiVersion"]);
+    let mut event = origin.custom(Part::of("call", &id, &digest), "call_aside", data, at)?;
+    event.occurred_at_origin = of;
+    event.channel = Channel::Phone;
+    event.conversation = Some(origin.conversation("call", &id)?);
     Ok(event)
 }
 
@@ -140,7 +163,10 @@ pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
     let told = Told {
         id,
         parent: call.text("parent_call_sid"),
-        direction: direction(call.text("direction").as_deref()),
+        direction: placed(
+            direction(call.text("direction").as_deref()),
+            call.text("from").as_deref(),
+        ),
         from: call.text("from"),
         to: call.text("to"),
         data,
@@ -160,7 +186,13 @@ fn event(origin: Origin<'_>, told: Told) -> Result<Event, RecordError> {
     if let Some(parent) = &told.parent {
         // One leg of a call that is told of itself: no second contact.
         let name = "custom.twilio.call_leg".to_owned();
-        let kind = Kind::Custom { name, data: serde_json::Map::new() };
+        let mut data = told.data.to_json();
+        for (field, number) in [("from", &told.from), ("to", &told.to)] {
+            if let Some(number) = number {
+                data.insert(field.to_owned(), number.clone().into());
+            }
+        }
+        let kind = Kind::Custom { name, data };
         let mut event = origin.event(part, kind, moment)?;
         event.rev = told.rev;
         event.occurred_at_origin = of;

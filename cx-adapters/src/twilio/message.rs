@@ -200,6 +200,11 @@ fn receipt(origin: Origin<'_>, told: &Told) -> Option<Result<Event, RecordError>
         let part = Part::of("message", &told.id, part);
         let mut event = origin.event(part, kind, told.changed.0)?;
         event.occurred_at_origin = told.changed.1;
+        // A callback carries no instant; the message as the API gives it comes after it.
+        event.rev = Some(match told.changed.1 {
+            TimeOrigin::Import => "0".to_owned(),
+            _ => told.changed.0.at.to_string(),
+        });
         event.actor = Actor::of(ActorType::System);
         let role = if told.direction == Direction::Out { Role::To } else { Role::From };
         place(origin, told, &mut event, role)?;

@@ -128,6 +128,10 @@ fn attribute(file: &File<'_>, comment: &Object<'_>, around: &Around<'_>, event: 
         }
         None => {}
     }
+    // Who mails from outside is no agent, whatever follows from who asked.
+    if doer.guessed && is_staff.is_none() && is_mailed_from_outside(file, around) {
+        event.actor.kind = ActorType::Customer;
+    }
     if let Some(name) = written.as_ref().and_then(|author| author.text("name")) {
         event.actor.name = Some(name);
     }
@@ -154,6 +158,13 @@ fn attribute(file: &File<'_>, comment: &Object<'_>, around: &Around<'_>, event: 
             event.who.extend(asked.and_then(|asked| file.user(asked, role)));
         }
     }
+}
+
+fn is_mailed_from_outside(file: &File<'_>, around: &Around<'_>) -> bool {
+    let Some(via) = &around.via else { return false };
+    let address = via.path(&["source", "from"]).and_then(|from| from.text("address"));
+    via.text("channel").as_deref() == Some("email")
+        && address.is_some_and(|address| !file.origin.options.is_own_address(&address))
 }
 
 fn body(comment: &Object<'_>) -> Option<Body> {
@@ -203,13 +214,21 @@ fn voice(
     let data = comment.object("data");
     let field = |name: &str| data.as_ref().and_then(|data| data.text(name));
     let started = match &data {
-        Some(data) => data.moment("started_at")?,
+        // The comment's own time stands in for one that cannot be read.
+        Some(data) => data.moment("started_at").ok().flatten(),
         None => None,
     };
     let duration_s = field("call_duration").and_then(|seconds| seconds.parse().ok());
     let recording_ref = field("recording_url");
-    let is_out = via.is_some_and(|via| via.contains("outbound"));
-    let kind = if via == Some("voicemail") {
+    let is_out = around.via.as_ref().is_some_and(ticket::is_outbound);
+    let is_on_machine = via.is_some_and(|via| via.eq_ignore_ascii_case("voicemail"))
+        || around
+            .via
+            .as_ref()
+            .and_then(|via| via.object("source"))
+            .and_then(|source| source.text("rel"))
+            .is_some_and(|rel| rel.eq_ignore_ascii_case("voicemail"));
+    let kind = if is_on_machine {
         Kind::Voicemail(Voicemail { duration_s, recording_ref, ..Voicemail::default() })
     } else {
         let is_answered = field("answered_by_id").is_some() || field("answered_by_name").is_some();

@@ -51,7 +51,7 @@ pub(super) fn profile(
         name: user.text("name"),
         language: user.text("locale"),
         timezone: user.text("iana_time_zone"),
-        company_id: user.text("organization_id"),
+        company_id: user.text("organization_id").filter(|id| id != "0"),
         tags: user.texts("tags"),
         notes: user.text("notes").into_iter().collect(),
         blocked: user.flag("suspended").filter(|suspended| *suspended),

@@ -30,6 +30,8 @@ const MAPPED: &[&str] = &[
     "submitter_id",
     "actor_id",
     "custom_status",
+    "comments",
+    "requester",
 ];
 
 /// A ticket as it stands: its beginning, revised with every newer copy; its state; its links.
@@ -50,19 +52,34 @@ pub(super) fn records(file: &File<'_>, ticket: &Object<'_>) -> Outcome {
     {
         records.push(follow_up(file, &id, &before, created));
     }
+    for comment in ticket.list("comments") {
+        records.extend(
+            super::comment::listed(file, &comment, Some(&id))
+                .unwrap_or_else(|error| vec![Err(error)]),
+        );
+    }
+    if let Some(user) = ticket.object("requester").filter(|user| user.has("email")) {
+        records.push(super::person::profile(
+            file,
+            &user,
+            user.moment("updated_at")?.unwrap_or(created),
+        ));
+    }
     if ticket.texts("tags").iter().any(|tag| tag == "closed_by_merge") {
         records.push(merged(file, &id, None, "0-tag", updated));
     }
     Ok(records)
 }
 
-/// How a ticket began, from the copy in a webhook. It says less than a copy of the same instant
-/// from the API, so it counts as just before that.
+/// How a ticket began, from the copy in a webhook. It says less than any copy from the API, such as
+/// who mailed, so it never counts as later: its revision is a number, and those of copies from the
+/// API are instants.
 pub(super) fn told(file: &File<'_>, ticket: &Object<'_>, id: &str) -> Record {
     let created = ticket.need_moment("created_at")?;
     let updated = ticket.moment("updated_at")?.unwrap_or(created);
-    let before = Timestamp::from_micros(updated.at.as_micros() - 1).unwrap_or(updated.at);
-    opened(file, ticket, id, created, Moment { at: before, offset: None })
+    let mut event = opened(file, ticket, id, created, updated)?;
+    event.rev = Some(updated.at.as_micros().to_string());
+    Ok(event)
 }
 
 fn opened(
@@ -96,26 +113,48 @@ fn opened(
         event.channel = words::channel(&channel);
     }
     event.direction = Direction::In;
-    if let Some(requester) = ticket.text("requester_id") {
+    let requester = requester(ticket);
+    let mut is_by_requester = true;
+    if let Some(requester) = requester {
         event.who.extend(file.user(&requester, Role::Requester));
         let opener = ticket.text("submitter_id").unwrap_or_else(|| requester.clone());
+        is_by_requester = opener == requester;
         event.actor = file.doer(&opener, Some(id)).actor;
         if file.role(&requester).is_some_and(ActorType::is_agent) {
             event.direction = Direction::None;
         }
     }
-    event.who.extend(via.as_ref().into_iter().flat_map(|via| sender(file, via, Role::Requester)));
-    event.name = via
-        .as_ref()
-        .and_then(|via| via.path(&["source", "from"]))
-        .and_then(|from| from.text("name"));
+    // What the channel says of the sender is about the requester only where that is one person.
+    if let Some(via) = via.as_ref().filter(|_| is_by_requester) {
+        event.who.extend(sender(file, via, Role::Requester));
+        event.name = other_side(via).and_then(|from| from.text("name"));
+    }
     event.extra = ticket.rest(MAPPED);
     Ok(event)
 }
 
-/// What `via.source.from` says of the sender: the channel vouches for it.
+/// Who asked for a ticket: by id, or as a whole user record.
+pub(super) fn requester(ticket: &Object<'_>) -> Option<String> {
+    ticket
+        .text("requester_id")
+        .or_else(|| ticket.object("requester").and_then(|requester| requester.text("id")))
+}
+
+/// Whether `via` is of something that went out, such as a call we made.
+pub(super) fn is_outbound(via: &Object<'_>) -> bool {
+    let word = |text: Option<String>| text.unwrap_or_default().to_ascii_lowercase();
+    word(via.text("channel")).contains("outbound")
+        || via.object("source").is_some_and(|source| word(source.text("rel")).contains("outbound"))
+}
+
+/// The customer's side of `via.source`.
+fn other_side<'a>(via: &Object<'a>) -> Option<Object<'a>> {
+    via.path(&["source", if is_outbound(via) { "to" } else { "from" }])
+}
+
+/// What `via.source` says of the customer's side: the channel vouches for it.
 pub(super) fn sender(file: &File<'_>, via: &Object<'_>, role: Role) -> Vec<Claim> {
-    let Some(from) = via.path(&["source", "from"]) else { return Vec::new() };
+    let Some(from) = other_side(via) else { return Vec::new() };
     let mut claims = Vec::new();
     let address = from.text("address");
     let number = from

@@ -51,7 +51,15 @@ fn of_ticket(
     let removal = || Removal { reason: event.text("reason"), ..Removal::default() };
     let mut records = vec![ticket::told(file, detail, &id)];
     let kinds = match what {
-        "created" => return ticket::records(file, detail),
+        "created" => {
+            records.extend(
+                detail
+                    .text("status")
+                    .filter(|status| !status.eq_ignore_ascii_case("new"))
+                    .map(|status| ticket::changed(file, &id, None, &status, at)),
+            );
+            return Ok(records);
+        }
         "comment_added" => {
             records.push(commented(file, detail, &event, &id, at));
             return Ok(records);
@@ -182,6 +190,8 @@ fn of_user(
         _ => {
             let updated = detail.moment("updated_at")?.unwrap_or(at);
             let mut built = person::profile(file, detail, updated)?;
+            // A copy of the same instant from the API says more.
+            built.rev = Some(updated.at.as_micros().to_string());
             built.extra.insert("event".to_owned(), Value::String(format!("user.{what}")));
             Ok(vec![Ok(built)])
         }

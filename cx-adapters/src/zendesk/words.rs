@@ -8,16 +8,20 @@ use cx_core::event::conversation::State;
 /// The channel that `via.channel` names.
 pub(super) fn channel(via: &str) -> Channel {
     match via.trim().to_ascii_lowercase().as_str() {
-        "email" | "mail" => Channel::Email,
-        "web" | "web_form" | "web_widget" | "help_center" | "helpcenter" | "closed_ticket" => {
-            Channel::Web
-        }
+        "email" | "mail" | "4" => Channel::Email,
+        "0" | "web" | "web_form" | "web_widget" | "help_center" | "helpcenter"
+        | "closed_ticket" => Channel::Web,
         "chat" | "native_messaging" | "messaging" | "online_dropbox" | "chat_transcript" => {
             Channel::Chat
         }
-        "voice" | "phone_call_inbound" | "phone_call_outbound" | "voicemail" | "phone" => {
-            Channel::Phone
-        }
+        "voice"
+        | "phone_call_inbound"
+        | "phone_call_outbound"
+        | "voicemail"
+        | "phone"
+        | "44"
+        | "45"
+        | "46" => Channel::Phone,
         "sms" | "text" => Channel::Sms,
         "whatsapp" => Channel::Whatsapp,
         "line" => Channel::Line,
@@ -27,8 +31,8 @@ pub(super) fn channel(via: &str) -> Channel {
         "apple" | "apple_business_chat" => Channel::AppleMessages,
         "instagram_dm" | "instagram" => Channel::Instagram,
         "mobile_sdk" | "mobile" | "sdk" => Channel::App,
-        "api" | "web_service" => Channel::Api,
-        "rule" | "system" => Channel::System,
+        "api" | "web_service" | "5" => Channel::Api,
+        "rule" | "system" | "8" => Channel::System,
         other if other.starts_with("twitter") || other == "x_corp_dm" => Channel::X,
         other if other.starts_with("facebook") => Channel::Messenger,
         other => Channel::from_name(&format!("other:{other}")),

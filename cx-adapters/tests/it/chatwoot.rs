@@ -90,7 +90,7 @@ fn a_nested_message_has_numbers_where_the_outer_one_has_words() {
         let message = one(&events, "message");
         assert_eq!(message.direction, Direction::In);
         assert_eq!(message.occurred_at.as_micros() % 1_000_000, 0, "seconds since the epoch");
-        assert!(message.rev.as_ref().unwrap().contains(".640"));
+        assert!(message.rev.as_ref().unwrap().ends_with("640000"));
         assert!(persons(message)[0].starts_with("helpdesk:chatwoot:acme:"));
     }
 }
@@ -196,4 +196,31 @@ fn typing_is_dropped_and_what_nobody_knows_is_a_problem() {
     assert_eq!(events(Chatwoot, typing), []);
     let strange = br#"{"event": "moon_landed"}"#;
     assert_eq!(problems(Chatwoot, strange)[0].pointer.as_deref(), Some("/event"));
+}
+
+#[test]
+fn copies_of_a_message_are_revisions_and_the_webhook_of_its_own_wins() {
+    let own = message(r#""message_type": 0"#);
+    let nested = r#"{"event": "conversation_updated", "id": 7, "updated_at": 1770112900.5, "changed_attributes": [],
+        "messages": [{"id": 5, "content": "x", "message_type": 0, "created_at": 1770112800, "updated_at": "2026-02-03T10:00:00.163Z"}]}"#;
+    let changed = message(
+        r#""message_type": 0, "source_id": "wamid.1", "updated_at": "2026-02-03T10:05:00Z""#,
+    )
+    .replace("message_created", "message_updated");
+    let copies: Vec<_> = [own.as_str(), nested, changed.as_str()]
+        .iter()
+        .flat_map(|payload| events(Chatwoot, payload.as_bytes()))
+        .filter(|event| event.key.as_str() == "chatwoot:acme/message/5")
+        .collect();
+    let revs: Vec<&str> = copies.iter().map(|copy| copy.rev.as_deref().unwrap()).collect();
+    assert_eq!(revs, ["2026-02-03T10:00:00Z", "1770112800163000", "2026-02-03T10:05:00Z"]);
+}
+
+#[test]
+fn lists_and_single_answers_of_the_api_are_read() {
+    let contact = br#"{"payload": {"contact": {"id": 5, "name": "Noor", "email": null, "phone_number": "+31687654321"}}}"#;
+    assert_eq!(of(&events(Chatwoot, contact), "profile.updated").len(), 1);
+    let list = br#"{"data": {"meta": {"all_count": 1}, "payload": [{"id": 7, "status": "open", "created_at": 1770112800, "meta": {"channel": "Channel::Email", "sender": {"id": 5, "email": "noor@example.nl"}}}]}}"#;
+    let events = events(Chatwoot, list);
+    assert_eq!(one(&events, "conversation.opened").channel.name(), "email");
 }

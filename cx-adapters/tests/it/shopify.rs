@@ -105,3 +105,16 @@ fn a_price_written_as_a_number_is_read_digit_by_digit() {
     let cart = br#"{"token": "t", "updated_at": "2026-01-02T14:39:37Z", "line_items": [{"title": "a", "quantity": 1, "price": 0.1, "line_price": 0.1}, {"title": "b", "quantity": 1, "price": 0.2, "line_price": 0.2}]}"#;
     assert_eq!(data(&events(Shopify, cart)[0])["total"], "0.3");
 }
+
+#[test]
+fn a_refund_that_succeeds_later_is_a_later_revision() {
+    let of = |status: &str| {
+        let refund = format!(
+            r#"{{"refund": {{"id": 1, "order_id": "gid://shopify/Order/450", "created_at": "2026-01-02T10:00:00Z", "refund_line_items": [], "transactions": [{{"kind": "refund", "status": "{status}", "amount": "5.00", "currency": "EUR"}}]}}}}"#
+        );
+        let event = events(Shopify, refund.as_bytes()).remove(0);
+        (event.rev.clone(), data(&event)["amount"].clone(), event.bridges()[0].key().to_owned())
+    };
+    assert_eq!(of("pending"), (Some("0".to_owned()), "0".into(), "450".to_owned()));
+    assert_eq!(of("success"), (Some("1".to_owned()), "5.00".into(), "450".to_owned()));
+}

@@ -111,3 +111,13 @@ fn the_leg_of_a_call_is_no_second_contact() {
     assert_eq!(leg.conversation.as_ref().unwrap().key.as_str(), "twilio:acme/call/CA1");
     assert!(!leg.is_from_customer() && leg.who.is_empty());
 }
+
+#[test]
+fn a_recording_is_no_second_call() {
+    let callback = b"CallSid=CA1&RecordingSid=RE1&RecordingUrl=https%3A%2F%2Frec.example%2FRE1&RecordingStatus=completed";
+    let events = events(Twilio, callback);
+    assert_eq!(
+        one(&events, "custom.twilio.call_aside").conversation.as_ref().unwrap().key.as_str(),
+        "twilio:acme/call/CA1"
+    );
+}

@@ -230,3 +230,65 @@ fn follow_ups_and_merges_link_conversations() {
     assert_eq!(data(merged[1])["into"], "zendesk:acme/ticket/8");
     assert!(merged[1].rev > merged[0].rev);
 }
+
+#[test]
+fn a_call_we_made_is_about_whom_we_called() {
+    let call = r#"{"ticket": {"id": 5, "requester_id": 71, "submitter_id": 71, "created_at": "2026-03-02T09:00:00Z", "status": "new",
+        "via": {"channel": "voice", "source": {"rel": "outbound", "from": {"phone": "+31208080808", "name": "Acme"}, "to": {"phone": "+31612345678", "name": "Jan"}}},
+        "comments": [{"id": 9, "type": "VoiceComment", "author_id": 900, "public": true, "created_at": "2026-03-02T09:05:00Z",
+            "via": {"channel": "voice", "source": {"rel": "outbound", "from": {}, "to": {}}},
+            "data": {"from": "+31208080808", "to": "+31612345678", "call_duration": "61", "answered_by_id": 900, "started_at": "2026-03-02 10:00:00 +0100"}}]}}"#;
+    let events = events(Zendesk, call.as_bytes());
+    let call = one(&events, "call");
+    assert_eq!(call.direction, Direction::Out);
+    assert_eq!(persons(call)[0], "phone:+31612345678");
+    assert_eq!(call.occurred_at.to_string(), "2026-03-02T09:00:00Z");
+    let opened = one(&events, "conversation.opened");
+    assert_eq!(persons(opened), ["helpdesk:zendesk:acme:71", "phone:+31612345678"]);
+    assert_eq!(opened.name.as_deref(), Some("Jan"));
+}
+
+#[test]
+fn the_sender_is_the_requester_only_where_nobody_else_sent_it() {
+    let ticket = r#"{"ticket": {"id": 5, "requester_id": 71, "submitter_id": 9, "created_at": "2026-03-02T09:00:00Z", "status": "new",
+        "via": {"channel": "email", "source": {"from": {"address": "agent@partner.example", "name": "Agent"}}}}}"#;
+    let events = events(Zendesk, ticket.as_bytes());
+    let opened = one(&events, "conversation.opened");
+    assert_eq!(
+        (persons(opened), opened.name.as_deref()),
+        (vec!["helpdesk:zendesk:acme:71".to_owned()], None)
+    );
+}
+
+#[test]
+fn a_page_of_comments_tells_its_ticket_by_the_pages_beside_it() {
+    let page = r#"{"comments": [{"id": 1, "author_id": 71, "body": "x", "public": true, "created_at": "2026-03-02T09:00:00Z",
+        "via": {"channel": "email", "source": {"from": {"address": "jan@example.nl"}}}}],
+        "next_page": "https://acme.zendesk.example/api/v2/tickets/5/comments.json?page=2"}"#;
+    let events = events(Zendesk, page.as_bytes());
+    let message = one(&events, "message");
+    assert_eq!(message.conversation.as_ref().unwrap().key.as_str(), "zendesk:acme/ticket/5");
+    assert_eq!((message.direction, message.actor.kind), (Direction::In, ActorType::Customer));
+    assert!(persons(message).contains(&"email:jan@example.nl".to_owned()));
+}
+
+#[test]
+fn a_webhook_never_takes_away_what_the_api_told() {
+    let api = r#"{"ticket": {"id": 313, "requester_id": 804, "created_at": "2026-01-20T10:00:00Z", "updated_at": "2026-01-20T10:00:00Z", "status": "open", "via": {"channel": "email", "source": {"from": {"address": "jan@example.nl"}}}}}"#;
+    let (told, webhook) = (
+        events(Zendesk, api.as_bytes()),
+        events(Zendesk, &own("zendesk/webhook_ticket_comment_added.json")),
+    );
+    let rev =
+        |events: &[cx_core::event::Event]| one(events, "conversation.opened").rev.clone().unwrap();
+    assert!(rev(&told).parse::<cx_core::time::Timestamp>().is_ok(), "an instant");
+    assert!(rev(&webhook).parse::<u64>().is_ok(), "a number, which comes before every instant");
+}
+
+#[test]
+fn an_agent_in_a_webhook_is_no_customer() {
+    let webhook = r#"{"type": "zen:event-type:user.created", "id": "1", "time": "2026-01-20T10:00:00Z", "subject": "zen:user:900",
+        "detail": {"id": "900", "email": "eva@acme-agents.example", "role": "AGENT", "updated_at": "2026-01-20T10:00:00Z", "organization_id": "0"}, "event": {}}"#;
+    let events = events(Zendesk, webhook.as_bytes());
+    assert_eq!(one(&events, "profile.updated").who, []);
+}

@@ -8,7 +8,7 @@ use super::hub::HubReason;
 use super::name::PersonName;
 use super::observation::{Caveat, ObservedClaim};
 use super::policy::{Policy, Tier};
-use crate::identifier::Identifier;
+use crate::identifier::{Assurance, Identifier};
 use crate::ids::{AssertionId, BundleId, ObservationId};
 use crate::time::Timestamp;
 
@@ -219,6 +219,22 @@ impl Rules<'_> {
                 && !self.assertions.detaches(bundle, &claim.identifier)
         };
         bundle.claims.iter().filter(links).collect()
+    }
+
+    /// Whether a bundle is somebody even where no claim of it links: an observation that somebody
+    /// singled out, or a name together with a value, be it shared or only stated. Who wrote from an
+    /// unproved address is a customer, and joins nobody.
+    pub fn stands_alone(&self, bundle: &BundleFacts) -> bool {
+        let is_stated = |claim: &ObservedClaim| {
+            may_link(claim)
+                && claim.assurance >= Assurance::SelfStated
+                && self.policy.of_identifier(&claim.identifier).tier < Tier::Never
+                && !self.assertions.detaches(bundle, &claim.identifier)
+        };
+        let is_proved = |claim: &ObservedClaim| claim.assurance.is_proved();
+        bundle.alone.is_some()
+            || bundle.name.is_some()
+                && bundle.claims.iter().any(|claim| is_proved(claim) || is_stated(claim))
     }
 
     /// Why a value links nobody, if it does not: a person's word first, then the numbers.

@@ -644,7 +644,10 @@ impl<'a> Resolver<'a> {
         for (name, members) in clusters {
             let is_loose = |bundle: &usize| {
                 self.linking.get(*bundle).is_some_and(Vec::is_empty)
-                    && self.bundles.get(*bundle).is_some_and(|facts| !stands_alone(facts))
+                    && self
+                        .bundles
+                        .get(*bundle)
+                        .is_some_and(|facts| !self.rules.stands_alone(facts))
             };
             if let [only] = members.as_slice()
                 && is_loose(only)
@@ -681,13 +684,6 @@ impl<'a> Resolver<'a> {
             }
         }
     }
-}
-
-/// Whether a bundle is a person even though no claim of it links: a name together with a proved
-/// value that many share, or an observation that somebody singled out.
-fn stands_alone(bundle: &BundleFacts) -> bool {
-    bundle.alone.is_some()
-        || bundle.name.is_some() && bundle.claims.iter().any(|claim| claim.assurance.is_proved())
 }
 
 /// Which group holds at least that share of the days on which the value was seen with anybody.
