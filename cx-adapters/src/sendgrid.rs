@@ -1,5 +1,7 @@
 //! SendGrid: its event webhooks about outbound mail.
 
+use std::collections::HashMap;
+
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::event::identity::{Consent, ConsentState};
@@ -8,7 +10,7 @@ use cx_core::event::{Direction, Event, Kind};
 use cx_core::identifier::{Assurance, Role};
 use serde_json::Value;
 
-use crate::json::{self, Moment, Object};
+use crate::json::{self, Documents, Moment, Object};
 use crate::origin::{Origin, Part};
 use crate::{Options, Record, RecordError};
 
@@ -42,10 +44,34 @@ const MAPPED: &[&str] = &[
 /// # Ok::<(), cx_adapters::RecordError>(())
 /// ```
 pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
-    let origin = Origin::new("sendgrid", options);
+    let file = File { origin: Origin::new("sendgrid", options), mails: mails(bytes) };
     json::records(bytes, move |event| {
-        records(origin, event).unwrap_or_else(|error| vec![Err(error)])
+        records(&file, event).unwrap_or_else(|error| vec![Err(error)])
     })
+}
+
+/// What the file says as a whole: only some events of a mail carry its `Message-ID`.
+struct File<'a> {
+    origin: Origin<'a>,
+    /// The `Message-ID` by SendGrid's own id.
+    mails: HashMap<String, String>,
+}
+
+fn mails(bytes: &[u8]) -> HashMap<String, String> {
+    let mut mails = HashMap::new();
+    for document in Documents::new(bytes).flatten() {
+        let elements: Vec<&Value> = match &document.value {
+            Value::Array(items) => items.iter().collect(),
+            other => vec![other],
+        };
+        for element in elements {
+            let Ok(event) = Object::of(element, String::new()) else { continue };
+            if let (Some(own), Some(id)) = (own_id(&event), message_id(&event)) {
+                mails.insert(own, id);
+            }
+        }
+    }
+    mails
 }
 
 /// A word of SendGrid's: its place in the natural order, and whose doing it is.
@@ -84,34 +110,43 @@ fn word(event: &str) -> Option<Word> {
     })
 }
 
-fn records(origin: Origin<'_>, event: &Object<'_>) -> Result<Vec<Record>, RecordError> {
+fn records(file: &File<'_>, event: &Object<'_>) -> Result<Vec<Record>, RecordError> {
     let name = event.need("event")?;
     let word = word(&name)
         .ok_or_else(|| event.problem("event", "not an event that SendGrid sends about a mail"))?;
     let at = event.need_moment("timestamp")?;
-    let id = id(event, &name, at);
-    let mut records = vec![mail(origin, event, &word, &id, at)];
+    let id = id(file, event, &name, at);
+    let mut records = vec![mail(file, event, &word, &id, at)];
     if let Some(state) = word.consent {
-        records.push(consent(origin, event, state, &id, at));
+        records.push(consent(file.origin, event, state, &id, at));
     }
     Ok(records)
 }
 
 /// The mail an event is about: the Message-ID, else SendGrid's own id without the parts that its
 /// servers add.
-fn mail_id(event: &Object<'_>) -> Option<String> {
-    let message_id = event.text("smtp-id").map(|id| id.trim_matches(['<', '>']).to_owned());
-    message_id.filter(|id| !id.is_empty()).or_else(|| {
-        let id = event.text("sg_message_id")?;
-        let end = [".filter", ".recv"].iter().filter_map(|part| id.find(part)).min();
-        Some(end.and_then(|end| id.get(..end)).unwrap_or(&id).to_owned())
+fn mail_id(file: &File<'_>, event: &Object<'_>) -> Option<String> {
+    message_id(event).or_else(|| {
+        let own = own_id(event)?;
+        Some(file.mails.get(&own).cloned().unwrap_or(own))
     })
 }
 
-fn id(event: &Object<'_>, name: &str, at: Moment) -> String {
+fn message_id(event: &Object<'_>) -> Option<String> {
+    let id = event.text("smtp-id")?.trim_matches(['<', '>']).to_owned();
+    Some(id).filter(|id| !id.is_empty())
+}
+
+fn own_id(event: &Object<'_>) -> Option<String> {
+    let id = event.text("sg_message_id")?;
+    let end = [".filter", ".recv"].iter().filter_map(|part| id.find(part)).min();
+    Some(end.and_then(|end| id.get(..end)).unwrap_or(&id).to_owned())
+}
+
+fn id(file: &File<'_>, event: &Object<'_>, name: &str, at: Moment) -> String {
     event.text("sg_event_id").unwrap_or_else(|| {
         let parts = [
-            mail_id(event).unwrap_or_default(),
+            mail_id(file, event).unwrap_or_default(),
             event.text("email").unwrap_or_default(),
             name.to_owned(),
             at.at.to_string(),
@@ -122,7 +157,7 @@ fn id(event: &Object<'_>, name: &str, at: Moment) -> String {
 }
 
 fn mail(
-    origin: Origin<'_>,
+    file: &File<'_>,
     event: &Object<'_>,
     word: &Word,
     id: &str,
@@ -136,7 +171,7 @@ fn mail(
         None => Machine::Unknown,
     };
     let data = MailEvent {
-        mail_id: mail_id(event),
+        mail_id: mail_id(file, event),
         subject: event.text("subject"),
         campaign: event.text("marketing_campaign_name").or(category),
         url: event.text("url").filter(|_| name == "click"),
@@ -145,7 +180,7 @@ fn mail(
         reason: event.first_text(&["reason", "response"]),
         ..MailEvent::default()
     };
-    let mut built = origin.event(Part::whole("", id), (word.kind)(data), at)?;
+    let mut built = file.origin.event(Part::whole("", id), (word.kind)(data), at)?;
     built.seq = Some(word.seq);
     built.channel = Channel::Email;
     (built.direction, built.actor) = if word.is_by_recipient {
@@ -155,7 +190,7 @@ fn mail(
     } else {
         (Direction::Out, Actor::of(ActorType::System))
     };
-    recipient(origin, event, &mut built)?;
+    recipient(file.origin, event, &mut built)?;
     built.extra = event.rest(MAPPED);
     if let Some(Value::Array(categories)) = event.get("category") {
         built.extra.insert("category".to_owned(), Value::Array(categories.clone()));

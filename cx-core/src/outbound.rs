@@ -153,8 +153,9 @@ impl OutboundFold {
 
     fn mail(&mut self, id: &str, event: &Event) -> &mut OutboundMail {
         let id = id.trim_start_matches('<').trim_end_matches('>');
-        let mail = self.0.entry(id.to_owned()).or_default();
-        id.clone_into(&mut mail.id);
+        let id = self.known(id);
+        let mail = self.0.entry(id.clone()).or_default();
+        mail.id = id;
         if mail.address.is_none() {
             let claim = event
                 .person_claims()
@@ -163,6 +164,17 @@ impl OutboundFold {
             mail.address = claim.map(|claim| claim.raw().to_owned());
         }
         mail
+    }
+
+    /// The id under which a mail is known. Some senders call a mail by the first part of its
+    /// `Message-ID` once it is on its way.
+    fn known(&self, id: &str) -> String {
+        let whole = format!("{id}@");
+        let later = self.0.range(whole.clone()..).next().map(|(known, _)| known);
+        match later.filter(|known| !id.contains('@') && known.starts_with(&whole)) {
+            Some(known) => known.clone(),
+            None => id.to_owned(),
+        }
     }
 
     /// The mails, newest first.

@@ -156,7 +156,11 @@ pub(super) fn is_automatic(headers: Headers<'_>) -> bool {
         .iter()
         .any(|name| first_word(headers, name).is_some_and(|word| word != "no"));
     let has_no_sender = first_word(headers, "return-path").is_some_and(|path| path == "<>");
-    is_submitted_so || answers_by_itself || has_no_sender
+    let is_of_a_server = headers.mailboxes("from").first().is_some_and(|from| {
+        let name = from.address.split('@').next().unwrap_or_default().to_ascii_lowercase();
+        matches!(name.as_str(), "mailer-daemon" | "postmaster")
+    });
+    is_submitted_so || answers_by_itself || has_no_sender || is_of_a_server
 }
 
 /// Whether a mail from outside asks programs not to answer it. Helpdesks put that on what their

@@ -180,7 +180,10 @@ fn finish(
     around: &Around<'_>,
     mut event: Event,
 ) -> Result<Event, RecordError> {
-    event.rev = Some(around.telling.rev().to_owned());
+    // What Zendesk blacked out stays so, whoever tells it.
+    let is_redacted = event.body.as_ref().is_some_and(|body| body.text.contains('\u{2587}'));
+    let rev = if is_redacted { "4-redacted" } else { around.telling.rev() };
+    event.rev = Some(rev.to_owned());
     event.seq = around.seq;
     if let Some(ticket) = around.ticket {
         event.conversation = Some(ticket::conversation(file, ticket)?);

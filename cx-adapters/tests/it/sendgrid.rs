@@ -57,8 +57,8 @@ fn a_program_opens_only_where_sendgrid_says_so() {
     let opened = of(&events, "mail.opened");
     assert_eq!(data(opened[0])["machine"], "yes");
     assert_eq!(data(opened[1]).get("machine"), None, "unknown is not written");
-    // Without a Message-ID, SendGrid's own id up to the part that its servers add.
-    assert_eq!(data(opened[1])["mail_id"], "abc.def");
+    // Without a Message-ID, the one that another event of the same mail carries.
+    assert_eq!(data(opened[1])["mail_id"], "news-7@mail.acme.example");
 }
 
 #[test]
@@ -74,4 +74,19 @@ fn leaving_a_group_withdraws_consent_to_that_group() {
         assert!(data(consents[0]).get("list").is_none() && data(consents[1])["list"].is_string());
         assert_eq!(data(one(&events, "mail.dropped"))["reason"], "Bounced Address");
     }
+}
+
+#[test]
+fn an_opening_without_a_message_id_is_known_by_sendgrids_own() {
+    let open = br#"{"email": "fleur.peters@example.nl", "timestamp": 1770100005, "event": "open", "sg_message_id": "abc.def.recvd-77-1"}"#;
+    let delivered = br#"{"email": "fleur.peters@example.nl", "timestamp": 1770100001, "event": "delivered", "smtp-id": "<abc.def@geopod-1>", "sg_message_id": "abc.def.recvd-77-1", "sg_event_id": "d1"}"#;
+    let mut all = events(Sendgrid, delivered);
+    all.extend(events(Sendgrid, open));
+    assert_eq!(data(&all[1])["mail_id"], "abc.def");
+    let mut fold = OutboundFold::default();
+    for event in &all {
+        fold.push(event);
+    }
+    let mails = fold.finish();
+    assert_eq!((mails.len(), mails[0].opened_by_unknown), (1, 1), "the same mail: {mails:#?}");
 }

@@ -292,3 +292,14 @@ fn an_agent_in_a_webhook_is_no_customer() {
     let events = events(Zendesk, webhook.as_bytes());
     assert_eq!(one(&events, "profile.updated").who, []);
 }
+
+#[test]
+fn what_was_blacked_out_stays_so() {
+    let of = |body: &str| {
+        let comments = format!(
+            r#"{{"ticket_id": 5, "comments": [{{"id": 1, "author_id": 71, "body": "{body}", "public": true, "created_at": "2026-03-02T09:00:00Z"}}]}}"#
+        );
+        events(Zendesk, comments.as_bytes()).remove(0).rev
+    };
+    assert!(of("my card \u{2587}\u{2587}\u{2587}") > of("my card 4111"));
+}
