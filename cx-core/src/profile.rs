@@ -86,6 +86,14 @@ impl Profile {
     }
 
     fn name_seen(&mut self, written: &str, known: &Known<String>) {
+        // Most events carry the name as the one before them wrote it.
+        if let Some((_, n, latest)) =
+            self.names.iter_mut().find(|(.., latest)| latest.value == written)
+        {
+            *n = n.saturating_add(1);
+            *latest = known.clone();
+            return;
+        }
         let Some(name) = PersonName::parse(written) else {
             // No person is called so, as far as cx can tell; still better than nothing.
             if !text::is_placeholder(written) && !written.contains('@') {

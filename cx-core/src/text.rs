@@ -20,6 +20,9 @@ fn is_invisible(character: char) -> bool {
 /// assert_eq!(folded("  Ｊａｎ\u{200b}  de VRIES "), "jan de vries");
 /// ```
 pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return folded_ascii(text);
+    }
     let mut last = fold_once(text);
     // Folding may compose new sequences, which one more round settles.
     for _ in 0..4 {
@@ -30,6 +33,20 @@ pub fn folded(text: &str) -> String {
         last = next;
     }
     last
+}
+
+/// The same of plain letters, which most texts are: case and space are all there is to fold.
+fn folded_ascii(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in text.split(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
+        if !word.is_empty() {
+            if !folded.is_empty() {
+                folded.push(' ');
+            }
+            folded.extend(word.chars().map(|c| c.to_ascii_lowercase()));
+        }
+    }
+    folded
 }
 
 fn fold_once(text: &str) -> String {
@@ -175,6 +192,11 @@ mod tests {
         fn folding_twice_is_folding_once(text in "\\PC{0,60}") {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
+        }
+
+        #[test]
+        fn plain_letters_fold_as_all_others(text in "[ -~\\t\\r\\n\\x00\\x0b\\x1f\\x7f]{0,60}") {
+            prop_assert_eq!(folded(&text), fold_once(&text));
         }
 
         #[test]

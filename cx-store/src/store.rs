@@ -650,7 +650,7 @@ fn in_snapshot<T>(
 ) -> Result<T, StoreError> {
     connection.execute_batch("BEGIN DEFERRED")?;
     let done = work(connection);
-    connection.execute_batch("ROLLBACK")?;
+    connection.execute_batch("COMMIT")?;
     done
 }
 
