@@ -21,6 +21,10 @@ pub struct SearchQuery {
 }
 
 impl SearchQuery {
+    /// So many different words of a query count; a long text pasted into a search would cost the
+    /// product of its length and that of what it finds.
+    pub const WORDS: usize = 32;
+
     /// Everything in which all these words stand, for agents; a `*` behind a word stands for any
     /// ending. Everything else in the text is taken as it stands.
     pub fn new(text: impl Into<String>) -> Self {
@@ -164,5 +168,9 @@ fn expression(text: &str) -> String {
         let quoted = word.replace(['"', '\0'], " ");
         has_letters.then(|| format!("\"{quoted}\"{any_ending}"))
     });
-    words.collect::<Vec<_>>().join(" ")
+    let mut words: Vec<String> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    words.truncate(SearchQuery::WORDS);
+    words.join(" ")
 }

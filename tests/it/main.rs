@@ -10,7 +10,9 @@
 
 mod architecture;
 mod context_answers;
+mod fold_laws;
 mod identity_laws;
 mod identity_traps;
 mod payload_laws;
 mod store_laws;
+mod store_texts;

@@ -103,6 +103,30 @@ fn a_file_that_cannot_be_used_is_told_apart() {
 }
 
 #[test]
+fn a_read_only_file_answers_and_takes_nothing_in() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let mut permissions = std::fs::metadata(shell.path("demo.cx")).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(shell.path("demo.cx"), permissions).unwrap();
+    assert!(shell.ok(&["context", "demo.cx", "+31612345678"]).starts_with("Jan de Vries"));
+    let said = shell.cx(&[
+        "--now",
+        NOW,
+        "import",
+        &payload("mail.mbox"),
+        "--from",
+        "mail",
+        "--into",
+        "demo.cx",
+    ]);
+    assert_eq!(
+        (said.code, said.err.as_str()),
+        (1, "cx: demo.cx: read-only, so nothing can be written\n")
+    );
+}
+
+#[test]
 fn whoever_is_unknown_gets_an_answer() {
     let shell = Shell::new();
     shell.ok(&["demo", "--into", "demo.cx"]);

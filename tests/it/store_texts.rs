@@ -1,0 +1,159 @@
+//! Whatever people write comes back as it was, and breaks neither search nor the answer.
+
+use std::path::{Path, PathBuf};
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_store::{Recording, SearchQuery, Store};
+use serde_json::json;
+
+const NOW: &str = "2026-03-04T10:00:00Z";
+
+fn hostile() -> Vec<String> {
+    let mut texts: Vec<String> = [
+        "",
+        "'; DROP TABLE event; --",
+        "\" OR 1=1",
+        "*",
+        "a*b*",
+        "NEAR(a b)",
+        "text : x",
+        "(",
+        "\"unbalanced",
+        "AND OR NOT",
+        "^a",
+        "\u{0}NUL\u{0}",
+        "\u{202e}txet\u{202c}",
+        "e\u{301}",
+        "👩‍👩‍👧‍👦",
+        "\u{feff}bom",
+        "a\u{200b}b",
+        "line\r\nline\ttab",
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+        "%s%n",
+        "\\u0000",
+        "𝕳𝖊𝖑𝖑𝖔",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.push("long ".repeat(5_000));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let shared = std::env::var_os("CX_SHARED").map(PathBuf::from).into_iter();
+    let beside = ["../../shared/data", "../../../shared/data"].map(|path| here.join(path));
+    let file = shared
+        .chain(beside)
+        .map(|root| root.join("normalisation/blns.json"))
+        .find(|file| file.exists());
+    match file {
+        Some(file) => {
+            let more: Vec<String> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            texts.extend(more);
+        }
+        None => println!("skipped: the big list of naughty strings is not on this machine"),
+    }
+    texts
+}
+
+#[test]
+fn hostile_texts_come_back_byte_for_byte_and_break_nothing() {
+    let texts = hostile();
+    let events: Vec<Event> = texts
+        .iter()
+        .enumerate()
+        .map(|(number, text)| {
+            serde_json::from_value(json!({
+                "key": format!("k{number}{text}"), "source": {"system": "s", "id": text}, "kind": "message", "channel": "chat",
+                "direction": "in", "actor": {"type": "customer", "id": text},
+                "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}],
+                "conversation": {"key": format!("c{number}{text}"), "subject": text},
+                "occurred_at": "2026-03-02T09:00:00Z", "body": {"text": text, "whole": text}, "extra": {text: text},
+            }))
+            .unwrap()
+        })
+        .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("texts.cx")).unwrap();
+    let now = NOW.parse().unwrap();
+    let report = store.ingest(&Recording::new(now, "test"), events.clone()).unwrap();
+    assert_eq!(report.new, u64::try_from(events.len()).unwrap());
+    for event in &events {
+        assert_eq!(store.event(&event.key).unwrap().as_ref(), Some(event));
+    }
+    for text in &texts {
+        drop(store.search(&SearchQuery::new(text.clone())).unwrap());
+        drop(Who::parse(text, Some("NL")));
+    }
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let context = store.context(&who, &ContextOptions::at(now)).unwrap();
+    assert_eq!(context.open.len(), events.len());
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn words_are_found_without_their_accents_and_notes_by_agents_only() {
+    let store = Store::open_in_memory().unwrap();
+    let event = |key: &str, kind: &str, visibility: &str, text: &str| -> Event {
+        serde_json::from_value(json!({
+            "key": key, "source": {"system": "s"}, "kind": kind, "channel": "chat", "visibility": visibility,
+            "who": [{"ns": "email", "value": "jan@example.nl"}], "occurred_at": "2026-03-02T09:00:00Z", "body": {"text": text},
+        }))
+        .unwrap()
+    };
+    let events = [
+        event("1", "message", "public", "Le café est fermé"),
+        event("2", "note", "internal", "café owner is angry"),
+    ];
+    store.ingest(&Recording::new(NOW.parse().unwrap(), "test"), events).unwrap();
+    let hits = |query: SearchQuery| store.search(&query).unwrap().len();
+    assert_eq!(hits(SearchQuery::new("CAFE")), 2);
+    assert_eq!(hits(SearchQuery::new("ferme caf*")), 1);
+    assert_eq!(hits(SearchQuery::new("cafe").audience(cx_core::context::Audience::Customer)), 1);
+}
+
+#[test]
+fn handles_share_a_store_and_another_process_reads_while_one_writes() {
+    const fn shared<T: Clone + Send + Sync + 'static>() {}
+    shared::<Store>();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.cx");
+    let store = Store::open(&path).unwrap();
+    let batch = |from: u32| -> Vec<Event> {
+        (from..from + 50)
+            .map(|number| {
+                serde_json::from_value(json!({
+                    "key": format!("k{number}"), "source": {"system": "s"}, "kind": "message", "channel": "chat",
+                    "who": [{"ns": "email", "value": format!("p{}@example.nl", number % 7)}], "occurred_at": "2026-03-02T09:00:00Z",
+                }))
+                .unwrap()
+            })
+            .collect()
+    };
+    let now = NOW.parse().unwrap();
+    std::thread::scope(|threads| {
+        for writer in 0..4 {
+            let (store, batch) = (store.clone(), &batch);
+            threads.spawn(move || {
+                for step in 0..5 {
+                    store
+                        .ingest(&Recording::new(now, "test"), batch(writer * 1_000 + step * 50))
+                        .unwrap();
+                }
+            });
+        }
+        for _ in 0..2 {
+            let path = path.clone();
+            threads.spawn(move || {
+                // A handle of its own on the same file, as another process has.
+                let other = Store::open_existing(&path).unwrap();
+                for _ in 0..20 {
+                    let (_, events) = other.counts().unwrap();
+                    assert_eq!(events % 50, 0, "a batch is there as a whole or not at all");
+                }
+            });
+        }
+    });
+    assert_eq!(store.counts().unwrap(), (7, 1_000));
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
