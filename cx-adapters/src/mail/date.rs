@@ -59,6 +59,37 @@ fn undated(headers: Headers<'_>) -> RecordError {
 
 /// The moment in a `Date` header. A wrong day of the week does not matter.
 pub(super) fn of_header(text: &str) -> Option<Moment> {
+    of_mail(&with_zone(text)).or_else(|| {
+        // Some programs write the date as other programs read it.
+        let read = crate::json::instant(text).ok()?;
+        Some(Moment { at: read.at, offset: read.offset })
+    })
+}
+
+/// Zones that are written by name and that the standard does not know.
+const ZONES: &[(&str, &str)] = &[
+    (" WEST", " +0100"),
+    (" BST", " +0100"),
+    (" CET", " +0100"),
+    (" CEST", " +0200"),
+    (" EET", " +0200"),
+    (" EEST", " +0300"),
+];
+
+/// The date with its zone as an offset: `GMT+0100` is `+0100`, `CET` is `+0100`.
+fn with_zone(text: &str) -> String {
+    let text = text.trim();
+    for (name, offset) in ZONES {
+        if let Some(date) = text.strip_suffix(name) {
+            return format!("{date}{offset}");
+        }
+    }
+    ["GMT+", "GMT-", "UTC+", "UTC-"].iter().fold(text.to_owned(), |text, name| {
+        text.replace(name, name.trim_start_matches(['G', 'M', 'T', 'U', 'C']))
+    })
+}
+
+fn of_mail(text: &str) -> Option<Moment> {
     let read = DateTime::parse_rfc822(&with_seconds(text))?;
     let day = NaiveDate::from_ymd_opt(read.year.into(), read.month.into(), read.day.into())?;
     // A leap second is the one before it.
@@ -161,6 +192,11 @@ mod tests {
         assert_eq!(header("Mon, 2 Mar 2026 09:00:00 -0000"), "2026-03-02T09:00:00Z");
         assert_eq!(header("Mon, 31 Feb 2026 09:00:00 +0000"), "");
         assert_eq!(header("yesterday"), "");
+        for zone in ["+0100", "GMT+0100", "UTC+0100", "CET", "+0100 (CET)"] {
+            let date = header(&format!("Mon, 2 Mar 2026 09:00:00 {zone}"));
+            assert_eq!(date, "2026-03-02T08:00:00Z +01:00", "{zone}");
+        }
+        assert_eq!(header("2026-03-02T09:00:00+01:00"), "2026-03-02T08:00:00Z +01:00");
     }
 
     #[test]
