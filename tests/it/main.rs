@@ -14,5 +14,6 @@ mod fold_laws;
 mod identity_laws;
 mod identity_traps;
 mod payload_laws;
+mod store_files;
 mod store_laws;
 mod store_texts;

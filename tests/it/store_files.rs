@@ -1,0 +1,85 @@
+//! Files that were killed, cut, spoilt: opened or refused with a typed error, never a panic.
+
+use std::path::Path;
+
+use cx_core::context::ContextOptions;
+use cx_core::identifier::Who;
+use cx_store::{Recording, Store, StoreError};
+use cx_tests::story;
+use proptest::prelude::*;
+
+const NOW: &str = "2026-03-04T10:00:00Z";
+
+fn fill(path: &Path) -> Store {
+    let store = Store::open(path).unwrap();
+    let events = (0..40).map(|number| {
+        let person = number % 5;
+        let claims = [format!("email p{person}@example.nl"), "phone 020 624 1111".to_owned()];
+        let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+        story::in_conversation(
+            story::message(&format!("k{number}"), number, "chat", "Jan de Vries", &claims),
+            &format!("c{person}"),
+        )
+    });
+    store.ingest(&Recording::new(NOW.parse().unwrap(), "test"), events).unwrap();
+    store
+}
+
+#[test]
+fn a_file_whose_log_was_never_copied_back_holds_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.cx");
+    let store = fill(&path);
+    let copy = folder.path().join("copy.cx");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(path.with_extension("cx-wal"), copy.with_extension("cx-wal")).unwrap();
+    let other = Store::open_existing(&copy).unwrap();
+    assert_eq!(other.counts().unwrap(), store.counts().unwrap());
+    assert!(other.check().unwrap().is_clean());
+}
+
+#[test]
+fn a_folder_another_tenants_file_and_an_empty_file_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(matches!(Store::open(folder.path()), Err(StoreError::NotOurs { .. })));
+    let path = folder.path().join("a.cx");
+    drop(fill(&path));
+    let options = cx_store::StoreOptions { tenant: "other".to_owned(), ..Default::default() };
+    assert!(matches!(Store::open_with(&path, options), Err(StoreError::OtherTenant { .. })));
+    let empty = folder.path().join("empty.cx");
+    std::fs::write(&empty, b"").unwrap();
+    assert!(
+        matches!(
+            Store::open_existing(&empty),
+            Err(StoreError::NotFound { .. }
+                | StoreError::NotOurs { .. }
+                | StoreError::Corrupt { .. })
+        ) || Store::open(&empty).is_ok()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_spoilt_file_is_opened_or_refused_and_nothing_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spoilt.cx");
+        drop(fill(&path));
+        let mut bytes = std::fs::read(&path).unwrap();
+        let at = at.index(bytes.len());
+        if cut {
+            bytes.truncate(at);
+        } else {
+            bytes[at] = byte;
+        }
+        std::fs::write(&path, &bytes).unwrap();
+        if let Ok(store) = Store::open_existing(&path) {
+            let who = Who::parse("p1@example.nl", None).unwrap();
+            let context = store.context(&who, &ContextOptions::at(NOW.parse().unwrap()));
+            let checked = store.check();
+            prop_assert!(context.is_ok() || context.is_err());
+            prop_assert!(checked.is_ok() || checked.is_err());
+        }
+    }
+}
