@@ -13,13 +13,16 @@ pub mod hub;
 pub mod component;
 pub mod resolve;
 pub mod bridge;
+pub mod neighbourhood;
 pub mod population;
+pub mod explain;
 
 pub use assertion::{Assertion, Subject, Verdict};
 pub use component::{Assertions, BundleFacts, Moments, Rules};
 pub use hub::{DirectView, HubReason};
 pub use name::PersonName;
+pub use neighbourhood::{Neighbourhood, Recorded, Settlement, WholeBundle};
 pub use observation::{Caveat, Observation, ObservedClaim};
 pub use policy::Policy;
-pub use population::{Population, Recorded};
-pub use resolve::{Cluster, Resolution, resolve};
+pub use population::Population;
+pub use resolve::{Cluster, Join, Joiner, Resolution, resolve};

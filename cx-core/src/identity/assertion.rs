@@ -58,6 +58,20 @@ impl Verdict {
         }
     }
 
+    /// The observations it names.
+    pub fn observations(&self) -> impl Iterator<Item = ObservationId> + use<> {
+        let of = |subject: &Subject| match subject {
+            Subject::Observation(observation) => Some(*observation),
+            Subject::Identifier(_) => None,
+        };
+        let named = match self {
+            Self::Same(a, b) | Self::Different(a, b) => [of(a), of(b)],
+            Self::Detach(observation, _) => [Some(*observation), None],
+            Self::Block(_) | Self::Trust(_) | Self::Rekey(..) | Self::Revoke(_) => [None, None],
+        };
+        named.into_iter().flatten()
+    }
+
     /// The two sides as text; the second is empty where there is only one. The sides of `Same`
     /// and `Different` come in order.
     pub fn sides(&self) -> (String, String) {

@@ -152,6 +152,20 @@ impl Assertions {
         })
     }
 
+    /// These of those in force.
+    #[must_use]
+    pub fn only(&self, these: &BTreeSet<AssertionId>) -> Self {
+        let kept = self.in_force().filter(|(id, _)| these.contains(id));
+        Self::new(kept.map(|(_, assertion)| assertion.clone()))
+    }
+
+    /// Those in force but these.
+    #[must_use]
+    pub fn without(&self, unsaid: &BTreeSet<AssertionId>) -> Self {
+        let left = self.in_force().filter(|(id, _)| !unsaid.contains(id));
+        Self::new(left.map(|(_, assertion)| assertion.clone()))
+    }
+
     /// Both sides of every `Different`.
     pub fn dividing(&self) -> impl Iterator<Item = (AssertionId, &Subject, &Subject)> {
         self.in_force().filter_map(|(id, assertion)| match &assertion.verdict {
@@ -163,6 +177,26 @@ impl Assertions {
             | Verdict::Rekey(..)
             | Verdict::Revoke(_) => None,
         })
+    }
+
+    /// The assertion by which an observation was taken from the holder of an identifier.
+    pub fn detached(&self, bundle: &BundleFacts, identifier: &Identifier) -> Option<AssertionId> {
+        let mut all = self.in_force();
+        let found = all.find(|(_, said)| match &said.verdict {
+            Verdict::Detach(observation, value) => {
+                bundle.alone == Some(*observation) && value == identifier
+            }
+            _ => false,
+        });
+        found.map(|(id, _)| id)
+    }
+
+    /// The assertion that blocks a value.
+    pub fn blocked_by(&self, identifier: &Identifier) -> Option<AssertionId> {
+        let mut all = self.in_force();
+        let blocks =
+            |said: &Assertion| matches!(&said.verdict, Verdict::Block(v) if v == identifier);
+        all.find(|(_, said)| blocks(said)).map(|(id, _)| id)
     }
 
     fn detaches(&self, bundle: &BundleFacts, identifier: &Identifier) -> bool {

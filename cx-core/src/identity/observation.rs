@@ -78,36 +78,47 @@ impl Observation {
     /// are one bundle. Those without claims bundle by what carries them, and those without that
     /// either are each a bundle of their own.
     pub fn bundle(&self) -> BundleId {
-        let mut parts: Vec<Vec<u8>> = Vec::new();
-        for claim in &self.claims {
-            parts.push(claim.identifier.namespace().name().as_bytes().to_vec());
-            parts.push(claim.identifier.scope().as_bytes().to_vec());
-            parts.push(claim.identifier.key().as_bytes().to_vec());
-            parts.push(claim.assurance.name().as_bytes().to_vec());
-            parts.push(match claim.caveat {
-                Caveat::None => Vec::new(),
-                Caveat::Shared => b"shared".to_vec(),
-                Caveat::OnBehalfOf => b"on behalf of".to_vec(),
-            });
-        }
-        if self.claims.is_empty() {
-            if self.bridges.is_empty() {
-                return self.own_bundle();
-            }
-            let keys: BTreeSet<String> = self.bridges.iter().map(Identifier::to_string).collect();
-            parts.push(b"bridges".to_vec());
-            parts.extend(keys.into_iter().map(String::into_bytes));
-        } else {
-            parts.push(self.name.as_ref().map(PersonName::key).unwrap_or_default().into_bytes());
-        }
-        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-        BundleId::from_bytes(hash16("cx bundle 1", &parts))
+        bundle_id(&self.claims, self.name.as_ref(), &self.bridges)
+            .unwrap_or_else(|| self.own_bundle())
     }
 
     /// The bundle that holds this observation alone, as when an assertion names it.
     pub fn own_bundle(&self) -> BundleId {
         BundleId::of_one(self.id)
     }
+}
+
+/// The bundle of all observations with these claims and this name, or on these bridges; `None`
+/// where there is nothing that others could have in common with it.
+pub(super) fn bundle_id(
+    claims: &[ObservedClaim],
+    name: Option<&PersonName>,
+    bridges: &[Identifier],
+) -> Option<BundleId> {
+    let mut parts: Vec<Vec<u8>> = Vec::new();
+    for claim in claims {
+        parts.push(claim.identifier.namespace().name().as_bytes().to_vec());
+        parts.push(claim.identifier.scope().as_bytes().to_vec());
+        parts.push(claim.identifier.key().as_bytes().to_vec());
+        parts.push(claim.assurance.name().as_bytes().to_vec());
+        parts.push(match claim.caveat {
+            Caveat::None => Vec::new(),
+            Caveat::Shared => b"shared".to_vec(),
+            Caveat::OnBehalfOf => b"on behalf of".to_vec(),
+        });
+    }
+    if claims.is_empty() {
+        if bridges.is_empty() {
+            return None;
+        }
+        let keys: BTreeSet<String> = bridges.iter().map(Identifier::to_string).collect();
+        parts.push(b"bridges".to_vec());
+        parts.extend(keys.into_iter().map(String::into_bytes));
+    } else {
+        parts.push(name.map(PersonName::key).unwrap_or_default().into_bytes());
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    Some(BundleId::from_bytes(hash16("cx bundle 1", &parts)))
 }
 
 fn observed(claim: &Claim) -> ObservedClaim {

@@ -133,8 +133,22 @@ pub struct Resolution {
     pub attributed: Vec<(ObservationId, BundleId)>,
     /// Values that several persons carry.
     pub contested: BTreeSet<Identifier>,
+    /// What joined which two bundles, in order. Of the bundles of a cluster they make a tree: one
+    /// way leads from each to each.
+    pub joins: Vec<Join>,
     /// What happened, in order.
     pub records: Vec<Record>,
+}
+
+/// Two bundles that became one person's, and through what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join {
+    /// One bundle: it carries what joins.
+    pub left: BundleId,
+    /// The other one, which carries it too.
+    pub right: BundleId,
+    /// What joins.
+    pub by: Joiner,
 }
 
 /// Divides a component into customers.
@@ -186,6 +200,8 @@ struct Resolver<'a> {
     summaries: Vec<Summary>,
     /// Of bundles whose observations were looked at one by one: those that stayed.
     left: BTreeMap<usize, BTreeSet<ObservationId>>,
+    /// Of each cluster that carries the value whose turn it is: the first bundle that does.
+    carrier: BTreeMap<usize, usize>,
     resolution: Resolution,
 }
 
@@ -224,6 +240,7 @@ impl<'a> Resolver<'a> {
             cluster_of,
             summaries,
             left: BTreeMap::new(),
+            carrier: BTreeMap::new(),
             resolution,
         }
     }
@@ -249,6 +266,7 @@ impl<'a> Resolver<'a> {
             let (left, right) = (self.holders(&a), self.holders(&b));
             if let (Some(one), Some(other)) = (left.first(), right.first()) {
                 let bundles = (self.id(*one), self.id(*other));
+                self.carrier.clear();
                 if self.join(*one, *other, &Joiner::Assertion(assertion)) {
                     self.resolution.records.push(Record::Asserted { assertion, bundles });
                 }
@@ -304,8 +322,9 @@ impl<'a> Resolver<'a> {
     fn apply<M: Moments>(&mut self, value: &Value, moments: &mut M) -> Result<(), M::Error> {
         let policy = *self.rules.policy.of_identifier(&value.identifier);
         let trusted = self.rules.assertions.trusts(&value.identifier);
-        let clusters: BTreeSet<usize> =
-            value.bundles.iter().filter_map(|b| self.cluster_of.get(*b).copied()).collect();
+        let carrying = value.bundles.iter().rev();
+        self.carrier = carrying.filter_map(|b| Some((*self.cluster_of.get(*b)?, *b))).collect();
+        let clusters: BTreeSet<usize> = self.carrier.keys().copied().collect();
         let (named, anonymous): (Vec<usize>, Vec<usize>) =
             clusters.into_iter().partition(|cluster| self.is_somebody(*cluster));
         let names = if trusted { Names::Ignored } else { policy.names };
@@ -420,6 +439,8 @@ impl<'a> Resolver<'a> {
 
     /// Joins the clusters of two bundles; says whether they were two and now are one.
     fn join(&mut self, one: usize, other: usize, by: &Joiner) -> bool {
+        let carrier = |cluster: usize| self.carrier.get(&cluster).copied().unwrap_or(cluster);
+        let (left, right) = (self.id(carrier(one)), self.id(carrier(other)));
         let (Some(one), Some(other)) =
             (self.cluster_of.get(one).copied(), self.cluster_of.get(other).copied())
         else {
@@ -433,6 +454,7 @@ impl<'a> Resolver<'a> {
             self.resolution.records.push(Record::Refused { by: by.clone(), left, right, because });
             return false;
         }
+        self.resolution.joins.push(Join { left, right, by: by.clone() });
         // A cluster is named by its earliest bundle; the smaller summary goes into the larger.
         let (name, gone) = if one < other { (one, other) } else { (other, one) };
         let mut small = self.take_summary(gone);
