@@ -216,7 +216,7 @@ impl Store {
         }
         let (by, reason) = (said.by.to_owned(), said.reason.map(str::to_owned));
         let assertion = Assertion { verdict, by, reason, at };
-        Ok(self.with(py, |store| store.assert(&assertion, recorded_at))?.to_string())
+        Ok(self.with(py, |store| store.assert(&assertion, recorded_at))?.id.to_string())
     }
 
     /// The two sides of an assertion, which are not one and the same.

@@ -96,6 +96,7 @@ fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), S
         ("claims of no identifier", "SELECT count(*) FROM bundle_claim c WHERE NOT EXISTS(SELECT 1 FROM identifier i WHERE i.id = c.identifier_id)"),
         ("claims of no bundle", "SELECT count(*) FROM bundle_claim c WHERE NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = c.bundle_id)"),
         ("members of no bundle", "SELECT count(*) FROM member m WHERE NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = m.bundle_id)"),
+        ("members without events", "SELECT count(*) FROM member m JOIN bundle b ON b.id = m.bundle_id WHERE b.n = 0"),
         ("members of no customer", "SELECT count(*) FROM member m WHERE NOT EXISTS(SELECT 1 FROM customer c WHERE c.id = m.customer_id)"),
         ("customers of no bundle", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM member m WHERE m.customer_id = c.id)"),
         ("customers whose id was never issued", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM issued i WHERE i.cid = c.cid)"),

@@ -125,3 +125,19 @@ pub(crate) fn identifier(text: &str) -> Result<Identifier, StoreError> {
         linkable,
     ))
 }
+
+/// An identifier from its columns: namespace, scope, key, and whether it may link.
+pub(crate) fn read_identifier(
+    row: &rusqlite::Row<'_>,
+    first: usize,
+) -> rusqlite::Result<Identifier> {
+    let namespace = Namespace::from_name(&row.get::<_, String>(first)?);
+    let linkable = if row.get(first + 3)? { Linkable::Yes } else { Linkable::No };
+    Ok(Identifier::from_parts(namespace, row.get(first + 1)?, row.get(first + 2)?, linkable))
+}
+
+/// A source as it stands in the dictionary, as one speaks of it: `zendesk:acme`.
+pub(crate) fn source_scope(name: &str) -> String {
+    let (system, instance) = name.split_once('\u{1f}').unwrap_or((name, ""));
+    if instance.is_empty() { system.to_owned() } else { format!("{system}:{instance}") }
+}

@@ -6,19 +6,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::identifier::{Identifier, Linkable, Namespace};
+use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
 use cx_core::identity::policy::Limit;
+use cx_core::identity::resolve::{Record, Refusal};
 use cx_core::identity::{
-    Assertions, BundleFacts, DirectView, Moments, ObservedClaim, PersonName, Policy, Resolution,
-    Rules, Subject, resolve,
+    Assertions, BundleFacts, DirectView, Joiner, Moments, ObservedClaim, PersonName, Policy,
+    Resolution, Rules, Subject, resolve,
 };
-use cx_core::ids::{BundleId, CustomerId, EventKey, IdKey, ObservationId};
+use cx_core::ids::{AssertionId, BundleId, CustomerId, EventKey, IdKey, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::feed::{Movements, Occasion};
 
 /// What derivation depends on besides the facts.
 #[derive(Debug)]
@@ -50,12 +52,14 @@ pub(crate) struct Touched {
 }
 
 /// What an update has changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     /// How many customers have other bundles than before, are new or are gone.
     pub(crate) n_customers: u64,
     /// How many bundles the largest component had.
     pub(crate) largest_component: usize,
+    /// What people said that could not be done, and why.
+    pub(crate) refused: Vec<(AssertionId, Refusal)>,
 }
 
 /// Brings the derived rows up to date after facts have touched these bundles.
@@ -63,8 +67,9 @@ pub(crate) fn update(
     tx: &Transaction<'_>,
     settings: &Settings,
     touched: &Touched,
+    occasion: &Occasion,
 ) -> Result<Outcome, StoreError> {
-    Update::new(tx, settings).run(touched)
+    Update::new(tx, settings).run(touched, occasion)
 }
 
 /// Brings the derived rows up to date after an assertion has touched these bundles: which of
@@ -73,6 +78,7 @@ pub(crate) fn assess(
     tx: &Transaction<'_>,
     settings: &Settings,
     touched: &Touched,
+    occasion: &Occasion,
 ) -> Result<Outcome, StoreError> {
     for bundle in &touched.bundles {
         // Every value in question is looked at again, whoever touched it last.
@@ -83,7 +89,7 @@ pub(crate) fn assess(
     for bundle in &touched.bundles {
         update.in_question.extend(update.linked_rows(*bundle)?);
     }
-    update.run(touched)
+    update.run(touched, occasion)
 }
 
 /// What an assertion touches: the bundles of everything it names.
@@ -113,6 +119,8 @@ struct Update<'a> {
     changed: BTreeSet<i64>,
     /// Bundles whose customer has changed.
     moved: BTreeSet<i64>,
+    movements: Movements,
+    refused: Vec<(AssertionId, Refusal)>,
     largest: usize,
 }
 
@@ -128,11 +136,13 @@ impl<'a> Update<'a> {
             visited: BTreeSet::new(),
             changed: BTreeSet::new(),
             moved: BTreeSet::new(),
+            movements: Movements::default(),
+            refused: Vec::new(),
             largest: 0,
         }
     }
 
-    fn run(&mut self, touched: &Touched) -> Result<Outcome, StoreError> {
+    fn run(&mut self, touched: &Touched, occasion: &Occasion) -> Result<Outcome, StoreError> {
         let mut bridges = touched.bridges.clone();
         for bundle in &touched.bundles {
             bridges.extend(self.bridges(*bundle)?);
@@ -147,9 +157,11 @@ impl<'a> Update<'a> {
             }
         }
         self.carry(bridges)?;
+        self.movements.write(self.tx, occasion)?;
         self.sweep()?;
         let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
-        Ok(Outcome { n_customers, largest_component: self.largest })
+        let refused = std::mem::take(&mut self.refused);
+        Ok(Outcome { n_customers, largest_component: self.largest, refused })
     }
 
     const fn rules(&self) -> Rules<'a> {
@@ -203,6 +215,9 @@ impl<'a> Update<'a> {
             .collect();
         if registered && stored == wanted && nobody == was_nobody {
             return Ok(false);
+        }
+        if !registered {
+            self.movements.arrived(bundle);
         }
         self.count_seen_with(bundle, &stored, -1)?;
         self.tx
@@ -292,6 +307,7 @@ impl<'a> Update<'a> {
         self.count_seen_with(bundle, &linked, -1)?;
         self.in_question.extend(&linked);
         self.leave(bundle)?;
+        self.movements.removed(bundle);
         for table in ["bundle_bridge", "bundle_stat"] {
             let sql = format!("DELETE FROM {table} WHERE bundle_id = ?1");
             self.tx.prepare_cached(&sql)?.execute([bundle])?;
@@ -423,7 +439,8 @@ impl<'a> Update<'a> {
             Subject::Identifier(identifier) => {
                 let mut found = self.tx.prepare_cached(
                     "SELECT c.bundle_id FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
-                     WHERE i.hash = ?1",
+                       JOIN bundle b ON b.id = c.bundle_id
+                     WHERE i.hash = ?1 AND b.n > 0",
                 )?;
                 let hash = codec::identifier_hash(identifier);
                 let rows = found.query_map([&hash[..]], |row| row.get(0))?;
@@ -452,7 +469,7 @@ impl<'a> Update<'a> {
             }
         }
         let mut moments = Stored { tx: self.tx, tenant: &self.settings.tenant, row_of: &row_of };
-        let resolution = resolve(&facts, &hubs, self.rules(), &mut moments)?;
+        let mut resolution = resolve(&facts, &hubs, self.rules(), &mut moments)?;
         for cluster in &resolution.clusters {
             let bundles: Vec<i64> =
                 cluster.bundles.iter().filter_map(|bundle| row_of.get(bundle)).copied().collect();
@@ -464,6 +481,12 @@ impl<'a> Update<'a> {
         for bundle in resolution.loose.iter().filter_map(|bundle| row_of.get(bundle)) {
             self.leave(*bundle)?;
         }
+        for record in &resolution.records {
+            if let Record::Refused { by: Joiner::Assertion(assertion), because, .. } = record {
+                self.refused.push((*assertion, because.clone()));
+            }
+        }
+        self.movements.joined(std::mem::take(&mut resolution.joins), &row_of);
         self.flag_contested(&resolution, &identifier_rows)?;
         self.attribute(&resolution, component, &row_of)?;
         for bundle in component {
@@ -659,6 +682,7 @@ impl<'a> Update<'a> {
                 .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }
         self.changed.insert(row);
+        self.movements.created(row);
         Ok(row)
     }
 
@@ -706,6 +730,7 @@ impl<'a> Update<'a> {
             .execute([bundle, customer])?;
         self.changed.extend(before.into_iter().chain([customer]));
         self.moved.insert(bundle);
+        self.movements.moved(bundle, before);
         Ok(())
     }
 
@@ -714,6 +739,7 @@ impl<'a> Update<'a> {
         self.tx.prepare_cached("DELETE FROM member WHERE bundle_id = ?1")?.execute([bundle])?;
         self.changed.insert(before);
         self.moved.insert(bundle);
+        self.movements.moved(bundle, Some(before));
         Ok(())
     }
 
@@ -756,7 +782,7 @@ impl<'a> Update<'a> {
             "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
              WHERE i.id = ?1",
         )?;
-        Ok(found.query_row([row], |row| read_identifier(row, 0))?)
+        Ok(found.query_row([row], |row| codec::read_identifier(row, 0))?)
     }
 
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
@@ -781,7 +807,7 @@ impl<'a> Update<'a> {
         let mut read: Vec<(ObservedClaim, i64)> = Vec::new();
         while let Some(row) = rows.next()? {
             let claim = ObservedClaim {
-                identifier: read_identifier(row, 0)?,
+                identifier: codec::read_identifier(row, 0)?,
                 assurance: codec::assurance(row.get(4)?)?,
                 caveat: codec::caveat(row.get(5)?)?,
             };
@@ -864,12 +890,6 @@ impl Moments for Stored<'_> {
         }
         Ok(moments)
     }
-}
-
-fn read_identifier(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Identifier> {
-    let namespace = Namespace::from_name(&row.get::<_, String>(first)?);
-    let linkable = if row.get(first + 3)? { Linkable::Yes } else { Linkable::No };
-    Ok(Identifier::from_parts(namespace, row.get(first + 1)?, row.get(first + 2)?, linkable))
 }
 
 fn means(side: &Subject, facts: &BundleFacts) -> bool {

@@ -8,11 +8,12 @@ use cx_core::identifier::Identifier;
 use cx_core::identity::Observation;
 use cx_core::ids::{BundleId, ConversationKey, ObservationId};
 use cx_core::time::Timestamp;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::derived::{self, Settings, Touched};
 use crate::error::StoreError;
+use crate::feed::{By, Occasion};
 use crate::report::{IngestReport, Recording};
 use crate::waiting;
 
@@ -55,6 +56,12 @@ impl Dictionary {
     }
 }
 
+/// What a write needs besides its transaction.
+pub(crate) struct Writing<'a> {
+    pub(crate) dictionary: &'a mut Dictionary,
+    pub(crate) settings: &'a mut Settings,
+}
+
 /// Takes in a batch inside a transaction; the caller commits.
 pub(crate) fn ingest(
     tx: &Transaction<'_>,
@@ -86,7 +93,11 @@ pub(crate) fn ingest(
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
-    let outcome = derived::update(tx, settings, &batch.touched)?;
+    let occasion = Occasion {
+        adapter: Some(recording.adapter.clone()),
+        ..Occasion::new(recording.recorded_at, By::Import)
+    };
+    let outcome = derived::update(tx, settings, &batch.touched, &occasion)?;
     batch.report.customers = outcome.n_customers;
     waiting::refold(tx, &batch.conversations)?;
     Ok(batch.report)
@@ -124,7 +135,7 @@ pub(crate) fn single_out(
             .optional()?;
         let Some((seq, payload, arrived)) = found else { continue };
         let record = Prepared::new(settings, codec::event(&payload)?);
-        let own = batch.bundle(&record, BundleId::of_one(*id), batch.first_recorded(key)?)?;
+        let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
         if settings.assertions.names(*id) {
             tx.prepare_cached(
                 "INSERT OR REPLACE INTO attribution(event_seq, bundle_id, home_id, by_time)
@@ -262,6 +273,7 @@ impl Batch<'_> {
             .prepare_cached("SELECT conversation_id FROM event WHERE seq = ?1")?
             .query_row([old.seq], |row| row.get(0))?;
         self.conversations.extend(conversation);
+        self.remember(old.seq)?;
         self.set_standing(old.seq, standing)?;
         self.tx
             .prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?
@@ -269,6 +281,20 @@ impl Batch<'_> {
         self.recount.insert(home);
         self.touched.bundles.insert(home);
         self.insert(record, CURRENT)
+    }
+
+    /// Keeps what a revision claims that is shown no longer: by it the past is found.
+    fn remember(&self, seq: i64) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached(
+                "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq)
+                 SELECT c.identifier_id, e.seq FROM event e JOIN bundle_claim c ON c.bundle_id = e.bundle_id
+                 WHERE e.seq = ?1
+                 UNION SELECT x.identifier_id, e.seq FROM event e JOIN bundle_bridge x ON x.bundle_id = e.bundle_id
+                 WHERE e.seq = ?1",
+            )?
+            .execute([seq])?;
+        Ok(())
     }
 
     fn insert(&mut self, record: &Prepared, standing: i64) -> Result<(), StoreError> {
@@ -282,7 +308,7 @@ impl Batch<'_> {
         let mut bundle = 0;
         let mut conversation = None;
         if is_current {
-            let recorded = self.first_recorded(event.key.as_str())?.min(self.recorded_at);
+            let recorded = first_recorded(self.tx, event.key.as_str())?.min(self.recorded_at);
             bundle = self.bundle(record, record.bundle, recorded)?;
             conversation = self.conversation(record)?;
         }
@@ -318,7 +344,7 @@ impl Batch<'_> {
         }
         let mut home = bundle;
         if self.settings.assertions.names(record.observation.id) {
-            let recorded = self.first_recorded(event.key.as_str())?.min(self.recorded_at);
+            let recorded = first_recorded(self.tx, event.key.as_str())?.min(self.recorded_at);
             home = self.bundle(record, record.observation.own_bundle(), recorded)?;
             self.tx
                 .prepare_cached(
@@ -362,15 +388,6 @@ impl Batch<'_> {
         let batch = self.tx.last_insert_rowid();
         self.row = Some(batch);
         Ok(batch)
-    }
-
-    /// When a record was first recorded, in whatever revision; the end of time if never.
-    fn first_recorded(&self, key: &str) -> Result<Timestamp, StoreError> {
-        let mut first = self.tx.prepare_cached(
-            "SELECT min(b.recorded_at) FROM event e JOIN batch b ON b.id = e.batch WHERE e.key = ?1",
-        )?;
-        let first: Option<i64> = first.query_row([key], |row| row.get(0))?;
-        first.map_or(Ok(Timestamp::MAX), codec::timestamp)
     }
 
     /// The row of a bundle, made with its claims if it is new. Its counts are for the caller.
@@ -458,7 +475,7 @@ impl Batch<'_> {
     fn count_in(&mut self, record: &Prepared, bundle: i64, channel: i64) -> Result<(), StoreError> {
         let observation = &record.observation;
         let at = observation.occurred_at.as_micros();
-        let recorded = self.first_recorded(record.event.key.as_str())?.min(self.recorded_at);
+        let recorded = first_recorded(self.tx, record.event.key.as_str())?.min(self.recorded_at);
         self.tx
             .prepare_cached(
                 "UPDATE bundle SET n = n + 1, first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?2)
@@ -611,6 +628,15 @@ impl Batch<'_> {
         }
         Ok(())
     }
+}
+
+/// When a record was first recorded, in whatever revision; the end of time if never.
+pub(crate) fn first_recorded(connection: &Connection, key: &str) -> Result<Timestamp, StoreError> {
+    let mut first = connection.prepare_cached(
+        "SELECT min(b.recorded_at) FROM event e JOIN batch b ON b.id = e.batch WHERE e.key = ?1",
+    )?;
+    let first: Option<i64> = first.query_row([key], |row| row.get(0))?;
+    first.map_or(Ok(Timestamp::MAX), codec::timestamp)
 }
 
 /// Which of two revisions is newer: numbers before instants before other texts, each in their own

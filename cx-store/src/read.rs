@@ -9,7 +9,7 @@ use cx_core::context::facts::{
     SourceFreshness, Weight,
 };
 use cx_core::event::{Direction, Event, Visibility};
-use cx_core::identifier::{Identifier, Linkable, Namespace, Who};
+use cx_core::identifier::{Identifier, Who};
 use cx_core::ids::{ConversationKey, CustomerId, EventKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -604,7 +604,7 @@ fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierF
         let is_hub: bool = row.get(5)?;
         let others = others_with(connection, id, customer)?;
         facts.push(IdentifierFact {
-            identifier: identifier(row, 1)?,
+            identifier: codec::read_identifier(row, 1)?,
             assurance: codec::assurance(row.get(6)?)?,
             weight: if row.get(7)? && !is_hub { Weight::Links } else { Weight::Stated },
             first_seen: codec::timestamp(row.get(8)?)?,
@@ -619,12 +619,6 @@ fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierF
         });
     }
     Ok(facts)
-}
-
-fn identifier(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Identifier> {
-    let namespace = Namespace::from_name(&row.get::<_, String>(first)?);
-    let linkable = if row.get(first + 3)? { Linkable::Yes } else { Linkable::No };
-    Ok(Identifier::from_parts(namespace, row.get(first + 1)?, row.get(first + 2)?, linkable))
 }
 
 /// How many other customers carry an identifier by which they are linked.
@@ -644,18 +638,16 @@ fn sources_of(
     let mut rows = connection.prepare_cached(
         "SELECT DISTINCT d.name FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
            JOIN event e ON e.bundle_id = c.bundle_id AND e.standing = 0 JOIN dict d ON d.id = e.source
-         WHERE c.identifier_id = ?1 AND m.customer_id = ?2 ORDER BY d.name",
+         WHERE c.identifier_id = ?1 AND m.customer_id = ?2
+         UNION SELECT d.name FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
+           JOIN attribution a ON a.home_id = c.bundle_id JOIN event e ON e.seq = a.event_seq
+           JOIN dict d ON d.id = e.source
+         WHERE c.identifier_id = ?1 AND m.customer_id = ?2 ORDER BY 1",
     )?;
     let rows = rows.query_map([identifier, customer], |row| row.get::<_, String>(0))?;
     let mut sources = Vec::new();
     for name in rows {
-        let name = name?;
-        let (system, instance) = name.split_once('\u{1f}').unwrap_or((name.as_str(), ""));
-        sources.push(if instance.is_empty() {
-            system.to_owned()
-        } else {
-            format!("{system}:{instance}")
-        });
+        sources.push(codec::source_scope(&name?));
     }
     sources.sort();
     Ok(sources)
@@ -680,7 +672,7 @@ fn possible(connection: &Connection, customer: i64) -> Result<Vec<PossibleDuplic
     let mut possible: Vec<PossibleDuplicate> = Vec::new();
     while let Some(row) = rows.next()? {
         let other: i64 = row.get(0)?;
-        let identifier = identifier(row, 1)?;
+        let identifier = codec::read_identifier(row, 1)?;
         let stated_here = !row.get::<_, bool>(5)?;
         let id = customer_id(connection, other)?;
         let reason = if stated_here {
@@ -726,7 +718,7 @@ fn reasons(
             fact.n_events
         ));
     }
-    for fact in identifiers.iter().filter(|fact| fact.sharing != Sharing::Own) {
+    for fact in identifiers.iter().filter(|fact| matches!(fact.sharing, Sharing::Shared(_))) {
         let mut rows = connection.prepare_cached(
             "SELECT DISTINCT m.customer_id, u.cid FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
                JOIN member m ON m.bundle_id = c.bundle_id

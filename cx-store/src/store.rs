@@ -6,26 +6,34 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use cx_core::context::facts::SourceFreshness;
 use cx_core::context::{self, Confidence, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Assertions, Policy, Subject, Verdict};
-use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
+use cx_core::identity::explain::{Candidate, How, Why, WhyNot};
+use cx_core::identity::{Assertion, Assertions, Policy};
+use cx_core::ids::{ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
 use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use crate::check::{self, CheckReport};
 use crate::codec;
-use crate::derived::{self, Settings};
+use crate::corrections::{self, Asserted, Preview};
+use crate::derived::Settings;
 use crate::error::StoreError;
-use crate::ingest::{self, Dictionary};
+use crate::explain;
+use crate::feed::{self, ChangeRecord};
+use crate::ingest::{self, Dictionary, Writing};
 use crate::measured;
+use crate::neighbourhood::Asking;
+use crate::past::Past;
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
 use crate::schema;
 use crate::search::{self, Hit, SearchQuery};
+use crate::view;
 use crate::waiting::{self, Waiting};
 
 /// How a new store is set up. An existing one keeps what it was set up with.
@@ -267,6 +275,49 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn context(&self, who: &Who, options: &ContextOptions) -> Result<Context, StoreError> {
+        let past = Past::today().as_of(options.as_of);
+        let past = past.known_at(options.known_at.unwrap_or(Timestamp::MAX));
+        if self.read(|connection| past.is_today(connection))? {
+            return self.context_today(who, options, None);
+        }
+        let mut sources = self.read(read::sources)?;
+        for source in &mut sources {
+            source.last_event = source.last_event.min(past.happened_by());
+            source.last_import = source.last_import.min(past.recorded_by());
+        }
+        self.view(std::slice::from_ref(who), past)?.context_today(who, options, Some(sources))
+    }
+
+    /// A store in memory of what was known of these then, and of all that decides whose it is:
+    /// it answers everything about them as this store would have answered it.
+    ///
+    /// Who was who is derived anew from those facts: its cost is that of taking in the events of
+    /// everybody around them, some milliseconds for a hundred events.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn view(&self, of: &[Who], past: Past) -> Result<Self, StoreError> {
+        let asking = self.asking(past);
+        let facts = self.read(|connection| view::facts(connection, &asking, of))?;
+        let Asking { tenant, policy, id_key, .. } = asking;
+        let options = StoreOptions { tenant, policy, id_key: Some(id_key) };
+        let view = Self::open_in_memory_with(options)?;
+        view.write(|tx, writer| corrections::admit(tx, writer, &facts.assertions))?;
+        for (recorded_at, events) in facts.events {
+            view.write(|tx, writer| {
+                let recording = Recording::new(recorded_at, "");
+                ingest::ingest(tx, writer.settings, writer.dictionary, &recording, events)
+            })?;
+        }
+        Ok(view)
+    }
+
+    fn context_today(
+        &self,
+        who: &Who,
+        options: &ContextOptions,
+        sources: Option<Vec<SourceFreshness>>,
+    ) -> Result<Context, StoreError> {
         let (tenant, assertions) = self.identity();
         self.read(|connection| {
             let found = read::find(connection, who)?;
@@ -305,7 +356,7 @@ impl Store {
                 events: &events,
                 conversation_events: &further,
                 canonical: &one_key,
-                sources: read::sources(connection)?,
+                sources: sources.map_or_else(|| read::sources(connection), Ok)?,
                 merges,
                 journeys,
                 left_out,
@@ -482,7 +533,9 @@ impl Store {
 
     /// Records what somebody says about who is who, and derives what follows.
     ///
-    /// Saying the same thing twice is saying it once.
+    /// Saying the same thing twice is saying it once. What stands against it is said at once, in
+    /// [`Asserted::conflicts`]; the assertion is kept all the same, and counts as soon as nothing
+    /// stands against it.
     ///
     /// # Errors
     /// [`StoreError::UnknownObservation`], [`StoreError::UnknownAssertion`], or where the file
@@ -491,44 +544,88 @@ impl Store {
         &self,
         assertion: &Assertion,
         recorded_at: Timestamp,
-    ) -> Result<AssertionId, StoreError> {
-        let id = assertion.id();
-        self.write(|tx, writer| {
-            let sides = named(&assertion.verdict);
-            for observation in sides.observations() {
-                if key_of(tx, &writer.settings.tenant, observation)?.is_none() {
-                    return Err(StoreError::UnknownObservation { observation });
-                }
+    ) -> Result<Asserted, StoreError> {
+        self.write(|tx, writer| corrections::assert(tx, writer, assertion, recorded_at))
+    }
+
+    /// Why two are one person: the ways from one to the other, each with its values, sources,
+    /// counts and instants, and in sentences; `None` where they are not one person.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn why(&self, a: &Who, b: &Who, past: Past) -> Result<Option<Why>, StoreError> {
+        let asking = self.asking(past);
+        self.read(|connection| explain::why(connection, &asking, a, b))
+    }
+
+    /// Why two are not one person: what they have in common, and why it does not join them;
+    /// `None` where they are one, or one of them is not known.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn why_not(&self, a: &Who, b: &Who, past: Past) -> Result<Option<WhyNot>, StoreError> {
+        let asking = self.asking(past);
+        self.read(|connection| explain::why_not(connection, &asking, a, b))
+    }
+
+    /// How a customer came about; one answer for each customer who holds the identifier, none
+    /// where nobody does.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn how(&self, who: &Who, past: Past) -> Result<Vec<How>, StoreError> {
+        let asking = self.asking(past);
+        self.read(|connection| explain::how(connection, &asking, who))
+    }
+
+    /// Who may be the same person as this customer, with what speaks for it, the likeliest first;
+    /// housemates last. Empty where nobody is known, or several hold the identifier.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn candidates(&self, who: &Who, past: Past) -> Result<Vec<Candidate>, StoreError> {
+        let asking = self.asking(past);
+        self.read(|connection| explain::candidates(connection, &asking, who))
+    }
+
+    /// The customers who have candidates, after this one in the order of ids, at most `limit` of
+    /// them. Reads the customers one by one until there are enough.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn doubtful(
+        &self,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<Vec<CustomerId>, StoreError> {
+        let found = self.read(|connection| explain::doubtful(connection, after, limit))?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// What would become of whom if all this were said. Nothing is written.
+    ///
+    /// # Errors
+    /// As [`Store::assert`].
+    pub fn preview(&self, assertions: &[Assertion]) -> Result<Preview, StoreError> {
+        self.try_out(|tx, writer| {
+            let mut conflicts = Vec::new();
+            let before = feed::last(tx)?;
+            for assertion in assertions {
+                let asserted = corrections::assert(tx, writer, assertion, assertion.at)?;
+                conflicts.extend(asserted.conflicts);
             }
-            let mut named_by: Vec<Verdict> = vec![assertion.verdict.clone()];
-            if let Verdict::Revoke(target) = assertion.verdict {
-                let revoked = assertions(tx)?.into_iter().find(|other| other.id() == target);
-                let Some(revoked) = revoked else {
-                    return Err(StoreError::UnknownAssertion { assertion: target });
-                };
-                named_by.push(revoked.verdict);
-            }
-            insert_assertion(tx, assertion, recorded_at)?;
-            writer.settings.assertions = Assertions::new(assertions(tx)?);
-            let mut touched = derived::Touched::default();
-            let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
-            for verdict in &named_by {
-                let sides = named(verdict);
-                for side in &sides.0 {
-                    touched.bundles.extend(derived::holders(tx, writer.settings, side)?);
-                }
-                for observation in sides.observations() {
-                    if let Some(key) = key_of(tx, &writer.settings.tenant, observation)? {
-                        alone.insert(observation, key);
-                    }
-                }
-            }
-            let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
-            touched.bundles.extend(moved.bundles);
-            touched.bridges.extend(moved.bridges);
-            derived::assess(tx, writer.settings, &touched)?;
-            Ok(id)
+            Ok(Preview { changes: feed::after(tx, before, usize::MAX)?, conflicts })
         })
+    }
+
+    /// What became of customers after this place in the feed, in order, at most `limit` entries.
+    /// A reader that remembers the last [`ChangeRecord::seq`] it has seen misses nothing; the
+    /// feed begins after 0.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn changes(&self, after: u64, limit: usize) -> Result<Vec<ChangeRecord>, StoreError> {
+        self.read(|connection| feed::after(connection, after, limit))
     }
 
     /// Everything that was ever said about who is who, by the time it was said.
@@ -536,7 +633,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn assertions(&self) -> Result<Vec<Assertion>, StoreError> {
-        self.read(assertions)
+        self.read(corrections::all)
     }
 
     /// Checks the file, and everything derived in it against the facts. Reads all of it.
@@ -581,6 +678,16 @@ impl Store {
         Ok(())
     }
 
+    fn asking(&self, past: Past) -> Asking {
+        let writer = self.writer();
+        Asking {
+            tenant: writer.settings.tenant.clone(),
+            policy: writer.settings.policy.clone(),
+            id_key: writer.settings.id_key.clone(),
+            past,
+        }
+    }
+
     fn identity(&self) -> (String, Assertions) {
         let writer = self.writer();
         (writer.settings.tenant.clone(), writer.settings.assertions.clone())
@@ -612,11 +719,33 @@ impl Store {
         let done = run().map_err(|error| error.at(&self.0.path));
         if done.is_err() {
             dictionary.forget();
-            if let Ok(all) = assertions(connection) {
+            if let Ok(all) = corrections::all(connection) {
                 settings.assertions = Assertions::new(all);
             }
         }
         done
+    }
+
+    /// Runs a write and takes it back.
+    fn try_out<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, &mut Writing<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.0.place == Place::ReadOnlyFile {
+            return Err(StoreError::ReadOnly { path: self.0.path.clone() });
+        }
+        let mut writer = self.writer();
+        let Writer { connection, dictionary, settings } = &mut *writer;
+        let tried = (|| {
+            let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            refresh(&tx, settings)?;
+            let tried = work(&tx, &mut Writing { dictionary, settings })?;
+            tx.rollback()?;
+            Ok(tried)
+        })();
+        dictionary.forget();
+        settings.assertions = Assertions::new(corrections::all(connection)?);
+        tried.map_err(|error: StoreError| error.at(&self.0.path))
     }
 
     /// Runs a read in one snapshot.
@@ -637,11 +766,6 @@ impl Store {
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         done
     }
-}
-
-struct Writing<'a> {
-    dictionary: &'a mut Dictionary,
-    settings: &'a mut Settings,
 }
 
 fn in_snapshot<T>(
@@ -701,7 +825,7 @@ fn settings(
         let mut value = connection.prepare("SELECT v FROM meta WHERE k = ?1")?;
         Ok(value.query_row([k], |row| row.get(0)).optional()?)
     };
-    let all = assertions(connection)?;
+    let all = corrections::all(connection)?;
     let assertions = Assertions::new(all);
     if let Some(tenant) = stored("tenant")? {
         let tenant = String::from_utf8_lossy(&tenant).into_owned();
@@ -733,131 +857,7 @@ fn refresh(tx: &Transaction<'_>, settings: &mut Settings) -> Result<(), StoreErr
     let n: i64 =
         tx.prepare_cached("SELECT count(*) FROM assertion")?.query_row([], |row| row.get(0))?;
     if u64::try_from(n).unwrap_or(0) != settings.n_assertions() {
-        settings.assertions = Assertions::new(assertions(tx)?);
+        settings.assertions = Assertions::new(corrections::all(tx)?);
     }
     Ok(())
-}
-
-fn assertions(connection: &Connection) -> Result<Vec<Assertion>, StoreError> {
-    let mut rows = connection.prepare_cached(
-        "SELECT kind, a, b, said_by, reason, said_at FROM assertion ORDER BY said_at, aid",
-    )?;
-    let mut rows = rows.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = rows.next()? {
-        let (kind, a, b): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        all.push(Assertion {
-            verdict: verdict(&kind, &a, &b)?,
-            by: row.get(3)?,
-            reason: row.get(4)?,
-            at: codec::timestamp(row.get(5)?)?,
-        });
-    }
-    Ok(all)
-}
-
-fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
-    let observation =
-        |text: &str| text.parse().map_err(|error| StoreError::malformed("observation", error));
-    Ok(match kind {
-        "same" => Verdict::Same(codec::subject(a)?, codec::subject(b)?),
-        "different" => Verdict::Different(codec::subject(a)?, codec::subject(b)?),
-        "detach" => Verdict::Detach(observation(a)?, codec::identifier(b)?),
-        "block" => Verdict::Block(codec::identifier(a)?),
-        "trust" => Verdict::Trust(codec::identifier(a)?),
-        "rekey" => Verdict::Rekey(codec::identifier(a)?, codec::identifier(b)?),
-        "revoke" => Verdict::Revoke(
-            a.parse().map_err(|error| StoreError::malformed("assertion id", error))?,
-        ),
-        other => return Err(StoreError::malformed("assertion", other)),
-    })
-}
-
-fn insert_assertion(
-    tx: &Transaction<'_>,
-    assertion: &Assertion,
-    recorded_at: Timestamp,
-) -> Result<(), StoreError> {
-    let (a, b) = match &assertion.verdict {
-        Verdict::Same(a, b) | Verdict::Different(a, b) => {
-            (codec::subject_text(a), codec::subject_text(b))
-        }
-        Verdict::Detach(observation, identifier) => {
-            (observation.to_string(), codec::identifier_text(identifier))
-        }
-        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
-            (codec::identifier_text(identifier), String::new())
-        }
-        Verdict::Rekey(from, to) => (codec::identifier_text(from), codec::identifier_text(to)),
-        Verdict::Revoke(target) => (target.to_string(), String::new()),
-    };
-    tx.prepare_cached(
-        "INSERT OR IGNORE INTO assertion(aid, kind, a, b, said_by, reason, said_at, recorded_at)
-         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![
-        &assertion.id().as_bytes()[..],
-        assertion.verdict.name(),
-        a,
-        b,
-        assertion.by,
-        assertion.reason,
-        assertion.at.as_micros(),
-        recorded_at.as_micros()
-    ])?;
-    Ok(())
-}
-
-/// Everything that a verdict names.
-struct Named(Vec<Subject>);
-
-impl Named {
-    fn observations(&self) -> impl Iterator<Item = ObservationId> + '_ {
-        self.0.iter().filter_map(|side| match side {
-            Subject::Observation(observation) => Some(*observation),
-            Subject::Identifier(_) => None,
-        })
-    }
-}
-
-fn named(verdict: &Verdict) -> Named {
-    Named(match verdict {
-        Verdict::Same(a, b) | Verdict::Different(a, b) => vec![a.clone(), b.clone()],
-        Verdict::Detach(observation, identifier) => {
-            vec![Subject::Observation(*observation), Subject::Identifier(identifier.clone())]
-        }
-        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
-            vec![Subject::Identifier(identifier.clone())]
-        }
-        Verdict::Rekey(from, to) => {
-            vec![Subject::Identifier(from.clone()), Subject::Identifier(to.clone())]
-        }
-        Verdict::Revoke(_) => Vec::new(),
-    })
-}
-
-/// The key of the event that made an observation.
-fn key_of(
-    tx: &Transaction<'_>,
-    tenant: &str,
-    observation: ObservationId,
-) -> Result<Option<String>, StoreError> {
-    // Anchors are found by their ids; any other observation by looking through the keys.
-    let mut anchors = tx.prepare_cached(
-        "SELECT anchor_key FROM bundle WHERE anchor_oid = ?1
-         UNION ALL SELECT event_key FROM issued WHERE oid = ?1 LIMIT 1",
-    )?;
-    let oid = &observation.as_bytes()[..];
-    if let Some(key) = anchors.query_row([oid], |row| row.get(0)).optional()? {
-        return Ok(Some(key));
-    }
-    let mut keys = tx.prepare_cached("SELECT key FROM event WHERE standing = 0")?;
-    let mut keys = keys.query([])?;
-    while let Some(row) = keys.next()? {
-        let key: String = row.get(0)?;
-        if ObservationId::of(tenant, &codec::event_key(&key)?) == observation {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
 }

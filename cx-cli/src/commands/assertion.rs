@@ -34,7 +34,7 @@ fn say(
     let now = args.now()?;
     let assertion =
         Assertion { verdict, by: pair.by.clone(), reason: pair.reason.clone(), at: now };
-    let id = store.assert(&assertion, now)?;
+    let id = store.assert(&assertion, now)?.id;
     output::line(&format!("{} and {} are {what}: {id}", pair.a, pair.b))?;
     output::line(&format!("take it back with: cx revoke {} {id}", pair.file.display()))?;
     Ok(ExitCode::SUCCESS)
@@ -49,7 +49,7 @@ pub(crate) fn revoke(args: &Args, revoke: &Revoke) -> Result<ExitCode, CliError>
         reason: revoke.reason.clone(),
         at: now,
     };
-    let id = store.assert(&assertion, now)?;
+    let id = store.assert(&assertion, now)?.id;
     output::line(&format!("{} holds no longer: {id}", revoke.assertion))?;
     Ok(ExitCode::SUCCESS)
 }

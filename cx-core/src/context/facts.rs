@@ -207,6 +207,9 @@ impl std::fmt::Debug for ContextFacts<'_> {
 pub struct ContextOptions {
     /// The instant of the answer: nothing later is in it.
     pub as_of: Timestamp,
+    /// Only what had been recorded by then, in the revision that was known; `None` for all that
+    /// is known today.
+    pub known_at: Option<Timestamp>,
     /// For whom it is.
     pub audience: Audience,
     /// How many recent contacts, mails, orders and ratings there are at most, each.
@@ -218,7 +221,14 @@ pub struct ContextOptions {
 impl ContextOptions {
     /// The answer at an instant, for agents, with ten items a block and 280 characters a text.
     pub const fn at(as_of: Timestamp) -> Self {
-        Self { as_of, audience: Audience::Agent, items: 10, characters: 280 }
+        Self { as_of, known_at: None, audience: Audience::Agent, items: 10, characters: 280 }
+    }
+
+    /// The same answer of what had been recorded by an instant.
+    #[must_use]
+    pub const fn known_at(mut self, known_at: Timestamp) -> Self {
+        self.known_at = Some(known_at);
+        self
     }
 
     /// The same answer for another audience.

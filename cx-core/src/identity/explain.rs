@@ -188,7 +188,12 @@ impl<'a> Explainer<'a> {
     /// What is told of these bundles together, and of a value on them.
     fn records(&self, bundles: &[BundleId], value: Option<&Identifier>) -> Option<Records> {
         let mut told: Option<Records> = None;
-        for bundle in bundles {
+        let mut bundles = bundles.to_vec();
+        let anchor = |bundle: &BundleId| {
+            self.neighbourhood.bundles.get(bundle).map(|whole| whole.facts.anchor)
+        };
+        bundles.sort_by_key(anchor);
+        for bundle in &bundles {
             let Some(sighting) = self.sightings.get(bundle) else { continue };
             let facts = self.neighbourhood.bundles.get(bundle).map(|whole| &whole.facts);
             let claims = facts.into_iter().flat_map(|facts| &facts.claims);

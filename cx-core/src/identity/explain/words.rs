@@ -150,10 +150,7 @@ fn because(because: &Because) -> String {
             format!("the names do not agree ({} and {})", left.join(", "), right.join(", "))
         }
         Because::Contested { persons } => {
-            format!(
-                "{} use it, and without a name nothing says whose it is here",
-                n_persons(*persons)
-            )
+            format!("{} use it, so it joins nobody whom a name does not", n_persons(*persons))
         }
         Because::SharedDevice { persons } => format!(
             "{} use the device, and only what is near in time to one of them is theirs",

@@ -1,0 +1,306 @@
+//! Corrections: what people say about who is who, kept as facts.
+
+use std::collections::BTreeMap;
+
+use cx_core::identity::resolve::Refusal;
+use cx_core::identity::{Assertion, Assertions, Subject, Verdict};
+use cx_core::ids::{AssertionId, CustomerId, IdKey, ObservationId};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use crate::codec;
+use crate::derived;
+use crate::error::StoreError;
+use crate::feed::{self, By, ChangeRecord, Occasion};
+use crate::ingest::{self, Writing};
+use crate::past::Past;
+
+/// What became of an assertion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asserted {
+    /// Its name: by it it can be revoked.
+    pub id: AssertionId,
+    /// What became of customers by it, in order; empty where it changed nothing.
+    pub changes: Vec<ChangeRecord>,
+    /// What stands against it, or what it stands against; empty where all agrees.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// What would become of customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// What would become of whom, in order. Places in the feed are those it would have.
+    pub changes: Vec<ChangeRecord>,
+    /// What stands against what was said.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// Something that was said and does not hold, since something else stands against it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Conflict {
+    /// What does not hold.
+    pub assertion: AssertionId,
+    /// The assertion that stands against it, where it is one.
+    pub against: Option<AssertionId>,
+    /// Why, in words.
+    pub because: String,
+}
+
+/// Keeps what somebody says, and derives what follows.
+pub(crate) fn assert(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    assertion: &Assertion,
+    recorded_at: Timestamp,
+) -> Result<Asserted, StoreError> {
+    let id = assertion.id();
+    for observation in assertion.verdict.observations() {
+        let key = key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?;
+        let Some(key) = key else { return Err(StoreError::UnknownObservation { observation }) };
+        tx.prepare_cached("INSERT OR IGNORE INTO named(oid, event_key) VALUES(?1, ?2)")?
+            .execute(params![&observation.as_bytes()[..], key])?;
+    }
+    let mut named_by: Vec<Verdict> = vec![assertion.verdict.clone()];
+    if let Verdict::Revoke(target) = assertion.verdict {
+        let revoked = all(tx)?.into_iter().find(|other| other.id() == target);
+        let Some(revoked) = revoked else {
+            return Err(StoreError::UnknownAssertion { assertion: target });
+        };
+        named_by.push(revoked.verdict);
+    }
+    insert_assertion(tx, assertion, recorded_at)?;
+    writer.settings.assertions = Assertions::new(all(tx)?);
+    let mut touched = derived::Touched::default();
+    let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
+    for verdict in &named_by {
+        for side in named(verdict) {
+            touched.bundles.extend(derived::holders(tx, writer.settings, &side)?);
+        }
+        for observation in verdict.observations() {
+            if let Some(key) =
+                key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?
+            {
+                alone.insert(observation, key);
+            }
+        }
+    }
+    let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
+    touched.bundles.extend(moved.bundles);
+    touched.bridges.extend(moved.bridges);
+    let before = feed::last(tx)?;
+    let occasion = Occasion { assertion: Some(id), ..Occasion::new(recorded_at, By::Assertion) };
+    let outcome = derived::assess(tx, writer.settings, &touched, &occasion)?;
+    let mut conflicts: Vec<Conflict> = outcome
+        .refused
+        .into_iter()
+        .filter(|(refused, because)| {
+            // What stood against others before is no news.
+            *refused == id || matches!(because, Refusal::Different(by) if *by == id)
+        })
+        .map(|(refused, because)| refusal(refused, because))
+        .chain(against(&writer.settings.assertions, id, assertion))
+        .collect();
+    conflicts.sort();
+    conflicts.dedup();
+    Ok(Asserted { id, changes: feed::after(tx, before, usize::MAX)?, conflicts })
+}
+
+/// Keeps what was said, in a store that has no events yet.
+pub(crate) fn admit(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    said: &[(Assertion, Timestamp)],
+) -> Result<(), StoreError> {
+    for (assertion, recorded_at) in said {
+        insert_assertion(tx, assertion, *recorded_at)?;
+    }
+    writer.settings.assertions = Assertions::new(all(tx)?);
+    Ok(())
+}
+
+fn refusal(assertion: AssertionId, because: Refusal) -> Conflict {
+    match because {
+        Refusal::Different(against) => Conflict {
+            assertion,
+            against: Some(against),
+            because: "somebody said that they are different persons, which goes before".to_owned(),
+        },
+        Refusal::Limit { namespace, scope } => {
+            let of = if scope.is_empty() {
+                namespace.name().to_owned()
+            } else {
+                format!("{}:{scope}", namespace.name())
+            };
+            let because = format!("each has an {of} of their own, of which a person has only one");
+            Conflict { assertion, against: None, because }
+        }
+    }
+}
+
+/// What was said of the same value that cannot hold beside it.
+fn against(all: &Assertions, id: AssertionId, said: &Assertion) -> Vec<Conflict> {
+    let conflict = |assertion: AssertionId, against: AssertionId, because: &str| Conflict {
+        assertion,
+        against: Some(against),
+        because: because.to_owned(),
+    };
+    let pair = |a: &Subject, b: &Subject| {
+        if a <= b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
+    };
+    let mut conflicts = Vec::new();
+    for (other, assertion) in all.in_force().filter(|(other, _)| *other != id) {
+        match (&said.verdict, &assertion.verdict) {
+            (Verdict::Trust(a), Verdict::Block(b)) if a == b => {
+                conflicts.push(conflict(id, other, "the value is blocked, which goes before"));
+            }
+            (Verdict::Block(a), Verdict::Trust(b)) if a == b => {
+                conflicts.push(conflict(other, id, "the value is blocked, which goes before"));
+            }
+            (Verdict::Same(a, b), Verdict::Different(c, d)) if pair(a, b) == pair(c, d) => {
+                let because = "somebody said that they are different persons, which goes before";
+                conflicts.push(conflict(id, other, because));
+            }
+            (Verdict::Different(a, b), Verdict::Same(c, d)) if pair(a, b) == pair(c, d) => {
+                let because = "somebody said that they are different persons, which goes before";
+                conflicts.push(conflict(other, id, because));
+            }
+            _ => {}
+        }
+    }
+    conflicts
+}
+
+/// Everything that was ever said, by the time it was said.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Assertion>, StoreError> {
+    let all = recorded(connection, Past::today())?;
+    Ok(all.into_iter().map(|(assertion, _)| assertion).collect())
+}
+
+/// Everything that was said by then, by the time it was said, with the instant at which it was
+/// recorded.
+pub(crate) fn recorded(
+    connection: &Connection,
+    past: Past,
+) -> Result<Vec<(Assertion, Timestamp)>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT kind, a, b, said_by, reason, said_at, recorded_at FROM assertion
+         WHERE said_at <= ?1 AND recorded_at <= ?2 ORDER BY said_at, aid",
+    )?;
+    let mut rows = rows.query([past.happened_by().as_micros(), past.recorded_by().as_micros()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (kind, a, b): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let assertion = Assertion {
+            verdict: verdict(&kind, &a, &b)?,
+            by: row.get(3)?,
+            reason: row.get(4)?,
+            at: codec::timestamp(row.get(5)?)?,
+        };
+        all.push((assertion, codec::timestamp(row.get(6)?)?));
+    }
+    Ok(all)
+}
+
+fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
+    let observation =
+        |text: &str| text.parse().map_err(|error| StoreError::malformed("observation", error));
+    Ok(match kind {
+        "same" => Verdict::Same(codec::subject(a)?, codec::subject(b)?),
+        "different" => Verdict::Different(codec::subject(a)?, codec::subject(b)?),
+        "detach" => Verdict::Detach(observation(a)?, codec::identifier(b)?),
+        "block" => Verdict::Block(codec::identifier(a)?),
+        "trust" => Verdict::Trust(codec::identifier(a)?),
+        "rekey" => Verdict::Rekey(codec::identifier(a)?, codec::identifier(b)?),
+        "revoke" => Verdict::Revoke(
+            a.parse().map_err(|error| StoreError::malformed("assertion id", error))?,
+        ),
+        other => return Err(StoreError::malformed("assertion", other)),
+    })
+}
+
+fn insert_assertion(
+    tx: &Transaction<'_>,
+    assertion: &Assertion,
+    recorded_at: Timestamp,
+) -> Result<(), StoreError> {
+    let (a, b) = match &assertion.verdict {
+        Verdict::Same(a, b) | Verdict::Different(a, b) => {
+            (codec::subject_text(a), codec::subject_text(b))
+        }
+        Verdict::Detach(observation, identifier) => {
+            (observation.to_string(), codec::identifier_text(identifier))
+        }
+        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
+            (codec::identifier_text(identifier), String::new())
+        }
+        Verdict::Rekey(from, to) => (codec::identifier_text(from), codec::identifier_text(to)),
+        Verdict::Revoke(target) => (target.to_string(), String::new()),
+    };
+    tx.prepare_cached(
+        "INSERT OR IGNORE INTO assertion(aid, kind, a, b, said_by, reason, said_at, recorded_at)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        &assertion.id().as_bytes()[..],
+        assertion.verdict.name(),
+        a,
+        b,
+        assertion.by,
+        assertion.reason,
+        assertion.at.as_micros(),
+        recorded_at.as_micros()
+    ])?;
+    Ok(())
+}
+
+/// Everything that a verdict names.
+fn named(verdict: &Verdict) -> Vec<Subject> {
+    match verdict {
+        Verdict::Same(a, b) | Verdict::Different(a, b) => vec![a.clone(), b.clone()],
+        Verdict::Detach(observation, identifier) => {
+            vec![Subject::Observation(*observation), Subject::Identifier(identifier.clone())]
+        }
+        Verdict::Block(identifier) | Verdict::Trust(identifier) => {
+            vec![Subject::Identifier(identifier.clone())]
+        }
+        Verdict::Rekey(from, to) => {
+            vec![Subject::Identifier(from.clone()), Subject::Identifier(to.clone())]
+        }
+        Verdict::Revoke(_) => Vec::new(),
+    }
+}
+
+/// The key of the event that made an observation.
+///
+/// Observations that assertions name, and those that name customers, are found at once; others by
+/// looking through the anchors of bundles, and then through all keys.
+pub(crate) fn key_of(
+    connection: &Connection,
+    tenant: &str,
+    id_key: &IdKey,
+    observation: ObservationId,
+) -> Result<Option<String>, StoreError> {
+    let oid = &observation.as_bytes()[..];
+    let cid = CustomerId::issue(id_key, observation);
+    let known = [
+        ("SELECT event_key FROM named WHERE oid = ?1", oid),
+        ("SELECT event_key FROM issued WHERE cid = ?1", &cid.as_bytes()[..]),
+        ("SELECT anchor_key FROM bundle WHERE anchor_oid = ?1", oid),
+    ];
+    for (sql, value) in known {
+        let mut key = connection.prepare_cached(sql)?;
+        if let Some(key) = key.query_row([value], |row| row.get(0)).optional()? {
+            return Ok(Some(key));
+        }
+    }
+    let mut keys = connection.prepare_cached("SELECT key FROM event WHERE standing = 0")?;
+    let mut keys = keys.query([])?;
+    while let Some(row) = keys.next()? {
+        let key: String = row.get(0)?;
+        if ObservationId::of(tenant, &codec::event_key(&key)?) == observation {
+            return Ok(Some(key));
+        }
+    }
+    Ok(None)
+}

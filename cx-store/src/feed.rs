@@ -1,0 +1,459 @@
+//! The change feed: what became of customers, in the order in which it did.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use cx_core::identifier::Identifier;
+use cx_core::identity::{Join, Joiner};
+use cx_core::ids::{AssertionId, BundleId, CustomerId};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use crate::codec;
+use crate::error::StoreError;
+
+/// One entry of the change feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChangeRecord {
+    /// Its place in the feed: larger than that of all before it. Go on after the last one seen.
+    pub seq: u64,
+    /// When what caused it was recorded, in UTC.
+    pub at: Timestamp,
+    /// What became of whom.
+    #[serde(flatten)]
+    pub change: Change,
+    /// What caused it.
+    pub cause: Cause,
+}
+
+/// What became of a customer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Change {
+    /// There is a new customer.
+    Created {
+        /// The customer.
+        customer: CustomerId,
+    },
+    /// One customer became part of another; the id is still found, and means the other.
+    Merged {
+        /// Who is gone.
+        from: CustomerId,
+        /// Who stays.
+        into: CustomerId,
+    },
+    /// A part of a customer is a customer of its own.
+    Split {
+        /// Who the part was.
+        from: CustomerId,
+        /// Who it is now; an id that was there before a merge comes back.
+        into: CustomerId,
+    },
+    /// Records went from one customer to another, and both stay.
+    Moved {
+        /// Whose they were; `None` if nobody's.
+        from: Option<CustomerId>,
+        /// Whose they are; `None` if nobody's.
+        to: Option<CustomerId>,
+        /// How many groups of records with the same claims and name.
+        records: u64,
+    },
+    /// A customer has another id, since the record that named it is gone or belongs elsewhere.
+    Renamed {
+        /// The id before.
+        from: CustomerId,
+        /// The id now.
+        into: CustomerId,
+    },
+    /// A customer was erased.
+    Erased {
+        /// Who is gone.
+        customer: CustomerId,
+    },
+}
+
+/// What caused a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// Which kind of thing.
+    pub by: By,
+    /// What was imported, by its adapter's name.
+    pub adapter: Option<String>,
+    /// What somebody said.
+    pub assertion: Option<AssertionId>,
+    /// The values that joined, or that the records had in common, where they still are.
+    pub values: Vec<String>,
+}
+
+/// What kind of thing causes a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum By {
+    /// New events.
+    Import,
+    /// A person's word.
+    Assertion,
+    /// Another policy.
+    Policy,
+    /// An erasure.
+    Erasure,
+}
+
+impl By {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Assertion => "assertion",
+            Self::Policy => "policy",
+            Self::Erasure => "erasure",
+        }
+    }
+}
+
+/// What derivation is done for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Occasion {
+    pub(crate) at: Timestamp,
+    pub(crate) by: By,
+    pub(crate) adapter: Option<String>,
+    pub(crate) assertion: Option<AssertionId>,
+}
+
+impl Occasion {
+    pub(crate) const fn new(at: Timestamp, by: By) -> Self {
+        Self { at, by, adapter: None, assertion: None }
+    }
+}
+
+/// How customers have changed while derived rows were brought up to date.
+#[derive(Debug, Default)]
+pub(crate) struct Movements {
+    /// Whose each bundle was that has changed hands.
+    before: BTreeMap<i64, Option<i64>>,
+    /// Customers that were made.
+    created: BTreeSet<i64>,
+    /// Bundles that are new.
+    arrived: BTreeSet<i64>,
+    /// Bundles that are no more: their records have others now.
+    removed: BTreeSet<i64>,
+    /// What joined which bundles.
+    joins: Vec<(i64, i64, Joiner)>,
+}
+
+impl Movements {
+    pub(crate) fn moved(&mut self, bundle: i64, from: Option<i64>) {
+        self.before.entry(bundle).or_insert(from);
+    }
+
+    pub(crate) fn created(&mut self, customer: i64) {
+        self.created.insert(customer);
+    }
+
+    pub(crate) fn arrived(&mut self, bundle: i64) {
+        self.arrived.insert(bundle);
+    }
+
+    pub(crate) fn removed(&mut self, bundle: i64) {
+        self.removed.insert(bundle);
+    }
+
+    pub(crate) fn joined(&mut self, joins: Vec<Join>, row_of: &BTreeMap<BundleId, i64>) {
+        self.joins.extend(joins.into_iter().filter_map(|join| {
+            Some((*row_of.get(&join.left)?, *row_of.get(&join.right)?, join.by))
+        }));
+    }
+
+    /// Writes what has become of whom. Customers without bundles are still there.
+    pub(crate) fn write(
+        &self,
+        tx: &Transaction<'_>,
+        occasion: &Occasion,
+    ) -> Result<(), StoreError> {
+        let mut hands: BTreeMap<(Option<i64>, Option<i64>), Vec<i64>> = BTreeMap::new();
+        let mut lost: BTreeSet<i64> = BTreeSet::new();
+        for (bundle, from) in &self.before {
+            if self.removed.contains(bundle) {
+                lost.extend(from);
+                continue;
+            }
+            let mut of =
+                tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
+            let to: Option<i64> = of.query_row([bundle], |row| row.get(0)).optional()?;
+            if to != *from {
+                hands.entry((*from, to)).or_default().push(*bundle);
+            }
+        }
+        let mut gone: BTreeMap<i64, bool> = BTreeMap::new();
+        let mut sources: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        let mut targets: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+        for (from, to) in hands.keys() {
+            let Some(from) = from else { continue };
+            gone.insert(*from, is_empty(tx, *from)?);
+            targets.entry(*from).or_default().extend(to);
+            if let Some(to) = to {
+                sources.entry(*to).or_default().insert(*from);
+            }
+        }
+        for from in lost {
+            if !targets.contains_key(&from) && is_empty(tx, from)? {
+                // All its records have other bundles now: it is where the record is that named it.
+                let to = heir(tx, from)?;
+                gone.insert(from, true);
+                hands.insert((Some(from), to), Vec::new());
+                targets.entry(from).or_default().extend(to);
+                if let Some(to) = to {
+                    sources.entry(to).or_default().insert(from);
+                }
+            }
+        }
+        for customer in &self.created {
+            if !sources.contains_key(customer) && !is_empty(tx, *customer)? {
+                let id = cid(tx, *customer)?;
+                append(tx, occasion, &Change::Created { customer: id }, &[])?;
+            }
+        }
+        let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
+            of.get(&key).is_some_and(|set| set.len() == 1 && set.contains(&value))
+        };
+        for ((from, to), bundles) in &hands {
+            let is_gone = from.is_some_and(|from| gone.get(&from) == Some(&true));
+            let is_new = to.is_some_and(|to| self.created.contains(&to));
+            let change = match (from, to) {
+                (None, None) => continue,
+                // What is new came with its records, and is told by itself.
+                (None, Some(_)) if is_new => continue,
+                (None, Some(to)) => {
+                    let known = bundles.iter().filter(|b| !self.arrived.contains(b)).count();
+                    if known == 0 {
+                        continue;
+                    }
+                    let to = Some(cid(tx, *to)?);
+                    Change::Moved { from: None, to, records: u64::try_from(known).unwrap_or(0) }
+                }
+                (Some(from), Some(to)) => {
+                    let (a, b) = (cid(tx, *from)?, cid(tx, *to)?);
+                    match (is_gone, is_new) {
+                        (true, true)
+                            if only(&targets, *from, *to) && only(&sources, *to, *from) =>
+                        {
+                            Change::Renamed { from: a, into: b }
+                        }
+                        (true, _) if only(&targets, *from, *to) => {
+                            Change::Merged { from: a, into: b }
+                        }
+                        (_, true) => Change::Split { from: a, into: b },
+                        (_, false) => Change::Moved {
+                            from: Some(a),
+                            to: Some(b),
+                            records: u64::try_from(bundles.len()).unwrap_or(0),
+                        },
+                    }
+                }
+                (Some(from), None) => Change::Moved {
+                    from: Some(cid(tx, *from)?),
+                    to: None,
+                    records: u64::try_from(bundles.len()).unwrap_or(0),
+                },
+            };
+            let via = self.values(tx, *from, *to)?;
+            append(tx, occasion, &change, &via)?;
+        }
+        Ok(())
+    }
+
+    /// The rows of the values by which records of two customers hang together now.
+    fn values(
+        &self,
+        tx: &Transaction<'_>,
+        from: Option<i64>,
+        to: Option<i64>,
+    ) -> Result<Vec<i64>, StoreError> {
+        let (Some(from), Some(to)) = (from, to) else { return Ok(Vec::new()) };
+        // Whose each bundle was before; what has not changed hands was the customer's it is.
+        let owner = |bundle: i64| -> Result<Option<i64>, StoreError> {
+            if let Some(before) = self.before.get(&bundle) {
+                return Ok(*before);
+            }
+            let mut of =
+                tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
+            Ok(of.query_row([bundle], |row| row.get(0)).optional()?)
+        };
+        let mut next_to: BTreeMap<i64, Vec<(i64, &Joiner)>> = BTreeMap::new();
+        for (left, right, by) in &self.joins {
+            next_to.entry(*left).or_default().push((*right, by));
+            next_to.entry(*right).or_default().push((*left, by));
+        }
+        let mut came: BTreeMap<i64, Option<(i64, &Joiner)>> = BTreeMap::new();
+        let mut next = VecDeque::new();
+        for bundle in next_to.keys() {
+            if owner(*bundle)? == Some(from) {
+                came.insert(*bundle, None);
+                next.push_back(*bundle);
+            }
+        }
+        while let Some(bundle) = next.pop_front() {
+            if owner(bundle)? == Some(to) {
+                let mut values = Vec::new();
+                let mut here = bundle;
+                while let Some(Some((before, by))) = came.get(&here) {
+                    if let Joiner::Identifier(value) = by {
+                        values.extend(row_of(tx, value)?);
+                    }
+                    here = *before;
+                }
+                values.reverse();
+                return Ok(values);
+            }
+            for (other, by) in next_to.get(&bundle).into_iter().flatten() {
+                if !came.contains_key(other) {
+                    came.insert(*other, Some((bundle, by)));
+                    next.push_back(*other);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn row_of(tx: &Transaction<'_>, value: &Identifier) -> Result<Option<i64>, StoreError> {
+    let mut row = tx.prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?;
+    let hash = codec::identifier_hash(value);
+    Ok(row.query_row([&hash[..]], |row| row.get(0)).optional()?)
+}
+
+fn is_empty(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {
+    let mut any =
+        tx.prepare_cached("SELECT NOT EXISTS(SELECT 1 FROM member WHERE customer_id = ?1)")?;
+    Ok(any.query_row([customer], |row| row.get(0))?)
+}
+
+/// The customer who has the record today that named this one.
+fn heir(tx: &Transaction<'_>, customer: i64) -> Result<Option<i64>, StoreError> {
+    let mut heir = tx.prepare_cached(
+        "SELECT m.customer_id FROM customer u JOIN issued i ON i.cid = u.cid
+           JOIN event e ON e.key = i.event_key AND e.standing = 0
+           LEFT JOIN attribution a ON a.event_seq = e.seq
+           JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+         WHERE u.id = ?1",
+    )?;
+    Ok(heir.query_row([customer], |row| row.get(0)).optional()?)
+}
+
+fn cid(tx: &Transaction<'_>, customer: i64) -> Result<CustomerId, StoreError> {
+    let mut cid = tx.prepare_cached("SELECT cid FROM customer WHERE id = ?1")?;
+    Ok(CustomerId::from_bytes(cid.query_row([customer], |row| row.get(0))?))
+}
+
+/// Adds an entry. The values stand in it by their rows, so that nothing of a person is left in
+/// the feed once the person is erased.
+pub(crate) fn append(
+    tx: &Transaction<'_>,
+    occasion: &Occasion,
+    change: &Change,
+    via: &[i64],
+) -> Result<(), StoreError> {
+    let (kind, a, b, n) = match change {
+        Change::Created { customer } => ("created", Some(customer), None, 0),
+        Change::Merged { from, into } => ("merged", Some(from), Some(into), 0),
+        Change::Split { from, into } => ("split", Some(from), Some(into), 0),
+        Change::Moved { from, to, records } => ("moved", from.as_ref(), to.as_ref(), *records),
+        Change::Renamed { from, into } => ("renamed", Some(from), Some(into), 0),
+        Change::Erased { customer } => ("erased", Some(customer), None, 0),
+    };
+    let via: Vec<String> = via.iter().map(i64::to_string).collect();
+    let cause = match &occasion.adapter {
+        Some(adapter) => format!("{}:{adapter}", occasion.by.name()),
+        None => occasion.by.name().to_owned(),
+    };
+    tx.prepare_cached(
+        "INSERT INTO change(at, kind, a, b, n, cause, cause_id, via)
+         VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        occasion.at.as_micros(),
+        kind,
+        a.map(|id| id.as_bytes().to_vec()),
+        b.map(|id| id.as_bytes().to_vec()),
+        i64::try_from(n).unwrap_or(i64::MAX),
+        cause,
+        occasion.assertion.map(|id| id.as_bytes().to_vec()),
+        via.join(" "),
+    ])?;
+    Ok(())
+}
+
+/// The place of the last entry; 0 where there is none.
+pub(crate) fn last(connection: &Connection) -> Result<u64, StoreError> {
+    let mut last = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM change")?;
+    let last: i64 = last.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(last).unwrap_or(0))
+}
+
+/// The entries after a place, in order, at most `limit`.
+pub(crate) fn after(
+    connection: &Connection,
+    after: u64,
+    limit: usize,
+) -> Result<Vec<ChangeRecord>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT seq, at, kind, a, b, n, cause, cause_id, via FROM change WHERE seq > ?1
+         ORDER BY seq LIMIT ?2",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut rows = rows.query(params![i64::try_from(after).unwrap_or(i64::MAX), limit])?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next()? {
+        let kind: String = row.get(2)?;
+        let customer = |at: usize| -> Result<Option<CustomerId>, StoreError> {
+            Ok(row.get::<_, Option<[u8; 16]>>(at)?.map(CustomerId::from_bytes))
+        };
+        let missing = || StoreError::malformed("change", &kind);
+        let a = || -> Result<CustomerId, StoreError> { customer(3)?.ok_or_else(missing) };
+        let b = || -> Result<CustomerId, StoreError> { customer(4)?.ok_or_else(missing) };
+        let n = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
+        let change = match kind.as_str() {
+            "created" => Change::Created { customer: a()? },
+            "merged" => Change::Merged { from: a()?, into: b()? },
+            "split" => Change::Split { from: a()?, into: b()? },
+            "moved" => Change::Moved { from: customer(3)?, to: customer(4)?, records: n },
+            "renamed" => Change::Renamed { from: a()?, into: b()? },
+            "erased" => Change::Erased { customer: a()? },
+            _ => return Err(missing()),
+        };
+        let cause: String = row.get(6)?;
+        let (by, adapter) = match cause.split_once(':') {
+            Some((by, adapter)) => (by, Some(adapter.to_owned())),
+            None => (cause.as_str(), None),
+        };
+        let by = match by {
+            "import" => By::Import,
+            "assertion" => By::Assertion,
+            "policy" => By::Policy,
+            "erasure" => By::Erasure,
+            other => return Err(StoreError::malformed("cause of a change", other)),
+        };
+        let via: String = row.get(8)?;
+        let mut values = Vec::new();
+        for value in via.split_whitespace().filter_map(|value| value.parse::<i64>().ok()) {
+            values.extend(identifier(connection, value)?.map(|value| value.to_string()));
+        }
+        let assertion = row.get::<_, Option<[u8; 16]>>(7)?.map(AssertionId::from_bytes);
+        records.push(ChangeRecord {
+            seq: u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0),
+            at: codec::timestamp(row.get(1)?)?,
+            change,
+            cause: Cause { by, adapter, assertion, values },
+        });
+    }
+    Ok(records)
+}
+
+fn identifier(connection: &Connection, row: i64) -> Result<Option<Identifier>, StoreError> {
+    let mut found = connection.prepare_cached(
+        "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
+         WHERE i.id = ?1",
+    )?;
+    Ok(found.query_row([row], |row| codec::read_identifier(row, 0)).optional()?)
+}

@@ -1,0 +1,138 @@
+//! The law of the past (IDENTITY.md 2.10, P18): what is asked of an instant is answered as if
+//! nothing had been taken in that came later.
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::Assertion;
+use cx_core::time::{Micros, Timestamp};
+use cx_store::{Past, Recording, Store, StoreOptions};
+use cx_tests::story;
+use cx_tests::strategies::{TENANT, asserted_world};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+fn store() -> Store {
+    let options = StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() };
+    Store::open_in_memory_with(options).unwrap()
+}
+
+/// When each fact is recorded: an hour after the one before it.
+fn recorded(n: usize) -> Timestamp {
+    story::monday() + Micros::HOUR.times(i64::try_from(n).unwrap())
+}
+
+/// Takes in events one by one, each recorded later than the one before, and then what people say.
+fn told(events: &[Event], assertions: &[Assertion], past: Past) -> Store {
+    let store = store();
+    for (n, event) in events.iter().enumerate() {
+        if recorded(n) <= past.recorded_by() && event.occurred_at <= past.happened_by() {
+            store.ingest(&Recording::new(recorded(n), "test"), [event.clone()]).unwrap();
+        }
+    }
+    for (n, assertion) in assertions.iter().enumerate() {
+        let at = recorded(events.len() + n);
+        if at <= past.recorded_by() && assertion.at <= past.happened_by() {
+            drop(store.assert(assertion, at));
+        }
+    }
+    store
+}
+
+/// Everybody that anything is claimed about.
+fn everybody(events: &[Event]) -> Vec<Who> {
+    let claims = events.iter().flat_map(|event| &event.who);
+    let mut all: Vec<_> = claims.map(|claim| claim.identifier().clone()).collect();
+    all.sort();
+    all.dedup();
+    all.into_iter().map(Who::Identifier).collect()
+}
+
+/// What a store answers about somebody, but for how fresh the sources are.
+fn answer(store: &Store, who: &Who, options: &ContextOptions) -> String {
+    let mut context = store.context(who, options).unwrap();
+    context.provenance.sources.clear();
+    context.to_json()
+}
+
+/// The events in a line each.
+fn in_words(events: &[Event]) -> String {
+    let line = |event: &Event| {
+        let claims = event.who.iter().map(|claim| format!("{} {:?}", claim.identifier(), claim.assurance));
+        let name = event.name.as_deref().unwrap_or("-");
+        let talk = event.conversation.as_ref().map(|talk| talk.key.to_string());
+        format!("{} {} {name} {:?} {talk:?}", event.key, event.occurred_at, claims.collect::<Vec<_>>())
+    };
+    events.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p18_the_past_is_what_was_known_then(
+        (events, assertions) in asserted_world(14), happened in any::<Index>(), known in any::<Index>(),
+    ) {
+        prop_assume!(!events.is_empty());
+        let past = Past::today()
+            .as_of(events[happened.index(events.len())].occurred_at)
+            .known_at(recorded(known.index(events.len() + assertions.len())));
+        let (all, then) = (told(&events, &assertions, Past::today()), told(&events, &assertions, past));
+        let options = ContextOptions::at(past.happened_by()).known_at(past.recorded_by());
+        let who = everybody(&events);
+        for a in &who {
+            prop_assert_eq!(answer(&all, a, &options), answer(&then, a, &options));
+            prop_assert_eq!(all.how(a, past).unwrap(), then.how(a, Past::today()).unwrap());
+            prop_assert_eq!(all.candidates(a, past).unwrap(), then.candidates(a, Past::today()).unwrap());
+        }
+        for (a, b) in who.iter().zip(who.iter().skip(1)) {
+            prop_assert_eq!(all.why(a, b, past).unwrap(), then.why(a, b, Past::today()).unwrap());
+            prop_assert_eq!(all.why_not(a, b, past).unwrap(), then.why_not(a, b, Past::today()).unwrap());
+        }
+    }
+
+    #[test]
+    fn p18_a_revision_that_came_later_is_not_known_yet(
+        (events, _) in asserted_world(10), of in any::<Index>(), by in any::<Index>(),
+    ) {
+        prop_assume!(!events.is_empty());
+        // The revised record says of itself what another one says.
+        let mut revised = events[of.index(events.len())].clone();
+        let other = &events[by.index(events.len())];
+        revised.rev = Some("2".to_owned());
+        revised.who.clone_from(&other.who);
+        revised.name.clone_from(&other.name);
+        revised.conversation.clone_from(&other.conversation);
+        let before = recorded(events.len());
+        let all = told(&events, &[], Past::today());
+        let unrevised = told(&events, &[], Past::today());
+        let later = before + Micros::DAY;
+        all.ingest(&Recording::new(later, "test"), [revised]).unwrap();
+        let options = ContextOptions::at("2030-01-01T00:00:00Z".parse().unwrap()).known_at(before);
+        for who in everybody(&events) {
+            prop_assert_eq!(answer(&all, &who, &options), answer(&unrevised, &who, &options));
+            let past = Past::today().known_at(before);
+            prop_assert_eq!(all.how(&who, past).unwrap(), unrevised.how(&who, Past::today()).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_store_explains_what_it_holds((events, assertions) in asserted_world(20)) {
+        let store = told(&events, &assertions, Past::today());
+        let who = everybody(&events);
+        for a in &who {
+            let held: Vec<_> = store.find(a).unwrap().customers.iter().map(|found| found.id).collect();
+            let how = store.how(a, Past::today()).unwrap();
+            let mut told: Vec<_> = how.iter().map(|how| how.customer.id).collect();
+            let mut held = held;
+            held.sort();
+            told.sort();
+            prop_assert_eq!(told, held.clone(), "{:?} in\n{}\n{:#?}", a, in_words(&events), assertions);
+            for b in &who {
+                let other: Vec<_> = store.find(b).unwrap().customers.iter().map(|found| found.id).collect();
+                let share = held.iter().any(|id| other.contains(id));
+                prop_assert_eq!(store.why(a, b, Past::today()).unwrap().is_some(), share);
+            }
+        }
+    }
+}
