@@ -323,6 +323,69 @@ impl fmt::Display for Micros {
     }
 }
 
+/// A duration in a document: `30d`, `24h`, `90m`, `45s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span(pub Micros);
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_seconds();
+        let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+        let fitting = units.into_iter().find(|(unit, _)| seconds % unit == 0);
+        let (unit, name) = fitting.unwrap_or((1, "s"));
+        write!(f, "{}{name}", seconds / unit)
+    }
+}
+
+impl FromStr for Span {
+    type Err = SpanError;
+
+    fn from_str(text: &str) -> Result<Self, SpanError> {
+        let problem = || SpanError { text: text.to_owned() };
+        let (number, unit) =
+            text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(problem)?;
+        let unit = match unit {
+            "d" => Micros::DAY,
+            "h" => Micros::HOUR,
+            "m" => Micros::MINUTE,
+            "s" => Micros::SECOND,
+            _ => return Err(problem()),
+        };
+        let number: u32 = number.trim().parse().map_err(|_| problem())?;
+        Ok(Self(unit.times(i64::from(number))))
+    }
+}
+
+/// Why a text is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no duration such as 30d or 24h")]
+pub struct SpanError {
+    /// What was read.
+    pub text: String,
+}
+
+/// As text; a whole number is read as microseconds.
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Micros(i64),
+        }
+        match Written::deserialize(from)? {
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+            Written::Micros(micros) => Ok(Self(Micros::new(micros))),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -797,6 +797,22 @@ impl<'a> Update<'a> {
         Ok(standing.optional()?)
     }
 
+    /// The sources of a bundle's events, where the policy asks for them.
+    fn sources(&self, bundle: i64) -> Result<BTreeSet<String>, StoreError> {
+        if self.settings.policy.sources.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let mut rows = self.tx.prepare_cached(
+            "SELECT DISTINCT d.name FROM event e JOIN dict d ON d.id = e.source
+             WHERE e.bundle_id = ?1 AND e.standing = 0
+               AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> ?1)
+             UNION SELECT d.name FROM attribution a JOIN event e ON e.seq = a.event_seq
+               JOIN dict d ON d.id = e.source WHERE a.home_id = ?1",
+        )?;
+        let rows = rows.query_map([bundle], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(codec::source_scope(&row?))).collect()
+    }
+
     fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {
         let mut claims = self.tx.prepare_cached(
             "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id
@@ -835,6 +851,7 @@ impl<'a> Update<'a> {
             first_seen: codec::timestamp(first_seen)?,
             anchor: (codec::timestamp(recorded)?, ObservationId::from_bytes(oid)),
             alone: self.alone.get(&id).copied(),
+            sources: self.sources(bundle)?,
         };
         Ok(Loaded { facts, rows })
     }

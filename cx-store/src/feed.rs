@@ -225,7 +225,9 @@ impl Movements {
                 // What is new came with its records, and is told by itself.
                 (None, Some(_)) if is_new => continue,
                 (None, Some(to)) => {
-                    let known = bundles.iter().filter(|b| !self.arrived.contains(b)).count();
+                    let is_news =
+                        |bundle: &&i64| occasion.by != By::Import || !self.arrived.contains(bundle);
+                    let known = bundles.iter().filter(is_news).count();
                     if known == 0 {
                         continue;
                     }

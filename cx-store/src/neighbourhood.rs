@@ -438,11 +438,15 @@ impl Reader<'_> {
                 first_seen: row.at,
                 anchor,
                 alone,
+                sources: BTreeSet::new(),
             },
             moments: Vec::new(),
             bridges: BTreeMap::new(),
         });
         whole.facts.first_seen = whole.facts.first_seen.min(row.at);
+        if !whole.facts.sources.contains(&row.source) {
+            whole.facts.sources.insert(row.source.clone());
+        }
         whole.moments.push((row.at, observation));
         let is_first = anchor <= whole.facts.anchor;
         whole.facts.anchor = whole.facts.anchor.min(anchor);

@@ -29,6 +29,7 @@ use crate::ingest::{self, Dictionary, Writing};
 use crate::measured;
 use crate::neighbourhood::Asking;
 use crate::past::Past;
+use crate::policy::{self, PolicyReport};
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
 use crate::schema;
@@ -618,6 +619,32 @@ impl Store {
         })
     }
 
+    /// The policy in force: which identifiers link, and how strongly.
+    pub fn policy(&self) -> Policy {
+        self.writer().settings.policy.clone()
+    }
+
+    /// What would become of whom under another policy. Nothing is written, and nobody else writes
+    /// meanwhile; its cost is that of deriving everybody anew.
+    ///
+    /// # Errors
+    /// [`StoreError::ReadOnly`], or where the file cannot be read.
+    pub fn preview_policy(&self, policy: &Policy) -> Result<PolicyReport, StoreError> {
+        self.try_out(|tx, writer| policy::apply(tx, writer, policy, Timestamp::MIN))
+    }
+
+    /// Puts another policy in force, and derives everybody anew under it, in one transaction.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be written; the policy is as before then.
+    pub fn set_policy(
+        &self,
+        policy: &Policy,
+        recorded_at: Timestamp,
+    ) -> Result<PolicyReport, StoreError> {
+        self.write(|tx, writer| policy::apply(tx, writer, policy, recorded_at))
+    }
+
     /// What became of customers after this place in the feed, in order, at most `limit` entries.
     /// A reader that remembers the last [`ChangeRecord::seq`] it has seen misses nothing; the
     /// feed begins after 0.
@@ -722,6 +749,9 @@ impl Store {
             if let Ok(all) = corrections::all(connection) {
                 settings.assertions = Assertions::new(all);
             }
+            if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
+                settings.policy = policy;
+            }
         }
         done
     }
@@ -745,6 +775,9 @@ impl Store {
         })();
         dictionary.forget();
         settings.assertions = Assertions::new(corrections::all(connection)?);
+        if let Some(policy) = policy::newer(connection, &settings.policy)? {
+            settings.policy = policy;
+        }
         tried.map_err(|error: StoreError| error.at(&self.0.path))
     }
 
@@ -844,11 +877,9 @@ fn settings(
     }
     let options = options.unwrap_or_default();
     let id_key = options.id_key.unwrap_or_else(|| IdKey::of_tenant(&options.tenant));
-    let policy = serde_json::to_vec(&options.policy)
-        .map_err(|error| StoreError::malformed("policy", error))?;
+    policy::keep(connection, &options.policy)?;
     let mut put = connection.prepare("INSERT OR IGNORE INTO meta(k, v) VALUES(?1, ?2)")?;
     put.execute(params!["id_key", &id_key.as_bytes()[..]])?;
-    put.execute(params!["policy", policy])?;
     put.execute(params!["tenant", options.tenant.as_bytes()])?;
     Ok(Settings { tenant: options.tenant, id_key, policy: options.policy, assertions })
 }
@@ -856,6 +887,9 @@ fn settings(
 fn refresh(tx: &Transaction<'_>, settings: &mut Settings) -> Result<(), StoreError> {
     let n: i64 =
         tx.prepare_cached("SELECT count(*) FROM assertion")?.query_row([], |row| row.get(0))?;
+    if let Some(policy) = policy::newer(tx, &settings.policy)? {
+        settings.policy = policy;
+    }
     if u64::try_from(n).unwrap_or(0) != settings.n_assertions() {
         settings.assertions = Assertions::new(corrections::all(tx)?);
     }

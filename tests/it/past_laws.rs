@@ -58,10 +58,16 @@ fn answer(store: &Store, who: &Who, options: &ContextOptions) -> String {
 /// The events in a line each.
 fn in_words(events: &[Event]) -> String {
     let line = |event: &Event| {
-        let claims = event.who.iter().map(|claim| format!("{} {:?}", claim.identifier(), claim.assurance));
+        let claims =
+            event.who.iter().map(|claim| format!("{} {:?}", claim.identifier(), claim.assurance));
         let name = event.name.as_deref().unwrap_or("-");
         let talk = event.conversation.as_ref().map(|talk| talk.key.to_string());
-        format!("{} {} {name} {:?} {talk:?}", event.key, event.occurred_at, claims.collect::<Vec<_>>())
+        format!(
+            "{} {} {name} {:?} {talk:?}",
+            event.key,
+            event.occurred_at,
+            claims.collect::<Vec<_>>()
+        )
     };
     events.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -67,6 +67,7 @@ fn nodes(observations: &[Observation], assertions: &Assertions) -> Vec<Node> {
                 first_seen: seen.first().unwrap().0,
                 anchor: (Timestamp::MIN, first.id),
                 alone: assertions.names(first.id).then_some(first.id),
+                sources: members.iter().map(|o| o.source.clone()).collect(),
             },
             bridges: bridges.collect(),
             seen,
@@ -243,7 +244,7 @@ impl World<'_> {
                     let nearest =
                         proved.iter().min_by_key(|(t, id, _)| (away(*t, *at), *t > *at, *id));
                     if let Some((t, _, owner)) =
-                        nearest.filter(|(t, ..)| away(*t, *at) <= self.rules.policy.session)
+                        nearest.filter(|(t, ..)| away(*t, *at) <= self.rules.policy.session.0)
                     {
                         let _ = t;
                         elsewhere.insert(*observation, *owner);
@@ -275,7 +276,7 @@ impl World<'_> {
                     .map(|group| group.iter().flat_map(seen).map(|(at, _)| at).collect())
                     .collect();
                 let gap = match policy.contest {
-                    Contest::Tenancy { gap } => Some(gap),
+                    Contest::Tenancy { gap } => Some(gap.0),
                     Contest::Dominant => None,
                     Contest::Refuse | Contest::Session => return,
                 };

@@ -27,6 +27,9 @@ pub struct BundleFacts {
     pub anchor: (Timestamp, ObservationId),
     /// The one observation, where an assertion made it a bundle of its own.
     pub alone: Option<ObservationId>,
+    /// Which sources tell of it, as `zendesk:acme`. May be empty where the policy does not ask
+    /// more of any source.
+    pub sources: BTreeSet<String>,
 }
 
 impl BundleFacts {
@@ -240,6 +243,7 @@ impl Rules<'_> {
                 && may_link(claim)
                 && claim.assurance >= policy.min_assurance
                 && claim.assurance.is_proved()
+                && self.is_trusted(bundle, claim)
         });
         let beside: BTreeSet<&Identifier> = proved.map(|claim| &claim.identifier).collect();
         let links = |claim: &&ObservedClaim| {
@@ -250,9 +254,16 @@ impl Rules<'_> {
             policy.tier < Tier::Never
                 && may_link(claim)
                 && (claim.assurance >= policy.min_assurance || stated_beside_proved)
+                && self.is_trusted(bundle, claim)
                 && !self.assertions.detaches(bundle, &claim.identifier)
         };
         bundle.claims.iter().filter(links).collect()
+    }
+
+    /// Whether a claim is proved as well as the policy asks of the sources that make it.
+    fn is_trusted(&self, bundle: &BundleFacts, claim: &ObservedClaim) -> bool {
+        let asked = self.policy.asked_of(&bundle.sources, claim.identifier.namespace());
+        claim.assurance >= asked
     }
 
     /// Whether a bundle is somebody even where no claim of it links: an observation that somebody
@@ -274,6 +285,10 @@ impl Rules<'_> {
     /// Why a value links nobody, if it does not: a person's word first, then the numbers.
     pub fn hub(&self, identifier: &Identifier, view: &super::hub::DirectView) -> Option<HubReason> {
         if self.assertions.blocks(identifier) {
+            return Some(HubReason::Blocked);
+        }
+        if !self.policy.blocked.is_empty() && self.policy.blocked.contains(&identifier.to_string())
+        {
             return Some(HubReason::Blocked);
         }
         if self.assertions.trusts(identifier) {

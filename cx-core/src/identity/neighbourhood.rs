@@ -176,6 +176,7 @@ fn bundled_again(
                 let other = entry.get_mut();
                 other.facts.first_seen = other.facts.first_seen.min(left.facts.first_seen);
                 other.facts.anchor = other.facts.anchor.min(left.facts.anchor);
+                other.facts.sources.extend(left.facts.sources);
                 other.moments.extend(left.moments);
                 for (bridge, since) in left.bridges {
                     let seen = other.bridges.entry(bridge).or_insert(since);
@@ -210,12 +211,14 @@ fn bundled(facts: &[Recorded], assertions: &Assertions) -> BTreeMap<BundleId, Wh
                 first_seen: observation.occurred_at,
                 anchor: (fact.recorded_at, id),
                 alone: alone.then_some(id),
+                sources: BTreeSet::new(),
             },
             moments: Vec::new(),
             bridges: BTreeMap::new(),
         });
         entry.facts.first_seen = entry.facts.first_seen.min(observation.occurred_at);
         entry.facts.anchor = entry.facts.anchor.min((fact.recorded_at, id));
+        entry.facts.sources.insert(observation.source.clone());
         entry.moments.push((observation.occurred_at, id));
         for bridge in &observation.bridges {
             let seen = entry.bridges.entry(bridge.clone()).or_insert(observation.occurred_at);

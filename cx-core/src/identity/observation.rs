@@ -46,6 +46,8 @@ pub struct Observation {
     /// What carries the observation to a person without naming one, sorted: the conversation, an
     /// order, a cart.
     pub bridges: Vec<Identifier>,
+    /// The source, as `zendesk:acme`.
+    pub source: String,
 }
 
 impl Observation {
@@ -69,6 +71,7 @@ impl Observation {
             name: if claims.is_empty() { None } else { written_name(event) },
             claims,
             bridges: event.bridges(),
+            source: event.source.scope(),
         }
     }
 

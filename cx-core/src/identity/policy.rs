@@ -1,12 +1,16 @@
 //! The policy: which identifiers link, how strongly, and what is done where they disagree.
 
-use std::collections::BTreeMap;
+mod document;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{Assurance, Identifier, NORMALISER_VERSION, Namespace};
 use crate::ids::hash16;
-use crate::time::Micros;
+use crate::time::{Micros, Span};
+
+pub use document::{Difference, PolicyError};
 
 /// How strongly a namespace links. Stronger tiers link first, so weaker evidence gives way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +63,7 @@ pub enum Contest {
     /// those without a name go by date.
     Tenancy {
         /// How long nobody used it.
-        gap: Micros,
+        gap: Span,
     },
     /// Events without a person go to whoever was proved on the device nearest in time.
     Session,
@@ -72,13 +76,13 @@ pub struct NamespacePolicy {
     /// How strongly it links.
     pub tier: Tier,
     /// The tier of a value that nobody ever proved, where a policy lets such values link.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub tier_when_stated: Option<Tier>,
     /// How many values one customer may have.
     pub limit: Limit,
     /// With more distinct persons than this seen directly with it, a value is a hub and links
     /// nobody; `None` for never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub hub_above: Option<u32>,
     /// Whether names must agree.
     pub names: Names,
@@ -88,11 +92,24 @@ pub struct NamespacePolicy {
     pub min_assurance: Assurance,
     /// Claims at least this well proved link too, if the same event proves another identifier of
     /// tier `exclusive` or `strong`: somebody we know told us his number.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub min_assurance_beside_proved: Option<Assurance>,
 }
 
-/// The whole policy. The default is that of IDENTITY.md 2.7; [`Policy::hash`] names it.
+/// What is asked more of the claims of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourcePolicy {
+    /// Claims of the source that are less well proved than this do not link. Where another source
+    /// says the same under the same name, its word counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_assurance: Option<Assurance>,
+    /// The same for single namespaces.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub namespaces: BTreeMap<String, Assurance>,
+}
+
+/// The whole policy: [`Policy::hash`] names it, [`Policy::read`] reads one from a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
@@ -102,8 +119,15 @@ pub struct Policy {
     pub other: NamespacePolicy,
     /// The share of a value's days, in percent, from which one holder dominates it.
     pub dominant_percent: u32,
+    /// What is asked more of the claims of single sources, by the source's name: `legacy` for all
+    /// instances of a system, `zendesk:acme` for one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, SourcePolicy>,
+    /// Values that link nobody, as `namespace:value`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub blocked: BTreeSet<String>,
     /// How near in time an event without a person must be to a proved one on a shared device.
-    pub session: Micros,
+    pub session: Span,
     /// How many distinct names of a value are looked at to decide whether it is a hub.
     pub names_looked_at: u32,
     /// Above this many bundles a component is reported as oversized.
@@ -114,6 +138,23 @@ impl Policy {
     /// What holds for a namespace.
     pub fn of(&self, namespace: &Namespace) -> &NamespacePolicy {
         self.namespaces.get(namespace.name()).unwrap_or(&self.other)
+    }
+
+    /// How well a claim must be proved at least, seen with these sources: what the most trusted of
+    /// them asks. [`Assurance::Inferred`] where the policy says nothing of them.
+    pub fn asked_of(&self, sources: &BTreeSet<String>, namespace: &Namespace) -> Assurance {
+        if self.sources.is_empty() {
+            return Assurance::Inferred;
+        }
+        let asked = |source: &String| {
+            let system = source.split_once(':').map_or(source.as_str(), |(system, _)| system);
+            let told = self.sources.get(source).or_else(|| self.sources.get(system));
+            told.and_then(|told| {
+                told.namespaces.get(namespace.name()).copied().or(told.min_assurance)
+            })
+            .unwrap_or(Assurance::Inferred)
+        };
+        sources.iter().map(asked).min().unwrap_or(Assurance::Inferred)
     }
 
     /// What holds for an identifier's namespace.
@@ -167,7 +208,7 @@ impl Default for Policy {
             tier: Tier::Corroborating,
             tier_when_stated: None,
             hub_above: Some(6),
-            contest: Contest::Tenancy { gap: Micros::DAY.times(90) },
+            contest: Contest::Tenancy { gap: Span(Micros::DAY.times(90)) },
             min_assurance_beside_proved: Some(Assurance::SelfStated),
             ..email
         };
@@ -214,8 +255,10 @@ impl Default for Policy {
                 .map(|(ns, policy)| (ns.name().to_owned(), policy))
                 .collect(),
             other: record,
+            sources: BTreeMap::new(),
+            blocked: BTreeSet::new(),
             dominant_percent: 80,
-            session: Micros::MINUTE.times(30),
+            session: Span(Micros::MINUTE.times(30)),
             names_looked_at: 64,
             max_component: 5_000,
         }

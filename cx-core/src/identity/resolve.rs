@@ -501,7 +501,7 @@ impl<'a> Resolver<'a> {
         let gap = match contest {
             Contest::Refuse | Contest::Session => None,
             Contest::Dominant => Some(None),
-            Contest::Tenancy { gap } => Some(Some(gap)),
+            Contest::Tenancy { gap } => Some(Some(gap.0)),
         };
         let mut times: Vec<Vec<Timestamp>> = Vec::new();
         for group in groups {
@@ -619,7 +619,7 @@ impl<'a> Resolver<'a> {
                     continue;
                 }
                 for (at, observation) in moments.of(self.id(bundle))? {
-                    let owner = nearest(&proved, at, self.rules.policy.session);
+                    let owner = nearest(&proved, at, self.rules.policy.session.0);
                     self.attribute(bundle, observation, owner);
                 }
             }

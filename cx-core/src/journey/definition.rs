@@ -1,11 +1,9 @@
 //! Definitions: how a journey is meant to go.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::matcher::Matcher;
-use crate::time::Micros;
+use crate::time::Span;
 
 /// What a journey is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -85,45 +83,6 @@ pub enum Evidence {
     Validated,
     /// It was tested, and is not so.
     Refuted,
-}
-
-/// A duration in a document: `30d`, `24h`, `90m`, `45s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Span(pub Micros);
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_seconds();
-        let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-        let fitting = units.into_iter().find(|(unit, _)| seconds % unit == 0);
-        let (unit, name) = fitting.unwrap_or((1, "s"));
-        write!(f, "{}{name}", seconds / unit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        let problem =
-            || serde::de::Error::custom(format!("{text:?} is no duration such as 30d or 24h"));
-        let (number, unit) =
-            text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(problem)?;
-        let unit = match unit {
-            "d" => Micros::DAY,
-            "h" => Micros::HOUR,
-            "m" => Micros::SECOND.times(60),
-            "s" => Micros::SECOND,
-            _ => return Err(problem()),
-        };
-        let number: u32 = number.trim().parse().map_err(|_| problem())?;
-        Ok(Self(unit.times(i64::from(number))))
-    }
 }
 
 /// A phase.

@@ -1,0 +1,113 @@
+//! The policy of a store: read, tried out, put in force.
+
+use std::collections::BTreeMap;
+
+use cx_core::identity::Policy;
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::Serialize;
+
+use crate::derived::{self, Settings, Touched};
+use crate::error::StoreError;
+use crate::feed::{self, By, ChangeRecord, Occasion};
+use crate::ingest::Writing;
+
+/// What another policy changes, or would change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PolicyReport {
+    /// How many customers there are before.
+    pub customers_before: u64,
+    /// How many customers there are after it.
+    pub customers_after: u64,
+    /// How many values link nobody before.
+    pub hubs_before: u64,
+    /// How many values link nobody after it.
+    pub hubs_after: u64,
+    /// How many entries of the change feed there are of each kind: `merged`, `split`, ...
+    pub changes: BTreeMap<String, u64>,
+    /// The first of these entries, at most [`PolicyReport::KEPT`].
+    pub first: Vec<ChangeRecord>,
+}
+
+impl PolicyReport {
+    /// How many changes are told one by one; all are counted.
+    pub const KEPT: usize = 1_000;
+}
+
+/// Puts a policy in force: everything is derived anew under it.
+pub(crate) fn apply(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    policy: &Policy,
+    at: Timestamp,
+) -> Result<PolicyReport, StoreError> {
+    let (customers_before, hubs_before) = counts(tx)?;
+    let before = feed::last(tx)?;
+    if *policy != writer.settings.policy {
+        keep(tx, policy)?;
+        writer.settings.policy = policy.clone();
+        derive_anew(tx, writer.settings, &Occasion::new(at, By::Policy))?;
+    }
+    let (customers_after, hubs_after) = counts(tx)?;
+    let mut changes = BTreeMap::new();
+    let mut kinds =
+        tx.prepare_cached("SELECT kind, count(*) FROM change WHERE seq > ?1 GROUP BY kind")?;
+    let mut kinds = kinds.query([i64::try_from(before).unwrap_or(i64::MAX)])?;
+    while let Some(row) = kinds.next()? {
+        changes.insert(row.get(0)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0));
+    }
+    let first = feed::after(tx, before, PolicyReport::KEPT)?;
+    Ok(PolicyReport { customers_before, customers_after, hubs_before, hubs_after, changes, first })
+}
+
+/// Derives who is who anew from what the bundles say. Its cost is that of the whole store.
+fn derive_anew(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    occasion: &Occasion,
+) -> Result<(), StoreError> {
+    tx.execute_batch(
+        "UPDATE bundle_claim SET links = 0 WHERE links <> 0;
+         DELETE FROM seen_with;
+         UPDATE bundle SET registered = 0, resolved_first_seen = NULL, resolved_anchor = NULL;
+         UPDATE identifier SET hub = 0, contested = 0 WHERE hub <> 0 OR contested <> 0;",
+    )?;
+    let mut touched = Touched::default();
+    let mut bundles = tx.prepare("SELECT id FROM bundle WHERE n > 0")?;
+    let bundles = bundles.query_map([], |row| row.get(0))?;
+    touched.bundles = bundles.collect::<Result<_, _>>()?;
+    derived::update(tx, settings, &touched, occasion)?;
+    Ok(())
+}
+
+fn counts(connection: &Connection) -> Result<(u64, u64), StoreError> {
+    let (customers, hubs): (i64, i64) = connection.query_row(
+        "SELECT (SELECT count(*) FROM customer), (SELECT count(*) FROM identifier WHERE hub = 1)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok((u64::try_from(customers).unwrap_or(0), u64::try_from(hubs).unwrap_or(0)))
+}
+
+/// Writes the policy, and counts that there is another one.
+pub(crate) fn keep(connection: &Connection, policy: &Policy) -> Result<(), StoreError> {
+    let json =
+        serde_json::to_vec(policy).map_err(|error| StoreError::malformed("policy", error))?;
+    let mut put = connection.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES(?1, ?2)")?;
+    put.execute(params!["policy", json])?;
+    put.execute(params!["policy_hash", &policy.hash()[..]])?;
+    Ok(())
+}
+
+/// The policy in force, if it is another one than this.
+pub(crate) fn newer(connection: &Connection, known: &Policy) -> Result<Option<Policy>, StoreError> {
+    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+    let hash: Option<Vec<u8>> = get.query_row(["policy_hash"], |row| row.get(0)).optional()?;
+    if hash.is_none_or(|hash| hash == known.hash()) {
+        return Ok(None);
+    }
+    let json: Vec<u8> = get.query_row(["policy"], |row| row.get(0))?;
+    let policy =
+        serde_json::from_slice(&json).map_err(|error| StoreError::malformed("policy", error))?;
+    Ok(Some(policy))
+}
