@@ -16,6 +16,7 @@ pub mod web;
 pub mod commerce;
 pub mod identity;
 pub mod kind;
+mod anonymise;
 
 use std::cmp::Ordering;
 

@@ -8,6 +8,9 @@ use cx_core::time::Timestamp;
 
 use crate::error::StoreError;
 
+/// How a payload stands: as JSON, with some of it blacked out. Its hash is that of the whole.
+pub(crate) const BLACKED_OUT: i64 = 1;
+
 /// Sixteen bytes that name an identifier, so that no address stands in a random-order index.
 pub(crate) fn identifier_hash(identifier: &Identifier) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("cx store identifier 1");

@@ -1,6 +1,6 @@
 //! Corrections: what people say about who is who, kept as facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::identity::resolve::Refusal;
 use cx_core::identity::{Assertion, Assertions, Subject, Verdict};
@@ -116,6 +116,38 @@ pub(crate) fn admit(
         insert_assertion(tx, assertion, *recorded_at)?;
     }
     writer.settings.assertions = Assertions::new(all(tx)?);
+    Ok(())
+}
+
+/// Takes out what was said, as if it never had been; these observations are gone already.
+pub(crate) fn forget(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    gone: &BTreeSet<AssertionId>,
+    erased: &BTreeSet<ObservationId>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let mut touched = derived::Touched::default();
+    let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
+    for said in all(tx)?.into_iter().filter(|said| gone.contains(&said.id())) {
+        for side in named(&said.verdict) {
+            touched.bundles.extend(derived::holders(tx, writer.settings, &side)?);
+        }
+        for observation in said.verdict.observations().filter(|id| !erased.contains(id)) {
+            let key = key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?;
+            alone.extend(key.map(|key| (observation, key)));
+        }
+        tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?
+            .execute([&said.id().as_bytes()[..]])?;
+    }
+    writer.settings.assertions = Assertions::new(all(tx)?);
+    let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
+    touched.bundles.extend(moved.bundles);
+    touched.bridges.extend(moved.bridges);
+    derived::assess(tx, writer.settings, &touched, &Occasion::new(at, By::Erasure))?;
     Ok(())
 }
 

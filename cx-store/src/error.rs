@@ -98,6 +98,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// One customer must be meant, and nobody is, or several are.
+    #[error("nobody is known by it, or several customers share it")]
+    NobodyMeant,
     /// A cursor that this store did not give out.
     #[error("{text:?} is no cursor of this store")]
     MalformedCursor {

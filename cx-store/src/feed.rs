@@ -253,6 +253,9 @@ impl Movements {
                         },
                     }
                 }
+                (Some(from), None) if is_gone && occasion.by == By::Erasure => {
+                    Change::Erased { customer: cid(tx, *from)? }
+                }
                 (Some(from), None) => Change::Moved {
                     from: Some(cid(tx, *from)?),
                     to: None,

@@ -15,6 +15,7 @@ use crate::derived::{self, Settings, Touched};
 use crate::error::StoreError;
 use crate::feed::{By, Occasion};
 use crate::report::{IngestReport, Recording};
+use crate::suppression::Suppression;
 use crate::waiting;
 
 /// Which revision of a record counts.
@@ -74,21 +75,13 @@ pub(crate) fn ingest(
         events.into_iter().map(|event| Prepared::new(settings, event)).collect();
     // Rows of one bundle stand together, in the order of its timeline.
     prepared.sort_by(|a, b| a.order().cmp(&b.order()));
-    let mut batch = Batch {
-        tx,
-        settings,
-        dictionary,
-        recorded_at: recording.recorded_at,
-        row: None,
-        recording,
-        touched: Touched::default(),
-        recount: BTreeSet::new(),
-        conversations: BTreeSet::new(),
-        identifiers: HashMap::new(),
-        report: IngestReport::default(),
-    };
+    let mut batch = Batch::new(tx, settings, dictionary, recording)?;
     for record in prepared {
-        batch.take(&record)?;
+        if batch.suppression.covers(tx, &record.event)? {
+            batch.report.suppressed += 1;
+        } else {
+            batch.take(&record)?;
+        }
     }
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
@@ -113,19 +106,7 @@ pub(crate) fn single_out(
 ) -> Result<Touched, StoreError> {
     // Nothing is recorded here: each record keeps the instant at which it first was.
     let recording = Recording::new(Timestamp::MAX, "");
-    let mut batch = Batch {
-        tx,
-        settings,
-        dictionary,
-        recorded_at: Timestamp::MAX,
-        row: None,
-        recording: &recording,
-        touched: Touched::default(),
-        recount: BTreeSet::new(),
-        conversations: BTreeSet::new(),
-        identifiers: HashMap::new(),
-        report: IngestReport::default(),
-    };
+    let mut batch = Batch::new(tx, settings, dictionary, &recording)?;
     for (id, key) in observations {
         let found: Option<(i64, String, i64)> = tx
             .prepare_cached(
@@ -148,6 +129,41 @@ pub(crate) fn single_out(
         batch.recount.extend([own, arrived]);
         batch.touched.bundles.extend([own, arrived]);
     }
+    for bundle in std::mem::take(&mut batch.recount) {
+        batch.count_again(bundle)?;
+    }
+    Ok(batch.touched)
+}
+
+/// Takes rows of events out, for good. Gives the bundles that are touched by it.
+pub(crate) fn take_out(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    rows: &BTreeSet<i64>,
+) -> Result<Touched, StoreError> {
+    let recording = Recording::new(Timestamp::MAX, "");
+    let mut batch = Batch::new(tx, writer.settings, writer.dictionary, &recording)?;
+    for row in rows {
+        let (arrived, home, source, standing): (i64, Option<i64>, i64, i64) = tx
+            .prepare_cached(
+                "SELECT e.bundle_id, a.home_id, e.source, e.standing
+                 FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.seq = ?1",
+            )?
+            .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        if standing == CURRENT {
+            batch.recount.extend([arrived].into_iter().chain(home));
+        }
+        for sql in [
+            "DELETE FROM attribution WHERE event_seq = ?1",
+            "DELETE FROM past_claim WHERE event_seq = ?1",
+            "DELETE FROM event WHERE seq = ?1",
+        ] {
+            tx.prepare_cached(sql)?.execute([row])?;
+        }
+        tx.prepare_cached("UPDATE source_stat SET n = n - 1 WHERE source = ?1")?
+            .execute([source])?;
+    }
+    batch.touched.bundles.extend(batch.recount.iter().copied());
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
@@ -194,10 +210,33 @@ struct Batch<'a> {
     recount: BTreeSet<i64>,
     conversations: BTreeSet<i64>,
     identifiers: HashMap<[u8; 16], i64>,
+    suppression: Suppression,
     report: IngestReport,
 }
 
-impl Batch<'_> {
+impl<'a> Batch<'a> {
+    fn new(
+        tx: &'a Transaction<'a>,
+        settings: &'a Settings,
+        dictionary: &'a mut Dictionary,
+        recording: &'a Recording,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            tx,
+            settings,
+            dictionary,
+            recorded_at: recording.recorded_at,
+            row: None,
+            recording,
+            touched: Touched::default(),
+            recount: BTreeSet::new(),
+            conversations: BTreeSet::new(),
+            identifiers: HashMap::new(),
+            suppression: Suppression::new(tx, &settings.id_key)?,
+            report: IngestReport::default(),
+        })
+    }
+
     fn take(&mut self, record: &Prepared) -> Result<(), StoreError> {
         let revisions = self.revisions(record.event.key.as_str())?;
         let rev = record.event.rev.as_deref();

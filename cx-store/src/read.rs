@@ -29,6 +29,8 @@ pub struct Found {
     pub is_hub: bool,
     /// How many events carry it and belong to nobody.
     pub unattributed: u64,
+    /// Whether a customer id was asked for whose customer was erased.
+    pub is_erased: bool,
 }
 
 /// A customer who holds an identifier.
@@ -259,7 +261,14 @@ fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, Store
         });
     }
     let confidence = if customers.is_empty() { Confidence::None } else { Confidence::Certain };
-    Ok(Found { customers, confidence, is_hub: false, unattributed: 0 })
+    let is_erased = customers.is_empty() && is_erased(connection, id)?;
+    Ok(Found { customers, confidence, is_hub: false, unattributed: 0, is_erased })
+}
+
+/// Whether the customer who had an id was erased.
+fn is_erased(connection: &Connection, id: CustomerId) -> Result<bool, StoreError> {
+    let mut gone = connection.prepare_cached("SELECT event_key = '' FROM issued WHERE cid = ?1")?;
+    Ok(gone.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<Found, StoreError> {
@@ -274,6 +283,7 @@ fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<F
             confidence: Confidence::None,
             is_hub: false,
             unattributed: 0,
+            is_erased: false,
         });
     };
     let table = if identifier.namespace().is_bridge() {
@@ -318,7 +328,7 @@ fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<F
         (0, 1) if !is_hub => Confidence::Probable,
         _ => Confidence::Ambiguous,
     };
-    Ok(Found { customers, confidence, is_hub, unattributed })
+    Ok(Found { customers, confidence, is_hub, unattributed, is_erased: false })
 }
 
 pub(crate) fn customer_id(connection: &Connection, row: i64) -> Result<CustomerId, StoreError> {

@@ -36,6 +36,8 @@ pub struct IngestReport {
     /// Records with a key and revision that were there with other content. Both are kept; the
     /// same one is shown whatever the order in which they came.
     pub conflict: u64,
+    /// Records of people who were erased; they are not taken in again.
+    pub suppressed: u64,
     /// Records that could not become events. Counted by whoever read them.
     pub rejected: u64,
     /// The keys in conflict, at most [`IngestReport::KEPT`] of them.
@@ -72,6 +74,7 @@ impl IngestReport {
         self.duplicate += other.duplicate;
         self.revised += other.revised;
         self.conflict += other.conflict;
+        self.suppressed += other.suppressed;
         self.rejected += other.rejected;
         self.customers += other.customers;
         let room = Self::KEPT.saturating_sub(self.conflicts.len());

@@ -120,6 +120,43 @@ pub(crate) fn indexed_until(connection: &Connection) -> Result<i64, StoreError> 
     Ok(stored.map_or(0, i64::from_le_bytes))
 }
 
+/// Takes a row out of the index, while its text is still there; says whether it was in it.
+pub(crate) fn forget(tx: &Transaction<'_>, row: i64) -> Result<bool, StoreError> {
+    if row > indexed_until(tx)? {
+        return Ok(false);
+    }
+    let taken = tx
+        .prepare_cached(
+            "INSERT INTO event_fts(event_fts, rowid, text, subject)
+             SELECT 'delete', seq, text, subject FROM event_text
+             WHERE seq = ?1 AND (text IS NOT NULL OR subject IS NOT NULL)",
+        )?
+        .execute([row])?;
+    Ok(taken > 0)
+}
+
+/// After the last rows were taken out: their numbers will be given again.
+pub(crate) fn step_back(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let last: i64 = tx
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?
+        .query_row([], |row| row.get(0))?;
+    let until = indexed_until(tx)?.min(last);
+    tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('indexed_until', ?1)")?
+        .execute([&until.to_le_bytes()[..]])?;
+    Ok(())
+}
+
+/// Puts a row into the index.
+pub(crate) fn index(tx: &Transaction<'_>, row: i64) -> Result<(), StoreError> {
+    tx.prepare_cached(
+        "INSERT INTO event_fts(rowid, text, subject)
+         SELECT seq, text, subject FROM event_text
+         WHERE seq = ?1 AND (text IS NOT NULL OR subject IS NOT NULL)",
+    )?
+    .execute([row])?;
+    Ok(())
+}
+
 /// What was found, best first.
 pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
     let expression = expression(&query.text);

@@ -22,6 +22,7 @@ use crate::check::{self, CheckReport};
 use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
 use crate::derived::Settings;
+use crate::erasure::{self, Compaction, EraseMode, Erasure, ErasureRecord};
 use crate::error::StoreError;
 use crate::explain;
 use crate::feed::{self, ChangeRecord};
@@ -661,6 +662,60 @@ impl Store {
     /// [`StoreError`] where the file cannot be read.
     pub fn assertions(&self) -> Result<Vec<Assertion>, StoreError> {
         self.read(corrections::all)
+    }
+
+    /// Takes a person out for good: events in all revisions, identifiers that nobody else has,
+    /// names, texts, the index, what was said about them; and keeps the same records, and whatever
+    /// else happened to them until now, from coming back. What happens later begins anew.
+    ///
+    /// What was erased cannot be read any more; [`Store::compact`] takes it out of the free space
+    /// of the file as well. Copies and backups are the caller's to destroy. Reads every event once,
+    /// for the person's identifiers in what others wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
+    pub fn erase(
+        &self,
+        who: &Who,
+        mode: EraseMode,
+        erased_at: Timestamp,
+    ) -> Result<Erasure, StoreError> {
+        let erasure = self.write(|tx, writer| {
+            let found = read::find(tx, who)?;
+            let (Confidence::Certain | Confidence::Probable, Some(customer)) =
+                (found.confidence, found.customers.first())
+            else {
+                return Err(StoreError::NobodyMeant);
+            };
+            erasure::erase(tx, writer, customer.row(), mode, erased_at)
+        })?;
+        let writer = self.writer();
+        writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(erasure)
+    }
+
+    /// Rewrites the file, so that no byte of what was erased is left in it. Needs as much free
+    /// space again, and nobody else reading.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where somebody reads; [`StoreError::DiskFull`]; the file is as
+    /// before then.
+    pub fn compact(&self, now: Timestamp) -> Result<Compaction, StoreError> {
+        if self.0.place == Place::ReadOnlyFile {
+            return Err(StoreError::ReadOnly { path: self.0.path.clone() });
+        }
+        self.catch_up()?;
+        let mut writer = self.writer();
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        erasure::compact(&mut writer.connection, now).map_err(|error| error.at(&self.0.path))
+    }
+
+    /// All erasures, the first one first: when, how, and whether the file was rewritten since.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn erasures(&self) -> Result<Vec<ErasureRecord>, StoreError> {
+        self.read(erasure::all)
     }
 
     /// Checks the file, and everything derived in it against the facts. Reads all of it.

@@ -266,5 +266,5 @@ fn an_account_that_staff_logs_into_does_not_become_staff() {
 
 #[test]
 fn the_clock_of_a_session_ends_after_half_an_hour() {
-    assert_eq!(Policy::default().session, Micros::MINUTE.times(30));
+    assert_eq!(Policy::default().session.0, Micros::MINUTE.times(30));
 }

@@ -11,6 +11,7 @@
 mod architecture;
 mod context_answers;
 mod fold_laws;
+mod erasure_laws;
 mod explanation_laws;
 mod identity_laws;
 mod identity_traps;

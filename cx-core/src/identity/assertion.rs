@@ -16,6 +16,24 @@ pub enum Subject {
     Identifier(Identifier),
 }
 
+impl Subject {
+    /// The identifier, if it is one.
+    pub const fn identifier(&self) -> Option<&Identifier> {
+        match self {
+            Self::Identifier(identifier) => Some(identifier),
+            Self::Observation(_) => None,
+        }
+    }
+
+    /// The observation, if it is one.
+    pub const fn observation(&self) -> Option<ObservationId> {
+        match self {
+            Self::Observation(observation) => Some(*observation),
+            Self::Identifier(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -60,16 +78,26 @@ impl Verdict {
 
     /// The observations it names.
     pub fn observations(&self) -> impl Iterator<Item = ObservationId> + use<> {
-        let of = |subject: &Subject| match subject {
-            Subject::Observation(observation) => Some(*observation),
-            Subject::Identifier(_) => None,
-        };
         let named = match self {
-            Self::Same(a, b) | Self::Different(a, b) => [of(a), of(b)],
+            Self::Same(a, b) | Self::Different(a, b) => [a.observation(), b.observation()],
             Self::Detach(observation, _) => [Some(*observation), None],
             Self::Block(_) | Self::Trust(_) | Self::Rekey(..) | Self::Revoke(_) => [None, None],
         };
         named.into_iter().flatten()
+    }
+
+    /// The identifiers it names.
+    pub fn identifiers(&self) -> Vec<&Identifier> {
+        match self {
+            Self::Same(a, b) | Self::Different(a, b) => {
+                [a, b].into_iter().filter_map(Subject::identifier).collect()
+            }
+            Self::Detach(_, identifier) | Self::Block(identifier) | Self::Trust(identifier) => {
+                vec![identifier]
+            }
+            Self::Rekey(from, to) => vec![from, to],
+            Self::Revoke(_) => Vec::new(),
+        }
     }
 
     /// The two sides as text; the second is empty where there is only one. The sides of `Same`

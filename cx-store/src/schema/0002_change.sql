@@ -13,3 +13,10 @@ CREATE INDEX past_claim_of ON past_claim(event_seq);
 
 -- The keys of the events that assertions name.
 CREATE TABLE named(oid BLOB PRIMARY KEY, event_key TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- What may not come back after an erasure, by keyed hashes: records by their keys, and whatever
+-- happened to the holder of an identifier until then.
+CREATE TABLE suppressed(hash BLOB PRIMARY KEY, until INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE erasure(
+  id INTEGER PRIMARY KEY, at INTEGER NOT NULL, mode TEXT NOT NULL, cid BLOB NOT NULL,
+  events INTEGER NOT NULL, compacted_at INTEGER) STRICT;

@@ -125,7 +125,8 @@ impl Explainer<'_> {
             }
         };
         let (from, to) = (ends(a), ends(b));
-        let asked: BTreeSet<ObservationId> = [a, b].into_iter().filter_map(observation).collect();
+        let asked: BTreeSet<ObservationId> =
+            [a, b].into_iter().filter_map(Subject::observation).collect();
         let steps = steps(self.neighbourhood, &self.settled, &asked);
         let (start, way) = shortest(&steps, &from, &to)?;
         let end = way.last().map_or(start, |(bundle, _)| *bundle);
@@ -137,8 +138,8 @@ impl Explainer<'_> {
         }
         let mut why = Why {
             customer: self.person(customer),
-            a: self.records(&[start], identifier(a))?,
-            b: self.records(&[end], identifier(b))?,
+            a: self.records(&[start], a.identifier())?,
+            b: self.records(&[end], b.identifier())?,
             paths,
             more,
             sentences: Vec::new(),
@@ -383,20 +384,6 @@ fn steps(
 pub(super) fn home(neighbourhood: &Neighbourhood, observation: ObservationId) -> Option<BundleId> {
     let holds = |whole: &WholeBundle| whole.moments.iter().any(|(_, other)| *other == observation);
     neighbourhood.bundles.iter().find(|(_, whole)| holds(whole)).map(|(id, _)| *id)
-}
-
-const fn identifier(subject: &Subject) -> Option<&Identifier> {
-    match subject {
-        Subject::Identifier(identifier) => Some(identifier),
-        Subject::Observation(_) => None,
-    }
-}
-
-const fn observation(subject: &Subject) -> Option<ObservationId> {
-    match subject {
-        Subject::Observation(observation) => Some(*observation),
-        Subject::Identifier(_) => None,
-    }
 }
 
 /// The shortest way from one of these bundles to one of those, with where it starts.

@@ -1,0 +1,536 @@
+//! Erasure: a person taken out for good, and kept from coming back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::event::Event;
+use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
+use cx_core::ids::{CustomerId, ObservationId};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::codec;
+use crate::corrections;
+use crate::derived;
+use crate::error::StoreError;
+use crate::feed::{self, By, Change, Occasion};
+use crate::ingest::{self, Writing, first_recorded};
+use crate::report::Recording;
+use crate::search;
+use crate::suppression::{Seal, suppress};
+use crate::waiting;
+
+/// What stands in the place of a person's identifiers in what others wrote.
+const ERASED: &str = "[erased]";
+
+/// How a person is erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EraseMode {
+    /// Texts, names and identifiers go; that something happened, when, where and of what kind
+    /// stays, as the history of somebody unknown, so that counts and measures stay right.
+    Anonymise,
+    /// All of it goes.
+    Delete,
+}
+
+impl EraseMode {
+    /// The name as it stands in JSON and SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Anonymise => "anonymise",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// What an erasure did. What was erased can be read no more; until [`compacted_at`] is set, traces
+/// of it may still stand in free space of the file.
+///
+/// [`compacted_at`]: Erasure::compacted_at
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erasure {
+    /// Who was erased. The id is known to be gone, and means nobody any more.
+    pub customer: CustomerId,
+    /// How.
+    pub mode: EraseMode,
+    /// When, in UTC.
+    pub erased_at: Timestamp,
+    /// How many events were taken out, or made anonymous; of a record with several revisions one
+    /// counts.
+    pub events: u64,
+    /// How many identifiers are gone.
+    pub identifiers: u64,
+    /// How many values of the person stay, since other people have them too.
+    pub shared: u64,
+    /// How many of other people's events had the person's identifiers blacked out.
+    pub blacked_out: u64,
+    /// How many things that were said of the person are gone.
+    pub assertions: u64,
+    /// When the file was rewritten, so that nothing is left in it; `None` until then.
+    pub compacted_at: Option<Timestamp>,
+}
+
+/// Takes a customer out.
+pub(crate) fn erase(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    customer: i64,
+    mode: EraseMode,
+    at: Timestamp,
+) -> Result<Erasure, StoreError> {
+    let cid = crate::read::customer_id(tx, customer)?;
+    let values = values(tx, customer)?;
+    let keys = keys(tx, customer, &values)?;
+    let own: BTreeMap<i64, Identifier> = values
+        .iter()
+        .filter(|(_, (_, is_own))| *is_own)
+        .map(|(r, (v, _))| (*r, v.clone()))
+        .collect();
+    let seal = Seal::new(&writer.settings.id_key);
+    let anonymous = match mode {
+        EraseMode::Anonymise => anonymous(tx, &seal, cid, &keys)?,
+        EraseMode::Delete => BTreeMap::new(),
+    };
+    let strings = strings(tx, &keys, &own)?;
+    let mut rows = rows(tx, &keys)?;
+    rows.extend(former(tx, &own)?);
+    for key in &keys {
+        suppress(tx, &seal.event(key), Timestamp::MAX)?;
+        let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
+        let id = CustomerId::issue(&writer.settings.id_key, observation);
+        tx.prepare_cached("UPDATE issued SET event_key = '', oid = zeroblob(16) WHERE cid = ?1")?
+            .execute([&id.as_bytes()[..]])?;
+        tx.prepare_cached("DELETE FROM named WHERE oid = ?1")?
+            .execute([&observation.as_bytes()[..]])?;
+    }
+    for value in own.values() {
+        if value.is_linkable() && !value.namespace().is_bridge() {
+            suppress(tx, &seal.identifier(value), at)?;
+        }
+    }
+    let conversations = conversations(tx, &rows)?;
+    for row in &rows {
+        search::forget(tx, *row)?;
+    }
+    let touched = ingest::take_out(tx, writer, &rows)?;
+    search::step_back(tx)?;
+    let occasion = Occasion::new(at, By::Erasure);
+    let before = feed::last(tx)?;
+    derived::update(tx, writer.settings, &touched, &occasion)?;
+    let erased = Change::Erased { customer: cid };
+    if !feed::after(tx, before, usize::MAX)?.iter().any(|record| record.change == erased) {
+        feed::append(tx, &occasion, &erased, &[])?;
+    }
+    let assertions = unsay(tx, writer, &keys, &own, at)?;
+    forget_conversations(tx, &conversations)?;
+    for row in own.keys() {
+        tx.prepare_cached(
+            "DELETE FROM identifier WHERE id = ?1
+             AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1)
+             AND NOT EXISTS(SELECT 1 FROM bundle_bridge WHERE identifier_id = ?1)
+             AND NOT EXISTS(SELECT 1 FROM past_claim WHERE identifier_id = ?1)",
+        )?
+        .execute([row])?;
+    }
+    let blacked_out = black_out(tx, &strings)?;
+    for (recorded_at, events) in anonymous {
+        let recording = Recording::new(recorded_at, "erasure");
+        ingest::ingest(tx, writer.settings, writer.dictionary, &recording, events)?;
+    }
+    let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    tx.prepare_cached("INSERT INTO erasure(at, mode, cid, events) VALUES(?1, ?2, ?3, ?4)")?
+        .execute(params![
+            at.as_micros(),
+            mode.name(),
+            &cid.as_bytes()[..],
+            i64::try_from(keys.len()).unwrap_or(i64::MAX)
+        ])?;
+    Ok(Erasure {
+        customer: cid,
+        mode,
+        erased_at: at,
+        events: count(keys.len()),
+        identifiers: count(own.len()),
+        shared: count(values.len() - own.len()),
+        blacked_out,
+        assertions,
+        compacted_at: None,
+    })
+}
+
+/// The values on a customer's records, and whether nobody else has them.
+fn values(
+    tx: &Transaction<'_>,
+    customer: i64,
+) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
+    let mut rows = tx.prepare_cached(
+        "SELECT DISTINCT i.id, d.name, i.scope, i.key, i.linkable
+         FROM (SELECT c.identifier_id AS id FROM member m JOIN bundle_claim c ON c.bundle_id = m.bundle_id
+               WHERE m.customer_id = ?1
+               UNION SELECT x.identifier_id FROM member m JOIN bundle_bridge x ON x.bundle_id = m.bundle_id
+               WHERE m.customer_id = ?1) o
+           JOIN identifier i ON i.id = o.id JOIN dict d ON d.id = i.ns",
+    )?;
+    let mut rows = rows.query([customer])?;
+    let mut values = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let identifier = codec::read_identifier(row, 1)?;
+        let others: bool = tx
+            .prepare_cached(
+                "SELECT EXISTS(
+                   SELECT 1 FROM (SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1
+                                  UNION SELECT bundle_id FROM bundle_bridge WHERE identifier_id = ?1) c
+                     JOIN member m ON m.bundle_id = c.bundle_id WHERE m.customer_id <> ?2)",
+            )?
+            .query_row([id, customer], |row| row.get(0))?;
+        values.insert(id, (identifier, !others));
+    }
+    Ok(values)
+}
+
+/// The keys of a customer's events, and of events of nobody that carry nothing but what the
+/// customer alone has.
+pub(crate) fn keys(
+    tx: &Connection,
+    customer: i64,
+    values: &BTreeMap<i64, (Identifier, bool)>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut bundles: BTreeSet<i64> = BTreeSet::new();
+    {
+        let mut rows = tx.prepare_cached("SELECT bundle_id FROM member WHERE customer_id = ?1")?;
+        for row in rows.query_map([customer], |row| row.get(0))? {
+            bundles.insert(row?);
+        }
+    }
+    for (value, (_, is_own)) in values {
+        if !is_own {
+            continue;
+        }
+        let mut rows = tx.prepare_cached(
+            "SELECT c.bundle_id FROM (SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1
+                                      UNION SELECT bundle_id FROM bundle_bridge WHERE identifier_id = ?1) c
+             WHERE NOT EXISTS(SELECT 1 FROM member m WHERE m.bundle_id = c.bundle_id)",
+        )?;
+        let loose = rows.query_map([value], |row| row.get(0))?;
+        for bundle in loose.collect::<Result<Vec<i64>, _>>()? {
+            let mut of =
+                tx.prepare_cached("SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1")?;
+            let of = of.query_map([bundle], |row| row.get(0))?;
+            let of: Vec<i64> = of.collect::<Result<_, _>>()?;
+            if of.iter().all(|other| values.get(other).is_some_and(|(_, is_own)| *is_own)) {
+                bundles.insert(bundle);
+            }
+        }
+    }
+    let mut keys = BTreeSet::new();
+    for bundle in bundles {
+        let mut rows = tx.prepare_cached(
+            "SELECT key FROM event WHERE bundle_id = ?1 AND standing = 0
+               AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = seq)
+             UNION ALL SELECT e.key FROM attribution a JOIN event e ON e.seq = a.event_seq
+             WHERE a.bundle_id = ?1 AND e.standing = 0",
+        )?;
+        for row in rows.query_map([bundle], |row| row.get(0))? {
+            keys.insert(row?);
+        }
+    }
+    Ok(keys)
+}
+
+/// The rows of all revisions of these records.
+fn rows(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<BTreeSet<i64>, StoreError> {
+    let mut all = BTreeSet::new();
+    for key in keys {
+        let mut rows = tx.prepare_cached("SELECT seq FROM event WHERE key = ?1")?;
+        for row in rows.query_map([key], |row| row.get(0))? {
+            all.insert(row?);
+        }
+    }
+    Ok(all)
+}
+
+/// Revisions that claimed one of these values, of records that are somebody else's today.
+fn former(
+    tx: &Transaction<'_>,
+    values: &BTreeMap<i64, Identifier>,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut all = BTreeSet::new();
+    for value in values.keys() {
+        let mut rows = tx.prepare_cached(
+            "SELECT p.event_seq FROM past_claim p JOIN event e ON e.seq = p.event_seq
+             WHERE p.identifier_id = ?1 AND e.standing <> 0",
+        )?;
+        for row in rows.query_map([value], |row| row.get(0))? {
+            all.insert(row?);
+        }
+    }
+    Ok(all)
+}
+
+/// How the person's identifiers are written, longest first.
+fn strings(
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<String>,
+    own: &BTreeMap<i64, Identifier>,
+) -> Result<Vec<String>, StoreError> {
+    let is_text = |value: &Identifier| {
+        matches!(
+            value.namespace(),
+            Namespace::Email
+                | Namespace::Phone
+                | Namespace::WaId
+                | Namespace::NationalId
+                | Namespace::Address
+        )
+    };
+    let own: BTreeSet<&Identifier> = own.values().filter(|value| is_text(value)).collect();
+    let mut strings: BTreeSet<String> = own.iter().map(|value| value.key().to_owned()).collect();
+    for key in keys {
+        let mut rows = tx.prepare_cached("SELECT payload FROM event WHERE key = ?1")?;
+        for payload in rows.query_map([key], |row| row.get::<_, String>(0))? {
+            let event = codec::event(&payload?)?;
+            let claims = event.who.iter().filter(|claim| own.contains(claim.identifier()));
+            strings.extend(claims.map(|claim| claim.raw().to_owned()));
+        }
+    }
+    let mut strings: Vec<String> = strings.into_iter().filter(|text| text.len() > 4).collect();
+    strings.sort_by_key(|text| std::cmp::Reverse(text.len()));
+    Ok(strings)
+}
+
+/// What is left of the events of a person who becomes anonymous, by when they were recorded.
+fn anonymous(
+    tx: &Transaction<'_>,
+    seal: &Seal,
+    cid: CustomerId,
+    keys: &BTreeSet<String>,
+) -> Result<BTreeMap<Timestamp, Vec<Event>>, StoreError> {
+    let person = Claim::scoped(
+        Namespace::ExternalId,
+        "erased",
+        &seal.token(&cid.to_string()),
+        Role::Subject,
+        Assurance::Authenticated,
+    )
+    .map_err(|error| StoreError::malformed("claim of an erased person", error))?;
+    let token = |name: &str| seal.token(name);
+    let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
+    for key in keys {
+        let payload: Option<String> = tx
+            .prepare_cached("SELECT payload FROM event WHERE key = ?1 AND standing = 0")?
+            .query_row([key], |row| row.get(0))
+            .optional()?;
+        let Some(payload) = payload else { continue };
+        if let Some(event) = codec::event(&payload)?.anonymised(person.clone(), &token) {
+            left.entry(first_recorded(tx, key)?).or_default().push(event);
+        }
+    }
+    Ok(left)
+}
+
+/// Takes out what was said of these records and values, and what revokes it.
+fn unsay(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    keys: &BTreeSet<String>,
+    own: &BTreeMap<i64, Identifier>,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut observations = BTreeSet::new();
+    for key in keys {
+        observations.insert(ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?));
+    }
+    let own: BTreeSet<&Identifier> = own.values().collect();
+    let all = corrections::all(tx)?;
+    let mut gone = BTreeSet::new();
+    for said in &all {
+        let of_them = said.verdict.observations().any(|id| observations.contains(&id))
+            || said.verdict.identifiers().iter().any(|value| own.contains(value));
+        if of_them {
+            gone.insert(said.id());
+        }
+    }
+    for said in &all {
+        if let cx_core::identity::Verdict::Revoke(target) = said.verdict
+            && gone.contains(&target)
+        {
+            gone.insert(said.id());
+        }
+    }
+    corrections::forget(tx, writer, &gone, &observations, at)?;
+    Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
+}
+
+fn conversations(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    let mut all = BTreeSet::new();
+    for row in rows {
+        let of: Option<i64> = tx
+            .prepare_cached(
+                "SELECT c.canonical_id FROM event e JOIN conversation c ON c.id = e.conversation_id
+                 WHERE e.seq = ?1",
+            )?
+            .query_row([row], |row| row.get(0))
+            .optional()?;
+        all.extend(of);
+    }
+    Ok(all)
+}
+
+/// Takes out conversations without events, and folds the others anew.
+fn forget_conversations(
+    tx: &Transaction<'_>,
+    conversations: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let mut left = BTreeSet::new();
+    for conversation in conversations {
+        let is_left: bool = tx
+            .prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM conversation c JOIN event e ON e.conversation_id = c.id
+                 WHERE c.canonical_id = ?1)",
+            )?
+            .query_row([conversation], |row| row.get(0))?;
+        if is_left {
+            left.insert(*conversation);
+            continue;
+        }
+        for sql in [
+            "DELETE FROM conversation_alias WHERE alias_id IN (SELECT id FROM conversation WHERE canonical_id = ?1)
+               OR of_id IN (SELECT id FROM conversation WHERE canonical_id = ?1)",
+            "DELETE FROM open_conversation WHERE conversation_id = ?1",
+            "DELETE FROM conversation WHERE canonical_id = ?1",
+        ] {
+            tx.prepare_cached(sql)?.execute([conversation])?;
+        }
+    }
+    waiting::refold(tx, &left)
+}
+
+/// Blacks these strings out in what is left. Reads every event.
+fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError> {
+    let mut found: BTreeSet<i64> = BTreeSet::new();
+    for text in strings {
+        let mut rows =
+            tx.prepare_cached("SELECT seq FROM event WHERE instr(lower(payload), lower(?1)) > 0")?;
+        for row in rows.query_map([text], |row| row.get(0))? {
+            found.insert(row?);
+        }
+    }
+    for row in &found {
+        let payload: String = tx
+            .prepare_cached("SELECT payload FROM event WHERE seq = ?1")?
+            .query_row([row], |row| row.get(0))?;
+        let mut json: Value = serde_json::from_str(&payload)
+            .map_err(|error| StoreError::malformed("event", error))?;
+        if let Value::Object(fields) = &mut json {
+            for (field, value) in fields {
+                if field != "key" {
+                    black(value, strings);
+                }
+            }
+        }
+        let is_indexed = search::forget(tx, *row)?;
+        tx.prepare_cached("UPDATE event SET payload = ?2, codec = ?3 WHERE seq = ?1")?
+            .execute(params![row, json.to_string(), codec::BLACKED_OUT])?;
+        if is_indexed {
+            search::index(tx, *row)?;
+        }
+    }
+    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
+}
+
+fn black(value: &mut Value, strings: &[String]) {
+    match value {
+        Value::String(text) => {
+            for secret in strings {
+                while let Some(at) = find(text, secret) {
+                    text.replace_range(at..at + secret.len(), ERASED);
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| black(value, strings)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| black(value, strings)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Where a text stands in another, ASCII letters in either case.
+fn find(text: &str, secret: &str) -> Option<usize> {
+    let (text, secret) = (text.as_bytes(), secret.as_bytes());
+    text.windows(secret.len().max(1)).position(|window| window.eq_ignore_ascii_case(secret))
+}
+
+/// All erasures, the first one first, as far as they are remembered: whom and how, not what.
+pub(crate) fn all(connection: &Connection) -> Result<Vec<ErasureRecord>, StoreError> {
+    let mut rows = connection
+        .prepare_cached("SELECT cid, mode, at, events, compacted_at FROM erasure ORDER BY id")?;
+    let mut rows = rows.query([])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let mode: String = row.get(1)?;
+        all.push(ErasureRecord {
+            customer: CustomerId::from_bytes(row.get(0)?),
+            mode: if mode == "anonymise" { EraseMode::Anonymise } else { EraseMode::Delete },
+            erased_at: codec::timestamp(row.get(2)?)?,
+            events: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+            compacted_at: row.get::<_, Option<i64>>(4)?.map(codec::timestamp).transpose()?,
+        });
+    }
+    Ok(all)
+}
+
+/// What is remembered of an erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErasureRecord {
+    /// Who was erased.
+    pub customer: CustomerId,
+    /// How.
+    pub mode: EraseMode,
+    /// When, in UTC.
+    pub erased_at: Timestamp,
+    /// How many events were taken out or made anonymous.
+    pub events: u64,
+    /// When the file was rewritten, so that nothing is left in it; `None` until then.
+    pub compacted_at: Option<Timestamp>,
+}
+
+/// What a compaction did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Compaction {
+    /// When, in UTC.
+    pub compacted_at: Timestamp,
+    /// How large the file was, in bytes.
+    pub bytes_before: u64,
+    /// How large it is.
+    pub bytes_after: u64,
+    /// The erasures of which nothing is left in the file from now on.
+    pub erasures: Vec<ErasureRecord>,
+}
+
+/// Rewrites the file, so that nothing of what was erased is left in free space.
+pub(crate) fn compact(
+    connection: &mut Connection,
+    at: Timestamp,
+) -> Result<Compaction, StoreError> {
+    let bytes = |connection: &Connection| -> Result<u64, StoreError> {
+        let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let size: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(0))
+    };
+    let bytes_before = bytes(connection)?;
+    connection.execute_batch("INSERT INTO event_fts(event_fts) VALUES('optimize'); VACUUM;")?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        let path = connection.path().unwrap_or_default().into();
+        return Err(StoreError::Locked { path });
+    }
+    connection
+        .prepare("UPDATE erasure SET compacted_at = ?1 WHERE compacted_at IS NULL")?
+        .execute([at.as_micros()])?;
+    let bytes_after = bytes(connection)?;
+    let erasures = all(connection)?.into_iter().filter(|it| it.compacted_at == Some(at)).collect();
+    Ok(Compaction { compacted_at: at, bytes_before, bytes_after, erasures })
+}

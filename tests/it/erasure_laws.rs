@@ -1,0 +1,265 @@
+//! The law of erasure (DESIGN.md 2, law 9; IDENTITY.md P5): who was erased was never seen, does
+//! not come back, and is in no byte of any file.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::time::{Micros, Timestamp};
+use cx_store::{Change, EraseMode, Recording, SearchQuery, Store, StoreOptions};
+use cx_tests::story;
+use cx_tests::strategies::{TENANT, asserted_world};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+fn options() -> StoreOptions {
+    StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() }
+}
+
+fn now() -> Timestamp {
+    "2029-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn recording() -> Recording {
+    Recording::new(now(), "test")
+}
+
+fn told(events: &[Event], assertions: &[Assertion]) -> Store {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    store.ingest(&recording(), events.iter().cloned()).unwrap();
+    for assertion in assertions {
+        drop(store.assert(assertion, now()));
+    }
+    store
+}
+
+/// Everything a store answers about everybody, but for how fresh the sources are.
+fn answers(store: &Store) -> Vec<String> {
+    let customers = store.customers(None, 1_000).unwrap();
+    let answer = |id| {
+        let mut context = store.context(&Who::Customer(id), &ContextOptions::at(now())).unwrap();
+        context.provenance.sources.clear();
+        context.to_json()
+    };
+    customers.into_iter().map(answer).collect()
+}
+
+fn keys(store: &Store) -> BTreeSet<String> {
+    store.events().map(|event| event.unwrap().key.to_string()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p5_who_was_deleted_was_never_seen_and_does_not_come_back(
+        (events, assertions) in asserted_world(20), of in any::<Index>(),
+    ) {
+        let store = told(&events, &assertions);
+        let customers = store.customers(None, 1_000).unwrap();
+        prop_assume!(!customers.is_empty());
+        let who = Who::Customer(customers[of.index(customers.len())]);
+        let erased = store.erase(&who, EraseMode::Delete, now()).unwrap();
+        let check = store.check().unwrap();
+        prop_assert!(check.is_clean(), "{:#?}", check.problems);
+        prop_assert!(store.find(&who).unwrap().is_erased);
+        let last = store.changes(0, usize::MAX).unwrap();
+        let is_told = |change: &cx_store::ChangeRecord| {
+            matches!(change.change, Change::Erased { customer } if customer == erased.customer)
+        };
+        prop_assert!(last.iter().any(is_told), "{last:#?}");
+
+        let left = keys(&store);
+        prop_assert_eq!(events.len() - left.len(), usize::try_from(erased.events).unwrap());
+        let others: Vec<Event> =
+            events.iter().filter(|event| left.contains(event.key.as_str())).cloned().collect();
+        let never = told(&others, &store.assertions().unwrap());
+        let (after, without) = (answers(&store), answers(&never));
+        for (one, other) in after.iter().zip(&without) {
+            let at = one.bytes().zip(other.bytes()).position(|(a, b)| a != b).unwrap_or(0);
+            let around = |text: &str| text.get(at.saturating_sub(150)..text.len().min(at + 150)).map(str::to_owned);
+            prop_assert_eq!(around(one), around(other));
+        }
+        prop_assert_eq!(after.len(), without.len());
+
+        let again = store.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!(again.suppressed, erased.events);
+        prop_assert_eq!((again.new, again.conflict), (0, 0));
+        prop_assert_eq!(answers(&store), answers(&never));
+    }
+
+    #[test]
+    fn who_became_anonymous_keeps_the_counts_and_nothing_else(
+        (events, assertions) in asserted_world(20), of in any::<Index>(),
+    ) {
+        let store = told(&events, &assertions);
+        let customers = store.customers(None, 1_000).unwrap();
+        prop_assume!(!customers.is_empty());
+        let who = Who::Customer(customers[of.index(customers.len())]);
+        let n_open = store.conversations(now()).unwrap().len();
+        let erased = store.erase(&who, EraseMode::Anonymise, now()).unwrap();
+        let check = store.check().unwrap();
+        prop_assert!(check.is_clean(), "{:#?}", check.problems);
+        prop_assert!(store.find(&who).unwrap().is_erased);
+        prop_assert_eq!(keys(&store).len(), events.len());
+        // A conversation that others are in too is counted for both.
+        prop_assert!(store.conversations(now()).unwrap().len() >= n_open);
+        let mut times: Vec<Timestamp> = store.events().map(|event| event.unwrap().occurred_at).collect();
+        let mut before: Vec<Timestamp> = events.iter().map(|event| event.occurred_at).collect();
+        times.sort();
+        before.sort();
+        prop_assert_eq!(times, before);
+        let again = store.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!(again.suppressed, erased.events);
+    }
+}
+
+const SECRETS: &[&str] = &[
+    "zebedeus",
+    "quackenbush",
+    "31612349876",
+    "12349876",
+    "swordfish",
+    "kumquat",
+    "zq-4711",
+    "marmalade",
+];
+
+/// Which secrets stand in any file of a folder, as they are, in UTF-16, or in other case.
+fn found(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
+        for secret in SECRETS {
+            if bytes.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+                let name = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+                found.insert(format!("{secret} in {name}"));
+            }
+        }
+    }
+    found
+}
+
+/// A company of a few hundred people, and somebody whose name is secret: mailed, called, merged,
+/// searched, revised, answered, mentioned by others.
+fn company(folder: &Path) -> Store {
+    let store = Store::open_with(folder.join("company.cx"), options()).unwrap();
+    let secret = |key: &str, minutes: i64, channel: &str, claims: &[&str]| {
+        let mut event = story::message(key, minutes, channel, "Zebedeus Quackenbush", claims);
+        event.body = Some(cx_core::event::Body::text(format!("the swordfish kumquat {key}")));
+        event.extra.insert("note".to_owned(), "marmalade".into());
+        event
+    };
+    for round in 0..6_i64 {
+        let mut batch = Vec::new();
+        for n in 0..80_i64 {
+            let (key, mail) = (format!("o/{round}/{n}"), format!("email p{n}@example.org"));
+            let mut event = story::message(&key, round * 100 + n, "email", "Piet Prins", &[&mail]);
+            event.body = Some(cx_core::event::Body::text(format!("message {n} of {round}")));
+            batch.push(event);
+        }
+        let key = format!("s/mail/{round}");
+        batch.push(story::in_conversation(
+            secret(&key, round * 100, "email", &["email zebedeus@quackenbush.example"]),
+            "mail/zq-4711@quackenbush.example",
+        ));
+        batch.push(secret(
+            &format!("s/call/{round}"),
+            round * 100 + 1,
+            "phone",
+            &["phone 06 12349876"],
+        ));
+        store.ingest(&recording(), batch).unwrap();
+    }
+    // Somebody else is told of the address, in a text and as a copy.
+    let mut mention =
+        story::message("o/mention", 900, "email", "Eva Bakker", &["email eva@example.org"]);
+    mention.body =
+        Some(cx_core::event::Body::text("Please ask Zebedeus@Quackenbush.example about it"));
+    store.ingest(&recording(), [mention]).unwrap();
+    // One record is told anew, and one was somebody else's at first.
+    let mut revised = secret("s/mail/2", 200, "email", &["email zebedeus@quackenbush.example"]);
+    revised.rev = Some("2".to_owned());
+    let mut corrected =
+        story::message("o/0/3", 3, "email", "Piet Prins", &["email p3@example.org"]);
+    corrected.rev = Some("3".to_owned());
+    let mut wrong = secret("o/0/4", 4, "email", &["email zebedeus@quackenbush.example"]);
+    wrong.rev = Some("1".to_owned());
+    let mut right = story::message("o/0/4", 4, "email", "Piet Prins", &["email p4@example.org"]);
+    right.rev = Some("2".to_owned());
+    store.ingest(&recording(), [revised, corrected, wrong, right]).unwrap();
+    // Mail and telephone are one person because somebody says so, and was wrong once.
+    let by = |address: &str| {
+        store
+            .anchor(&Who::parse(address, Some("NL")).unwrap())
+            .unwrap()
+            .map(Subject::Observation)
+            .unwrap()
+    };
+    let said = |verdict: Verdict, minutes: i64| Assertion {
+        verdict,
+        by: "agent:7".to_owned(),
+        reason: Some("zebedeus said so".to_owned()),
+        at: story::monday() + Micros::MINUTE.times(minutes),
+    };
+    let (mail, phone, other) =
+        (by("zebedeus@quackenbush.example"), by("06 12349876"), by("p7@example.org"));
+    let wrong = store.assert(&said(Verdict::Same(mail.clone(), other), 1), now()).unwrap();
+    store.assert(&said(Verdict::Revoke(wrong.id), 2), now()).unwrap();
+    store.assert(&said(Verdict::Same(mail, phone), 3), now()).unwrap();
+    assert_eq!(store.search(&SearchQuery::new("swordfish")).unwrap().len(), 12);
+    store
+}
+
+#[test]
+fn after_erasure_and_compaction_no_byte_of_the_person_is_left_in_any_file() {
+    let zebedeus = Who::parse("zebedeus@quackenbush.example", None).unwrap();
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = company(folder.path());
+        // The oracle sees what is there.
+        let before = found(folder.path());
+        assert!(SECRETS.iter().all(|s| before.iter().any(|f| f.starts_with(s))), "{before:?}");
+        let erased = store.erase(&zebedeus, mode, now()).unwrap();
+        assert_eq!(
+            (erased.events, erased.blacked_out, erased.compacted_at),
+            (12, 1, None),
+            "{erased:?}"
+        );
+        assert!(store.search(&SearchQuery::new("swordfish")).unwrap().is_empty());
+        assert!(store.context(&zebedeus, &ContextOptions::at(now())).unwrap().customer.is_none());
+        let compaction = store.compact(now()).unwrap();
+        assert_eq!(compaction.erasures.len(), 1);
+        assert!(store.erasures().unwrap()[0].compacted_at.is_some());
+        assert_eq!(found(folder.path()), BTreeSet::new(), "{mode:?}");
+        let check = store.check().unwrap();
+        assert!(check.is_clean(), "{:#?}", check.problems);
+        drop(store);
+        assert_eq!(found(folder.path()), BTreeSet::new(), "{mode:?}, closed");
+    }
+}
+
+#[test]
+fn what_happens_after_an_erasure_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = company(folder.path());
+    let zebedeus = Who::parse("zebedeus@quackenbush.example", None).unwrap();
+    let erased_at = now();
+    store.erase(&zebedeus, EraseMode::Delete, erased_at).unwrap();
+    let mail = |key: &str, at: Timestamp| {
+        let claims = ["email zebedeus@quackenbush.example"];
+        let mut event = story::message(key, 0, "email", "Zebedeus Quackenbush", &claims);
+        event.occurred_at = at;
+        event
+    };
+    let old = store.ingest(&recording(), [mail("other/export", story::monday())]).unwrap();
+    assert_eq!((old.new, old.suppressed), (0, 1));
+    let new = store.ingest(&recording(), [mail("new", erased_at + Micros::DAY)]).unwrap();
+    assert_eq!((new.new, new.suppressed), (1, 0));
+    assert_eq!(store.find(&zebedeus).unwrap().customers.len(), 1);
+}
