@@ -7,7 +7,7 @@ use cx_adapters::Format;
 use cx_core::channel::Channel;
 use cx_core::context::Audience;
 use cx_core::identifier::Who;
-use cx_core::ids::AssertionId;
+use cx_core::ids::{AssertionId, EventKey};
 use cx_core::time::Timestamp;
 
 use crate::error::CliError;
@@ -57,12 +57,38 @@ pub(crate) enum Command {
     Search(Search),
     /// Lists who is waiting, over all customers, the longest waiting for us first.
     Waiting(Waiting),
+    /// Tells why two are one person, or why they are not.
+    Why(Why),
+    /// Tells how a customer came about.
+    How(How),
+    /// Lists who may be the same person as somebody, or everybody of whom that may be said.
+    Candidates(Candidates),
     /// Records that two customers are one person.
     Same(Pair),
     /// Records that two customers are two persons.
     Different(Pair),
-    /// Takes back something that was recorded with `same` or `different`.
+    /// Records that an event is not of the holder of an identifier.
+    Detach(Detach),
+    /// Records that an identifier links nobody.
+    Block(OneValue),
+    /// Records that an identifier is one person's, however many names are seen with it.
+    Trust(OneValue),
+    /// Records that one identifier has replaced another.
+    Rekey(Rekey),
+    /// Takes back something that was recorded so.
     Revoke(Revoke),
+    /// Tells what recording something would change, and records nothing.
+    Preview(Preview),
+    /// Lists what became of customers: created, merged, split, moved, renamed, erased.
+    Changes(Changes),
+    /// Shows, checks, compares and puts in force which identifiers link.
+    Policy(Policy),
+    /// Writes everything about one person into a file.
+    Export(Export),
+    /// Takes a person out for good.
+    Erase(Erase),
+    /// Rewrites a file, so that nothing of what was erased is left in it.
+    Compact(File),
     /// Checks a file, and everything derived in it against its facts.
     Check(File),
     /// Writes a consistent copy of a file, also while it is in use.
@@ -177,6 +203,9 @@ pub(crate) struct Context {
     /// As things stood at this instant.
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) as_of: Option<Timestamp>,
+    /// Of what had been recorded by this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) known_at: Option<Timestamp>,
     /// For whom the answer is.
     #[arg(long = "for", value_enum, default_value_t, value_name = "AUDIENCE")]
     pub(crate) audience: For,
@@ -324,15 +353,78 @@ pub(crate) struct Waiting {
     pub(crate) limit: usize,
 }
 
+/// Which facts an answer may know of.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct When {
+    /// Only what had happened by this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) as_of: Option<Timestamp>,
+    /// Only what had been recorded by this instant.
+    #[arg(long, value_name = "T", value_parser = instant)]
+    pub(crate) known_at: Option<Timestamp>,
+}
+
+impl When {
+    pub(crate) fn past(self) -> cx_store::Past {
+        let past = cx_store::Past::today();
+        let past = self.as_of.map_or(past, |as_of| past.as_of(as_of));
+        self.known_at.map_or(past, |known_at| past.known_at(known_at))
+    }
+}
+
 #[derive(Debug, ClapArgs)]
-pub(crate) struct Pair {
+pub(crate) struct Why {
     /// The file.
     #[arg(value_name = "FILE.cx")]
     pub(crate) file: PathBuf,
-    /// One customer: an address, a number, a customer id.
+    /// One of the two: an address, a number, a customer id.
     pub(crate) a: String,
-    /// The other customer.
+    /// The other one.
     pub(crate) b: String,
+    #[command(flatten)]
+    pub(crate) when: When,
+    /// The region of telephone numbers without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct How {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    #[command(flatten)]
+    pub(crate) when: When,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Candidates {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// An address, a telephone number, a customer id; everybody without one.
+    pub(crate) who: Option<String>,
+    #[command(flatten)]
+    pub(crate) when: When,
+    /// The region of a telephone number without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// At most that many pairs, where everybody is asked for.
+    #[arg(long, default_value_t = 50, value_name = "N")]
+    pub(crate) limit: usize,
+    /// As JSON, one candidate a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Who says something, and why.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Saying {
     /// Why.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
@@ -342,6 +434,64 @@ pub(crate) struct Pair {
     /// The region of telephone numbers without a country code.
     #[arg(long, value_name = "REGION")]
     pub(crate) region: Option<String>,
+    /// What became of it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Pair {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// One customer: an address, a number, a customer id.
+    pub(crate) a: String,
+    /// The other customer.
+    pub(crate) b: String,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Detach {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// The key of the event, as the timeline shows it.
+    #[arg(value_name = "EVENT")]
+    pub(crate) event: EventKey,
+    /// The identifier whose holder it is not of.
+    #[arg(value_name = "IDENTIFIER")]
+    pub(crate) value: String,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OneValue {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// An address, a telephone number, or NAMESPACE:VALUE.
+    #[arg(value_name = "IDENTIFIER")]
+    pub(crate) value: String,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Rekey {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// The identifier before.
+    #[arg(value_name = "OLD")]
+    pub(crate) from: String,
+    /// The identifier now.
+    #[arg(value_name = "NEW")]
+    pub(crate) to: String,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -351,12 +501,141 @@ pub(crate) struct Revoke {
     pub(crate) file: PathBuf,
     /// What to take back: the `ast_…` that recording it printed, and the context shows.
     pub(crate) assertion: AssertionId,
-    /// Why.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    /// Who says so.
-    #[arg(long, default_value = "cx command", value_name = "NAME")]
-    pub(crate) by: String,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
+}
+
+/// What can be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum VerdictName {
+    /// Two customers are one person.
+    Same,
+    /// Two customers are two persons.
+    Different,
+    /// An event is not of the holder of an identifier.
+    Detach,
+    /// An identifier links nobody.
+    Block,
+    /// An identifier is one person's.
+    Trust,
+    /// One identifier has replaced another.
+    Rekey,
+    /// Something that was said holds no longer.
+    Revoke,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Preview {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// What would be recorded.
+    #[arg(value_enum)]
+    pub(crate) verdict: VerdictName,
+    /// What it is about, as the command of that name takes it.
+    #[arg(required = true, num_args = 1..=2)]
+    pub(crate) sides: Vec<String>,
+    #[command(flatten)]
+    pub(crate) saying: Saying,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Changes {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// Only what comes after this place in the feed.
+    #[arg(long, default_value_t = 0, value_name = "SEQ")]
+    pub(crate) after: u64,
+    /// At most that many entries.
+    #[arg(long, default_value_t = 100, value_name = "N")]
+    pub(crate) limit: usize,
+    /// As JSON, one entry a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Prints the policy of a file as TOML, or that of a new file.
+    Show {
+        /// The file.
+        #[arg(value_name = "FILE.cx")]
+        file: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks a policy written in TOML or JSON.
+    Check {
+        /// The policy.
+        #[arg(value_name = "POLICY")]
+        policy: PathBuf,
+    },
+    /// Lists where two policies differ; each is a policy file or a cx file.
+    Diff {
+        /// One policy.
+        a: PathBuf,
+        /// The other one.
+        b: PathBuf,
+    },
+    /// Tells what a policy would change; puts it in force with --yes.
+    Apply {
+        /// The file.
+        #[arg(value_name = "FILE.cx")]
+        file: PathBuf,
+        /// The policy.
+        #[arg(value_name = "POLICY")]
+        policy: PathBuf,
+        /// Puts it in force.
+        #[arg(long)]
+        yes: bool,
+        /// What it changes as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// The file to write, where nothing stands yet; the standard output without one.
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How a person is erased.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum Mode {
+    /// Texts, names and identifiers go; times, kinds and counts stay.
+    Anonymise,
+    /// All of it goes.
+    Delete,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Erase {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+    /// How.
+    #[arg(long, value_enum)]
+    pub(crate) mode: Mode,
+    /// Does it; without it, tells whom it would be.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Leaves the rewriting of the file for later: `cx compact`.
+    #[arg(long)]
+    pub(crate) no_compact: bool,
+    /// What was done as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

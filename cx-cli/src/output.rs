@@ -1,8 +1,10 @@
 //! Writing results: to the standard output, with colours where somebody looks at them.
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use cx_core::text::first_words;
+use serde::Serialize;
 
 use crate::error::CliError;
 
@@ -17,6 +19,27 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 /// Writes a line.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
     print(&format!("{text}\n"))
+}
+
+/// A value as JSON on one line.
+pub(crate) fn json(value: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string(value).map_err(|error| CliError::Write(error.into()))
+}
+
+/// Writes an answer: as JSON, or in sentences, a line each.
+pub(crate) fn told(
+    answer: &impl Serialize,
+    sentences: &[String],
+    as_json: bool,
+) -> Result<ExitCode, CliError> {
+    if as_json {
+        line(&json(answer)?)?;
+    } else {
+        for sentence in sentences {
+            line(&tame(sentence, 2_000))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A text that others wrote, on one line, without what could steer a terminal.

@@ -226,7 +226,7 @@ impl Movements {
                 (None, Some(_)) if is_new => continue,
                 (None, Some(to)) => {
                     let is_news =
-                        |bundle: &&i64| occasion.by != By::Import || !self.arrived.contains(bundle);
+                        |bundle: &&i64| occasion.by == By::Policy || !self.arrived.contains(bundle);
                     let known = bundles.iter().filter(is_news).count();
                     if known == 0 {
                         continue;

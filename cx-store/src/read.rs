@@ -541,7 +541,10 @@ pub(crate) fn conversation_events(
     Ok((further, canonical))
 }
 
-fn canonical_id(connection: &Connection, key: &ConversationKey) -> Result<Option<i64>, StoreError> {
+pub(crate) fn canonical_id(
+    connection: &Connection,
+    key: &ConversationKey,
+) -> Result<Option<i64>, StoreError> {
     let mut id =
         connection.prepare_cached("SELECT canonical_id FROM conversation WHERE key = ?1")?;
     Ok(id.query_row([key.as_str()], |row| row.get(0)).optional()?)

@@ -25,6 +25,7 @@ use crate::derived::Settings;
 use crate::erasure::{self, Compaction, EraseMode, Erasure, ErasureRecord};
 use crate::error::StoreError;
 use crate::explain;
+use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::ingest::{self, Dictionary, Writing};
 use crate::measured;
@@ -662,6 +663,40 @@ impl Store {
     /// [`StoreError`] where the file cannot be read.
     pub fn assertions(&self) -> Result<Vec<Assertion>, StoreError> {
         self.read(corrections::all)
+    }
+
+    /// Everything about one person: what is known, every event in every revision with what its
+    /// source sent beyond it, how the records came together, what was said of them.
+    ///
+    /// # Errors
+    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
+    pub fn export(&self, who: &Who, now: Timestamp) -> Result<Export, StoreError> {
+        let found = self.find(who)?;
+        let (Confidence::Certain | Confidence::Probable, Some(customer)) =
+            (found.confidence, found.customers.first())
+        else {
+            return Err(StoreError::NobodyMeant);
+        };
+        let who = Who::Customer(customer.id);
+        let options = ContextOptions { characters: usize::MAX, ..ContextOptions::at(now) };
+        let context = self.context(&who, &options.items(usize::MAX))?;
+        let identity = self.how(&who, Past::today())?.into_iter().next();
+        let identity = identity.ok_or(StoreError::NobodyMeant)?;
+        let (tenant, _) = self.identity();
+        let parts = self
+            .read(|connection| export::parts(connection, &tenant, customer.row(), customer.id))?;
+        Ok(Export {
+            v: 1,
+            exported_at: now,
+            customer: customer.id,
+            former_ids: parts.former_ids,
+            context,
+            identity,
+            events: parts.events,
+            conversations: parts.conversations,
+            assertions: parts.assertions,
+            changes: parts.changes,
+        })
     }
 
     /// Takes a person out for good: events in all revisions, identifiers that nobody else has,

@@ -17,6 +17,7 @@ pub(crate) fn run(args: &Args, asked: &Context) -> Result<ExitCode, CliError> {
         None => args.now()?,
     };
     let options = ContextOptions::at(as_of).audience(asked.audience.into()).items(asked.items);
+    let options = ContextOptions { known_at: asked.known_at, ..options };
     let context = store.context(&asked.whom.who()?, &options)?;
     if asked.json {
         output::line(&context.to_json_pretty())?;

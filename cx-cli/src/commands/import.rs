@@ -137,8 +137,12 @@ fn tell(report: &IngestReport, files: usize, into: &Path) -> Result<(), CliError
 
 /// `12 new, 3 duplicate …`, with the customers that were touched.
 pub(crate) fn summary(report: &IngestReport) -> String {
+    let suppressed = match report.suppressed {
+        0 => String::new(),
+        n => format!(", {} of erased people left out", output::count(n)),
+    };
     format!(
-        "{} new, {} duplicate, {} revised, {} conflict, {} rejected; {} touched",
+        "{} new, {} duplicate, {} revised, {} conflict{suppressed}, {} rejected; {} touched",
         output::count(report.new),
         output::count(report.duplicate),
         output::count(report.revised),

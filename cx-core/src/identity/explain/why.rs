@@ -144,7 +144,7 @@ impl Explainer<'_> {
             more,
             sentences: Vec::new(),
         };
-        why.sentences = super::words::why(&why);
+        why.sentences = super::words::why(&why, a.identifier(), b.identifier());
         Some(why)
     }
 

@@ -6,10 +6,20 @@ use super::{
 use crate::identifier::{Assurance, Identifier, Namespace};
 use crate::time::Timestamp;
 
-pub(super) fn why(why: &Why) -> Vec<String> {
+pub(super) fn why(why: &Why, a: Option<&Identifier>, b: Option<&Identifier>) -> Vec<String> {
     let mut sentences = vec![format!("Both are {}.", person(&why.customer))];
     if why.paths.is_empty() {
-        sentences.push(format!("They are on the same records: {}.", records(&why.a)));
+        let on = records(&why.a);
+        sentences.push(match (a, b) {
+            (Some(a), Some(b)) if a != b => {
+                let (one, other) = (proved(a, &why.a), proved(b, &why.b));
+                format!("{} and {other} are on the same records: {on}.", capital(&one))
+            }
+            (Some(one), _) | (None, Some(one)) => {
+                format!("{} is on these records: {on}.", capital(&spoken(one)))
+            }
+            (None, None) => format!("They are the same records: {on}."),
+        });
     }
     for (position, path) in why.paths.iter().enumerate() {
         if position > 0 {
@@ -182,7 +192,8 @@ fn records(told: &Records) -> String {
     let (first, last) = (day(told.first_seen), day(told.last_seen));
     let when =
         if first == last { format!("on {first}") } else { format!("from {first} to {last}") };
-    format!("{name} at {}, {events} {when}{proved}", told.sources.join(", "))
+    let first = if told.n_events == 1 { format!(" ({})", told.event) } else { String::new() };
+    format!("{name} at {}, {events}{first} {when}{proved}", told.sources.join(", "))
 }
 
 fn day(at: Timestamp) -> String {
@@ -203,6 +214,12 @@ const fn proof(assurance: Assurance) -> &'static str {
 fn spoken_word(said: &Said) -> String {
     let reason = said.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!("{} said on {}{reason}, {}", said.by, day(said.at), said.assertion)
+}
+
+/// A value, and how well it is proved on these records.
+fn proved(value: &Identifier, on: &Records) -> String {
+    let proof = on.assurance.map(|assurance| format!(" ({})", proof(assurance)));
+    format!("{}{}", spoken(value), proof.unwrap_or_default())
 }
 
 /// What somebody said about one of the records.

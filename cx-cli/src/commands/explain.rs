@@ -1,0 +1,74 @@
+//! `cx why`, `cx how`, `cx candidates`: who is who, and why.
+
+use std::process::ExitCode;
+
+use cx_store::Store;
+
+use crate::args::{self, Candidates, How, Why};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn why(asked: &Why) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    let who = |text: &str| args::who(text, asked.region.as_deref());
+    let (a, b, past) = (who(&asked.a)?, who(&asked.b)?, asked.when.past());
+    if let Some(why) = store.why(&a, &b, past)? {
+        return output::told(&why, &why.sentences, asked.json);
+    }
+    match store.why_not(&a, &b, past)? {
+        Some(why_not) => output::told(&why_not, &why_not.sentences, asked.json),
+        None => Err(CliError::Usage(format!("nobody is known by {} or by {}", asked.a, asked.b))),
+    }
+}
+
+pub(crate) fn how(asked: &How) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.whom.file)?;
+    let all = store.how(&asked.whom.who()?, asked.when.past())?;
+    if all.is_empty() {
+        output::line("Nobody is known by it.")?;
+    }
+    for how in &all {
+        output::told(how, &how.sentences, asked.json)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn candidates(asked: &Candidates) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    let past = asked.when.past();
+    if let Some(who) = &asked.who {
+        let who = args::who(who, asked.region.as_deref())?;
+        let candidates = store.candidates(&who, past)?;
+        if candidates.is_empty() && !asked.json {
+            output::line("Nobody else may be the same person.")?;
+        }
+        for candidate in candidates {
+            output::told(&candidate, &candidate.sentences, asked.json)?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut after, mut left) = (None, asked.limit);
+    while left > 0 {
+        let page = store.doubtful(after, 100)?;
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        for customer in page {
+            let who = cx_core::identifier::Who::Customer(customer);
+            for candidate in store.candidates(&who, past)? {
+                // Each pair once.
+                if candidate.customer.id < customer || left == 0 {
+                    continue;
+                }
+                left -= 1;
+                if asked.json {
+                    let pair = serde_json::json!({ "customer": customer, "candidate": candidate });
+                    output::line(&pair.to_string())?;
+                } else {
+                    output::line(&format!("{customer}:"))?;
+                    output::told(&candidate, &candidate.sentences, false)?;
+                }
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

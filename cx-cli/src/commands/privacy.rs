@@ -1,0 +1,98 @@
+//! `cx export`, `cx erase`, `cx compact`: what a person may ask for.
+
+use std::fs;
+use std::process::ExitCode;
+
+use cx_core::context::Confidence;
+use cx_store::{Compaction, EraseMode, Store, StoreError};
+
+use crate::args::{Args, Erase, Export, File, Mode};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.whom.file)?;
+    let export = store.export(&asked.whom.who()?, args.now()?)?;
+    let text = output::json(&export)?;
+    let Some(out) = &asked.out else {
+        output::line(&text)?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if out.exists() {
+        return Err(StoreError::Exists { path: out.clone() }.into());
+    }
+    fs::write(out, text + "\n").map_err(|error| CliError::Read { path: out.clone(), error })?;
+    let n = u64::try_from(export.events.len()).unwrap_or(u64::MAX);
+    output::line(&format!(
+        "{}: {} with {}",
+        out.display(),
+        export.customer,
+        output::counted(n, "event")
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.whom.file)?;
+    let who = asked.whom.who()?;
+    if !asked.yes {
+        let found = store.find(&who)?;
+        let (Confidence::Certain | Confidence::Probable, Some(customer)) =
+            (found.confidence, found.customers.first())
+        else {
+            return Err(StoreError::NobodyMeant.into());
+        };
+        let name = customer.name.as_deref().unwrap_or("somebody without a name");
+        output::line(&format!("This would erase {} ({}).", output::tame(name, 60), customer.id))?;
+        output::line("It cannot be taken back. Keep a copy with `cx export`; do it with --yes.")?;
+        return Ok(ExitCode::from(1));
+    }
+    let mode = match asked.mode {
+        Mode::Anonymise => EraseMode::Anonymise,
+        Mode::Delete => EraseMode::Delete,
+    };
+    let now = args.now()?;
+    let mut erasure = store.erase(&who, mode, now)?;
+    let compaction = if asked.no_compact { None } else { Some(store.compact(now)?) };
+    erasure.compacted_at = compaction.as_ref().map(|compaction| compaction.compacted_at);
+    if asked.json {
+        output::line(&output::json(&erasure)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let done = match mode {
+        EraseMode::Anonymise => "anonymous now",
+        EraseMode::Delete => "deleted",
+    };
+    output::line(&format!(
+        "{} erased: {} {done}, {} gone, {} kept since others have them, {} of others blacked out",
+        erasure.customer,
+        output::counted(erasure.events, "event"),
+        output::counted(erasure.identifiers, "identifier"),
+        erasure.shared,
+        output::counted(erasure.blacked_out, "event"),
+    ))?;
+    if let Some(compaction) = compaction {
+        told(&compaction)?;
+    } else {
+        let file = asked.whom.file.display();
+        output::line(&format!("traces may be left in free space until: cx compact {file}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn compact(args: &Args, asked: &File) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    told(&store.compact(args.now()?)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(compaction: &Compaction) -> Result<(), CliError> {
+    let n = u64::try_from(compaction.erasures.len()).unwrap_or(u64::MAX);
+    output::line(&format!(
+        "file rewritten at {}: {} bytes, {} before; nothing is left of {}",
+        compaction.compacted_at,
+        output::count(compaction.bytes_after),
+        output::count(compaction.bytes_before),
+        output::counted(n, "erased person"),
+    ))
+}
