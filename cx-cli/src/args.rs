@@ -83,6 +83,10 @@ pub(crate) enum Command {
     Changes(Changes),
     /// Shows, checks, compares and puts in force which identifiers link.
     Policy(Policy),
+    /// Finds which rows of a table of persons, or of two, are one person's.
+    Link(Link),
+    /// Trains, shows and converts the models that linking weighs with.
+    Model(Model),
     /// Writes everything about one person into a file.
     Export(Export),
     /// Takes a person out for good.
@@ -599,6 +603,110 @@ pub(crate) enum PolicyCommand {
         /// What it changes as JSON.
         #[arg(long)]
         json: bool,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Link {
+    /// A CSV file with a header; two to find persons across both, of which none has one twice.
+    #[arg(required = true, num_args = 1..=2, value_name = "TABLE.csv")]
+    pub(crate) tables: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) columns: Columns,
+    /// The model to weigh with; trained on the table itself without one.
+    #[arg(long, value_name = "MODEL.json")]
+    pub(crate) model: Option<PathBuf>,
+    /// The column that tells which rows are one person's: how good the result is, is measured by
+    /// it, and it is never compared. For two tables with other names: A,B.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) truth: Option<String>,
+    /// Of the truth only the first number counts, as in rec-17-org and rec-17-dup.
+    #[arg(long, requires = "truth")]
+    pub(crate) truth_number: bool,
+    /// Rows that are one person's with at least this probability are linked.
+    #[arg(long = "link-at", value_name = "P", default_value_t = 0.67, value_parser = share)]
+    pub(crate) accept: f64,
+    /// Rows that are one person's with at least this probability are proposed.
+    #[arg(long, value_name = "P", default_value_t = 0.1, value_parser = share)]
+    pub(crate) review_at: f64,
+    /// On how many threads; as many as there are processors without it.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Writes the rows with the person each belongs to.
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes the pairs: linked, possible, household.
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) pairs: Option<PathBuf>,
+    /// Tells how the weight of two rows adds up, by their numbers below the header, from 1 on.
+    #[arg(long, num_args = 2, value_names = ["ROW", "ROW"])]
+    pub(crate) explain: Option<Vec<u32>>,
+    /// What came of it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What the columns of a table say.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Columns {
+    /// What a column says, where its name does not: `Naam2=family_name`, or `Id=ignore`; may be
+    /// given several times. Attributes: `given_name`, `family_name`, `full_name`, `birth_date`,
+    /// `street`, `postcode`, `city`, `phone`, `email`, `national_id`; any other word compares the
+    /// column as it is.
+    #[arg(long = "column", value_name = "NAME=ATTRIBUTE")]
+    pub(crate) said: Vec<String>,
+    /// Dates such as 03/04/1980 have the month first.
+    #[arg(long)]
+    pub(crate) month_first: bool,
+    /// What stands between columns; found out without it.
+    #[arg(long, value_name = "CHARACTER")]
+    pub(crate) delimiter: Option<char>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
+        _ => Err("a probability between 0 and 1 is wanted".to_owned()),
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Learns a model from a table of persons.
+    Train {
+        /// CSV files with a header, one or two.
+        #[arg(required = true, num_args = 1..=2, value_name = "TABLE.csv")]
+        tables: Vec<PathBuf>,
+        #[command(flatten)]
+        columns: Columns,
+        /// Where the model goes.
+        #[arg(long, value_name = "MODEL.json")]
+        out: PathBuf,
+        /// The model to begin from; the one that comes with cx without it.
+        #[arg(long, value_name = "MODEL.json")]
+        from: Option<PathBuf>,
+    },
+    /// Prints a model in bits, or the one that comes with cx.
+    Show {
+        /// The model.
+        #[arg(value_name = "MODEL.json")]
+        model: Option<PathBuf>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Turns a model of Splink into one of cx, and the other way round.
+    Convert {
+        /// The model, of either kind.
+        from: PathBuf,
+        /// Where the model of the other kind goes.
+        to: PathBuf,
     },
 }
 

@@ -11,5 +11,8 @@ pub(crate) mod changes;
 pub(crate) mod assertion;
 pub(crate) mod policy;
 pub(crate) mod privacy;
+pub(crate) mod persons;
+pub(crate) mod link;
+pub(crate) mod model;
 pub(crate) mod file;
 pub(crate) mod demo;

@@ -50,6 +50,8 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Candidates(it) => commands::explain::candidates(it),
         Command::Changes(it) => commands::changes::run(it),
         Command::Policy(it) => commands::policy::run(args, it),
+        Command::Link(it) => commands::link::run(it),
+        Command::Model(it) => commands::model::run(it),
         Command::Export(it) => commands::privacy::export(args, it),
         Command::Erase(it) => commands::privacy::erase(args, it),
         Command::Compact(it) => commands::privacy::compact(args, it),

@@ -17,6 +17,7 @@ pub mod actor;
 pub mod identifier;
 pub mod event;
 pub mod identity;
+pub mod linkage;
 pub mod conversation;
 pub mod commerce;
 pub mod outbound;

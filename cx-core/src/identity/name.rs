@@ -176,7 +176,8 @@ impl PersonName {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
+/// The words of a name in plain letters, without titles and particles where others are left.
+pub(crate) fn words(text: &str) -> Vec<String> {
     let latin = deunicode::deunicode_with_tofu(text, "?");
     let folded = text::folded(&latin);
     let cleaned: String = folded
@@ -211,6 +212,13 @@ fn given_agree(one: &str, other: &str) -> bool {
     initial(one, other)
         || initial(other, one)
         || NICKNAMES.iter().any(|group| group.contains(&one) && group.contains(&other))
+}
+
+/// The groups of short forms that a given name is in, a bit for each: two names with a bit in
+/// common may be short for each other.
+pub(crate) fn nickname_mask(given: &str) -> u128 {
+    let groups = NICKNAMES.iter().take(128).enumerate();
+    groups.filter(|(_, group)| group.contains(&given)).fold(0, |mask, (n, _)| mask | 1 << n)
 }
 
 /// At most one letter apart: one more, one less, another one, or two neighbours swapped.

@@ -1,0 +1,376 @@
+//! Scoring pairs, and gathering records into persons.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::block::{Blocks, Dropped};
+use super::compare::{Comparer, Comparison, Level, Pattern};
+use super::model::{Model, Weights};
+use super::table::{Attribute, Table, index};
+
+/// How records are linked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkOptions {
+    /// Pairs that weigh at least this much are one person's, in thousandths of a bit.
+    pub link_at: i32,
+    /// Pairs that weigh less, and at least this much, are proposed to people.
+    pub review_at: i32,
+    /// Whether the same name at the same address may be enough.
+    pub address: Address,
+    /// On how many threads; the outcome is the same.
+    pub threads: NonZeroUsize,
+    /// How many pairs each rule of blocking may give for each record.
+    pub pairs_per_record: u64,
+}
+
+impl Default for LinkOptions {
+    /// Links from two to one on, proposes from one in eight on, on one thread.
+    fn default() -> Self {
+        Self {
+            link_at: 1_000,
+            review_at: -3_000,
+            address: Address::Counts,
+            threads: NonZeroUsize::MIN,
+            pairs_per_record: 8,
+        }
+    }
+}
+
+/// Whether the same name at the same address may be enough to link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// Alike names, street and place may link, if they weigh enough.
+    Counts,
+    /// They never do, since junior and senior may live there: people decide.
+    IsNotEnough,
+}
+
+/// Two records and what speaks for their being one person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ScoredPair {
+    /// The row of one.
+    pub a: u32,
+    /// The row of the other, which is larger.
+    pub b: u32,
+    /// The weight with the prior, in thousandths of a bit.
+    pub weight: i32,
+}
+
+/// What came of linking.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Linkage {
+    /// For each row the person it belongs to, named by the person's first row.
+    pub persons: Vec<u32>,
+    /// The pairs that were linked, heaviest first.
+    pub links: Vec<ScoredPair>,
+    /// The pairs that are proposed, heaviest first: they weigh too little, or something stands
+    /// between them.
+    pub possible: Vec<ScoredPair>,
+    /// Pairs that share an address or a number under other given names, by row.
+    pub households: Vec<ScoredPair>,
+    /// How many pairs were compared.
+    pub compared: u64,
+    /// Blocks that were too large.
+    pub dropped: Vec<Dropped>,
+    /// Values that several given names use, which neither weighed nor blocked: how many of each
+    /// attribute.
+    pub blanked: BTreeMap<String, u32>,
+}
+
+/// Compares the records of a table, or of two, and gathers them into persons.
+///
+/// A name alone never links: at least one of birth date, telephone, mail, national id must speak
+/// for it, or, if [`LinkOptions::address`] lets it, the whole address. Records with another given
+/// name and birth date are no one's but a household's, whatever they share. Nobody is gathered who
+/// has two national ids, or two dates of birth that are nothing alike.
+///
+/// Time is linear in the pairs compared: at most `pairs_per_record` for each record and rule.
+pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
+    let comparisons = Comparison::of(table);
+    let weights = Weights::new(model, &comparisons, f64::from(table.len()), table.n_pairs());
+    let judge = Judge::new(table, &comparisons, &weights, options.address);
+    let blocks = Blocks::new(table, options.pairs_per_record);
+    let found = in_parallel(blocks.len(), options.threads, |range| {
+        let mut found = Found::default();
+        blocks.pairs(table, range, |a, b| {
+            found.compared += 1;
+            let (a, b) = (a.min(b), a.max(b));
+            let (weight, verdict) = judge.score(a, b);
+            let pair = ScoredPair { a, b, weight };
+            match verdict {
+                Verdict::Household => found.households.push(pair),
+                Verdict::May if weight >= options.review_at => found.may.push(pair),
+                Verdict::Never if weight >= options.review_at => found.never.push(pair),
+                Verdict::May | Verdict::Never => {}
+            }
+        });
+        found
+    });
+    let mut linkage = Linkage { dropped: blocks.dropped.clone(), ..Linkage::default() };
+    drop(blocks);
+    let mut may = Vec::new();
+    for mut part in found {
+        linkage.compared += part.compared;
+        may.append(&mut part.may);
+        linkage.possible.append(&mut part.never);
+        linkage.households.append(&mut part.households);
+    }
+    may.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
+    may.dedup();
+    gather(table, &comparisons, may, options, &mut linkage);
+    linkage.possible.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
+    linkage.possible.dedup();
+    linkage.households.sort_unstable_by_key(|pair| (pair.a, pair.b));
+    linkage.households.dedup();
+    for column in table.columns() {
+        let n = (0..column.n_values()).filter(|value| column.is_shared(*value)).count();
+        if n > 0 {
+            let n = u32::try_from(n).unwrap_or(u32::MAX);
+            linkage.blanked.insert(column.attribute.name().to_owned(), n);
+        }
+    }
+    linkage
+}
+
+#[derive(Default)]
+struct Found {
+    compared: u64,
+    may: Vec<ScoredPair>,
+    never: Vec<ScoredPair>,
+    households: Vec<ScoredPair>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The weight decides.
+    May,
+    /// Something stands between them: people decide.
+    Never,
+    /// They live together.
+    Household,
+}
+
+/// Weighs a pair, and sees what stands between.
+pub(super) struct Judge<'a> {
+    table: &'a Table,
+    comparer: Comparer<'a>,
+    weights: &'a Weights,
+    n_comparisons: usize,
+    given: Option<usize>,
+    family: Option<usize>,
+    birth: Option<usize>,
+    place: Option<usize>,
+    street: Option<usize>,
+    /// Comparisons that say who somebody is, and not only how they are called or where they live.
+    telling: Vec<(usize, u8)>,
+    address: Address,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(
+        table: &'a Table,
+        comparisons: &[Comparison],
+        weights: &'a Weights,
+        address: Address,
+    ) -> Self {
+        let at = |of: &Comparison| comparisons.iter().position(|comparison| comparison == of);
+        // Up to which level each one speaks for a person.
+        let telling = [
+            (Comparison::BirthDate, 4),
+            (Comparison::Phone, 2),
+            (Comparison::Email, 4),
+            (Comparison::NationalId, 2),
+        ];
+        Self {
+            table,
+            comparer: Comparer::new(table, comparisons),
+            weights,
+            n_comparisons: comparisons.len(),
+            given: at(&Comparison::GivenName),
+            family: at(&Comparison::FamilyName),
+            birth: at(&Comparison::BirthDate),
+            place: at(&Comparison::Place),
+            street: at(&Comparison::Street),
+            telling: telling.iter().filter_map(|(of, up_to)| Some((at(of)?, *up_to))).collect(),
+            address,
+        }
+    }
+
+    fn score(&self, a: u32, b: u32) -> (i32, Verdict) {
+        let pattern = self.comparer.pattern(a, b);
+        let weight = self.weigh(pattern, a, b);
+        (weight, self.verdict(pattern, a, b))
+    }
+
+    /// The weight of a pattern, with what rare values add.
+    pub(super) fn weigh(&self, pattern: Pattern, a: u32, b: u32) -> i32 {
+        let mut weight = self.weights.sum(pattern);
+        for position in 0..self.n_comparisons {
+            weight = weight.saturating_add(self.adjustment(pattern, position, a, b));
+        }
+        weight
+    }
+
+    pub(super) fn adjustment(&self, pattern: Pattern, position: usize, a: u32, b: u32) -> i32 {
+        let level = pattern.level(position);
+        if !self.weights.counts_values(position, level) {
+            return 0;
+        }
+        let Some((column, value)) = self.comparer.common(position, a, b) else { return 0 };
+        let share = f64::from(column.count(value)) / f64::from(self.table.len().max(1));
+        self.weights.adjustment(position, level, share)
+    }
+
+    pub(super) fn pattern(&self, a: u32, b: u32) -> Pattern {
+        self.comparer.pattern(a, b)
+    }
+
+    pub(super) fn common(&self, position: usize, a: u32, b: u32) -> Option<(&'a str, u32)> {
+        let (column, value) = self.comparer.common(position, a, b)?;
+        Some((column.text(value), column.count(value)))
+    }
+
+    fn verdict(&self, pattern: Pattern, a: u32, b: u32) -> Verdict {
+        let level =
+            |position: Option<usize>| position.map_or(0, |position| pattern.level(position));
+        let tells = |(position, up_to): &(usize, u8)| {
+            let level = pattern.level(*position);
+            level > 0 && level <= usize::from(*up_to)
+        };
+        let other_given = level(self.given) == 7;
+        let exact_birth = level(self.birth) == 1;
+        let shares = matches!(level(self.family), 1..=3)
+            && (level(self.street) == 1 || level(self.place) == 1)
+            || self.shares_number(a, b);
+        if other_given
+            && !exact_birth
+            && !self
+                .telling
+                .iter()
+                .any(|one| one.0 != self.birth.unwrap_or(usize::MAX) && tells(one))
+        {
+            return if shares { Verdict::Household } else { Verdict::Never };
+        }
+        if self.telling.iter().any(tells) {
+            return Verdict::May;
+        }
+        // The whole address counts, or a number that the household shares; the town alone does not.
+        let alike = matches!(level(self.given), 1..=5) && matches!(level(self.family), 0..=4);
+        let lives_there = matches!(level(self.street), 1 | 2) && matches!(level(self.place), 1..=3)
+            || level(self.birth) == 0 && (level(self.place) == 1 || self.shares_number(a, b));
+        if self.address == Address::Counts && alike && lives_there {
+            Verdict::May
+        } else {
+            Verdict::Never
+        }
+    }
+
+    /// Whether two records have a number or address that several use.
+    fn shares_number(&self, a: u32, b: u32) -> bool {
+        self.table.columns().iter().any(|column| {
+            matches!(column.attribute, Attribute::Phone | Attribute::Email)
+                && column.of(a).iter().any(|v| column.is_shared(*v) && column.of(b).contains(v))
+        })
+    }
+}
+
+/// Gathers pairs into persons, the heaviest first, as far as nothing stands between.
+fn gather(
+    table: &Table,
+    comparisons: &[Comparison],
+    may: Vec<ScoredPair>,
+    options: &LinkOptions,
+    linkage: &mut Linkage,
+) {
+    let comparer = Comparer::new(table, comparisons);
+    let birth = comparisons.iter().position(|comparison| *comparison == Comparison::BirthDate);
+    let national = comparisons.iter().position(|comparison| *comparison == Comparison::NationalId);
+    let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let mut person: Vec<u32> = (0..table.len()).collect();
+    let of = |person: &[u32], row: u32| person.get(index(row)).copied().unwrap_or(row);
+    for pair in may {
+        if pair.weight < options.link_at {
+            linkage.possible.push(pair);
+            continue;
+        }
+        let (one, other) = (of(&person, pair.a), of(&person, pair.b));
+        if one == other {
+            linkage.links.push(pair);
+            continue;
+        }
+        let rows = |members: &BTreeMap<u32, Vec<u32>>, of: u32| {
+            members.get(&of).cloned().unwrap_or_else(|| vec![of])
+        };
+        let (ones, others) = (rows(&members, one), rows(&members, other));
+        let stands_between = |a: u32, b: u32| {
+            let level = |of: Option<usize>, pattern: Pattern| of.map_or(0, |p| pattern.level(p));
+            let pattern = comparer.pattern(a, b);
+            let last = |comparison: &Comparison| comparison.levels().len() - 1;
+            level(birth, pattern) == last(&Comparison::BirthDate) && level(national, pattern) != 1
+                || level(national, pattern) == last(&Comparison::NationalId)
+        };
+        let is_two_of_one_table =
+            table.is_two() && (ones.len() + others.len() > 2 || !table.may_meet(pair.a, pair.b));
+        let pairs = || ones.iter().flat_map(|a| others.iter().map(move |b| (*a, *b)));
+        let direct =
+            |(a, b): &(u32, u32)| (*a, *b) == (pair.a, pair.b) || (*b, *a) == (pair.a, pair.b);
+        if is_two_of_one_table
+            || pairs().filter(|pair| !direct(pair)).take(2_500).any(|(a, b)| stands_between(a, b))
+        {
+            linkage.possible.push(pair);
+            continue;
+        }
+        let (stays, goes) = (one.min(other), one.max(other));
+        let mut all = if stays == one { ones } else { others.clone() };
+        let gone = if stays == one { others } else { rows(&members, one) };
+        for row in &gone {
+            if let Some(of) = person.get_mut(index(*row)) {
+                *of = stays;
+            }
+        }
+        all.extend(gone);
+        members.remove(&goes);
+        members.insert(stays, all);
+        linkage.links.push(pair);
+    }
+    linkage.persons = person;
+}
+
+/// Runs over ranges of some work on several threads; what comes of them comes in their order.
+pub(super) fn in_parallel<T: Send>(
+    n: usize,
+    threads: NonZeroUsize,
+    work: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
+    // More parts than threads: some blocks take longer than others.
+    let parts = 64.min(n.max(1));
+    let bounds = |part: usize| (n * part / parts)..(n * (part + 1) / parts);
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let done: std::sync::Mutex<BTreeMap<usize, T>> = std::sync::Mutex::new(BTreeMap::new());
+    let run = || {
+        loop {
+            let part = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if part >= parts {
+                return;
+            }
+            let result = work(bounds(part));
+            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(part, result);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.get() {
+            scope.spawn(run);
+        }
+        run();
+    });
+    let done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.into_values().collect()
+}
+
+/// The level of a comparison by its number.
+pub(super) fn level(comparison: &Comparison, number: usize) -> Level {
+    comparison.levels().get(number).copied().unwrap_or(Level::Missing)
+}

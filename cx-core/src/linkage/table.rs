@@ -1,0 +1,761 @@
+//! Records of persons, column by column, each value once.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use serde::{Deserialize, Serialize};
+
+use super::similarity::{jaro_winkler, one_edit};
+use crate::identity::name::{PersonName, nickname_mask, words};
+use crate::text;
+
+/// What a column says of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attribute {
+    /// The given name.
+    GivenName,
+    /// The family name.
+    FamilyName,
+    /// The whole name; it is taken apart.
+    FullName,
+    /// The date of birth, in any usual form.
+    BirthDate,
+    /// The street, with the number of the house or without.
+    Street,
+    /// The postcode.
+    Postcode,
+    /// The town.
+    City,
+    /// A telephone number.
+    Phone,
+    /// An e-mail address.
+    Email,
+    /// An id that a state, an insurer or the like gave to the person.
+    NationalId,
+    /// Something else that says a little of who it is, such as the company.
+    Other(String),
+}
+
+impl Attribute {
+    /// The name as it is written in options and models.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::GivenName => "given_name",
+            Self::FamilyName => "family_name",
+            Self::FullName => "full_name",
+            Self::BirthDate => "birth_date",
+            Self::Street => "street",
+            Self::Postcode => "postcode",
+            Self::City => "city",
+            Self::Phone => "phone",
+            Self::Email => "email",
+            Self::NationalId => "national_id",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// The attribute of this name; any other name is [`Attribute::Other`].
+    pub fn from_name(name: &str) -> Self {
+        let known = [
+            Self::GivenName,
+            Self::FamilyName,
+            Self::FullName,
+            Self::BirthDate,
+            Self::Street,
+            Self::Postcode,
+            Self::City,
+            Self::Phone,
+            Self::Email,
+            Self::NationalId,
+        ];
+        let found = known.into_iter().find(|attribute| attribute.name() == name);
+        found.unwrap_or_else(|| Self::Other(name.to_owned()))
+    }
+
+    /// What a column of this name says, in the usual spellings of English, Dutch, German and
+    /// French exports; `None` where the name is not among them.
+    ///
+    /// ```
+    /// # use cx_core::linkage::Attribute;
+    /// assert_eq!(Attribute::of_header("Geburtsdatum"), Some(Attribute::BirthDate));
+    /// assert_eq!(Attribute::of_header("E-Mail Address"), Some(Attribute::Email));
+    /// assert_eq!(Attribute::of_header("cluster"), None);
+    /// ```
+    pub fn of_header(header: &str) -> Option<Self> {
+        let bare: String =
+            text::folded(header).chars().filter(char::is_ascii_alphanumeric).collect();
+        let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
+        HEADERS
+            .iter()
+            .find(|(_, spellings)| spellings.contains(&bare))
+            .map(|(attribute, _)| attribute.clone())
+    }
+}
+
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+const HEADERS: &[(Attribute, &[&str])] = &[
+    (
+        Attribute::GivenName,
+        &[
+            "givenname",
+            "firstname",
+            "forename",
+            "first",
+            "fname",
+            "voornaam",
+            "roepnaam",
+            "vorname",
+            "prenom",
+            "christianname",
+            "nombre",
+        ],
+    ),
+    (
+        Attribute::FamilyName,
+        &[
+            "familyname",
+            "lastname",
+            "surname",
+            "last",
+            "lname",
+            "achternaam",
+            "nachname",
+            "familienname",
+            "nomdefamille",
+            "apellido",
+            "apellidos",
+            "secondname",
+        ],
+    ),
+    (
+        Attribute::FullName,
+        &[
+            "name",
+            "fullname",
+            "naam",
+            "customername",
+            "personname",
+            "contactname",
+            "klantnaam",
+            "displayname",
+        ],
+    ),
+    (
+        Attribute::BirthDate,
+        &[
+            "birthdate",
+            "dateofbirth",
+            "dob",
+            "birthday",
+            "geboortedatum",
+            "geburtsdatum",
+            "datedenaissance",
+            "bday",
+            "born",
+            "geburtstag",
+        ],
+    ),
+    (
+        Attribute::Street,
+        &[
+            "street",
+            "address",
+            "addressline",
+            "streetaddress",
+            "straat",
+            "adres",
+            "strasse",
+            "adresse",
+            "rue",
+            "addr",
+            "straatnaam",
+            "homeaddress",
+            "streetname",
+        ],
+    ),
+    (
+        Attribute::Postcode,
+        &[
+            "postcode",
+            "postalcode",
+            "zip",
+            "zipcode",
+            "plz",
+            "postleitzahl",
+            "codepostal",
+            "postcd",
+        ],
+    ),
+    (
+        Attribute::City,
+        &[
+            "city",
+            "town",
+            "suburb",
+            "plaats",
+            "woonplaats",
+            "stad",
+            "ort",
+            "stadt",
+            "ville",
+            "locality",
+            "municipality",
+            "place",
+        ],
+    ),
+    (
+        Attribute::Phone,
+        &[
+            "phone",
+            "phonenumber",
+            "telephone",
+            "tel",
+            "mobile",
+            "mobilephone",
+            "cell",
+            "cellphone",
+            "telefoon",
+            "telefoonnummer",
+            "mobiel",
+            "telefon",
+            "handy",
+            "msisdn",
+            "telefonnummer",
+            "homephone",
+            "workphone",
+            "phoneno",
+            "telephonenumber",
+        ],
+    ),
+    (
+        Attribute::Email,
+        &["email", "emailaddress", "mail", "emailadres", "courriel", "mailaddress", "eposta"],
+    ),
+    (
+        Attribute::NationalId,
+        &[
+            "nationalid",
+            "ssn",
+            "socsecid",
+            "socialsecuritynumber",
+            "bsn",
+            "nino",
+            "nhsnumber",
+            "nhsno",
+            "ahv",
+            "taxid",
+            "passport",
+            "passportnumber",
+            "nationalidnumber",
+            "personnummer",
+            "dni",
+            "nir",
+        ],
+    ),
+];
+
+/// A column of values: each distinct one once, and for each row which of them it has.
+#[derive(Debug, Clone)]
+pub struct Column {
+    /// What it says.
+    pub attribute: Attribute,
+    texts: String,
+    ends: Vec<usize>,
+    starts: Vec<u32>,
+    values: Vec<u32>,
+    /// How many rows have each value.
+    counts: Vec<u32>,
+    /// What is worth knowing of each value beyond its text: groups of short names.
+    masks: Vec<u128>,
+    /// Values that many use: they neither weigh nor block.
+    shared: Vec<bool>,
+}
+
+impl Column {
+    /// The values of a row; empty where it has none.
+    pub(super) fn of(&self, row: u32) -> &[u32] {
+        let row = index(row);
+        match (self.starts.get(row), self.starts.get(row + 1)) {
+            (Some(from), Some(to)) => self.values.get(index(*from)..index(*to)).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// The values of a row that few use.
+    pub(super) fn telling(&self, row: u32) -> impl Iterator<Item = u32> + '_ {
+        self.of(row).iter().copied().filter(|value| !self.is_shared(*value))
+    }
+
+    pub(super) fn text(&self, value: u32) -> &str {
+        let value = index(value);
+        let from = if value == 0 { 0 } else { self.ends.get(value - 1).copied().unwrap_or(0) };
+        let to = self.ends.get(value).copied().unwrap_or(0);
+        self.texts.get(from..to).unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, value: u32) -> u32 {
+        self.counts.get(index(value)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn mask(&self, value: u32) -> u128 {
+        self.masks.get(index(value)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn is_shared(&self, value: u32) -> bool {
+        self.shared.get(index(value)).copied().unwrap_or(false)
+    }
+
+    pub(super) fn share(&mut self, value: u32) {
+        if let Some(shared) = self.shared.get_mut(index(value)) {
+            *shared = true;
+        }
+    }
+
+    pub(super) fn n_values(&self) -> u32 {
+        u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
+    }
+
+    /// How likely two rows have the same value, if both have one.
+    pub(super) fn coincidence(&self) -> f64 {
+        let rows: f64 = self.counts.iter().map(|n| f64::from(*n)).sum();
+        let equal: f64 = self.counts.iter().map(|n| f64::from(*n) * (f64::from(*n) - 1.0)).sum();
+        if rows > 1.0 { equal / (rows * (rows - 1.0)) } else { 0.0 }
+    }
+}
+
+pub(super) fn index(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// Records of persons. In linking two tables the rows of the second follow those of the first.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<Column>,
+    n: u32,
+    first: u32,
+}
+
+impl Table {
+    /// How many rows there are.
+    pub const fn len(&self) -> u32 {
+        self.n
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    /// How many rows are of the first of two tables; all of them where there is one table.
+    pub const fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// Whether rows are of two tables, of which none has a person twice.
+    pub const fn is_two(&self) -> bool {
+        self.first < self.n
+    }
+
+    /// The attributes that any row may have.
+    pub fn attributes(&self) -> impl Iterator<Item = &Attribute> {
+        self.columns.iter().map(|column| &column.attribute)
+    }
+
+    /// What a row says of an attribute, in normal form.
+    pub fn values(&self, row: u32, attribute: &Attribute) -> Vec<&str> {
+        let column = self.columns.iter().find(|column| column.attribute == *attribute);
+        let of = |column: &'_ Column| column.of(row).to_vec();
+        column
+            .map(|column| of(column).into_iter().map(|value| column.text(value)).collect())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn column(&self, attribute: &Attribute) -> Option<usize> {
+        self.columns.iter().position(|column| column.attribute == *attribute)
+    }
+
+    pub(super) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Whether two rows may be compared: rows of one table, or one of each.
+    pub(super) const fn may_meet(&self, a: u32, b: u32) -> bool {
+        a != b && (!self.is_two() || (a < self.first) != (b < self.first))
+    }
+
+    /// How many pairs of rows there are.
+    pub(super) fn n_pairs(&self) -> f64 {
+        let (n, first) = (f64::from(self.n), f64::from(self.first));
+        if self.is_two() { first * (n - first) } else { n * (n - 1.0) / 2.0 }
+    }
+}
+
+/// What stands first in a date such as 03/04/1980.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum DayOrder {
+    DayFirst,
+    MonthFirst,
+}
+
+/// Takes rows in and makes a table of them.
+#[derive(Debug)]
+pub struct TableBuilder {
+    columns: Vec<Building>,
+    /// Which columns of a row go where.
+    sources: Vec<Attribute>,
+    order: DayOrder,
+    n: u32,
+    first: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Building {
+    column: Column,
+    known: HashMap<u64, u32>,
+    row: Vec<u32>,
+}
+
+impl TableBuilder {
+    /// A table whose rows have these attributes, in this order; several columns may say the same.
+    pub fn new(sources: &[Attribute]) -> Self {
+        let mut attributes: Vec<Attribute> = Vec::new();
+        for source in sources {
+            let parts = match source {
+                Attribute::FullName => vec![Attribute::GivenName, Attribute::FamilyName],
+                other => vec![other.clone()],
+            };
+            for part in parts {
+                if !attributes.contains(&part) {
+                    attributes.push(part);
+                }
+            }
+        }
+        let building = |attribute: Attribute| Building {
+            column: Column {
+                attribute,
+                texts: String::new(),
+                ends: Vec::new(),
+                starts: vec![0],
+                values: Vec::new(),
+                counts: Vec::new(),
+                masks: Vec::new(),
+                shared: Vec::new(),
+            },
+            known: HashMap::new(),
+            row: Vec::new(),
+        };
+        let columns = attributes.into_iter().map(building).collect();
+        Self { columns, sources: sources.to_vec(), order: DayOrder::DayFirst, n: 0, first: None }
+    }
+
+    /// Reads dates such as 03/04/1980 with the month first.
+    #[must_use]
+    pub const fn month_first(mut self) -> Self {
+        self.order = DayOrder::MonthFirst;
+        self
+    }
+
+    /// Takes in a row: a text for each attribute, empty where there is none.
+    pub fn push(&mut self, row: &[&str]) {
+        for (attribute, text) in self.sources.iter().zip(row) {
+            if text.trim().is_empty() || text::is_placeholder(text) {
+                continue;
+            }
+            let parts = match attribute {
+                Attribute::FullName => {
+                    let (given, family) = name_parts(text);
+                    vec![(Attribute::GivenName, given), (Attribute::FamilyName, family)]
+                }
+                other => vec![(other.clone(), normal(other, text, self.order))],
+            };
+            for (attribute, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
+                let found = self.columns.iter_mut().find(|b| b.column.attribute == attribute);
+                if let Some(building) = found {
+                    building.take(&value);
+                }
+            }
+        }
+        for building in &mut self.columns {
+            building.end_row();
+        }
+        self.n = self.n.saturating_add(1);
+    }
+
+    /// The rows that follow are of a second table: persons are looked for across both, never
+    /// within one.
+    pub const fn second_table(&mut self) {
+        if self.first.is_none() {
+            self.first = Some(self.n);
+        }
+    }
+
+    /// The table. Telephone numbers and mail addresses that people of several given names use are
+    /// marked: they neither weigh nor block.
+    pub fn finish(self) -> Table {
+        let columns = self.columns.into_iter().map(|building| building.column).collect();
+        let mut table = Table { columns, n: self.n, first: self.first.unwrap_or(self.n) };
+        for attribute in [Attribute::Phone, Attribute::Email] {
+            table.mark_shared(&attribute);
+        }
+        table
+    }
+}
+
+/// How many of the people with one value are looked at.
+const LOOKED_AT: usize = 64;
+
+impl Table {
+    fn mark_shared(&mut self, attribute: &Attribute) {
+        let Some(column) = self.column(attribute).and_then(|at| self.columns.get(at)) else {
+            return;
+        };
+        let name = |attribute: &Attribute| {
+            self.column(attribute).and_then(|position| self.columns.get(position))
+        };
+        let (given, family) = (name(&Attribute::GivenName), name(&Attribute::FamilyName));
+        let mut carried: Vec<(u32, u32)> = Vec::new();
+        for row in 0..self.n {
+            carried.extend(column.of(row).iter().map(|value| (*value, row)));
+        }
+        carried.retain(|(value, _)| column.count(*value) > 1);
+        carried.sort_unstable();
+        let mut shared = Vec::new();
+        for group in carried.chunk_by(|a, b| a.0 == b.0) {
+            // Nobody has a hundred records, and a switchboard has.
+            let mut persons: Vec<u32> = Vec::new();
+            for (_, row) in group.iter().take(LOOKED_AT) {
+                let is_known = |other: &u32| may_be_one(given, family, *other, *row);
+                if given.is_some_and(|given| !given.of(*row).is_empty())
+                    && !persons.iter().any(is_known)
+                {
+                    persons.push(*row);
+                }
+            }
+            if (persons.len() > 1 || group.len() > LOOKED_AT)
+                && let Some((value, _)) = group.first()
+            {
+                shared.push(*value);
+            }
+        }
+        if let Some(column) =
+            self.column(attribute).and_then(|position| self.columns.get_mut(position))
+        {
+            for value in shared {
+                column.share(value);
+            }
+        }
+    }
+}
+
+/// Whether the names of two rows may be one person's: given names alike, or swapped with family
+/// names.
+fn may_be_one(given: Option<&Column>, family: Option<&Column>, a: u32, b: u32) -> bool {
+    let Some(given) = given else { return true };
+    let alike = |one: &str, other: &str| {
+        one == other
+            || one.get(..1) == other.get(..1) && (one.len() == 1 || other.len() == 1)
+            || one_edit(one, other)
+            || jaro_winkler(one, other) >= 0.8
+    };
+    let texts = |column: &'_ Column, row: u32| -> Vec<String> {
+        column.of(row).iter().map(|value| column.text(*value).to_owned()).collect()
+    };
+    let nick = given
+        .of(a)
+        .iter()
+        .any(|x| given.of(b).iter().any(|y| given.mask(*x) & given.mask(*y) != 0));
+    let (ga, gb) = (texts(given, a), texts(given, b));
+    let any = |ones: &[String], others: &[String]| {
+        ones.iter().any(|one| others.iter().any(|other| alike(one, other)))
+    };
+    let swapped = family.is_some_and(|family| {
+        any(&ga, &texts(family, b)) && any(&gb, &texts(family, a))
+            || ga.iter().any(|one| texts(family, b).contains(one))
+            || gb.iter().any(|one| texts(family, a).contains(one))
+    });
+    nick || any(&ga, &gb) || swapped
+}
+
+impl Building {
+    fn take(&mut self, value: &str) {
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        let mut hash = hasher.finish();
+        let column = &mut self.column;
+        // Equal hashes of other texts are stepped over.
+        let id = loop {
+            match self.known.get(&hash) {
+                Some(id) if column.text(*id) == value => break *id,
+                Some(_) => hash = hash.wrapping_add(1),
+                None => {
+                    let id = column.n_values();
+                    column.texts.push_str(value);
+                    column.ends.push(column.texts.len());
+                    column.counts.push(0);
+                    column.shared.push(false);
+                    if column.attribute == Attribute::GivenName {
+                        column.masks.push(nickname_mask(value));
+                    }
+                    self.known.insert(hash, id);
+                    break id;
+                }
+            }
+        };
+        if !self.row.contains(&id) {
+            self.row.push(id);
+        }
+    }
+
+    fn end_row(&mut self) {
+        let column = &mut self.column;
+        for id in self.row.drain(..) {
+            column.values.push(id);
+            if let Some(count) = column.counts.get_mut(index(id)) {
+                *count = count.saturating_add(1);
+            }
+        }
+        column.starts.push(u32::try_from(column.values.len()).unwrap_or(u32::MAX));
+    }
+}
+
+/// A text without accents, signs and capitals: `Zoë-Marie` is `zoe marie`.
+fn plain(text: &str) -> String {
+    let latin = if text.is_ascii() {
+        text.to_ascii_lowercase()
+    } else {
+        text::folded(&deunicode::deunicode_with_tofu(&text::folded(text), " "))
+    };
+    let mut bare = String::with_capacity(latin.len());
+    for c in latin.chars() {
+        if c.is_ascii_alphanumeric() {
+            bare.push(c);
+        } else if c != '\'' && !bare.is_empty() && !bare.ends_with(' ') {
+            bare.push(' ');
+        }
+    }
+    bare.truncate(bare.trim_end().len());
+    if bare.len() > 256 {
+        bare.truncate(256);
+    }
+    bare
+}
+
+fn name_parts(text: &str) -> (String, String) {
+    let Some(name) = PersonName::parse(text) else { return (String::new(), family(text)) };
+    let key = name.key();
+    let (given, family) = key.split_once(' ').unwrap_or((&key, ""));
+    (plain(given), plain(family))
+}
+
+/// A family name without particles, where anything else is left.
+fn family(text: &str) -> String {
+    plain(&words(text).join(" "))
+}
+
+fn normal(attribute: &Attribute, text: &str, order: DayOrder) -> String {
+    match attribute {
+        Attribute::BirthDate => date(text, order).unwrap_or_else(|| plain(text)),
+        Attribute::Phone => phone(text),
+        Attribute::Email => {
+            let folded = text::folded(text);
+            if folded.is_ascii() { folded } else { plain(&folded) }
+        }
+        Attribute::FamilyName => family(text),
+        Attribute::Postcode | Attribute::NationalId => {
+            plain(text).chars().filter(|c| *c != ' ').collect()
+        }
+        _ => plain(text),
+    }
+}
+
+/// The last nine digits: they are the same with and without a country code.
+fn phone(text: &str) -> String {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() < 6 {
+        return String::new();
+    }
+    digits.get(digits.len().saturating_sub(9)..).unwrap_or_default().to_owned()
+}
+
+/// A date as `yyyymmdd`.
+fn date(text: &str, order: DayOrder) -> Option<String> {
+    let parts: Vec<&str> =
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    let number = |part: &str| part.parse::<u32>().ok();
+    let month = |part: &str| {
+        let short = part.get(..3)?.to_ascii_lowercase();
+        let at = MONTHS.iter().position(|names| names.contains(&short.as_str()))?;
+        u32::try_from(at).ok().map(|at| at + 1)
+    };
+    let (year, month, day) = match parts.as_slice() {
+        [whole] if whole.len() == 8 && whole.bytes().all(|b| b.is_ascii_digit()) => {
+            (number(whole.get(..4)?)?, number(whole.get(4..6)?)?, number(whole.get(6..8)?)?)
+        }
+        [y, m, d, ..] if y.len() == 4 => (number(y)?, number(m).or_else(|| month(m))?, number(d)?),
+        [a, b, y, ..] if y.len() == 4 || y.len() == 2 => {
+            let year = number(y)?;
+            let year = if y.len() == 2 { year + if year > 30 { 1900 } else { 2000 } } else { year };
+            match (number(a), number(b)) {
+                (Some(a), Some(b)) if a > 12 || (order == DayOrder::DayFirst && b <= 12) => {
+                    (year, b, a)
+                }
+                (Some(a), Some(b)) => (year, a, b),
+                (Some(a), None) => (year, month(b)?, a),
+                (None, Some(b)) => (year, month(a)?, b),
+                (None, None) => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(format!("{year:04}{month:02}{day:02}"))
+}
+
+const MONTHS: &[&[&str]] = &[
+    &["jan"],
+    &["feb", "fev"],
+    &["mar", "maa", "mrt", "mae"],
+    &["apr", "avr"],
+    &["may", "mei", "mai"],
+    &["jun"],
+    &["jul"],
+    &["aug", "aou"],
+    &["sep"],
+    &["oct", "okt"],
+    &["nov"],
+    &["dec", "dez"],
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_the_same_however_it_is_written() {
+        for text in ["1980-03-04", "19800304", "4 March 1980", "04/03/1980", "4.3.80", "1980/3/4"] {
+            assert_eq!(date(text, DayOrder::DayFirst).as_deref(), Some("19800304"), "{text}");
+        }
+        assert_eq!(date("03/04/1980", DayOrder::MonthFirst).as_deref(), Some("19800304"));
+        assert_eq!(date("13/04/1980", DayOrder::MonthFirst).as_deref(), Some("19800413"));
+        assert_eq!(date("soon", DayOrder::DayFirst), None);
+    }
+
+    #[test]
+    fn values_are_kept_once_and_missing_ones_not_at_all() {
+        let mut builder =
+            TableBuilder::new(&[Attribute::FullName, Attribute::Phone, Attribute::Phone]);
+        builder.push(&["Zoë de Vries", "+31 6 12345678", "06-12345678"]);
+        builder.push(&["de Vries, Zoe", "n/a", ""]);
+        let table = builder.finish();
+        assert_eq!(table.values(0, &Attribute::GivenName), ["zoe"]);
+        assert_eq!(table.values(0, &Attribute::Phone), ["612345678"]);
+        assert_eq!(table.values(1, &Attribute::FamilyName), ["vries"]);
+        assert!(table.values(1, &Attribute::Phone).is_empty());
+    }
+}
