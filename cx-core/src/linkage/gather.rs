@@ -103,8 +103,13 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
             match verdict {
                 Verdict::Household => found.households.push(pair),
                 Verdict::May if weight >= options.review_at => found.may.push(pair),
-                Verdict::Never if weight >= options.review_at => found.never.push(pair),
-                Verdict::May | Verdict::Never => {}
+                Verdict::MayIfHeavy if weight >= options.link_at.saturating_add(HEAVY) => {
+                    found.may.push(pair);
+                }
+                Verdict::Never | Verdict::MayIfHeavy if weight >= options.review_at => {
+                    found.never.push(pair);
+                }
+                Verdict::May | Verdict::MayIfHeavy | Verdict::Never => {}
             }
         });
         found
@@ -120,7 +125,7 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
     }
     may.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
     may.dedup();
-    gather(table, &comparisons, may, options, &mut linkage);
+    gather(&judge, &comparisons, may, options, &mut linkage);
     linkage.possible.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
     linkage.possible.dedup();
     linkage.households.sort_unstable_by_key(|pair| (pair.a, pair.b));
@@ -147,6 +152,8 @@ struct Found {
 enum Verdict {
     /// The weight decides.
     May,
+    /// The weight decides, and must be larger than elsewhere: one has no given name.
+    MayIfHeavy,
     /// Something stands between them: people decide.
     Never,
     /// They live together.
@@ -254,17 +261,23 @@ impl<'a> Judge<'a> {
         {
             return if shares { Verdict::Household } else { Verdict::Never };
         }
-        if self.telling.iter().any(tells) {
+        // A date of birth in the same year says a little, beside names and a place.
+        let about_as_old = level(self.birth) == 5 && matches!(level(self.place), 1..=3);
+        if self.telling.iter().any(tells) || about_as_old {
             return Verdict::May;
         }
         // The whole address counts, or a number that the household shares; the town alone does not.
         let alike = matches!(level(self.given), 1..=5) && matches!(level(self.family), 0..=4);
         let lives_there = matches!(level(self.street), 1 | 2) && matches!(level(self.place), 1..=3)
             || level(self.birth) == 0 && (level(self.place) == 1 || self.shares_number(a, b));
-        if self.address == Address::Counts && alike && lives_there {
-            Verdict::May
-        } else {
-            Verdict::Never
+        let same_house = level(self.given) == 0
+            && matches!(level(self.family), 1..=3)
+            && matches!(level(self.street), 1 | 2)
+            && matches!(level(self.place), 1 | 2);
+        match self.address {
+            Address::Counts if alike && lives_there => Verdict::May,
+            Address::Counts if same_house => Verdict::MayIfHeavy,
+            Address::Counts | Address::IsNotEnough => Verdict::Never,
         }
     }
 
@@ -277,18 +290,26 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// How much more than elsewhere a family name at an address must weigh, where one of the two has no
+/// given name.
+const HEAVY: i32 = 8_000;
+
+/// Two records with dates of birth that are nothing alike are never gathered over others, if they
+/// weigh less than this.
+const AGAINST: i32 = -8_000;
+
 /// Gathers pairs into persons, the heaviest first, as far as nothing stands between.
 fn gather(
-    table: &Table,
+    judge: &Judge<'_>,
     comparisons: &[Comparison],
     may: Vec<ScoredPair>,
     options: &LinkOptions,
     linkage: &mut Linkage,
 ) {
-    let comparer = Comparer::new(table, comparisons);
     let birth = comparisons.iter().position(|comparison| *comparison == Comparison::BirthDate);
     let national = comparisons.iter().position(|comparison| *comparison == Comparison::NationalId);
     let mut members: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    let table = judge.table;
     let mut person: Vec<u32> = (0..table.len()).collect();
     let of = |person: &[u32], row: u32| person.get(index(row)).copied().unwrap_or(row);
     for pair in may {
@@ -306,11 +327,12 @@ fn gather(
         };
         let (ones, others) = (rows(&members, one), rows(&members, other));
         let stands_between = |a: u32, b: u32| {
-            let level = |of: Option<usize>, pattern: Pattern| of.map_or(0, |p| pattern.level(p));
-            let pattern = comparer.pattern(a, b);
-            let last = |comparison: &Comparison| comparison.levels().len() - 1;
-            level(birth, pattern) == last(&Comparison::BirthDate) && level(national, pattern) != 1
-                || level(national, pattern) == last(&Comparison::NationalId)
+            let pattern = judge.pattern(a, b);
+            let is_last = |of: Option<usize>, comparison: &Comparison| {
+                of.is_some_and(|of| pattern.level(of) + 1 == comparison.levels().len())
+            };
+            is_last(national, &Comparison::NationalId)
+                || is_last(birth, &Comparison::BirthDate) && judge.weigh(pattern, a, b) < AGAINST
         };
         let is_two_of_one_table =
             table.is_two() && (ones.len() + others.len() > 2 || !table.may_meet(pair.a, pair.b));
