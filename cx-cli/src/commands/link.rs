@@ -151,10 +151,14 @@ fn report(
         ))?;
     }
     for dropped in report.dropped {
-        output::line(&format!(
-            "not compared by {}: {} records in {} blocks of more than {}",
-            dropped.rule, dropped.records, dropped.blocks, dropped.above
-        ))?;
+        output::line(&if dropped.above < 2 {
+            format!("not compared by {}: other rules gave enough pairs", dropped.rule)
+        } else {
+            format!(
+                "not compared by {}: {} records in {} blocks of more than {}",
+                dropped.rule, dropped.records, dropped.blocks, dropped.above
+            )
+        })?;
     }
     if let (Some(links), Some(all)) = (report.quality, report.quality_with_possible) {
         let line = |what: &str, q: &Quality| {
@@ -174,23 +178,23 @@ fn report(
 
 /// The persons if all that is proposed were accepted.
 fn with_possible(linkage: &Linkage) -> Vec<u32> {
-    let mut persons = linkage.persons.clone();
-    fn root(persons: &mut [u32], mut row: u32) -> u32 {
+    fn root(persons: &[u32], mut row: u32) -> u32 {
         let of = |row: u32| usize::try_from(row).ok().and_then(|row| persons.get(row)).copied();
         while let Some(next) = of(row).filter(|next| *next != row) {
             row = next;
         }
         row
     }
+    let mut persons = linkage.persons.clone();
     for pair in &linkage.possible {
-        let (a, b) = (root(&mut persons, pair.a), root(&mut persons, pair.b));
+        let (a, b) = (root(&persons, pair.a), root(&persons, pair.b));
         let (low, high) = (a.min(b), a.max(b));
         if let Some(of) = usize::try_from(high).ok().and_then(|high| persons.get_mut(high)) {
             *of = low;
         }
     }
     let rows = u32::try_from(persons.len()).unwrap_or(u32::MAX);
-    (0..rows).map(|row| root(&mut persons, row)).collect()
+    (0..rows).map(|row| root(&persons, row)).collect()
 }
 
 fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliError> {

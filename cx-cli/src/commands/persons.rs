@@ -165,20 +165,17 @@ fn header(path: &Path, columns: &Columns) -> Result<Vec<String>, CliError> {
 
 pub(crate) fn reader(path: &Path, columns: &Columns) -> Result<csv::Reader<File>, CliError> {
     let cannot = |error| CliError::Read { path: path.to_owned(), error };
-    let delimiter = match columns.delimiter {
-        Some(delimiter) => u8::try_from(delimiter).map_err(|_| {
-            CliError::Usage(format!("--delimiter {delimiter}: one ASCII character"))
-        })?,
-        None => {
-            let mut head = vec![0; 4_096];
-            let n = File::open(path).map_err(cannot)?.read(&mut head).map_err(cannot)?;
-            head.truncate(n);
-            let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            let count = |of: u8| line.iter().filter(|byte| **byte == of).count();
-            let most =
-                [b',', b';', b'\t', b'|'].into_iter().max_by_key(|of| (count(*of), *of == b','));
-            most.unwrap_or(b',')
-        }
+    let delimiter = if let Some(delimiter) = columns.delimiter {
+        u8::try_from(delimiter)
+            .map_err(|_| CliError::Usage(format!("--delimiter {delimiter}: one ASCII character")))?
+    } else {
+        let mut head = vec![0; 4_096];
+        let n = File::open(path).map_err(cannot)?.read(&mut head).map_err(cannot)?;
+        head.truncate(n);
+        let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let count = |of: u8| line.split(|byte| *byte == of).count();
+        let most = [b',', b';', b'\t', b'|'].into_iter().max_by_key(|of| (count(*of), *of == b','));
+        most.unwrap_or(b',')
     };
     let file = File::open(path).map_err(cannot)?;
     Ok(csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(file))

@@ -11,6 +11,9 @@ use super::table::{Attribute, Table, index};
 /// How many records a block may hold.
 pub const LARGEST: u32 = 200;
 
+/// How many times the pairs of one rule all rules together may give.
+const ALL: u64 = 3;
+
 /// What was left out so that no table takes quadratic time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Dropped {
@@ -141,6 +144,8 @@ impl Blocks {
             starts: vec![(0, 0)],
             dropped: Vec::new(),
         };
+        // The first rules are the most telling; the last ones share what is left.
+        let mut left = u64::from(table.len()) * pairs_per_record * ALL;
         for (rule, (name, key)) in RULES.iter().enumerate() {
             let mut keyed: Vec<(u64, u32)> = (0..table.len())
                 .flat_map(|row| key(&keys, row).into_iter().flatten().map(move |key| (key, row)))
@@ -148,7 +153,9 @@ impl Blocks {
             keyed.sort_unstable();
             keyed.dedup();
             let groups = || keyed.chunk_by(|a, b| a.0 == b.0);
-            let largest = cap(groups().map(<[_]>::len), u64::from(table.len()) * pairs_per_record);
+            let pairs = (u64::from(table.len()) * pairs_per_record).min(left);
+            let (largest, taken) = cap(groups().map(<[_]>::len), pairs);
+            left = left.saturating_sub(taken);
             let mut dropped =
                 Dropped { rule: (*name).to_owned(), above: largest, blocks: 0, records: 0 };
             for group in groups() {
@@ -218,8 +225,9 @@ impl Blocks {
     }
 }
 
-/// The largest size at which blocks up to it give no more than that many pairs.
-fn cap(sizes: impl Iterator<Item = usize>, pairs: u64) -> u32 {
+/// The largest size at which blocks up to it give no more than that many pairs, and how many they
+/// give.
+fn cap(sizes: impl Iterator<Item = usize>, pairs: u64) -> (u32, u64) {
     let mut by_size = vec![0_u64; index(LARGEST) + 1];
     for size in sizes {
         if let Some(n) = by_size.get_mut(size) {
@@ -228,13 +236,14 @@ fn cap(sizes: impl Iterator<Item = usize>, pairs: u64) -> u32 {
     }
     let mut total = 0_u64;
     for (size, n) in by_size.iter().enumerate() {
-        let size = u64::try_from(size).unwrap_or(u64::MAX);
-        total = total.saturating_add(n.saturating_mul(size * size.saturating_sub(1) / 2));
-        if total > pairs {
-            return u32::try_from(size.saturating_sub(1)).unwrap_or(LARGEST).max(2);
+        let wide = u64::try_from(size).unwrap_or(u64::MAX);
+        let more = n.saturating_mul(wide * wide.saturating_sub(1) / 2);
+        if total.saturating_add(more) > pairs {
+            return (u32::try_from(size.saturating_sub(1)).unwrap_or(LARGEST), total);
         }
+        total += more;
     }
-    LARGEST
+    (LARGEST, total)
 }
 
 struct Keys<'a> {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::similarity::{edits_up_to_3, jaro_winkler, one_edit};
-use super::table::{Attribute, Column, Table};
+use super::similarity::{edits_up_to_3, likeness, one_edit};
+use super::table::{Attribute, Cell, Column, Table};
 
 /// What of two records is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -252,11 +252,15 @@ impl<'a> Comparer<'a> {
 /// Whether two names are one, a slip of the hand aside.
 fn alike(one: &str, other: &str) -> bool {
     one == other
-        || one.len().min(other.len()) > 3
-            && (one_edit(one, other) || jaro_winkler(one, other) >= 0.9)
+        || one.len().min(other.len()) > 3 && (one_edit(one, other) || likeness(one, other) >= 0.9)
 }
 
 fn shared_value(column: &Column, a: u32, b: u32) -> Option<u32> {
+    match (column.cell(a), column.cell(b)) {
+        (Cell::Empty, _) | (_, Cell::Empty) => return None,
+        (Cell::One(one), Cell::One(other)) => return (one == other).then_some(one),
+        _ => {}
+    }
     let others = column.of(b);
     let common = column.telling(a).filter(|value| others.contains(value));
     common.min_by_key(|value| (column.count(*value), *value))
@@ -265,11 +269,12 @@ fn shared_value(column: &Column, a: u32, b: u32) -> Option<u32> {
 /// The best level of any two values of two rows; 0 where one has none that few use.
 fn best(column: Option<&Column>, a: u32, b: u32, level: fn(&Column, u32, u32) -> u8) -> u8 {
     let Some(column) = column else { return 0 };
-    if let ([one], [other]) = (column.of(a), column.of(b)) {
-        if column.is_shared(*one) || column.is_shared(*other) {
-            return 0;
+    match (column.cell(a), column.cell(b)) {
+        (Cell::Empty, _) | (_, Cell::Empty) => return 0,
+        (Cell::One(one), Cell::One(other)) => {
+            return if one == other { 1 } else { level(column, one, other) };
         }
-        return if one == other { 1 } else { level(column, *one, *other) };
+        _ => {}
     }
     let mut best = 0;
     for one in column.telling(a) {
@@ -291,7 +296,7 @@ fn given(column: &Column, one: u32, other: u32) -> u8 {
     if a.len() == 1 || b.len() == 1 {
         return if a.as_bytes().first() == b.as_bytes().first() { 6 } else { 7 };
     }
-    match jaro_winkler(a, b) {
+    match likeness(a, b) {
         s if s >= 0.92 || one_edit(a, b) && a.len().min(b.len()) > 3 => 4,
         s if s >= 0.85 => 5,
         _ => 7,
@@ -307,7 +312,7 @@ fn family(column: &Column, one: u32, other: u32) -> u8 {
     let has_word = |whole: &str, word: &str| {
         word.len() > 3 && whole.len() > word.len() && whole.split(' ').any(|part| part == word)
     };
-    match jaro_winkler(a, b) {
+    match likeness(a, b) {
         s if s >= 0.92 => 3,
         _ if has_word(a, b) || has_word(b, a) => 3,
         s if s >= 0.85 => 4,
@@ -347,7 +352,7 @@ const fn days((year, month, day): (i32, i32, i32)) -> i32 {
 
 fn street(column: &Column, one: u32, other: u32) -> u8 {
     let (a, b) = (column.text(one), column.text(other));
-    match jaro_winkler(a, b) {
+    match likeness(a, b) {
         s if s >= 0.92 => 2,
         s if s >= 0.85 => 3,
         _ => 4,
@@ -359,14 +364,20 @@ fn number(column: &Column, one: u32, other: u32) -> u8 {
 }
 
 fn city(column: &Column, one: u32, other: u32) -> u8 {
-    if jaro_winkler(column.text(one), column.text(other)) >= 0.9 { 2 } else { 3 }
+    if likeness(column.text(one), column.text(other)) >= 0.9 { 2 } else { 3 }
 }
 
 fn email(column: &Column, one: u32, other: u32) -> u8 {
     let (a, b) = (column.text(one), column.text(other));
-    let (la, lb) = (local(a), local(b));
+    let same = a.bytes().zip(b.bytes()).take_while(|(x, y)| x == y).map(|(x, _)| x);
+    let local = same.take_while(|byte| *byte != b'@');
+    let (mut n, mut digits) = (0, 0);
+    for byte in local {
+        n += 1;
+        digits += usize::from(byte.is_ascii_digit());
+    }
     // Namesakes have local parts made of their names; a number in it is somebody's own.
-    if la == lb && la.len() < a.len() && la.bytes().any(|byte| byte.is_ascii_digit()) {
+    if digits > 0 && a.as_bytes().get(n) == Some(&b'@') && b.as_bytes().get(n) == Some(&b'@') {
         return 2;
     }
     match edits_up_to_3(a, b) {
@@ -383,5 +394,5 @@ pub(super) fn local(address: &str) -> &str {
 
 fn other(column: &Column, one: u32, other: u32) -> u8 {
     let (a, b) = (column.text(one), column.text(other));
-    if one_edit(a, b) && a.len() > 3 || jaro_winkler(a, b) >= 0.9 { 2 } else { 3 }
+    if one_edit(a, b) && a.len() > 3 || likeness(a, b) >= 0.9 { 2 } else { 3 }
 }

@@ -34,7 +34,7 @@ impl Default for LinkOptions {
             review_at: -3_000,
             address: Address::Counts,
             threads: NonZeroUsize::MIN,
-            pairs_per_record: 8,
+            pairs_per_record: 4,
         }
     }
 }

@@ -276,6 +276,17 @@ pub struct Column {
     masks: Vec<u128>,
     /// Values that many use: they neither weigh nor block.
     shared: Vec<bool>,
+    /// For each row: 0 where it has no value that few use, its number and one where it has one,
+    /// the largest number where it has several.
+    cells: Vec<u32>,
+}
+
+/// What a row has of an attribute that few others have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cell {
+    Empty,
+    One(u32),
+    Several,
 }
 
 impl Column {
@@ -286,6 +297,29 @@ impl Column {
             (Some(from), Some(to)) => self.values.get(index(*from)..index(*to)).unwrap_or_default(),
             _ => &[],
         }
+    }
+
+    /// What a row has that few use, at one glance.
+    pub(super) fn cell(&self, row: u32) -> Cell {
+        match self.cells.get(index(row)).copied() {
+            None | Some(0) => Cell::Empty,
+            Some(u32::MAX) => Cell::Several,
+            Some(value) => Cell::One(value - 1),
+        }
+    }
+
+    fn settle(&mut self) {
+        let rows = u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let cell = |row: u32| {
+            let mut telling = self.telling(row);
+            match (telling.next(), telling.next()) {
+                (None, _) => 0,
+                (Some(value), None) => value + 1,
+                (Some(_), Some(_)) => u32::MAX,
+            }
+        };
+        let cells = (0..rows).map(cell).collect();
+        self.cells = cells;
     }
 
     /// The values of a row that few use.
@@ -447,6 +481,7 @@ impl TableBuilder {
                 counts: Vec::new(),
                 masks: Vec::new(),
                 shared: Vec::new(),
+                cells: Vec::new(),
             },
             known: HashMap::new(),
             row: Vec::new(),
@@ -504,6 +539,7 @@ impl TableBuilder {
         for attribute in [Attribute::Phone, Attribute::Email] {
             table.mark_shared(&attribute);
         }
+        table.columns.iter_mut().for_each(Column::settle);
         table
     }
 }

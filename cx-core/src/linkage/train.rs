@@ -41,7 +41,7 @@ pub enum TrainError {
 }
 
 /// How many random pairs say how often levels occur by chance.
-const RANDOM_PAIRS: u32 = 200_000;
+const RANDOM_PAIRS: u32 = 100_000;
 
 /// How many pairs of blocks are learnt from, about.
 const BLOCKED_PAIRS: u64 = 8_000_000;
