@@ -16,6 +16,7 @@ pub mod names;
 pub mod writing;
 pub mod agreement;
 pub mod trap_stream;
+pub mod people;
 
 /// The Rust examples of the documentation, run as documentation tests.
 #[cfg(doctest)]

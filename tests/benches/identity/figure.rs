@@ -4,18 +4,18 @@ use std::fmt;
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Figure {
+pub(crate) struct Figure {
     /// What was measured.
-    pub name: String,
+    pub(crate) name: String,
     /// How much it is.
-    pub value: f64,
+    pub(crate) value: f64,
     /// How much it is to be.
-    pub target: Target,
+    pub(crate) target: Target,
 }
 
 /// How much a figure is to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Target {
+pub(crate) enum Target {
     /// Anything.
     None,
     /// That much or more.
@@ -26,24 +26,24 @@ pub enum Target {
 
 impl Figure {
     /// A figure without a target.
-    pub fn new(name: impl Into<String>, value: f64) -> Self {
+    pub(crate) fn new(name: impl Into<String>, value: f64) -> Self {
         Self { name: name.into(), value, target: Target::None }
     }
 
     /// The same figure, wanted at this or above.
     #[must_use]
-    pub fn at_least(self, target: f64) -> Self {
+    pub(crate) fn at_least(self, target: f64) -> Self {
         Self { target: Target::AtLeast(target), ..self }
     }
 
     /// The same figure, wanted at this or below.
     #[must_use]
-    pub fn at_most(self, target: f64) -> Self {
+    pub(crate) fn at_most(self, target: f64) -> Self {
         Self { target: Target::AtMost(target), ..self }
     }
 
     /// Whether it is as much as it is to be. What is no number is not.
-    pub fn is_met(&self) -> bool {
+    pub(crate) fn is_met(&self) -> bool {
         match self.target {
             Target::None => true,
             Target::AtLeast(target) => self.value >= target,
@@ -52,7 +52,7 @@ impl Figure {
     }
 
     /// The figure as one line between processes.
-    pub fn to_line(&self) -> String {
+    pub(crate) fn to_line(&self) -> String {
         let (sign, target) = match self.target {
             Target::None => ("", 0.0),
             Target::AtLeast(target) => (">=", target),
@@ -62,7 +62,7 @@ impl Figure {
     }
 
     /// The figure of such a line, if it is one.
-    pub fn from_line(line: &str) -> Option<Self> {
+    pub(crate) fn from_line(line: &str) -> Option<Self> {
         let mut parts = line.strip_prefix("figure\t")?.split('\t');
         let name = parts.next()?.to_owned();
         let value = parts.next()?.parse().ok()?;

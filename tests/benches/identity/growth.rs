@@ -21,7 +21,7 @@ const BATCH: usize = 100;
 
 /// The figures of a store in memory: half of the stream in batches, then somebody's word about 200
 /// pairs, then the rest one by one; every arrival in another order than it happened.
-pub fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {
+pub(crate) fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {
     let (facts, labels) = traps::facts(&stream);
     let mut events: Vec<Event> = stream.into_iter().map(|(event, _)| event).collect();
     Chance::seeded(1).shuffle(&mut events);

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 /// The events of a file as `gen_events.py` writes it, with the truth: an object a line, with `eid`,
 /// `truth`, `ts`, `ch`, `name` and `ids`. It does not say how a value is proved; every one is taken
 /// for proved, as its own simulation does.
-pub fn of_file(path: &Path) -> Result<Vec<(Event, PersonLabel)>, String> {
+pub(crate) fn of_file(path: &Path) -> Result<Vec<(Event, PersonLabel)>, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let lines = (1..).zip(text.lines());
@@ -37,6 +37,10 @@ fn event(line: &str) -> Option<(Event, PersonLabel)> {
         let (role, proved) = (Role::Subject, Assurance::ChannelProved);
         let value = id[1].as_str()?;
         event.who.extend(match id[0].as_str()? {
+            // WhatsApp gives numbers with their country and without a plus.
+            "phone" if json["ch"] == "whatsapp" => {
+                Claim::phone(&format!("+{value}"), None, role, proved)
+            }
             "phone" => Claim::phone(value, Some("GB"), role, proved),
             "card" => Claim::scoped(Namespace::Loyalty, "shop", value, role, proved),
             "user_id" => Claim::scoped(Namespace::UserId, "shop", value, role, proved),

@@ -17,16 +17,16 @@ use cx_tests::trap_stream::{PersonLabel, TENANT};
 use crate::figure::Figure;
 
 /// How many pairs are kept apart by somebody's word.
-pub const SEPARATIONS: usize = 200;
+pub(crate) const SEPARATIONS: usize = 200;
 
 /// In how many orders the facts arrive.
 const ORDERS: u64 = 5;
 
 /// The truth about observations.
-pub type Labels = HashMap<ObservationId, PersonLabel>;
+pub(crate) type Labels = HashMap<ObservationId, PersonLabel>;
 
 /// What observations say, and of whom they are in truth.
-pub fn facts(stream: &[(Event, PersonLabel)]) -> (Vec<Recorded>, Labels) {
+pub(crate) fn facts(stream: &[(Event, PersonLabel)]) -> (Vec<Recorded>, Labels) {
     let mut labels = Labels::new();
     let facts = stream.iter().map(|(event, label)| {
         let observation = Observation::of(TENANT, event);
@@ -37,12 +37,12 @@ pub fn facts(stream: &[(Event, PersonLabel)]) -> (Vec<Recorded>, Labels) {
 }
 
 /// The customers of these facts.
-pub fn population(facts: &[Recorded], assertions: &Assertions) -> Population {
+pub(crate) fn population(facts: &[Recorded], assertions: &Assertions) -> Population {
     Population::of(facts, assertions, &Policy::default(), &IdKey::of_tenant(TENANT))
 }
 
 /// The figures of the stream before the probabilistic stage.
-pub fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {
+pub(crate) fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {
     let (facts, labels) = facts(&stream);
     drop(stream);
     let start = Instant::now();
@@ -77,7 +77,7 @@ pub fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {
 }
 
 /// How the groups agree with the truth.
-pub fn pairs(partition: &BTreeSet<Vec<ObservationId>>, labels: &Labels) -> Pairs {
+pub(crate) fn pairs(partition: &BTreeSet<Vec<ObservationId>>, labels: &Labels) -> Pairs {
     let groups = (0_u64..).zip(partition);
     Pairs::of(groups.flat_map(|(group, members)| {
         members.iter().filter_map(move |member| Some((group, *labels.get(member)?)))
@@ -85,7 +85,10 @@ pub fn pairs(partition: &BTreeSet<Vec<ObservationId>>, labels: &Labels) -> Pairs
 }
 
 /// How many observations have other companions in `after` than in `before`.
-pub fn moved(before: &BTreeSet<Vec<ObservationId>>, after: &BTreeSet<Vec<ObservationId>>) -> usize {
+pub(crate) fn moved(
+    before: &BTreeSet<Vec<ObservationId>>,
+    after: &BTreeSet<Vec<ObservationId>>,
+) -> usize {
     before.difference(after).map(Vec::len).sum()
 }
 
@@ -144,7 +147,7 @@ fn separations(
 }
 
 /// Somebody's word that two observations are of two persons.
-pub fn different(a: ObservationId, b: ObservationId) -> Assertion {
+pub(crate) fn different(a: ObservationId, b: ObservationId) -> Assertion {
     let verdict = Verdict::Different(Subject::Observation(a), Subject::Observation(b));
     let at = Timestamp::from_seconds(1_900_000_000).unwrap();
     Assertion { verdict, by: "benchmark".to_owned(), reason: None, at }
@@ -152,7 +155,7 @@ pub fn different(a: ObservationId, b: ObservationId) -> Assertion {
 
 /// Pairs of observations that are together, each of another group: wrongly joined ones first, at
 /// most half of them.
-pub fn joined(
+pub(crate) fn joined(
     partition: &BTreeSet<Vec<ObservationId>>,
     labels: &Labels,
 ) -> Vec<(ObservationId, ObservationId)> {
@@ -175,7 +178,7 @@ pub fn joined(
 }
 
 /// How many of the pairs are not together.
-pub fn n_apart(
+pub(crate) fn n_apart(
     partition: &BTreeSet<Vec<ObservationId>>,
     pairs: &[(ObservationId, ObservationId)],
 ) -> usize {
