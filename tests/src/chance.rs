@@ -1,6 +1,6 @@
 //! Chance: numbers that look random and are the same for one seed on every machine.
 
-/// A stream of numbers from a seed (SplitMix64, Steele, Lea and Flood 2014). Not for secrets.
+/// A stream of numbers from a seed (`SplitMix64`, Steele, Lea and Flood 2014). Not for secrets.
 #[derive(Debug, Clone)]
 pub struct Chance(u64);
 

@@ -243,7 +243,7 @@ impl Towns {
             phone: unless_blank(300, phone),
             city: unless_blank(150, city),
             postcode: unless_blank(250, postcode),
-            channel: chance.one_of(&["email", "phone", "web", "pos", "chat", "whatsapp"]),
+            channel: chance.one_of::<&str>(&["email", "phone", "web", "pos", "chat", "whatsapp"]),
         }
     }
 }

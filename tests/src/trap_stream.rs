@@ -116,16 +116,22 @@ impl World {
                     let family = names.family(chance).name;
                     (100 + chance.below(500), Name { given: name.given.clone(), family })
                 });
-                people.push(person(chance, name, married, country, &landline, &browser));
+                people.push(person(
+                    chance,
+                    name,
+                    married,
+                    country,
+                    landline.as_deref(),
+                    browser.as_deref(),
+                ));
             }
         }
         people.truncate(wanted);
         pass_numbers_on(chance, &mut people);
-        let kiosks = (0..1 + n_people / 300).map(|n| format!("kiosk-{n:04}")).collect();
+        let kiosks = (0..=n_people / 300).map(|n| format!("kiosk-{n:04}")).collect();
         let role = |word: &str, n: u32| format!("{word}@company{n}.example");
         let roles = ["info", "support", "office", "sales", "reception"];
-        let roles =
-            (0..1 + n_people / 4_000).flat_map(|n| roles.map(|word| role(word, n))).collect();
+        let roles = (0..=n_people / 4_000).flat_map(|n| roles.map(|word| role(word, n))).collect();
         Self { people, kiosks, roles }
     }
 
@@ -346,8 +352,8 @@ fn person(
     name: Name,
     married: Option<(u64, Name)>,
     country: Country,
-    landline: &Option<String>,
-    household_browser: &Option<String>,
+    landline: Option<&str>,
+    household_browser: Option<&str>,
 ) -> Person {
     let providers = [(5, "gmail.com"), (1, "outlook.com"), (1, "yahoo.com"), (1, "corp.example")];
     let emails = (0..*chance.weighted(&[(70, 1), (23, 2), (7, 3)]))
@@ -364,7 +370,7 @@ fn person(
     }
     let n_browsers = *chance.weighted(&[(40, 1), (25, 2), (18, 3), (12, 5), (5, 8)]);
     let mut browsers: Vec<String> = (0..n_browsers).map(|_| browser(chance)).collect();
-    browsers.extend(household_browser.clone());
+    browsers.extend(household_browser.map(str::to_owned));
     let n_shop_ids = *chance.weighted(&[(40, 1), (25, 2), (35, 4)]);
     Person {
         name,
@@ -372,7 +378,7 @@ fn person(
         emails,
         country,
         mobiles,
-        landline: landline.clone(),
+        landline: landline.map(str::to_owned),
         login: chance.happens(600).then(|| format!("u{}", chance.digits(12))),
         card: chance.happens(400).then(|| format!("L{}", chance.digits(12))),
         whatsapp_id: chance.happens(50).then(|| format!("B{}", chance.digits(16))),

@@ -17,6 +17,7 @@ usage: cargo xtask TASK
   test      run every test: Rust, documentation, Python
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
+  bench     measure against targets; `bench identity [--people N] [--seed S] [--stream FILE]`
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         "test" => setup().and_then(|()| test()),
         "lint" => setup().and_then(|()| lint()),
         "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
+        "bench" => bench(),
         "wheel" => wheel(),
         "bless" => bless(),
         _ => Err(USAGE.to_owned()),
@@ -70,7 +72,7 @@ fn tools() -> Result<(), Failure> {
         return Ok(());
     }
     let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    run(python3, ["-m", "venv", "--clear", ".venv"], &[])
+    run(python3, &["-m", "venv", "--clear", ".venv"], &[])
         .map_err(|failure| format!("{failure}\n(Debian and Ubuntu: install python3-venv)"))?;
     python(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements])?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
@@ -130,6 +132,17 @@ fn lint() -> Result<(), Failure> {
     ])
 }
 
+/// Runs one benchmark: `identity`. What stands behind its name is for the benchmark to read.
+fn bench() -> Result<(), Failure> {
+    let words: Vec<String> = env::args().skip(2).collect();
+    let Some((name, words)) = words.split_first().filter(|(name, _)| *name == "identity") else {
+        return Err(USAGE.to_owned());
+    };
+    let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", name.as_str(), "--"];
+    args.extend(words.iter().map(String::as_str));
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
+}
+
 fn wheel() -> Result<(), Failure> {
     tools()?;
     python([
@@ -153,20 +166,16 @@ fn bless() -> Result<(), Failure> {
 }
 
 fn cargo<const N: usize>(args: [&str; N], with: &[(&str, &str)]) -> Result<(), Failure> {
-    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), args, with)
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, with)
 }
 
 /// Runs the Python of `.venv`; maturin finds the environment by the interpreter that runs it.
 fn python<const N: usize>(args: [&str; N]) -> Result<(), Failure> {
     let program = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    run(root().join(".venv").join(program), args, &[])
+    run(root().join(".venv").join(program), &args, &[])
 }
 
-fn run<const N: usize>(
-    program: impl AsRef<OsStr>,
-    args: [&str; N],
-    with: &[(&str, &str)],
-) -> Result<(), Failure> {
+fn run(program: impl AsRef<OsStr>, args: &[&str], with: &[(&str, &str)]) -> Result<(), Failure> {
     let shown = format!("{} {}", Path::new(program.as_ref()).display(), args.join(" "));
     eprintln!("$ {shown}");
     let status = Command::new(&program)

@@ -80,7 +80,9 @@ fn partition(store: &Store, events: &[Event]) -> BTreeSet<Vec<ObservationId>> {
         let page = store.timeline(&Who::Customer(customer), &query, None).unwrap();
         let mut members: Vec<ObservationId> = page.events.iter().map(id).collect();
         members.sort_unstable();
-        members.iter().for_each(|member| drop(alone.remove(member)));
+        for member in &members {
+            alone.remove(member);
+        }
         if !members.is_empty() {
             sets.insert(members);
         }
