@@ -1,13 +1,14 @@
-"""What Splink makes of a table of persons: the figures that `cargo xtask bench identity` puts beside ours.
+"""Link a table of persons with Splink, for the figures that stand beside ours.
 
 usage: splink_people.py TABLE.csv [--threshold BITS] [--threads N] [--blank-shared]
 
-The table has the columns of `cx_tests::people`: rec_id, truth, channel, first_name, surname, dob, email,
-phone, city, postcode. The model is made of Splink's own comparisons and of blocking rules as its
-documentation recommends them, trained on the table itself. Prints JSON: CPU seconds (user and system, of
-this process and all its threads), wall seconds, peak memory in megabytes, and precision, recall and F1 of
-the pairs that the clusters imply, at the threshold with the best F1 or at the one that was asked for.
-CPU, time and memory are those up to the first clustering: the other thresholds and the truth cost nothing.
+The table has the columns of `cx_tests::people`: rec_id, truth, channel, first_name, surname,
+dob, email, phone, city, postcode. The model is made of Splink's own comparisons and of blocking
+rules as its documentation recommends them, trained on the table itself. Prints JSON: CPU seconds
+(user and system, all threads), wall seconds, peak memory in megabytes, and precision, recall and
+F1 of the pairs that the clusters imply, at the threshold with the best F1 or at the one that was
+asked for. CPU, time and memory are those up to the first clustering: the other thresholds and
+the truth cost nothing.
 
 Runs in an environment of its own (`target/splink-venv`); it is no dependency of the project.
 """
@@ -25,6 +26,7 @@ THRESHOLDS = [0.0, 2.0, 4.0, 6.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 16.0, 
 
 
 def main() -> None:
+    """Read the table, train, predict, cluster, and print the figures."""
     arguments = argparse.ArgumentParser()
     arguments.add_argument("table")
     arguments.add_argument("--threshold", type=float, help="cluster at this match weight only")
@@ -32,7 +34,7 @@ def main() -> None:
     arguments.add_argument(
         "--blank-shared",
         action="store_true",
-        help="first blank telephones and addresses that people of several first names use, as cx does",
+        help="first blank numbers and addresses that several first names use, as cx does",
     )
     asked = arguments.parse_args()
     logging.disable(logging.WARNING)
@@ -40,8 +42,8 @@ def main() -> None:
 
     import duckdb
     import splink
-    import splink.comparison_library as cl
     import splink.comparison_level_library as cll
+    import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
     settings = SettingsCreator(
@@ -83,7 +85,8 @@ def main() -> None:
     connection = duckdb.connect(":memory:")
     connection.execute(f"SET threads TO {asked.threads}")
     connection.execute(
-        "CREATE TABLE persons AS SELECT * EXCLUDE (truth, channel) FROM read_csv(?, header = true, all_varchar = true)",
+        "CREATE TABLE persons AS SELECT * EXCLUDE (truth, channel) "
+        "FROM read_csv(?, header = true, all_varchar = true)",
         [asked.table],
     )
     for column in ("phone", "email") if asked.blank_shared else ():
@@ -92,7 +95,8 @@ def main() -> None:
             UPDATE persons SET {column} = NULL WHERE {column} IN (
                 SELECT a.{column} FROM persons AS a JOIN persons AS b USING ({column})
                 WHERE jaro_winkler_similarity(lower(a.first_name), lower(b.first_name)) < 0.7
-                AND a.first_name IS DISTINCT FROM b.surname AND b.first_name IS DISTINCT FROM a.surname
+                AND a.first_name IS DISTINCT FROM b.surname
+                AND b.first_name IS DISTINCT FROM a.surname
             )
             """
         )

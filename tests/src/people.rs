@@ -132,7 +132,7 @@ impl Towns {
         let home = self.home();
         let country = *self.chance.one_of(&[Country::Netherlands, Country::Britain]);
         let phone = self.chance.happens(330).then(|| country.landline(&mut self.chance));
-        let email = self.chance.happens(60).then(|| {
+        let email = self.chance.happens(20).then(|| {
             let of_all = Name { given: "familie".to_owned(), family: family.name.clone() };
             self.email(&of_all)
         });
@@ -214,7 +214,7 @@ impl Towns {
             slips(120, &mut given);
             slips(120, &mut family);
             slips(60, &mut email);
-            slips(20, &mut phone);
+            slips(10, &mut phone);
             slips(80, &mut city);
             if chance.happens(30) {
                 std::mem::swap(&mut given, &mut family);
@@ -223,10 +223,10 @@ impl Towns {
                 (given, family) = (writing::plain(&given), writing::plain(&family));
             }
             match chance.below(1_000) {
-                0..40 => month = 1 + chance.below(12),
-                40..60 => day = 1 + chance.below(28),
+                0..50 => month = 1 + chance.below(12),
+                50..60 => day = 1 + chance.below(28),
                 // Only days that are months too can be mistaken.
-                60..80 if day <= 12 => (month, day) = (day, month),
+                60..70 if day <= 12 => (month, day) = (day, month),
                 _ => {}
             }
         }

@@ -467,6 +467,6 @@ mod tests {
             }
         }
         assert!(raw.values().filter(|ways| ways.len() > 2).count() > 40);
-        assert!(names.values().filter(|ways| ways.len() > 1).count() > 150);
+        assert!(names.values().filter(|ways| ways.len() > 1).count() > 120);
     }
 }

@@ -17,7 +17,8 @@ usage: cargo xtask TASK
   test      run every test: Rust, documentation, Python
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
-  bench     measure against targets; `bench identity [--people N] [--seed S] [--stream FILE]`
+  bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets,
+            `bench splink RECORDS SEED` what Splink makes of the same invented table
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -132,15 +133,56 @@ fn lint() -> Result<(), Failure> {
     ])
 }
 
-/// Runs one benchmark: `identity`. What stands behind its name is for the benchmark to read.
+/// Runs one benchmark; what stands behind its name is for the benchmark to read.
 fn bench() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(2).collect();
-    let Some((name, words)) = words.split_first().filter(|(name, _)| *name == "identity") else {
-        return Err(USAGE.to_owned());
-    };
-    let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", name.as_str(), "--"];
-    args.extend(words.iter().map(String::as_str));
-    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["identity", options @ ..] => {
+            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", "identity", "--"];
+            args.extend(options);
+            run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
+        }
+        ["splink", records, seed] => splink(records, seed),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// Makes a table of persons, and an environment with Splink on first use, and runs it.
+fn splink(records: &str, seed: &str) -> Result<(), Failure> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let environment = target.join("splink-venv");
+    let bin = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = environment.join("made");
+    if !stamp.exists() {
+        let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        run(python3, &["-m", "venv", "--clear", &environment.to_string_lossy()], &[])?;
+        run(&bin, &["-m", "pip", "install", "--quiet", "splink==5.*", "duckdb", "pandas"], &[])?;
+        std::fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
+    }
+    let table = target.join(format!("people-{records}-{seed}.csv"));
+    let table = table.to_string_lossy();
+    cargo(
+        [
+            "run",
+            "--release",
+            "--locked",
+            "-p",
+            "cx-tests",
+            "--example",
+            "people",
+            "--",
+            records,
+            seed,
+            &table,
+        ],
+        &[],
+    )?;
+    for options in [&[][..], &["--blank-shared"]] {
+        let script = ["tests/benches/splink_people.py", &table];
+        run(&bin, &[&script, options].concat(), &[])?;
+    }
+    Ok(())
 }
 
 fn wheel() -> Result<(), Failure> {
