@@ -12,6 +12,7 @@ mod architecture;
 mod context_answers;
 mod fold_laws;
 mod identity_laws;
+mod identity_trap_table;
 mod identity_traps;
 mod payload_laws;
 mod store_files;
