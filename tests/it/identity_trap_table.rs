@@ -336,7 +336,7 @@ fn late_doubled_and_shuffled_events_give_the_same_customers() {
                 [format!("phone 06 1234567{}", n % 3), format!("email p{}@example.nl", n % 4)];
             let claims: Vec<&str> =
                 claims.iter().take(if who % 2 == 0 { 1 } else { 2 }).map(String::as_str).collect();
-            message(&format!("e{n}"), i64::try_from(at).unwrap(), "email", name, &claims)
+            message(&format!("e{n}"), at, "email", name, &claims)
         })
         .collect();
     let expected = population(&recorded(&events), &[]).partition();
