@@ -14,6 +14,7 @@ mod fold_laws;
 mod erasure_laws;
 mod explanation_laws;
 mod identity_laws;
+mod identity_trap_table;
 mod identity_traps;
 mod past_laws;
 mod payload_laws;

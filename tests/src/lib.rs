@@ -1,5 +1,6 @@
-//! What crosses crates: stories told in a few words, strategies for property tests, and the naive
-//! model of identity that the real one is compared with.
+//! What crosses crates: stories told in a few words, strategies for property tests, the naive model
+//! of identity that the real one is compared with, and streams and tables of invented people with
+//! the truth beside them.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +11,12 @@
 pub mod story;
 pub mod strategies;
 pub mod model;
+pub mod chance;
+pub mod names;
+pub mod writing;
+pub mod agreement;
+pub mod trap_stream;
+pub mod people;
 
 /// The Rust examples of the documentation, run as documentation tests.
 #[cfg(doctest)]

@@ -17,6 +17,8 @@ usage: cargo xtask TASK
   test      run every test: Rust, documentation, Python
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
+  bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets,
+            `bench splink RECORDS SEED` what Splink makes of the same invented table
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         "test" => setup().and_then(|()| test()),
         "lint" => setup().and_then(|()| lint()),
         "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
+        "bench" => bench(),
         "wheel" => wheel(),
         "bless" => bless(),
         _ => Err(USAGE.to_owned()),
@@ -70,7 +73,7 @@ fn tools() -> Result<(), Failure> {
         return Ok(());
     }
     let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
-    run(python3, ["-m", "venv", "--clear", ".venv"], &[])
+    run(python3, &["-m", "venv", "--clear", ".venv"], &[])
         .map_err(|failure| format!("{failure}\n(Debian and Ubuntu: install python3-venv)"))?;
     python(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements])?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))
@@ -130,6 +133,58 @@ fn lint() -> Result<(), Failure> {
     ])
 }
 
+/// Runs one benchmark; what stands behind its name is for the benchmark to read.
+fn bench() -> Result<(), Failure> {
+    let words: Vec<String> = env::args().skip(2).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["identity", options @ ..] => {
+            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", "identity", "--"];
+            args.extend(options);
+            run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
+        }
+        ["splink", records, seed] => splink(records, seed),
+        _ => Err(USAGE.to_owned()),
+    }
+}
+
+/// Makes a table of persons, and an environment with Splink on first use, and runs it.
+fn splink(records: &str, seed: &str) -> Result<(), Failure> {
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let environment = target.join("splink-venv");
+    let bin = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let stamp = environment.join("made");
+    if !stamp.exists() {
+        let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+        run(python3, &["-m", "venv", "--clear", &environment.to_string_lossy()], &[])?;
+        run(&bin, &["-m", "pip", "install", "--quiet", "splink==5.*", "duckdb", "pandas"], &[])?;
+        std::fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
+    }
+    let table = target.join(format!("people-{records}-{seed}.csv"));
+    let table = table.to_string_lossy();
+    cargo(
+        [
+            "run",
+            "--release",
+            "--locked",
+            "-p",
+            "cx-tests",
+            "--example",
+            "people",
+            "--",
+            records,
+            seed,
+            &table,
+        ],
+        &[],
+    )?;
+    for options in [&[][..], &["--blank-shared"]] {
+        let script = ["tests/benches/splink_people.py", &table];
+        run(&bin, &[&script, options].concat(), &[])?;
+    }
+    Ok(())
+}
+
 fn wheel() -> Result<(), Failure> {
     tools()?;
     python([
@@ -153,20 +208,16 @@ fn bless() -> Result<(), Failure> {
 }
 
 fn cargo<const N: usize>(args: [&str; N], with: &[(&str, &str)]) -> Result<(), Failure> {
-    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), args, with)
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, with)
 }
 
 /// Runs the Python of `.venv`; maturin finds the environment by the interpreter that runs it.
 fn python<const N: usize>(args: [&str; N]) -> Result<(), Failure> {
     let program = if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" };
-    run(root().join(".venv").join(program), args, &[])
+    run(root().join(".venv").join(program), &args, &[])
 }
 
-fn run<const N: usize>(
-    program: impl AsRef<OsStr>,
-    args: [&str; N],
-    with: &[(&str, &str)],
-) -> Result<(), Failure> {
+fn run(program: impl AsRef<OsStr>, args: &[&str], with: &[(&str, &str)]) -> Result<(), Failure> {
     let shown = format!("{} {}", Path::new(program.as_ref()).display(), args.join(" "));
     eprintln!("$ {shown}");
     let status = Command::new(&program)
