@@ -349,7 +349,8 @@ impl<'a> Update<'a> {
                 self.tx
                     .prepare_cached("UPDATE identifier SET hub = ?2 WHERE id = ?1")?
                     .execute(params![row, is_hub])?;
-                seeds.extend(self.linked_bundles(row)?);
+                // Whoever only stated it may be somebody by it no longer, or again.
+                seeds.extend(self.claiming_bundles(row)?);
             }
         }
         Ok(seeds)
@@ -767,6 +768,14 @@ impl<'a> Update<'a> {
              WHERE c.bundle_id = ?1 AND c.links = 1 AND i.contested = 1)",
         )?;
         Ok(any.query_row([bundle], |row| row.get(0))?)
+    }
+
+    fn claiming_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {
+        let mut bundles = self
+            .tx
+            .prepare_cached("SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1")?;
+        let bundles = bundles.query_map([row], |row| row.get(0))?;
+        Ok(bundles.collect::<Result<_, _>>()?)
     }
 
     fn linked_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {

@@ -145,6 +145,10 @@ impl Reader<'_> {
             if self.expanded.insert(id) {
                 let linking = self.rules().linking(&facts).into_iter();
                 let linking: Vec<Identifier> = linking.map(|c| c.identifier.clone()).collect();
+                // Whether a value is a hub also says whether those who stated it are somebody.
+                for claim in &facts.claims {
+                    self.hub(&claim.identifier)?;
+                }
                 for value in linking {
                     if self.hub(&value)?.is_none() {
                         next.extend(self.carriers(&value)?);

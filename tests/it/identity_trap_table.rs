@@ -419,3 +419,45 @@ fn what_is_wrong_with_a_value_is_said_without_the_value() {
         assert!(!error.to_string().contains(value), "{error}");
     }
 }
+
+#[test]
+fn one_name_at_one_address_is_no_proof() {
+    let home = "address Dorpsstraat 1, 1234 AB Ons Dorp";
+    let events = [
+        message("senior", 0, "commerce", "Jan de Vries", &[home]),
+        message("junior", 5, "commerce", "Jan de Vries", &[home]),
+    ];
+    assert_eq!(divided(&events, &[]), "junior | senior");
+}
+
+#[test]
+fn one_name_behind_one_network_address_is_no_proof() {
+    let events = [
+        message("a", 0, "web", "Jan de Vries", &["ip 10.0.0.1"]),
+        message("b", 5, "web", "Jan de Vries", &["ip 10.0.0.1"]),
+    ];
+    assert_eq!(divided(&events, &[]), "a | b");
+}
+
+#[test]
+fn a_login_that_many_people_share_joins_none_of_them() {
+    let events: Vec<Event> = (0_i64..)
+        .zip(strangers(12))
+        .map(|(n, name)| {
+            let mail = format!("email p{n}@example.nl");
+            message(&format!("{n}"), n, "web", &name, &["user_id qa-account", &mail])
+        })
+        .collect();
+    assert_eq!(divided(&events, &[]).split(" | ").count(), 12);
+}
+
+#[test]
+fn two_of_one_name_who_gave_a_placeholder_that_nobody_listed_are_two() {
+    let mut events: Vec<Event> = (0_i64..)
+        .zip(strangers(20))
+        .map(|(n, name)| message(&format!("{n}"), n, "store", &name, &["phone 020 555 5551"]))
+        .collect();
+    events.push(message("jan", 50, "store", "Jan de Vries", &["phone 020 555 5551"]));
+    events.push(message("other", 60, "store", "Jan de Vries", &["phone 020 555 5551"]));
+    assert_eq!(divided(&events, &[]).split(" | ").count(), 22);
+}

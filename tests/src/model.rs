@@ -27,14 +27,14 @@ pub fn partition(
 ) -> BTreeSet<Vec<ObservationId>> {
     let rules = Rules { policy, assertions };
     let nodes = nodes(observations, assertions);
-    let linking = linking(&nodes, rules);
+    let (linking, hubs) = linking(&nodes, rules);
     let mut clusters: Vec<Cluster> = (0..nodes.len()).map(|node| Cluster::from([node])).collect();
     let mut elsewhere: BTreeMap<ObservationId, usize> = BTreeMap::new();
     let mut joining: Vec<_> = assertions.joining().collect();
     let said_at =
         |id| assertions.in_force().find(|(other, _)| *other == id).map(|(_, said)| said.at);
     joining.sort_by_key(|(id, _, _)| (said_at(*id), *id));
-    let world = World { nodes: &nodes, linking: &linking, rules };
+    let world = World { nodes: &nodes, linking: &linking, hubs: &hubs, rules };
     for (_, a, b) in joining {
         if let (Some(a), Some(b)) = (world.holders(&a).first(), world.holders(&b).first()) {
             world.join(&mut clusters, *a, *b);
@@ -78,8 +78,8 @@ fn nodes(observations: &[Observation], assertions: &Assertions) -> Vec<Node> {
     nodes
 }
 
-/// The values by which each node may be linked, hubs taken out.
-fn linking(nodes: &[Node], rules: Rules<'_>) -> Vec<BTreeSet<Identifier>> {
+/// The values by which each node may be linked, hubs taken out, and the hubs.
+fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTreeSet<Identifier>) {
     let all: Vec<BTreeSet<Identifier>> = nodes
         .iter()
         .map(|node| rules.linking(&node.facts).into_iter().map(|c| c.identifier.clone()).collect())
@@ -101,12 +101,15 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> Vec<BTreeSet<Identifier>> {
         }
         rules.hub(identifier, &view).is_some()
     };
-    all.iter().map(|links| links.iter().filter(|id| !is_hub(id)).cloned().collect()).collect()
+    let hubs: BTreeSet<Identifier> =
+        all.iter().flatten().filter(|id| is_hub(id)).cloned().collect();
+    (all.iter().map(|links| links.difference(&hubs).cloned().collect()).collect(), hubs)
 }
 
 struct World<'a> {
     nodes: &'a [Node],
     linking: &'a [BTreeSet<Identifier>],
+    hubs: &'a BTreeSet<Identifier>,
     rules: Rules<'a>,
 }
 
@@ -372,7 +375,7 @@ impl World<'_> {
         let only = cluster.first().filter(|_| cluster.len() == 1);
         only.is_some_and(|n| {
             let facts = &self.nodes[*n].facts;
-            self.linking[*n].is_empty() && !self.rules.stands_alone(facts)
+            self.linking[*n].is_empty() && !self.rules.stands_alone(facts, self.hubs)
         })
     }
 

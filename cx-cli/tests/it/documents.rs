@@ -62,10 +62,15 @@ fn fits(shown: &[String], lines: &[&str]) -> bool {
             fits(rest, lines) || lines.split_first().is_some_and(|(_, below)| fits(shown, below))
         }
         (Some((first, rest)), Some((line, below))) => {
-            first.trim_end() == line.trim_end() && fits(rest, below)
+            is_line(first.trim_end(), line.trim_end()) && fits(rest, below)
         }
         _ => false,
     }
+}
+
+/// Whether a line is the one that is shown; `...` at its end stands for any rest.
+fn is_line(shown: &str, line: &str) -> bool {
+    shown == line || shown.strip_suffix("...").is_some_and(|start| line.starts_with(start))
 }
 
 #[test]

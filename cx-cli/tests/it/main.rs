@@ -6,3 +6,4 @@ mod shell;
 mod demo;
 mod commands;
 mod documents;
+mod identity;

@@ -8,7 +8,7 @@ use super::hub::HubReason;
 use super::name::PersonName;
 use super::observation::{Caveat, ObservedClaim};
 use super::policy::{Policy, Tier};
-use crate::identifier::{Assurance, Identifier};
+use crate::identifier::{Assurance, Identifier, Namespace, email};
 use crate::ids::{AssertionId, BundleId, ObservationId};
 use crate::time::Timestamp;
 
@@ -267,19 +267,22 @@ impl Rules<'_> {
     }
 
     /// Whether a bundle is somebody even where no claim of it links: an observation that somebody
-    /// singled out, or a name together with a value, be it shared or only stated. Who wrote from an
-    /// unproved address is a customer, and joins nobody.
-    pub fn stands_alone(&self, bundle: &BundleFacts) -> bool {
-        let is_stated = |claim: &ObservedClaim| {
-            may_link(claim)
+    /// singled out, or a name together with a value of a kind that links, be it only stated or a
+    /// role's. Who wrote from an unproved address is a customer, and joins nobody. A name beside a
+    /// postal address, or beside a value that strangers use, is nobody: namesakes have it too.
+    pub fn stands_alone(&self, bundle: &BundleFacts, hubs: &BTreeSet<Identifier>) -> bool {
+        let says_who = |claim: &ObservedClaim| {
+            let identifier = &claim.identifier;
+            let is_role =
+                *identifier.namespace() == Namespace::Email && email::is_role(identifier.key());
+            identifier.is_linkable()
+                && !identifier.namespace().is_bridge()
                 && claim.assurance >= Assurance::SelfStated
-                && self.policy.of_identifier(&claim.identifier).tier < Tier::Never
-                && !self.assertions.detaches(bundle, &claim.identifier)
+                && self.policy.of_identifier(identifier).tier < Tier::Never
+                && (is_role || !hubs.contains(identifier))
+                && !self.assertions.detaches(bundle, identifier)
         };
-        let is_proved = |claim: &ObservedClaim| claim.assurance.is_proved();
-        bundle.alone.is_some()
-            || bundle.name.is_some()
-                && bundle.claims.iter().any(|claim| is_proved(claim) || is_stated(claim))
+        bundle.alone.is_some() || bundle.name.is_some() && bundle.claims.iter().any(says_who)
     }
 
     /// Why a value links nobody, if it does not: a person's word first, then the numbers.

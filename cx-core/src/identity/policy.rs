@@ -176,7 +176,9 @@ impl Default for Policy {
             tier: Tier::Exclusive,
             tier_when_stated: None,
             limit: Limit::Hard(1),
-            hub_above: None,
+            // A constant that got into production is seen with many names; a person who married,
+            // or whom colleagues misspell, with a few.
+            hub_above: Some(5),
             names: Names::Ignored,
             contest: Contest::Refuse,
             min_assurance: Assurance::Authenticated,
@@ -215,13 +217,14 @@ impl Default for Policy {
         let device = NamespacePolicy {
             tier: Tier::Device,
             limit: Limit::None,
-            hub_above: Some(9),
+            hub_above: Some(3),
             names: Names::MustAgree,
             contest: Contest::Session,
             min_assurance: Assurance::Inferred,
             ..exclusive
         };
-        let never = NamespacePolicy { tier: Tier::Never, limit: Limit::None, ..exclusive };
+        let never =
+            NamespacePolicy { tier: Tier::Never, limit: Limit::None, hub_above: None, ..exclusive };
         let token = NamespacePolicy { hub_above: Some(3), ..record };
         let national = NamespacePolicy { limit: Limit::Hard(1), ..token };
         let login = NamespacePolicy { min_assurance: Assurance::ChannelProved, ..exclusive };

@@ -196,6 +196,7 @@ struct Resolver<'a> {
     linking: Vec<Vec<&'a Identifier>>,
     proved: Vec<BTreeSet<&'a Identifier>>,
     rules: Rules<'a>,
+    hubs: &'a BTreeSet<Identifier>,
     cluster_of: Vec<usize>,
     summaries: Vec<Summary>,
     /// Of bundles whose observations were looked at one by one: those that stayed.
@@ -206,7 +207,7 @@ struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    fn new(bundles: &'a [BundleFacts], hubs: &BTreeSet<Identifier>, rules: Rules<'a>) -> Self {
+    fn new(bundles: &'a [BundleFacts], hubs: &'a BTreeSet<Identifier>, rules: Rules<'a>) -> Self {
         let mut sorted: Vec<&BundleFacts> = bundles.iter().collect();
         sorted.sort_by_key(|bundle| (bundle.first_seen, bundle.id));
         let mut linking = Vec::new();
@@ -237,6 +238,7 @@ impl<'a> Resolver<'a> {
             linking,
             proved,
             rules,
+            hubs,
             cluster_of,
             summaries,
             left: BTreeMap::new(),
@@ -669,7 +671,7 @@ impl<'a> Resolver<'a> {
                     && self
                         .bundles
                         .get(*bundle)
-                        .is_some_and(|facts| !self.rules.stands_alone(facts))
+                        .is_some_and(|facts| !self.rules.stands_alone(facts, self.hubs))
             };
             if let [only] = members.as_slice()
                 && is_loose(only)

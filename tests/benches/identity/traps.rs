@@ -230,6 +230,7 @@ fn component_sizes(facts: &[Recorded], population: &Population) -> Vec<usize> {
             first_seen: fact.observation.occurred_at,
             anchor: (fact.recorded_at, fact.observation.id),
             alone: None,
+            sources: BTreeSet::from([fact.observation.source.clone()]),
         };
         for claim in rules.linking(&bundle) {
             if !population.hubs.contains_key(&claim.identifier) {
