@@ -15,6 +15,7 @@ mod events;
 mod progress;
 mod report;
 mod context;
+mod explanation;
 mod answer;
 mod store;
 
@@ -33,6 +34,8 @@ mod _native {
     use super::event::Event;
     #[pymodule_export]
     use super::events::{EventIterator, Events};
+    #[pymodule_export]
+    use super::explanation::Explanation;
     #[pymodule_export]
     use super::fields::Fields;
     #[pymodule_export]

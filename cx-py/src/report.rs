@@ -63,6 +63,12 @@ impl IngestReport {
         self.inner.conflict
     }
 
+    /// Records of people who were erased; they are not taken in again.
+    #[getter]
+    const fn suppressed(&self) -> u64 {
+        self.inner.suppressed
+    }
+
     /// Records that could not become events; ``problems`` says why.
     #[getter]
     const fn rejected(&self) -> u64 {

@@ -13,9 +13,9 @@ use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
 use cx_core::event::{Direction, Visibility};
 use cx_core::identifier::{Identifier, Who};
-use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
-use cx_store::{Recording, SearchQuery, StoreError, StoreOptions, TimelineQuery};
+use cx_store::{EraseMode, Past, Recording, SearchQuery, StoreError, StoreOptions, TimelineQuery};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
@@ -26,6 +26,7 @@ use crate::convert::{Defaults, Zone, choice, texts, timestamp, timestamp_or_now,
 use crate::error::BindingError;
 use crate::event::Event;
 use crate::events::{Events, Pages, Scan};
+use crate::explanation::Explanation;
 use crate::fields::Fields;
 use crate::incoming::Incoming;
 use crate::progress::Progress;
@@ -216,7 +217,14 @@ impl Store {
         }
         let (by, reason) = (said.by.to_owned(), said.reason.map(str::to_owned));
         let assertion = Assertion { verdict, by, reason, at };
-        Ok(self.with(py, |store| store.assert(&assertion, recorded_at))?.id.to_string())
+        let asserted = self.with(py, |store| store.assert(&assertion, recorded_at))?;
+        for conflict in &asserted.conflicts {
+            let against = conflict.against.map(|id| format!(" ({id})")).unwrap_or_default();
+            let text =
+                format!("{} does not hold: {}{against}", conflict.assertion, conflict.because);
+            warn(py, &text)?;
+        }
+        Ok(asserted.id.to_string())
     }
 
     /// The two sides of an assertion, which are not one and the same.
@@ -234,6 +242,13 @@ impl Store {
         }
         Ok((left, right))
     }
+}
+
+/// What two may be said to be.
+#[derive(Clone, Copy)]
+enum Side {
+    Same,
+    Different,
 }
 
 /// Who says something, why, and when.
@@ -489,6 +504,8 @@ impl Store {
     ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
     /// as_of : datetime or str, optional
     ///     The instant of the answer: nothing later is in it. Now, if left out.
+    /// known_at : datetime or str, optional
+    ///     Only what had been recorded by this instant, in the revision that was known then.
     /// audience : {"agent", "marketing", "customer", "model"}, default "agent"
     ///     For whom it is. Internal notes are for agents; for models identifiers are masked.
     /// items : int, default 10
@@ -498,22 +515,25 @@ impl Store {
     /// region : str, optional
     ///     The region of a number without a country code.
     #[pyo3(signature = (
-        who, *, as_of=None, audience="agent", items=10, characters=280, region=None,
+        who, *, as_of=None, known_at=None, audience="agent", items=10, characters=280, region=None,
     ))]
     fn context(
         &self,
         py: Python<'_>,
         who: &str,
         as_of: Option<&Bound<'_, PyAny>>,
+        known_at: Option<&Bound<'_, PyAny>>,
         audience: &str,
         items: usize,
         characters: usize,
         region: Option<&str>,
     ) -> Result<Context, BindingError> {
         let who = self::who("who", who, region)?;
+        let known_at = timestamp("known_at", known_at)?;
         let mut options = ContextOptions::at(timestamp_or_now("as_of", as_of)?).items(items);
         options.audience = choice("audience", audience, &AUDIENCES)?;
         options.characters = characters;
+        options.known_at = known_at;
         Ok(Context::new(self.with(py, |store| store.context(&who, &options))?))
     }
 
@@ -933,6 +953,277 @@ impl Store {
         self.say(py, Verdict::Revoke(id), Said { by, reason, at })
     }
 
+    /// Why two are one person; ``None`` where they are not.
+    ///
+    /// Parameters
+    /// ----------
+    /// a, b : str
+    ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// as_of, known_at : datetime or str, optional
+    ///     Only what had happened, and only what had been recorded, by that instant.
+    /// region : str, optional
+    ///     The region of numbers without a country code.
+    ///
+    /// Returns
+    /// -------
+    /// Explanation or None
+    ///     ``customer``, ``a``, ``b``, ``paths`` (each with ``links``, ``support``, ``words``),
+    ///     ``more``.
+    #[pyo3(signature = (a, b, *, as_of=None, known_at=None, region=None))]
+    fn why(
+        &self,
+        py: Python<'_>,
+        a: &str,
+        b: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        known_at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<Option<Explanation>, BindingError> {
+        let (a, b, past) = (who("a", a, region)?, who("b", b, region)?, past(as_of, known_at)?);
+        let why = self.with(py, |store| store.why(&a, &b, past))?;
+        Ok(why.map(|why| Explanation::new("why", &why, &why.sentences)))
+    }
+
+    /// Why two are not one person; ``None`` where they are, or one of them is not known.
+    ///
+    /// Parameters as of :meth:`why`.
+    ///
+    /// Returns
+    /// -------
+    /// Explanation or None
+    ///     ``a``, ``b``, ``obstacles`` (each with ``value``, ``left``, ``right``, ``because``).
+    #[pyo3(signature = (a, b, *, as_of=None, known_at=None, region=None))]
+    fn why_not(
+        &self,
+        py: Python<'_>,
+        a: &str,
+        b: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        known_at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<Option<Explanation>, BindingError> {
+        let (a, b, past) = (who("a", a, region)?, who("b", b, region)?, past(as_of, known_at)?);
+        let why = self.with(py, |store| store.why_not(&a, &b, past))?;
+        Ok(why.map(|why| Explanation::new("why_not", &why, &why.sentences)))
+    }
+
+    /// How a customer came about, one answer for each customer who holds the identifier.
+    ///
+    /// Parameters as of :meth:`why`.
+    ///
+    /// Returns
+    /// -------
+    /// list[Explanation]
+    ///     ``customer``, ``records``, ``joins``, ``set_aside``, ``by_time``.
+    #[pyo3(signature = (who, *, as_of=None, known_at=None, region=None))]
+    fn how(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        known_at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<Vec<Explanation>, BindingError> {
+        let (who, past) = (self::who("who", who, region)?, past(as_of, known_at)?);
+        let all = self.with(py, |store| store.how(&who, past))?;
+        Ok(all.iter().map(|how| Explanation::new("how", how, &how.sentences)).collect())
+    }
+
+    /// Who may be the same person, the likeliest first; housemates last.
+    ///
+    /// Parameters as of :meth:`why`.
+    ///
+    /// Returns
+    /// -------
+    /// list[Explanation]
+    ///     ``customer``, ``relation`` (``"possible"`` or ``"household"``), ``evidence``.
+    #[pyo3(signature = (who, *, as_of=None, known_at=None, region=None))]
+    fn candidates(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+        known_at: Option<&Bound<'_, PyAny>>,
+        region: Option<&str>,
+    ) -> Result<Vec<Explanation>, BindingError> {
+        let (who, past) = (self::who("who", who, region)?, past(as_of, known_at)?);
+        let all = self.with(py, |store| store.candidates(&who, past))?;
+        Ok(all.iter().map(|one| Explanation::new("candidate", one, &one.sentences)).collect())
+    }
+
+    /// What would become of whom if two were said to be the same, or different. Nothing is
+    /// written.
+    ///
+    /// Parameters
+    /// ----------
+    /// verdict : {"same", "different"}
+    ///     What would be said.
+    /// a, b : str or Event
+    ///     As of :meth:`same`.
+    /// region : str, optional
+    ///     The region of numbers without a country code.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``changes`` as of :meth:`changes`, ``conflicts`` (``assertion``, ``against``,
+    ///     ``because``).
+    #[pyo3(signature = (verdict, a, b, *, region=None))]
+    fn preview(
+        &self,
+        py: Python<'_>,
+        verdict: &str,
+        a: &Bound<'_, PyAny>,
+        b: &Bound<'_, PyAny>,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let (a, b) = self.two_sides(py, a, b, region)?;
+        let verdicts = [("same", Side::Same), ("different", Side::Different)];
+        let verdict = match choice("verdict", verdict, &verdicts)? {
+            Side::Same => Verdict::Same(a, b),
+            Side::Different => Verdict::Different(a, b),
+        };
+        let at = timestamp_or_now("at", None)?;
+        let assertion = Assertion { verdict, by: "preview".to_owned(), reason: None, at };
+        let preview = self.with(py, |store| store.preview(&[assertion]))?;
+        Ok(Fields::from_json(serde_json::to_value(&preview).unwrap_or_default()))
+    }
+
+    /// What became of customers after a place in the feed, in order.
+    ///
+    /// Parameters
+    /// ----------
+    /// after : int, default 0
+    ///     The ``seq`` of the last entry that was seen; 0 for the beginning.
+    /// limit : int, default 1000
+    ///     At most that many.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``seq``, ``at``, ``change`` (``"created"``, ``"merged"``, ``"split"``, ``"moved"``,
+    ///     ``"renamed"``, ``"erased"``), the customers, and ``cause``.
+    #[pyo3(signature = (after=0, *, limit=1_000))]
+    fn changes(
+        &self,
+        py: Python<'_>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Fields>, BindingError> {
+        let changes = self.with(py, |store| store.changes(after, limit))?;
+        let json = |change| serde_json::to_value(change).unwrap_or_default();
+        Ok(changes.iter().map(json).map(Fields::from_json).collect())
+    }
+
+    /// The policy in force, as TOML: which identifiers link, and how strongly.
+    fn policy(&self, py: Python<'_>) -> Result<String, BindingError> {
+        self.with(py, |store| Ok(store.policy().to_toml()))
+    }
+
+    /// Put a policy in force, or see what it would change.
+    ///
+    /// Parameters
+    /// ----------
+    /// policy : str
+    ///     TOML or JSON; what it does not say is as in the default. See ``docs/identity.md``.
+    /// preview : bool, default False
+    ///     Only tell what would become of whom.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``customers_before``, ``customers_after``, ``hubs_before``, ``hubs_after``, ``changes``
+    ///     (counts by kind), ``first`` (the first 1,000 of them).
+    ///
+    /// Raises
+    /// ------
+    /// InvalidArgumentError
+    ///     The policy makes no sense; the message names the place.
+    #[pyo3(signature = (policy, *, preview=false))]
+    fn set_policy(
+        &self,
+        py: Python<'_>,
+        policy: &str,
+        preview: bool,
+    ) -> Result<Fields, BindingError> {
+        let read = Policy::read(policy)
+            .map_err(|error| BindingError::argument("policy", policy, error.to_string()))?;
+        let now = timestamp_or_now("at", None)?;
+        let report = self.with(py, |store| {
+            if preview { store.preview_policy(&read) } else { store.set_policy(&read, now) }
+        })?;
+        Ok(Fields::from_json(serde_json::to_value(&report).unwrap_or_default()))
+    }
+
+    /// Everything about one person, as a data-subject request asks for it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``customer``, ``former_ids``, ``context``, ``identity``, ``events`` (every revision, with
+    ///     ``recorded_at``), ``conversations``, ``assertions``, ``changes``.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by it, or several are meant.
+    #[pyo3(signature = (who, *, region=None))]
+    fn export(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let who = self::who("who", who, region)?;
+        let now = timestamp_or_now("at", None)?;
+        let export = self.with(py, |store| store.export(&who, now))?;
+        Ok(Fields::from_json(serde_json::to_value(&export).unwrap_or_default()))
+    }
+
+    /// Take a person out for good, and keep the same records from coming back.
+    ///
+    /// Parameters
+    /// ----------
+    /// who : str
+    ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// mode : {"anonymise", "delete"}
+    ///     Whether times, kinds and counts stay, or nothing does.
+    /// compact : bool, default True
+    ///     Rewrite the file, so that no byte of the person is left in it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``customer``, ``events``, ``identifiers``, ``shared``, ``blacked_out``, ``assertions``,
+    ///     ``erased_at``, ``compacted_at``.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by it, or several are meant.
+    #[pyo3(signature = (who, *, mode, compact=true, region=None))]
+    fn erase(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        mode: &str,
+        compact: bool,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let who = self::who("who", who, region)?;
+        let modes = [("anonymise", EraseMode::Anonymise), ("delete", EraseMode::Delete)];
+        let mode = choice("mode", mode, &modes)?;
+        let now = timestamp_or_now("at", None)?;
+        let erasure = self.with(py, |store| {
+            let mut erasure = store.erase(&who, mode, now)?;
+            if compact {
+                erasure.compacted_at = Some(store.compact(now)?.compacted_at);
+            }
+            Ok(erasure)
+        })?;
+        Ok(Fields::from_json(serde_json::to_value(&erasure).unwrap_or_default()))
+    }
+
     /// Everything that was ever said about who is who, by the time it was said.
     ///
     /// Returns
@@ -1167,6 +1458,23 @@ impl Scan for AllEvents {
     fn describe(&self) -> String {
         format!("of '{}'", self.handle.shown_path().display())
     }
+}
+
+/// Tells the caller of something that is no error.
+fn warn(py: Python<'_>, text: &str) -> Result<(), BindingError> {
+    let category = py.get_type::<pyo3::exceptions::PyUserWarning>();
+    let text = std::ffi::CString::new(text).unwrap_or_default();
+    Ok(PyErr::warn(py, &category, &text, 1)?)
+}
+
+/// Which facts an answer may know of.
+fn past(
+    as_of: Option<&Bound<'_, PyAny>>,
+    known_at: Option<&Bound<'_, PyAny>>,
+) -> Result<Past, BindingError> {
+    let past = Past::today();
+    let past = timestamp("as_of", as_of)?.map_or(past, |as_of| past.as_of(as_of));
+    Ok(timestamp("known_at", known_at)?.map_or(past, |known_at| past.known_at(known_at)))
 }
 
 /// Reads an argument that says whom is meant.

@@ -196,6 +196,10 @@ impl Movements {
                 sources.entry(*to).or_default().insert(*from);
             }
         }
+        let mut owners: BTreeMap<i64, CustomerId> = BTreeMap::new();
+        for from in &lost {
+            owners.insert(*from, cid(tx, *from)?);
+        }
         for from in lost {
             if !targets.contains_key(&from) && is_empty(tx, from)? {
                 // All its records have other bundles now: it is where the record is that named it.
@@ -211,7 +215,15 @@ impl Movements {
         for customer in &self.created {
             if !sources.contains_key(customer) && !is_empty(tx, *customer)? {
                 let id = cid(tx, *customer)?;
-                append(tx, occasion, &Change::Created { customer: id }, &[])?;
+                let from = match occasion.by {
+                    By::Assertion => origin(tx, *customer, &owners)?,
+                    _ => None,
+                };
+                let change = match from {
+                    Some(from) => Change::Split { from, into: id },
+                    None => Change::Created { customer: id },
+                };
+                append(tx, occasion, &change, &[])?;
             }
         }
         let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
@@ -332,6 +344,27 @@ fn is_empty(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {
     let mut any =
         tx.prepare_cached("SELECT NOT EXISTS(SELECT 1 FROM member WHERE customer_id = ?1)")?;
     Ok(any.query_row([customer], |row| row.get(0))?)
+}
+
+/// Whose the records of a customer were, who came about because somebody singled them out, or took
+/// that back: whoever has the rest of what they arrived with, else the only one who lost any.
+fn origin(
+    tx: &Transaction<'_>,
+    customer: i64,
+    lost: &BTreeMap<i64, CustomerId>,
+) -> Result<Option<CustomerId>, StoreError> {
+    let mut of = tx.prepare_cached(
+        "SELECT u.cid FROM member m JOIN attribution a ON a.home_id = m.bundle_id
+           JOIN event e ON e.seq = a.event_seq JOIN member o ON o.bundle_id = e.bundle_id
+           JOIN customer u ON u.id = o.customer_id
+         WHERE m.customer_id = ?1 AND o.customer_id <> ?1 ORDER BY u.cid LIMIT 1",
+    )?;
+    let rest: Option<[u8; 16]> = of.query_row([customer], |row| row.get(0)).optional()?;
+    if let Some(rest) = rest {
+        return Ok(Some(CustomerId::from_bytes(rest)));
+    }
+    let mut others = lost.iter().filter(|(other, _)| **other != customer);
+    Ok(others.next().map(|(_, id)| *id).filter(|_| others.next().is_none()))
 }
 
 /// The customer who has the record today that named this one.

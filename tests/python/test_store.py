@@ -791,7 +791,8 @@ def test_a_customer_id_stands_for_the_customer(store: cx.Store) -> None:
 
 def test_the_other_things_that_can_be_said(store: cx.Store) -> None:
     store.block("jan@example.nl", by="agent:7")
-    store.trust("jan@example.nl", by="agent:7")
+    with pytest.warns(UserWarning, match="the value is blocked"):
+        store.trust("jan@example.nl", by="agent:7")
     store.rekey("+31612345678", "+31687654321", by="agent:7")
     store.detach(CALL["key"], "jan@example.nl", by="agent:7")
     store.detach(store.event(MAIL["key"]), "jan@example.nl", by="agent:7")

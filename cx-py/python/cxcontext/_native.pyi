@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "EventIterator",
     "Events",
+    "Explanation",
     "Fields",
     "Hit",
     "IngestReport",
@@ -60,6 +61,18 @@ class _ArrowStream(Protocol):
 def open(  # noqa: A001
     path: _Path | None = None, *, tenant: str | None = None, read_only: bool = False
 ) -> Store: ...
+
+@final
+class Explanation:
+    def __getattribute__(self, name: str, /) -> Any: ...
+    @property
+    def kind(self) -> Literal["why", "why_not", "how", "candidate"]: ...
+    @property
+    def sentences(self) -> tuple[str, ...]: ...
+    def to_dict(self) -> dict[str, Any]: ...
+    def to_json(self) -> str: ...
+    def _repr_html_(self) -> str: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Store:
@@ -104,6 +117,7 @@ class Store:
         who: str,
         *,
         as_of: _Instant | None = None,
+        known_at: _Instant | None = None,
         audience: _Audience = "agent",
         items: int = 10,
         characters: int = 280,
@@ -209,6 +223,60 @@ class Store:
         reason: str | None = None,
         at: _Instant | None = None,
     ) -> str: ...
+    def why(
+        self,
+        a: str,
+        b: str,
+        *,
+        as_of: _Instant | None = None,
+        known_at: _Instant | None = None,
+        region: str | None = None,
+    ) -> Explanation | None: ...
+    def why_not(
+        self,
+        a: str,
+        b: str,
+        *,
+        as_of: _Instant | None = None,
+        known_at: _Instant | None = None,
+        region: str | None = None,
+    ) -> Explanation | None: ...
+    def how(
+        self,
+        who: str,
+        *,
+        as_of: _Instant | None = None,
+        known_at: _Instant | None = None,
+        region: str | None = None,
+    ) -> list[Explanation]: ...
+    def candidates(
+        self,
+        who: str,
+        *,
+        as_of: _Instant | None = None,
+        known_at: _Instant | None = None,
+        region: str | None = None,
+    ) -> list[Explanation]: ...
+    def preview(
+        self,
+        verdict: Literal["same", "different"],
+        a: _Subject,
+        b: _Subject,
+        *,
+        region: str | None = None,
+    ) -> Fields: ...
+    def changes(self, after: int = 0, *, limit: int = 1000) -> list[Fields]: ...
+    def policy(self) -> str: ...
+    def set_policy(self, policy: str, *, preview: bool = False) -> Fields: ...
+    def export(self, who: str, *, region: str | None = None) -> Fields: ...
+    def erase(
+        self,
+        who: str,
+        *,
+        mode: Literal["anonymise", "delete"],
+        compact: bool = True,
+        region: str | None = None,
+    ) -> Fields: ...
     def assertions(self) -> list[_Assertion]: ...
     def check(self) -> CheckReport: ...
     def backup(self, path: _Path) -> None: ...
@@ -248,6 +316,8 @@ class IngestReport:
     def revised(self) -> int: ...
     @property
     def conflict(self) -> int: ...
+    @property
+    def suppressed(self) -> int: ...
     @property
     def rejected(self) -> int: ...
     @property
