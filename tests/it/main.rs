@@ -16,6 +16,7 @@ mod explanation_laws;
 mod identity_laws;
 mod identity_trap_table;
 mod identity_traps;
+mod linkage_laws;
 mod past_laws;
 mod payload_laws;
 mod store_files;

@@ -1,5 +1,7 @@
 //! Who is who, from a shell: explaining, correcting, previewing, erasing, linking.
 
+use std::fmt::Write;
+
 use crate::shell::{NOW, Shell};
 
 const JAN: &str = "jan.devries@example.nl";
@@ -137,10 +139,10 @@ fn a_table_of_persons_is_linked_and_measured() {
         let (g, f) = (given[n % 10], family[n / 10]);
         let born = format!("19{:02}-0{}-1{}", 40 + n / 2, 1 + n % 9, n % 9);
         let mail = format!("p{n}@example.nl");
-        table.push_str(&format!("{n},{g},{f},{born},{mail},Ons Dorp,{n}\n"));
+        writeln!(table, "{n},{g},{f},{born},{mail},Ons Dorp,{n}").unwrap();
         if n % 2 == 0 {
-            let slip = format!("{}x", f);
-            table.push_str(&format!("{n}b,{g},{slip},{born},,Ons Dorp,{n}\n"));
+            let slip = format!("{f}x");
+            writeln!(table, "{n}b,{g},{slip},{born},,Ons Dorp,{n}").unwrap();
         }
     }
     shell.write("personen.csv", table + "\"torn\n");

@@ -123,8 +123,13 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
         linkage.possible.append(&mut part.never);
         linkage.households.append(&mut part.households);
     }
-    may.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
+    may.sort_unstable();
     may.dedup();
+    // Of pairs that weigh the same, what they say decides, and not where they stand.
+    may.sort_by_cached_key(|pair| {
+        let (one, other) = (table.content(pair.a), table.content(pair.b));
+        (std::cmp::Reverse(pair.weight), one.min(other), one.max(other), pair.a, pair.b)
+    });
     gather(&judge, &comparisons, may, options, &mut linkage);
     linkage.possible.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
     linkage.possible.dedup();

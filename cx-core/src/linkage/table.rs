@@ -411,6 +411,18 @@ impl Table {
             .unwrap_or_default()
     }
 
+    /// A number that says what a row says, whatever its place in the table.
+    pub(super) fn content(&self, row: u32) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for column in &self.columns {
+            for value in column.of(row) {
+                column.text(*value).hash(&mut hasher);
+            }
+            0xff_u8.hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     pub(super) fn column(&self, attribute: &Attribute) -> Option<usize> {
         self.columns.iter().position(|column| column.attribute == *attribute)
     }
@@ -566,7 +578,16 @@ impl Table {
         for group in carried.chunk_by(|a, b| a.0 == b.0) {
             // Nobody has a hundred records, and a switchboard has.
             let mut persons: Vec<u32> = Vec::new();
-            for (_, row) in group.iter().take(LOOKED_AT) {
+            // In the order of their names, so that it does not matter which row stands first.
+            let mut rows: Vec<u32> = group.iter().take(LOOKED_AT).map(|(_, row)| *row).collect();
+            let name_of = |column: Option<&Column>, row: u32| -> Vec<String> {
+                let texts = column.into_iter().flat_map(|column| {
+                    column.of(row).iter().map(|value| column.text(*value).to_owned())
+                });
+                texts.collect()
+            };
+            rows.sort_by_cached_key(|row| (name_of(given, *row), name_of(family, *row)));
+            for row in &rows {
                 let is_known = |other: &u32| may_be_one(given, family, *other, *row);
                 if given.is_some_and(|given| !given.of(*row).is_empty())
                     && !persons.iter().any(is_known)
