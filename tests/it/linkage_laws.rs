@@ -116,7 +116,7 @@ proptest! {
         let table = builder.finish();
         let model = train(&table, &Model::shipped(), &TrainOptions::default())
             .unwrap_or_else(|_| Model::shipped());
-        prop_assert_eq!(Model::read(&model.to_json()).unwrap(), model.clone());
+        prop_assert_eq!(&Model::read(&model.to_json()).unwrap(), &model);
         let linkage = link(&table, &model, &on(1));
         prop_assert_eq!(linkage.persons.len(), rows.len());
         for pair in &linkage.possible {
