@@ -87,7 +87,7 @@ pub(crate) fn assess(
     }
     let mut update = Update::new(tx, settings);
     for bundle in &touched.bundles {
-        update.in_question.extend(update.linked_rows(*bundle)?);
+        update.in_question.extend(update.claimed_rows(*bundle)?);
     }
     update.run(touched, occasion)
 }
@@ -234,7 +234,8 @@ impl<'a> Update<'a> {
         self.tx
             .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
             .execute(params![bundle, nobody])?;
-        self.in_question.extend(stored.iter().chain(&wanted));
+        // A value that nobody is linked by may be blocked, or a role's.
+        self.in_question.extend(stored.iter().chain(&loaded.rows));
         // Who was linked through what is taken away has to be resolved anew.
         Ok(true)
     }
@@ -243,6 +244,14 @@ impl<'a> Update<'a> {
         let mut rows = self.tx.prepare_cached(
             "SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1 AND links = 1",
         )?;
+        let rows = rows.query_map([bundle], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn claimed_rows(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let mut rows = self
+            .tx
+            .prepare_cached("SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1")?;
         let rows = rows.query_map([bundle], |row| row.get(0))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -305,7 +314,7 @@ impl<'a> Update<'a> {
         }
         neighbours.remove(&bundle);
         self.count_seen_with(bundle, &linked, -1)?;
-        self.in_question.extend(&linked);
+        self.in_question.extend(self.claimed_rows(bundle)?);
         self.leave(bundle)?;
         self.movements.removed(bundle);
         for table in ["bundle_bridge", "bundle_stat"] {

@@ -101,8 +101,8 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
         }
         rules.hub(identifier, &view).is_some()
     };
-    let hubs: BTreeSet<Identifier> =
-        all.iter().flatten().filter(|id| is_hub(id)).cloned().collect();
+    let claimed = nodes.iter().flat_map(|node| &node.facts.claims).map(|claim| &claim.identifier);
+    let hubs: BTreeSet<Identifier> = claimed.filter(|id| is_hub(id)).cloned().collect();
     (all.iter().map(|links| links.difference(&hubs).cloned().collect()).collect(), hubs)
 }
 

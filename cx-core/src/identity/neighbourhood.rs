@@ -240,8 +240,8 @@ fn hubs(
             matches!(rules.policy.of_identifier(identifier).limit, Limit::Hard(_))
         });
         let exclusive: Vec<&Identifier> = exclusive.collect();
+        order.extend(bundle.facts.claims.iter().map(|claim| &claim.identifier));
         for claim in &linking {
-            order.insert(&claim.identifier);
             let (view, ids) = views.entry(&claim.identifier).or_default();
             view.names.extend(bundle.facts.name.clone());
             ids.extend(exclusive.iter().filter(|other| ***other != claim.identifier));
@@ -249,7 +249,7 @@ fn hubs(
     }
     let mut hubs = BTreeMap::new();
     for identifier in order {
-        let Some((mut view, ids)) = views.remove(identifier) else { continue };
+        let (mut view, ids) = views.remove(identifier).unwrap_or_default();
         for id in ids {
             let place = (id.namespace().clone(), id.scope().to_owned());
             *view.exclusive_ids.entry(place).or_insert(0) += 1;
