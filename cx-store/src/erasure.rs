@@ -191,8 +191,7 @@ fn values(
     Ok(values)
 }
 
-/// The keys of a customer's events, and of events of nobody that carry nothing but what the
-/// customer alone has.
+/// The keys of a customer's events, and of events of nobody that carry what the customer alone has.
 pub(crate) fn keys(
     tx: &Connection,
     customer: i64,
@@ -214,15 +213,8 @@ pub(crate) fn keys(
                                       UNION SELECT bundle_id FROM bundle_bridge WHERE identifier_id = ?1) c
              WHERE NOT EXISTS(SELECT 1 FROM member m WHERE m.bundle_id = c.bundle_id)",
         )?;
-        let loose = rows.query_map([value], |row| row.get(0))?;
-        for bundle in loose.collect::<Result<Vec<i64>, _>>()? {
-            let mut of =
-                tx.prepare_cached("SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1")?;
-            let of = of.query_map([bundle], |row| row.get(0))?;
-            let of: Vec<i64> = of.collect::<Result<_, _>>()?;
-            if of.iter().all(|other| values.get(other).is_some_and(|(_, is_own)| *is_own)) {
-                bundles.insert(bundle);
-            }
+        for row in rows.query_map([value], |row| row.get(0))? {
+            bundles.insert(row?);
         }
     }
     let mut keys = BTreeSet::new();
