@@ -15,7 +15,7 @@ use crate::error::StoreError;
 /// let then = Past::today().as_of(noon);
 /// // What somebody who asked at noon could know.
 /// let known_then = Past::today().as_of(noon).known_at(noon);
-/// # Ok::<(), cx_core::time::TimestampError>(())
+/// # Ok::<(), cx_core::time::TimeError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Past {
