@@ -13,6 +13,7 @@
 
 mod figure;
 mod growth;
+mod linking;
 mod stream;
 mod traps;
 
@@ -33,8 +34,13 @@ usage: cargo xtask bench identity [--people N] [--seed S] [--stream FILE]
   --stream FILE  another stream, as gen_events.py writes it, instead of our own";
 
 /// What is measured, each in a process of its own.
-const SECTIONS: &[(&str, &str)] =
-    &[("traps", "The trap stream, all facts at once"), ("growth", "A store in memory that grows")];
+const SECTIONS: &[(&str, &str)] = &[
+    ("traps", "The trap stream, all facts at once"),
+    ("growth", "A store in memory that grows"),
+    ("tables", "Tables of persons that others made"),
+    ("people", "Invented people"),
+    ("crowd", "Very many invented people"),
+];
 
 #[derive(Debug, Clone)]
 struct Options {
@@ -108,6 +114,9 @@ fn measure(section: &str, options: &Options) -> Result<(), String> {
     let mut figures = match section {
         "traps" => traps::figures(stream(options, options.people)?),
         "growth" => growth::figures(stream(options, options.people.min(2_000))?),
+        "tables" => linking::shared(),
+        "people" => linking::invented(100_000, options.seed),
+        "crowd" => linking::invented(1_000_000, options.seed),
         _ => return Err(USAGE.to_owned()),
     };
     figures.extend(peak_megabytes().map(|peak| Figure::new("peak memory, in megabytes", peak)));
