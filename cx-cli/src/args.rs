@@ -613,9 +613,12 @@ pub(crate) struct Link {
     pub(crate) tables: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) columns: Columns,
-    /// The model to weigh with; trained on the table itself without one.
+    /// The model to weigh with, of cx or of Splink; trained on the table itself without one.
     #[arg(long, value_name = "MODEL.json")]
     pub(crate) model: Option<PathBuf>,
+    /// Trains the model further on the table before it weighs.
+    #[arg(long, requires = "model")]
+    pub(crate) train: bool,
     /// The column that tells which rows are one person's: how good the result is, is measured by
     /// it, and it is never compared. For two tables with other names: A,B.
     #[arg(long, value_name = "COLUMN")]
@@ -623,12 +626,13 @@ pub(crate) struct Link {
     /// Of the truth only the first number counts, as in rec-17-org and rec-17-dup.
     #[arg(long, requires = "truth")]
     pub(crate) truth_number: bool,
-    /// Rows that are one person's with at least this probability are linked.
-    #[arg(long = "link-at", value_name = "P", default_value_t = 0.67, value_parser = share)]
-    pub(crate) accept: f64,
-    /// Rows that are one person's with at least this probability are proposed.
-    #[arg(long, value_name = "P", default_value_t = 0.1, value_parser = share)]
-    pub(crate) review_at: f64,
+    /// Rows that are one person's with at least this probability are linked; or a weight, such as
+    /// 6bits.
+    #[arg(long = "link-at", value_name = "P", default_value = "0.67", value_parser = weight)]
+    pub(crate) accept: i32,
+    /// Rows that are one person's with at least this probability, or weight, are proposed.
+    #[arg(long, value_name = "P", default_value = "0.1", value_parser = weight)]
+    pub(crate) review_at: i32,
     /// On how many threads; as many as there are processors without it.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
@@ -638,6 +642,9 @@ pub(crate) struct Link {
     /// Writes the pairs: linked, possible, household.
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) pairs: Option<PathBuf>,
+    /// Writes the pairs that share an address or a number under other given names.
+    #[arg(long, value_name = "FILE.csv")]
+    pub(crate) household: Option<PathBuf>,
     /// Tells how the weight of two rows adds up, by their numbers below the header, from 1 on.
     #[arg(long, num_args = 2, value_names = ["ROW", "ROW"])]
     pub(crate) explain: Option<Vec<u32>>,
@@ -663,11 +670,22 @@ pub(crate) struct Columns {
     pub(crate) delimiter: Option<char>,
 }
 
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(share) if share > 0.0 && share < 1.0 => Ok(share),
-        _ => Err("a probability between 0 and 1 is wanted".to_owned()),
-    }
+/// A probability, or bits, in thousandths of a bit.
+fn weight(text: &str) -> Result<i32, String> {
+    let number = |text: &str| text.trim().parse::<f64>().ok();
+    let bits = match text.strip_suffix("bits") {
+        Some(bits) => number(bits).filter(|bits| bits.abs() <= 40.0),
+        None => number(text).filter(|p| *p > 0.0 && *p < 1.0).map(|p| (p / (1.0 - p)).log2()),
+    };
+    let wanted = "a probability between 0 and 1 is wanted, or bits from -40 to 40, such as 6bits";
+    let milli = bits.ok_or_else(|| wanted.to_owned())? * 1000.0;
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "a share of 64 bits has no more than 1,075 of them"
+    )]
+    let milli = milli.round() as i32;
+    Ok(milli)
 }
 
 #[derive(Debug, ClapArgs)]
@@ -707,6 +725,10 @@ pub(crate) enum ModelCommand {
         from: PathBuf,
         /// Where the model of the other kind goes.
         to: PathBuf,
+        /// How many records the tables have that Splink is to link with the model: its prior is a
+        /// probability, and that of cx a number of pairs for each record.
+        #[arg(long, default_value_t = 10_000, value_name = "N")]
+        records: u32,
     },
 }
 

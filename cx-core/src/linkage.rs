@@ -13,17 +13,22 @@
 mod similarity;
 pub mod table;
 pub mod compare;
+pub mod condition;
 pub mod block;
 pub mod model;
+mod ask;
 pub mod train;
 pub mod gather;
 pub mod waterfall;
 pub mod evaluate;
+pub mod splink;
 
 pub use compare::{Comparison, Level};
+pub use condition::{Condition, ConditionLevel, Conditions};
 pub use evaluate::{Quality, quality};
 pub use gather::{Address, LinkOptions, Linkage, ScoredPair, link};
 pub use model::{LevelWeights, Model, ModelError};
+pub use splink::SplinkError;
 pub use table::{Attribute, Table, TableBuilder};
 pub use train::{TrainError, TrainOptions, train};
 pub use waterfall::{Bar, Waterfall, waterfall};

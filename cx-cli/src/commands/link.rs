@@ -1,6 +1,5 @@
 //! `cx link`: which rows of a table of persons are one person's.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,7 +9,7 @@ use cx_core::linkage::{
 };
 use serde::Serialize;
 
-use super::persons::{self, Persons, Truth};
+use super::persons::{self, Persons, Truth, TruthPart};
 use crate::args::Link;
 use crate::error::CliError;
 use crate::output;
@@ -35,13 +34,16 @@ struct Report<'a> {
 
 pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
     let truth = asked.truth.as_deref();
-    let truth = truth.map(|column| Truth { column, is_number: asked.truth_number });
-    let persons = persons::read(&asked.tables, &asked.columns, truth)?;
+    let part = if asked.truth_number { TruthPart::Number } else { TruthPart::Whole };
+    let truth = truth.map(|column| Truth { column, part });
+    let model = asked.model.as_deref().map(read_model).transpose()?;
+    let also = model.as_ref().map(persons::compared_by).unwrap_or_default();
+    let persons = persons::read(&asked.tables, &asked.columns, truth, &also)?;
     let threads = asked.threads.or_else(|| std::thread::available_parallelism().ok());
     let threads = threads.unwrap_or(NonZeroUsize::MIN);
-    let model = match &asked.model {
-        Some(path) => read_model(path)?,
-        None => trained(&persons, &Model::shipped(), threads)?,
+    let model = match model {
+        Some(model) if !asked.train => model,
+        from => trained(&persons, &from.unwrap_or_else(Model::shipped), threads)?,
     };
     if let Some([a, b]) = asked.explain.as_deref() {
         let last = persons.table.len();
@@ -53,8 +55,8 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
         return output::told(&told, &told.sentences, asked.json);
     }
     let options = LinkOptions {
-        link_at: milli(asked.accept),
-        review_at: milli(asked.review_at.min(asked.accept)),
+        link_at: asked.accept,
+        review_at: asked.review_at.min(asked.accept),
         threads,
         ..LinkOptions::default()
     };
@@ -63,7 +65,15 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
         write_rows(asked, out, &linkage)?;
     }
     if let Some(out) = &asked.pairs {
-        write_pairs(out, &linkage)?;
+        let kinds: [(&str, &[ScoredPair]); 3] = [
+            ("linked", &linkage.links),
+            ("possible", &linkage.possible),
+            ("household", &linkage.households),
+        ];
+        write_pairs(out, &kinds)?;
+    }
+    if let Some(out) = &asked.household {
+        write_pairs(out, &[("household", &linkage.households)])?;
     }
     report(asked, &persons, &model, &linkage)?;
     Ok(if persons.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -79,23 +89,19 @@ pub(super) fn trained(
     train(&persons.table, from, &options).map_err(|error| CliError::Usage(error.to_string()))
 }
 
+/// Reads a model of cx or of Splink.
 pub(super) fn read_model(path: &Path) -> Result<Model, CliError> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| CliError::Read { path: path.to_owned(), error })?;
-    Model::read(&text)
-        .map_err(|error| CliError::Definition { path: path.to_owned(), problem: error.to_string() })
+    model_of(path, &persons::text(path)?)
 }
 
-/// The weight of a probability, in thousandths of a bit.
-fn milli(probability: f64) -> i32 {
-    let bits = (probability / (1.0 - probability)).log2() * 1000.0;
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        reason = "between -40,000 and 40,000"
-    )]
-    let milli = bits.round().clamp(-40_000.0, 40_000.0) as i32;
-    milli
+/// The model of cx or of Splink that the text of a file is.
+pub(super) fn model_of(path: &Path, text: &str) -> Result<Model, CliError> {
+    let problem = |problem: String| CliError::Definition { path: path.to_owned(), problem };
+    if Model::is_splink(text) {
+        Model::from_splink(text).map_err(|error| problem(error.to_string()))
+    } else {
+        Model::read(text).map_err(|error| problem(error.to_string()))
+    }
 }
 
 fn report(
@@ -197,60 +203,61 @@ fn with_possible(linkage: &Linkage) -> Vec<u32> {
     (0..rows).map(|row| root(&persons, row)).collect()
 }
 
+/// Writes the rows that were read, each with its person, its number, and its table. Columns of a
+/// second table stand under the same names of the first one, or behind them.
 fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliError> {
-    let cannot = |error: csv::Error| CliError::Definition {
-        path: out.to_owned(),
-        problem: error.to_string(),
-    };
+    let cannot = |error: csv::Error| persons::unreadable(out, &error);
+    let mut names: Vec<String> = Vec::new();
+    let mut places = Vec::new();
+    for path in &asked.tables {
+        let mut of = Vec::new();
+        for name in persons::header(path, &asked.columns)? {
+            // A name that stands twice in a header has two places.
+            let taken = |at: &usize| of.contains(at);
+            let known = (0..names.len()).find(|at| names.get(*at) == Some(&name) && !taken(at));
+            of.push(known.unwrap_or_else(|| {
+                names.push(name);
+                names.len() - 1
+            }));
+        }
+        places.push(of);
+    }
     let mut writer = csv::Writer::from_path(out).map_err(cannot)?;
-    let mut row = linkage.persons.iter();
-    for (position, path) in asked.tables.iter().enumerate() {
-        let mut reader = persons::reader(path, &asked.columns)?;
-        let header = reader.headers().map_err(cannot)?.clone();
-        if position == 0 || asked.tables.len() > 1 {
-            let mut first: Vec<&str> = vec!["person", "table"];
-            first.extend(&header);
-            if position == 0 {
-                writer.write_record(&first).map_err(cannot)?;
+    let own = ["person", "row", "table"].into_iter();
+    writer.write_record(own.chain(names.iter().map(String::as_str))).map_err(cannot)?;
+    let mut people = linkage.persons.iter().zip(1_u64..);
+    for (position, (path, places)) in asked.tables.iter().zip(&places).enumerate() {
+        let table = (position + 1).to_string();
+        persons::each_row(path, &asked.columns, &mut Vec::new(), |record| {
+            let Some((person, row)) = people.next() else { return Ok(()) };
+            let (person, row) = (format!("{}", person + 1), row.to_string());
+            let mut cells = vec![""; names.len()];
+            for (cell, place) in record.iter().zip(places) {
+                if let Some(slot) = cells.get_mut(*place) {
+                    *slot = cell;
+                }
             }
-        }
-        for record in reader.records().filter_map(Result::ok) {
-            let person = row.next().map(|person| (person + 1).to_string()).unwrap_or_default();
-            let table = (position + 1).to_string();
-            let mut cells: Vec<&str> = vec![&person, &table];
-            cells.extend(&record);
-            cells.resize(header.len() + 2, "");
-            // Rows of a second table with other columns are written as they stand.
-            writer.write_record(&cells).or_else(|error| match error.kind() {
-                csv::ErrorKind::UnequalLengths { .. } => Ok(()),
-                _ => Err(cannot(error)),
-            })?;
-        }
+            let own = [person.as_str(), row.as_str(), table.as_str()].into_iter();
+            writer.write_record(own.chain(cells)).map_err(cannot)
+        })?;
     }
     writer.flush()?;
     Ok(())
 }
 
-fn write_pairs(out: &Path, linkage: &Linkage) -> Result<(), CliError> {
-    let cannot = |error: csv::Error| CliError::Definition {
-        path: out.to_owned(),
-        problem: error.to_string(),
-    };
+/// Writes pairs by the numbers of their rows, those of a second table following those of the
+/// first.
+fn write_pairs(out: &Path, kinds: &[(&str, &[ScoredPair])]) -> Result<(), CliError> {
+    let cannot = |error: csv::Error| persons::unreadable(out, &error);
     let mut writer = csv::Writer::from_path(out).map_err(cannot)?;
-    writer
-        .write_record(["verdict", "row_a", "row_b", "weight_bits", "probability"])
-        .map_err(cannot)?;
-    let kinds: [(&str, &[ScoredPair]); 3] = [
-        ("linked", &linkage.links),
-        ("possible", &linkage.possible),
-        ("household", &linkage.households),
-    ];
+    let names = ["verdict", "row_a", "row_b", "weight_bits", "probability"];
+    writer.write_record(names).map_err(cannot)?;
     for (verdict, pairs) in kinds {
-        for pair in pairs {
+        for pair in *pairs {
             let bits = f64::from(pair.weight) / 1000.0;
             let probability = cx_core::linkage::model::probability(pair.weight);
             let cells = [
-                verdict.to_owned(),
+                (*verdict).to_owned(),
                 (pair.a + 1).to_string(),
                 (pair.b + 1).to_string(),
                 format!("{bits:.3}"),

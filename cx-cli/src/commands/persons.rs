@@ -1,11 +1,11 @@
 //! Tables of persons: CSV files whose columns are recognised by their names.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cx_core::linkage::{Attribute, Table, TableBuilder};
+use cx_core::linkage::{Attribute, Model, Table, TableBuilder};
 
 use crate::args::Columns;
 use crate::error::CliError;
@@ -21,67 +21,67 @@ pub(crate) struct Persons {
     pub(crate) problems: Vec<String>,
 }
 
+impl Persons {
+    /// How the columns of each attribute are called; of several the first.
+    pub(crate) fn names(&self) -> BTreeMap<String, String> {
+        let mut names = BTreeMap::new();
+        for (name, attribute) in self.columns.iter().flatten() {
+            if let Some(attribute) = attribute {
+                names.entry(attribute.name().to_owned()).or_insert_with(|| name.clone());
+            }
+        }
+        names
+    }
+}
+
 /// The column that tells the truth.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Truth<'a> {
     pub(crate) column: &'a str,
-    /// Whether only the first number in it counts.
-    pub(crate) is_number: bool,
+    /// Which part of it counts.
+    pub(crate) part: TruthPart,
 }
 
-/// Reads one table or two.
+/// Which part of the truth counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TruthPart {
+    /// All of it.
+    Whole,
+    /// The first number in it.
+    Number,
+}
+
+impl Truth<'_> {
+    /// The column of one of the tables: `A,B` names one for each.
+    fn of(&self, position: usize) -> String {
+        match self.column.split_once(',') {
+            Some((first, _)) if position == 0 => first.trim().to_owned(),
+            Some((_, second)) => second.trim().to_owned(),
+            None => self.column.to_owned(),
+        }
+    }
+}
+
+/// The columns that a model compares as they stand, by their names.
+pub(crate) fn compared_by(model: &Model) -> Vec<String> {
+    model.columns.values().cloned().collect()
+}
+
+/// The text of a file.
+pub(crate) fn text(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|error| CliError::Read { path: path.to_owned(), error })
+}
+
+/// Reads one table or two. Columns of the names in `also` are compared as they stand, where
+/// nothing else is known of them.
 pub(crate) fn read(
     paths: &[PathBuf],
     columns: &Columns,
     truth: Option<Truth<'_>>,
+    also: &[String],
 ) -> Result<Persons, CliError> {
-    let said = said(columns)?;
-    let mut headers = Vec::new();
-    for path in paths {
-        headers.push(header(path, columns)?);
-    }
-    let truth_of = |position: usize| {
-        let named = truth.map(|truth| truth.column)?;
-        match named.split_once(',') {
-            Some((first, second)) => {
-                Some(if position == 0 { first } else { second }.trim().to_owned())
-            }
-            None => Some(named.to_owned()),
-        }
-    };
-    let mut recognised = Vec::new();
-    for (position, header) in headers.iter().enumerate() {
-        let truth = truth_of(position);
-        if let Some(truth) = &truth
-            && !header.contains(truth)
-        {
-            let path = paths.get(position).cloned().unwrap_or_default();
-            let problem = format!("there is no column {truth:?}; there are {}", header.join(", "));
-            return Err(CliError::Definition { path, problem });
-        }
-        let of = |name: &String| match said.get(name) {
-            Some(attribute) => attribute.clone(),
-            None if Some(name) == truth.as_ref() => None,
-            None => Attribute::of_header(name),
-        };
-        recognised.push(header.iter().map(|name| (name.clone(), of(name))).collect::<Vec<_>>());
-    }
-    if let Some(unknown) = said.keys().find(|name| !headers.iter().any(|h| h.contains(name))) {
-        return Err(CliError::Usage(format!("--column {unknown}: there is no such column")));
-    }
-    let mut attributes: Vec<Attribute> = Vec::new();
-    for (_, attribute) in recognised.iter().flatten() {
-        attributes.extend(attribute.clone().filter(|attribute| !attributes.contains(attribute)));
-    }
-    // Several columns may say the same: as many places as any table has columns of it.
-    let mut places: Vec<Attribute> = Vec::new();
-    for attribute in attributes {
-        let n = |columns: &Vec<(String, Option<Attribute>)>| {
-            columns.iter().filter(|(_, of)| of.as_ref() == Some(&attribute)).count()
-        };
-        let most = recognised.iter().map(n).max().unwrap_or(0);
-        places.extend(std::iter::repeat_n(attribute, most));
-    }
+    let recognised = recognised(paths, columns, truth, also)?;
+    let places = places(&recognised);
     let mut builder = TableBuilder::new(&places);
     if columns.month_first {
         builder = builder.month_first();
@@ -89,39 +89,14 @@ pub(crate) fn read(
     let mut known: HashMap<String, u32> = HashMap::new();
     let mut truths = Vec::new();
     let mut problems = Vec::new();
-    for (position, path) in paths.iter().enumerate() {
+    for (position, (path, here)) in paths.iter().zip(&recognised).enumerate() {
         if position == 1 {
             builder.second_table();
         }
-        let columns_here = recognised.get(position).map(Vec::as_slice).unwrap_or_default();
-        let mut where_to: Vec<Option<usize>> = Vec::new();
-        for (at, (_, attribute)) in columns_here.iter().enumerate() {
-            let before = columns_here.iter().take(at).filter(|(_, of)| of == attribute).count();
-            let place = |attribute: &Attribute| {
-                let all = places.iter().enumerate().filter(|(_, of)| *of == attribute);
-                all.map(|(place, _)| place).nth(before)
-            };
-            where_to.push(attribute.as_ref().and_then(place));
-        }
-        let truth_at = truth_of(position)
-            .and_then(|truth| columns_here.iter().position(|(name, _)| *name == truth));
-        let mut reader = reader(path, columns)?;
-        let mut record = csv::StringRecord::new();
-        loop {
-            match reader.read_record(&mut record) {
-                Ok(false) => break,
-                Err(error) => {
-                    if !matches!(
-                        error.kind(),
-                        csv::ErrorKind::UnequalLengths { .. } | csv::ErrorKind::Utf8 { .. }
-                    ) {
-                        return Err(unreadable(path, &error));
-                    }
-                    problems.push(format!("{}: {error}", path.display()));
-                    continue;
-                }
-                Ok(true) => {}
-            }
+        let where_to = where_to(here, &places);
+        let truth_at =
+            truth.and_then(|truth| here.iter().position(|(name, _)| *name == truth.of(position)));
+        each_row(path, columns, &mut problems, |record| {
             let mut row = vec![""; places.len()];
             for (cell, to) in record.iter().zip(&where_to) {
                 if let Some(slot) = to.and_then(|to| row.get_mut(to)) {
@@ -129,20 +104,119 @@ pub(crate) fn read(
                 }
             }
             builder.push(&row);
-            if let Some(at) = truth_at {
+            if let (Some(at), Some(truth)) = (truth_at, truth) {
                 let cell = record.get(at).unwrap_or_default();
-                let cell = if truth.is_some_and(|truth| truth.is_number) {
-                    first_number(cell)
-                } else {
-                    cell
+                let cell = match truth.part {
+                    TruthPart::Whole => cell,
+                    TruthPart::Number => first_number(cell),
                 };
                 let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                truths.push(*known.entry(cell.to_owned()).or_insert(next));
+                truths.push(match known.get(cell) {
+                    Some(number) => *number,
+                    None => *known.entry(cell.to_owned()).or_insert(next),
+                });
             }
-        }
+            Ok(())
+        })?;
     }
     let truth = truth.map(|_| truths);
     Ok(Persons { table: builder.finish(), columns: recognised, truth, problems })
+}
+
+/// Calls for each row of a table that can be read; of the others the places are noted.
+pub(crate) fn each_row(
+    path: &Path,
+    columns: &Columns,
+    problems: &mut Vec<String>,
+    mut each: impl FnMut(&csv::StringRecord) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let mut reader = reader(path, columns)?;
+    reader.headers().map_err(|error| unreadable(path, &error))?;
+    let mut record = csv::StringRecord::new();
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => each(&record)?,
+            Err(error) => {
+                let line = error.position().map_or(0, csv::Position::line);
+                let problem = match error.kind() {
+                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                        format!("{len} fields where the header has {expected_len}")
+                    }
+                    csv::ErrorKind::Utf8 { .. } => "no UTF-8".to_owned(),
+                    _ => return Err(unreadable(path, &error)),
+                };
+                problems.push(format!("{}:{line}: {problem}", path.display()));
+            }
+        }
+    }
+}
+
+type Recognised = Vec<(String, Option<Attribute>)>;
+
+/// What each column of each table says.
+fn recognised(
+    paths: &[PathBuf],
+    columns: &Columns,
+    truth: Option<Truth<'_>>,
+    also: &[String],
+) -> Result<Vec<Recognised>, CliError> {
+    let said = said(columns)?;
+    let mut recognised = Vec::new();
+    for (position, path) in paths.iter().enumerate() {
+        let header = header(path, columns)?;
+        let truth = truth.map(|truth| truth.of(position));
+        if let Some(truth) = &truth
+            && !header.contains(truth)
+        {
+            let problem = format!("there is no column {truth:?}; there are {}", header.join(", "));
+            return Err(CliError::Definition { path: path.clone(), problem });
+        }
+        let of = |name: &String| match said.get(name) {
+            Some(attribute) => attribute.clone(),
+            None if Some(name) == truth.as_ref() => None,
+            None => Attribute::of_header(name)
+                .or_else(|| also.contains(name).then(|| Attribute::Other(name.clone()))),
+        };
+        recognised.push(header.iter().map(|name| (name.clone(), of(name))).collect::<Recognised>());
+    }
+    let is_there = |name: &String| recognised.iter().flatten().any(|(known, _)| known == name);
+    let mut unknown: Vec<&String> = said.keys().filter(|name| !is_there(name)).collect();
+    unknown.sort();
+    match unknown.first() {
+        Some(name) => Err(CliError::Usage(format!("--column {name}: there is no such column"))),
+        None => Ok(recognised),
+    }
+}
+
+/// The attributes of a row of any of the tables: as many places for one as any table has columns
+/// of it.
+fn places(recognised: &[Recognised]) -> Vec<Attribute> {
+    let mut places: Vec<Attribute> = Vec::new();
+    for (_, attribute) in recognised.iter().flatten() {
+        let Some(attribute) = attribute.as_ref().filter(|attribute| !places.contains(attribute))
+        else {
+            continue;
+        };
+        let n = |columns: &Recognised| {
+            columns.iter().filter(|(_, of)| of.as_ref() == Some(attribute)).count()
+        };
+        let most = recognised.iter().map(n).max().unwrap_or(0);
+        places.extend(std::iter::repeat_n(attribute.clone(), most));
+    }
+    places
+}
+
+/// For each column of a table its place in a row.
+fn where_to(columns: &Recognised, places: &[Attribute]) -> Vec<Option<usize>> {
+    let place = |(at, (_, attribute)): (usize, &(String, Option<Attribute>))| {
+        let attribute = attribute.as_ref()?;
+        let before =
+            columns.iter().take(at).filter(|(_, of)| of.as_ref() == Some(attribute)).count();
+        let all = places.iter().enumerate().filter(|(_, of)| *of == attribute);
+        all.map(|(place, _)| place).nth(before)
+    };
+    columns.iter().enumerate().map(place).collect()
 }
 
 fn said(columns: &Columns) -> Result<HashMap<String, Option<Attribute>>, CliError> {
@@ -157,21 +231,21 @@ fn said(columns: &Columns) -> Result<HashMap<String, Option<Attribute>>, CliErro
     Ok(said)
 }
 
-fn header(path: &Path, columns: &Columns) -> Result<Vec<String>, CliError> {
+/// The names of the columns of a table.
+pub(crate) fn header(path: &Path, columns: &Columns) -> Result<Vec<String>, CliError> {
     let mut reader = reader(path, columns)?;
     let header = reader.headers().map_err(|error| unreadable(path, &error))?;
     Ok(header.iter().map(str::to_owned).collect())
 }
 
-pub(crate) fn reader(path: &Path, columns: &Columns) -> Result<csv::Reader<File>, CliError> {
+fn reader(path: &Path, columns: &Columns) -> Result<csv::Reader<File>, CliError> {
     let cannot = |error| CliError::Read { path: path.to_owned(), error };
     let delimiter = if let Some(delimiter) = columns.delimiter {
         u8::try_from(delimiter)
             .map_err(|_| CliError::Usage(format!("--delimiter {delimiter}: one ASCII character")))?
     } else {
-        let mut head = vec![0; 4_096];
-        let n = File::open(path).map_err(cannot)?.read(&mut head).map_err(cannot)?;
-        head.truncate(n);
+        let mut head = Vec::new();
+        File::open(path).map_err(cannot)?.take(4_096).read_to_end(&mut head).map_err(cannot)?;
         let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let count = |of: u8| line.split(|byte| *byte == of).count();
         let most = [b',', b';', b'\t', b'|'].into_iter().max_by_key(|of| (count(*of), *of == b','));
@@ -181,7 +255,7 @@ pub(crate) fn reader(path: &Path, columns: &Columns) -> Result<csv::Reader<File>
     Ok(csv::ReaderBuilder::new().delimiter(delimiter).trim(csv::Trim::All).from_reader(file))
 }
 
-fn unreadable(path: &Path, error: &csv::Error) -> CliError {
+pub(crate) fn unreadable(path: &Path, error: &csv::Error) -> CliError {
     CliError::Definition { path: path.to_owned(), problem: error.to_string() }
 }
 

@@ -221,6 +221,11 @@ pub(crate) fn nickname_mask(given: &str) -> u128 {
     groups.filter(|(_, group)| group.contains(&given)).fold(0, |mask, (n, _)| mask | 1 << n)
 }
 
+/// The groups of short forms, in a fixed order; in each the first is the name.
+pub(crate) const fn nickname_groups() -> &'static [&'static [&'static str]] {
+    NICKNAMES
+}
+
 /// At most one letter apart: one more, one less, another one, or two neighbours swapped.
 fn near(one: &str, other: &str) -> bool {
     one == other || one.len().abs_diff(other.len()) <= 4 && strsim::osa_distance(one, other) <= 1

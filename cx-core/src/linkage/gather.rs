@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::ask::Asked;
 use super::block::{Blocks, Dropped};
 use super::compare::{Comparer, Comparison, Level, Pattern};
 use super::model::{Model, Weights};
@@ -91,7 +92,7 @@ pub struct Linkage {
 pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
     let comparisons = Comparison::of(table);
     let weights = Weights::new(model, &comparisons, f64::from(table.len()), table.n_pairs());
-    let judge = Judge::new(table, &comparisons, &weights, options.address);
+    let judge = Judge::new(table, model, &comparisons, &weights, options.address);
     let blocks = Blocks::new(table, options.pairs_per_record);
     let found = in_parallel(blocks.len(), options.threads, |range| {
         let mut found = Found::default();
@@ -169,6 +170,7 @@ enum Verdict {
 pub(super) struct Judge<'a> {
     table: &'a Table,
     comparer: Comparer<'a>,
+    pub(super) conditions: Vec<Asked<'a>>,
     weights: &'a Weights,
     n_comparisons: usize,
     given: Option<usize>,
@@ -184,6 +186,7 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn new(
         table: &'a Table,
+        model: &'a Model,
         comparisons: &[Comparison],
         weights: &'a Weights,
         address: Address,
@@ -199,6 +202,7 @@ impl<'a> Judge<'a> {
         Self {
             table,
             comparer: Comparer::new(table, comparisons),
+            conditions: Asked::all(model, table),
             weights,
             n_comparisons: comparisons.len(),
             given: at(&Comparison::GivenName),
@@ -222,6 +226,9 @@ impl<'a> Judge<'a> {
         let mut weight = self.weights.sum(pattern);
         for position in 0..self.n_comparisons {
             weight = weight.saturating_add(self.adjustment(pattern, position, a, b));
+        }
+        for answer in self.conditions.iter().filter_map(|asked| asked.answer(a, b)) {
+            weight = weight.saturating_add(answer.weight).saturating_add(answer.frequency);
         }
         weight
     }

@@ -1,8 +1,11 @@
 //! Models: what levels of likeness weigh. Data, made by training, read and written as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, Level, Pattern};
+use super::condition::{Conditions, Frequency, Shares};
 use crate::ids::hash16;
 
 /// The least probability that a level has: what was never seen is rare, not impossible.
@@ -21,6 +24,13 @@ pub struct Model {
     pub prior: Prior,
     /// What is compared, and what it weighs.
     pub comparisons: Vec<ComparisonWeights>,
+    /// Comparisons whose levels the model states itself. They weigh beside the others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Conditions>,
+    /// How the columns of each attribute were called where the model was made: what
+    /// [`Model::to_splink`](Self::to_splink) calls them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, String>,
 }
 
 /// How likely two records are one person's before anything of them is compared.
@@ -87,8 +97,19 @@ pub enum ModelError {
 impl LevelWeights {
     /// What the level weighs, in thousandths of a bit.
     pub fn weight(&self) -> i32 {
-        milli((self.m.max(FLOOR) / self.u.max(FLOOR)).log2())
+        weight(self.m, self.u)
     }
+}
+
+impl Shares {
+    /// What the level weighs, in thousandths of a bit.
+    pub fn weight(self) -> i32 {
+        weight(self.m, self.u)
+    }
+}
+
+fn weight(m: f64, u: f64) -> i32 {
+    milli((m.max(FLOOR) / u.max(FLOOR)).log2())
 }
 
 /// Bits as whole thousandths, within bounds.
@@ -107,6 +128,8 @@ impl Model {
             v: 1,
             prior: Prior::PairsPerRecord(0.3),
             comparisons: Vec::new(),
+            conditions: Vec::new(),
+            columns: BTreeMap::new(),
         })
     }
 
@@ -152,6 +175,21 @@ impl Model {
                 let is_share = |p: f64| (0.0..=1.0).contains(&p);
                 if !is_share(level.m) || !is_share(level.u) {
                     return invalid(place, "m and u must be between 0 and 1");
+                }
+            }
+        }
+        for conditions in &self.conditions {
+            for (number, level) in conditions.levels.iter().enumerate() {
+                let place = format!("{}, level {}", conditions.name, number + 1);
+                let is_share = |p: f64| (0.0..=1.0).contains(&p);
+                if level.shares.is_some_and(|shares| !is_share(shares.m) || !is_share(shares.u)) {
+                    return invalid(place, "m and u must be between 0 and 1");
+                }
+                let is_sound = |of: &Frequency| {
+                    of.weight.is_finite() && is_share(of.base) && is_share(of.least)
+                };
+                if level.frequency.as_ref().is_some_and(|frequency| !is_sound(frequency)) {
+                    return invalid(place, "the frequency of values cannot count so");
                 }
             }
         }

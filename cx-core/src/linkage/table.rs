@@ -356,6 +356,11 @@ impl Column {
         u32::try_from(self.ends.len()).unwrap_or(u32::MAX)
     }
 
+    /// How many rows have a value; one that has several counts for each.
+    pub(super) fn n_filled(&self) -> f64 {
+        self.counts.iter().map(|n| f64::from(*n)).sum()
+    }
+
     /// How likely two rows have the same value, if both have one.
     pub(super) fn coincidence(&self) -> f64 {
         let rows: f64 = self.counts.iter().map(|n| f64::from(*n)).sum();

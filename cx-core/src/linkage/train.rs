@@ -35,6 +35,10 @@ pub enum TrainError {
         /// How many there are.
         rows: u32,
     },
+    /// The model to begin from states its levels itself, as models of Splink do: they are scored
+    /// with, and trained where they were made.
+    #[error("a model whose levels are conditions can be scored with, and not trained further")]
+    Conditions,
     /// No column says anything of persons.
     #[error("no column says anything that records could be compared by")]
     NothingToCompare,
@@ -61,6 +65,9 @@ const BELIEF: f64 = 25.0;
 pub fn train(table: &Table, from: &Model, options: &TrainOptions) -> Result<Model, TrainError> {
     if table.len() < 2 || table.n_pairs() < 1.0 {
         return Err(TrainError::TooFew { rows: table.len() });
+    }
+    if !from.conditions.is_empty() {
+        return Err(TrainError::Conditions);
     }
     let comparisons = Comparison::of(table);
     if comparisons.is_empty() {
@@ -219,7 +226,13 @@ impl State {
             });
         }
         let per_record = self.probability * self.pairs / f64::from(table.len());
-        Model { v: 1, prior: Prior::PairsPerRecord(rounded(per_record.max(1e-6))), comparisons }
+        Model {
+            v: 1,
+            prior: Prior::PairsPerRecord(rounded(per_record.max(1e-6))),
+            comparisons,
+            conditions: Vec::new(),
+            columns: from.columns.clone(),
+        }
     }
 }
 
