@@ -166,7 +166,7 @@ fn a_table_of_persons_is_linked_and_measured() {
     let quality = said.out.lines().find(|line| line.starts_with("links: ")).unwrap();
     assert!(quality.starts_with("links: precision 1.0000, recall 1.0000"), "{quality}");
     let rows = std::fs::read_to_string(shell.path("out.csv")).unwrap();
-    assert!(rows.starts_with("person,table,Nr,Voornaam"), "{rows}");
+    assert!(rows.starts_with("person,row,table,Nr,Voornaam"), "{rows}");
     let explained =
         shell.cx(&["link", "personen.csv", "--column", "wie=ignore", "--explain", "1", "2"]).out;
     assert!(explained.contains("family name: \"smit\" and \"smitx\", one edit"), "{explained}");
