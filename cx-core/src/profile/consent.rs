@@ -1,0 +1,393 @@
+//! Consent: what somebody agreed to, for each contact point, purpose and channel.
+//!
+//! A *contact point* is an address at which somebody can be reached. What was said counts so:
+//!
+//! - **For one contact point the latest explicit word wins**; a yes and a no at the same instant
+//!   are a no. `unknown` is no word: it takes nothing back. People may opt in again, so a later yes
+//!   lifts a no, unless it is a *stranger's*: an event whose name disagrees with that of the no, or
+//!   that only states a contact point which the no had proved. Households and forms in which
+//!   anybody can type anybody's address therefore lift nothing.
+//! - A word about no channel is about every channel of the contact point; one about no list is about
+//!   every list. A no for no purpose is a no to every purpose; a yes for no purpose only lifts such
+//!   a no.
+//! - A yes is about the first contact point of its kind that the event names; a no about all of them.
+//! - What is about the person and not about a contact point is **customer-wide**: the purposes
+//!   `profiling` and `sharing`, and every word whose event names no contact point that fits the
+//!   channel. It is answered for each *member* (the events that hang together by proved
+//!   identifiers which no two disagreeing names use), by the rule above, and then the narrowest
+//!   holds: deny before unknown before allow. A member that says nothing is unknown.
+//! - A customer-wide no narrows every contact point. A customer-wide yes widens none.
+//! - Where it is asked without a list, the narrowest of what is known of any list holds.
+//! - An unsubscription, a complaint of spam or a new subscription that a mail program reports counts
+//!   as a word on `marketing` by `email`, unless a `consent.changed` of the same source and instant
+//!   tells it.
+//!
+//! So merging customers never turns unknown or deny into allow (P13). Customers of whom each has
+//! contact points and identifiers of its own answer after a merge for each contact point no wider
+//! than before, and customer-wide with the narrower of both. A contact point that both hold is
+//! answered by the latest word on it, and by the narrower where their names disagree. After an
+//! unmerge each side has its own again, since nothing is stored.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::identity::ConsentState;
+use crate::event::{Event, Kind};
+use crate::identifier::{Claim, Identifier, Namespace};
+use crate::identity::PersonName;
+use crate::text;
+use crate::time::Timestamp;
+
+/// Purposes that are about the person, whatever contact point an event names.
+const CUSTOMER_WIDE: &[&str] = &["profiling", "sharing"];
+
+/// How it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Basis {
+    /// What somebody did says so: they unsubscribed, or called a mail spam.
+    Observed,
+    /// A source says so.
+    Stated,
+}
+
+/// What is asked: may this be done?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question<'q> {
+    /// The contact point; `None` for the person as such.
+    pub contact_point: Option<&'q Identifier>,
+    /// For what: `marketing`.
+    pub purpose: &'q str,
+    /// On which channel: `email`; `None` for what was said of no channel in particular.
+    pub channel: Option<&'q str>,
+}
+
+/// What holds for a contact point, a purpose, a channel and a list, and which word says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruling<'a> {
+    /// The contact point; `None` where it holds for the customer as such.
+    pub contact_point: Option<&'a Identifier>,
+    /// For what, folded; `None` for every purpose.
+    pub purpose: Option<String>,
+    /// On which channel, folded; `None` for every channel.
+    pub channel: Option<String>,
+    /// The list; `None` for every list.
+    pub list: Option<&'a str>,
+    /// What holds.
+    pub state: ConsentState,
+    /// How it is known.
+    pub basis: Basis,
+    /// What exactly was agreed to.
+    pub wording: Option<&'a str>,
+    /// The event that decides; its instant and source are those of the ruling. Of an unknown that
+    /// comes from a silent member it is the latest word of another one.
+    pub event: &'a Event,
+}
+
+/// One word on a consent.
+#[derive(Debug, Clone)]
+struct Statement<'a> {
+    point: Option<&'a Identifier>,
+    subject: Subject<'a>,
+    state: ConsentState,
+    basis: Basis,
+    is_proved: bool,
+    name: Option<PersonName>,
+    wording: Option<&'a str>,
+    event: &'a Event,
+}
+
+/// What a word is about, contact points aside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Subject<'a> {
+    purpose: Option<String>,
+    channel: Option<String>,
+    list: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// Whether a word on `self` is also one on `other`.
+    fn covers(&self, other: &Self, state: ConsentState) -> bool {
+        let purpose = match (&self.purpose, &other.purpose) {
+            (None, Some(_)) => state == ConsentState::Denied,
+            (mine, theirs) => mine == theirs,
+        };
+        purpose
+            && (self.channel.is_none() || self.channel == other.channel)
+            && (self.list.is_none() || self.list == other.list)
+    }
+}
+
+impl Statement<'_> {
+    /// Whether this yes lifts that no.
+    fn lifts(&self, no: &Self) -> bool {
+        let is_later = self.event.occurred_at > no.event.occurred_at;
+        let is_stranger = match (&self.name, &no.name) {
+            (Some(name), Some(other)) => !name.agrees(other),
+            (None, _) | (_, None) => false,
+        };
+        is_later && !is_stranger && (self.is_proved || !no.is_proved)
+    }
+
+    fn order(&self) -> (Timestamp, Basis, std::cmp::Reverse<&crate::ids::EventKey>) {
+        (self.event.occurred_at, self.basis, std::cmp::Reverse(&self.event.key))
+    }
+}
+
+/// Gathers what was said of consents, in any order and as often as it comes.
+#[derive(Debug, Clone, Default)]
+pub struct ConsentFold<'a> {
+    statements: Vec<Statement<'a>>,
+    events: Vec<&'a Event>,
+}
+
+impl<'a> ConsentFold<'a> {
+    /// Takes an event. All of a customer's events belong here, also those that say nothing of
+    /// consents: they tell which of the customer's parts are silent.
+    pub fn push(&mut self, event: &'a Event) {
+        self.events.push(event);
+        let marketing = |state| {
+            let subject = Subject {
+                purpose: Some("marketing".to_owned()),
+                channel: Some("email".to_owned()),
+                list: None,
+            };
+            (subject, state, Basis::Observed, None)
+        };
+        let (subject, state, basis, wording) = match &event.kind {
+            Kind::MailUnsubscribed(_) | Kind::MailComplained(_) => marketing(ConsentState::Denied),
+            Kind::MailResubscribed(_) => marketing(ConsentState::Granted),
+            Kind::ConsentChanged(told) => {
+                let folded = |word: &Option<String>| {
+                    word.as_deref().map(text::folded).filter(|word| !word.is_empty())
+                };
+                let subject = Subject {
+                    purpose: folded(&told.purpose),
+                    channel: folded(&told.on),
+                    list: told.list.as_deref(),
+                };
+                (subject, told.state, Basis::Stated, told.wording.as_deref())
+            }
+            _ => return,
+        };
+        let name = event.name.as_deref().and_then(PersonName::parse);
+        let about = points(event, &subject, state);
+        let statement = |point: Option<&'a Claim>| Statement {
+            point: point.map(Claim::identifier),
+            subject: subject.clone(),
+            state,
+            basis,
+            is_proved: point.is_some_and(|claim| claim.assurance.is_proved()),
+            name: name.clone(),
+            wording,
+            event,
+        };
+        if about.is_empty() {
+            self.statements.push(statement(None));
+        }
+        self.statements.extend(about.into_iter().map(|claim| statement(Some(claim))));
+    }
+
+    /// What holds. O(n log n) for n events, and quadratic only in the words on one contact point.
+    pub fn finish(self) -> Consents<'a> {
+        let told: BTreeSet<_> = self
+            .statements
+            .iter()
+            .filter(|statement| statement.basis == Basis::Stated)
+            .map(|it| (it.point, it.event.occurred_at, it.event.source.scope()))
+            .collect();
+        let mut consents = Consents::default();
+        let needs_members = |it: &Statement<'_>| it.point.is_none() && it.state == ConsentState::Granted;
+        if self.statements.iter().any(needs_members) {
+            consents.members = Members::of(&self.events);
+        }
+        for statement in self.statements {
+            let place =
+                || (statement.point, statement.event.occurred_at, statement.event.source.scope());
+            if statement.basis == Basis::Stated || !told.contains(&place()) {
+                consents.statements.entry(statement.point).or_default().push(statement);
+            }
+        }
+        consents
+    }
+}
+
+/// The contact points that a word is about.
+fn points<'a>(event: &'a Event, subject: &Subject<'_>, state: ConsentState) -> Vec<&'a Claim> {
+    if subject.purpose.as_deref().is_some_and(|purpose| CUSTOMER_WIDE.contains(&purpose)) {
+        return Vec::new();
+    }
+    let mut about: Vec<&Claim> = Vec::new();
+    for claim in event.person_claims() {
+        let namespace = claim.identifier().namespace();
+        let is_second = || about.iter().any(|other| other.identifier().namespace() == namespace);
+        if fits(namespace, subject.channel.as_deref())
+            && (state == ConsentState::Denied || !is_second())
+        {
+            about.push(claim);
+        }
+    }
+    about
+}
+
+/// Whether somebody is reached on a channel at an identifier of this kind.
+fn fits(namespace: &Namespace, channel: Option<&str>) -> bool {
+    match channel {
+        Some("email") => *namespace == Namespace::Email,
+        Some("sms" | "phone" | "rcs" | "mms" | "voice") => *namespace == Namespace::Phone,
+        Some("whatsapp") => {
+            matches!(namespace, Namespace::Phone | Namespace::WaId | Namespace::WaBsuid)
+        }
+        Some("letter") => *namespace == Namespace::Address,
+        Some("app" | "push") => *namespace == Namespace::Device,
+        Some(_) | None => matches!(
+            namespace,
+            Namespace::Email
+                | Namespace::Phone
+                | Namespace::WaId
+                | Namespace::WaBsuid
+                | Namespace::Social
+                | Namespace::Sip
+                | Namespace::Device
+                | Namespace::Address
+        ),
+    }
+}
+
+/// What a customer agreed to.
+///
+/// ```
+/// # use cx_core::event::{Event, identity::ConsentState};
+/// # use cx_core::identifier::{Identifier, Namespace};
+/// # use cx_core::profile::{ConsentFold, Question};
+/// let said = |key: &str, at: &str, state: &str| -> Event {
+///     serde_json::from_value(serde_json::json!({
+///         "key": key, "source": {"system": "shop"}, "kind": "consent.changed", "occurred_at": at,
+///         "who": [{"ns": "email", "value": "jan@example.nl"}],
+///         "data": {"purpose": "marketing", "on": "email", "state": state},
+///     })).unwrap()
+/// };
+/// let events = [said("2", "2026-03-02T08:00:00Z", "denied"), said("1", "2026-03-01T08:00:00Z", "granted")];
+/// let mut fold = ConsentFold::default();
+/// events.iter().for_each(|event| fold.push(event));
+/// let jan = Identifier::normalise(Namespace::Email, "", "jan@example.nl", None).unwrap();
+/// let asked = Question { contact_point: Some(&jan), purpose: "marketing", channel: Some("email") };
+/// assert_eq!(fold.finish().state(asked), ConsentState::Denied);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Consents<'a> {
+    statements: BTreeMap<Option<&'a Identifier>, Vec<Statement<'a>>>,
+    /// Filled only where somebody said yes for the customer as such.
+    members: Members<'a>,
+}
+
+impl<'a> Consents<'a> {
+    /// Whether this may be done. `Unknown` where nothing was said.
+    pub fn state(&self, asked: Question<'_>) -> ConsentState {
+        let purpose = Some(text::folded(asked.purpose)).filter(|purpose| !purpose.is_empty());
+        let channel = asked.channel.map(text::folded).filter(|channel| !channel.is_empty());
+        let is_wide = purpose.as_deref().is_some_and(|it| CUSTOMER_WIDE.contains(&it));
+        let point = asked.contact_point.filter(|_| !is_wide);
+        let said = |point: Option<&Identifier>| self.statements.get(&point).into_iter().flatten();
+        let mut lists: BTreeSet<Option<&str>> =
+            said(point).chain(said(None)).map(|it| it.subject.list).collect();
+        lists.insert(None);
+        let rulings = lists.into_iter().filter_map(|list| {
+            let subject =
+                Subject { purpose: purpose.clone(), channel: channel.clone(), list };
+            let own = self.own(point, &subject).map(|(state, _)| state);
+            let wide = self.own(None, &subject).map(|(state, _)| state);
+            // A customer-wide word is no answer for a contact point, but narrows it.
+            if wide == Some(ConsentState::Denied) { wide } else { own }
+        });
+        rulings.min().unwrap_or(ConsentState::Unknown)
+    }
+
+    /// Everything that was said, as it holds: sorted by contact point (the customer as such first),
+    /// purpose, channel and list.
+    pub fn rulings(&self) -> Vec<Ruling<'a>> {
+        let mut rulings = Vec::new();
+        for (point, statements) in &self.statements {
+            let subjects: BTreeSet<&Subject<'_>> = statements.iter().map(|it| &it.subject).collect();
+            for subject in subjects {
+                let Some((state, word)) = self.effective(*point, subject) else { continue };
+                rulings.push(Ruling {
+                    contact_point: *point,
+                    purpose: subject.purpose.clone(),
+                    channel: subject.channel.clone(),
+                    list: subject.list,
+                    state,
+                    basis: word.basis,
+                    wording: word.wording,
+                    event: word.event,
+                });
+            }
+        }
+        rulings
+    }
+
+    /// What holds for a contact point, narrowed by what holds for the customer.
+    fn effective(
+        &self,
+        point: Option<&Identifier>,
+        subject: &Subject<'_>,
+    ) -> Option<(ConsentState, &Statement<'a>)> {
+        let wide = self.own(None, subject).filter(|(state, _)| *state == ConsentState::Denied);
+        wide.or_else(|| self.own(point, subject))
+    }
+
+    /// What was said of a contact point, or of the customer as such.
+    fn own(
+        &self,
+        point: Option<&Identifier>,
+        subject: &Subject<'_>,
+    ) -> Option<(ConsentState, &Statement<'a>)> {
+        let statements = self.statements.get(&point)?;
+        let is_meant = |it: &&Statement<'_>| it.subject.covers(subject, it.state);
+        let lifting = statements.iter().filter(|it| {
+            it.state == ConsentState::Granted
+                && Subject { purpose: subject.purpose.clone(), ..it.subject.clone() }
+                    .covers(subject, it.state)
+                && (it.subject.purpose.is_none() || it.subject.purpose == subject.purpose)
+        });
+        let lifting: Vec<&Statement<'a>> = lifting.collect();
+        let meant: Vec<&Statement<'a>> = statements.iter().filter(is_meant).collect();
+        if point.is_some() {
+            return latest(&meant, &lifting);
+        }
+        let mut by_member: BTreeMap<Option<usize>, (Vec<&Statement<'a>>, Vec<&Statement<'a>>)> =
+            BTreeMap::new();
+        for statement in meant {
+            by_member.entry(self.members.of_event(statement.event)).or_default().0.push(statement);
+        }
+        for statement in lifting {
+            if let Some(member) = by_member.get_mut(&self.members.of_event(statement.event)) {
+                member.1.push(statement);
+            }
+        }
+        let n_speaking = by_member.keys().flatten().count();
+        let rulings = by_member.values().filter_map(|(meant, lifting)| latest(meant, lifting));
+        let (state, word) = rulings.min_by(|(a, one), (b, other)| {
+            a.cmp(b).then_with(|| other.order().cmp(&one.order()))
+        })?;
+        let is_silent = state == ConsentState::Granted && n_speaking < self.members.n;
+        Some((if is_silent { ConsentState::Unknown } else { state }, word))
+    }
+}
+
+/// What holds of the words of one holder: a no that nothing lifts, else the latest yes.
+fn latest<'s, 'a>(
+    meant: &[&'s Statement<'a>],
+    lifting: &[&'s Statement<'a>],
+) -> Option<(ConsentState, &'s Statement<'a>)> {
+    let of = |state: ConsentState| meant.iter().copied().filter(move |it| it.state == state);
+    let stands = |no: &&Statement<'_>| !lifting.iter().any(|yes| yes.lifts(no));
+    let no = of(ConsentState::Denied).filter(stands).max_by(|a, b| a.order().cmp(&b.order()));
+    let word = |state| of(state).max_by(|a, b| a.order().cmp(&b.order()));
+    no.map(|no| (ConsentState::Denied, no))
+        .or_else(|| word(ConsentState::Granted).map(|yes| (ConsentState::Granted, yes)))
+        .or_else(|| word(ConsentState::Unknown).map(|it| (ConsentState::Unknown, it)))
+        .or_else(|| word(ConsentState::Denied).map(|no| (ConsentState::Unknown, no)))
+}
