@@ -7,6 +7,7 @@
 
 pub mod survivorship;
 pub mod value;
+mod member;
 pub mod consent;
 
 pub use consent::{Basis, ConsentFold, Consents, Question, Ruling};

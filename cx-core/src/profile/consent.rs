@@ -28,10 +28,11 @@
 //! answered by the latest word on it, and by the narrower where their names disagree. After an
 //! unmerge each side has its own again, since nothing is stored.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::member::{Member, Members};
 use crate::event::identity::ConsentState;
 use crate::event::{Event, Kind};
 use crate::identifier::{Claim, Identifier, Namespace};
@@ -115,7 +116,16 @@ impl Subject<'_> {
             (mine, theirs) => mine == theirs,
         };
         purpose
-            && (self.channel.is_none() || self.channel == other.channel)
+            && self.reaches(other)
+    }
+
+    /// Whether a yes on `self` can lift a no on `other`: one for no purpose in particular can.
+    fn relieves(&self, other: &Self) -> bool {
+        (self.purpose.is_none() || self.purpose == other.purpose) && self.reaches(other)
+    }
+
+    fn reaches(&self, other: &Self) -> bool {
+        (self.channel.is_none() || self.channel == other.channel)
             && (self.list.is_none() || self.list == other.list)
     }
 }
@@ -199,17 +209,19 @@ impl<'a> ConsentFold<'a> {
             .map(|it| (it.point, it.event.occurred_at, it.event.source.scope()))
             .collect();
         let mut consents = Consents::default();
+        let mut by_point: BTreeMap<Option<&Identifier>, Vec<Statement<'_>>> = BTreeMap::new();
         let needs_members = |it: &Statement<'_>| it.point.is_none() && it.state == ConsentState::Granted;
         if self.statements.iter().any(needs_members) {
-            consents.members = Members::of(&self.events);
+            consents.members = Members::among(&self.events);
         }
         for statement in self.statements {
             let place =
                 || (statement.point, statement.event.occurred_at, statement.event.source.scope());
             if statement.basis == Basis::Stated || !told.contains(&place()) {
-                consents.statements.entry(statement.point).or_default().push(statement);
+                by_point.entry(statement.point).or_default().push(statement);
             }
         }
+        consents.statements = by_point.into_iter().collect();
         consents
     }
 }
@@ -278,7 +290,8 @@ fn fits(namespace: &Namespace, channel: Option<&str>) -> bool {
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Consents<'a> {
-    statements: BTreeMap<Option<&'a Identifier>, Vec<Statement<'a>>>,
+    /// By contact point, sorted.
+    statements: Vec<(Option<&'a Identifier>, Vec<Statement<'a>>)>,
     /// Filled only where somebody said yes for the customer as such.
     members: Members<'a>,
 }
@@ -290,9 +303,8 @@ impl<'a> Consents<'a> {
         let channel = asked.channel.map(text::folded).filter(|channel| !channel.is_empty());
         let is_wide = purpose.as_deref().is_some_and(|it| CUSTOMER_WIDE.contains(&it));
         let point = asked.contact_point.filter(|_| !is_wide);
-        let said = |point: Option<&Identifier>| self.statements.get(&point).into_iter().flatten();
-        let mut lists: BTreeSet<Option<&str>> =
-            said(point).chain(said(None)).map(|it| it.subject.list).collect();
+        let said = self.said(point).iter().chain(self.said(None));
+        let mut lists: BTreeSet<Option<&str>> = said.map(|it| it.subject.list).collect();
         lists.insert(None);
         let rulings = lists.into_iter().filter_map(|list| {
             let subject =
@@ -328,6 +340,13 @@ impl<'a> Consents<'a> {
         rulings
     }
 
+    /// The words on a contact point, or on the customer as such.
+    fn said(&self, point: Option<&Identifier>) -> &[Statement<'a>] {
+        let place = self.statements.binary_search_by(|(other, _)| (*other).cmp(&point));
+        let found = place.ok().and_then(|place| self.statements.get(place));
+        found.map_or(&[], |(_, statements)| statements)
+    }
+
     /// What holds for a contact point, narrowed by what holds for the customer.
     fn effective(
         &self,
@@ -344,38 +363,38 @@ impl<'a> Consents<'a> {
         point: Option<&Identifier>,
         subject: &Subject<'_>,
     ) -> Option<(ConsentState, &Statement<'a>)> {
-        let statements = self.statements.get(&point)?;
+        let statements = self.said(point);
         let is_meant = |it: &&Statement<'_>| it.subject.covers(subject, it.state);
-        let lifting = statements.iter().filter(|it| {
-            it.state == ConsentState::Granted
-                && Subject { purpose: subject.purpose.clone(), ..it.subject.clone() }
-                    .covers(subject, it.state)
-                && (it.subject.purpose.is_none() || it.subject.purpose == subject.purpose)
-        });
-        let lifting: Vec<&Statement<'a>> = lifting.collect();
         let meant: Vec<&Statement<'a>> = statements.iter().filter(is_meant).collect();
+        let is_lifting = |it: &&Statement<'_>| {
+            it.state == ConsentState::Granted && it.subject.relieves(subject)
+        };
+        let lifting: Vec<&Statement<'a>> = statements.iter().filter(is_lifting).collect();
         if point.is_some() {
             return latest(&meant, &lifting);
         }
-        let mut by_member: BTreeMap<Option<usize>, (Vec<&Statement<'a>>, Vec<&Statement<'a>>)> =
-            BTreeMap::new();
+        let mut by_member: BTreeMap<Member<'_>, Words<'_, 'a>> = BTreeMap::new();
         for statement in meant {
-            by_member.entry(self.members.of_event(statement.event)).or_default().0.push(statement);
+            by_member.entry(self.members.of(statement.event)).or_default().0.push(statement);
         }
         for statement in lifting {
-            if let Some(member) = by_member.get_mut(&self.members.of_event(statement.event)) {
+            if let Some(member) = by_member.get_mut(&self.members.of(statement.event)) {
                 member.1.push(statement);
             }
         }
-        let n_speaking = by_member.keys().flatten().count();
+        let is_one = |member: &&Member<'_>| matches!(member, Member::Joined(_));
+        let n_speaking = by_member.keys().filter(is_one).count();
         let rulings = by_member.values().filter_map(|(meant, lifting)| latest(meant, lifting));
         let (state, word) = rulings.min_by(|(a, one), (b, other)| {
             a.cmp(b).then_with(|| other.order().cmp(&one.order()))
         })?;
-        let is_silent = state == ConsentState::Granted && n_speaking < self.members.n;
+        let is_silent = state == ConsentState::Granted && n_speaking < self.members.n_joined();
         Some((if is_silent { ConsentState::Unknown } else { state }, word))
     }
 }
+
+/// The words of one member: those that are meant, and those that may lift a no.
+type Words<'s, 'a> = (Vec<&'s Statement<'a>>, Vec<&'s Statement<'a>>);
 
 /// What holds of the words of one holder: a no that nothing lifts, else the latest yes.
 fn latest<'s, 'a>(

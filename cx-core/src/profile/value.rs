@@ -587,7 +587,7 @@ impl<'a> Telling<'a> {
 }
 
 /// On how many distinct days (UTC), of tellings in order of time.
-fn n_days<'b, 'a: 'b>(tellings: impl Iterator<Item = &'b Telling<'a>>) -> u64 {
+fn n_days<'b>(tellings: impl Iterator<Item = &'b Telling<'b>>) -> u64 {
     let (mut n, mut last) = (0, None);
     for day in tellings.map(|telling| telling.event.occurred_at.utc_day()) {
         n += u64::from(last != Some(day));
