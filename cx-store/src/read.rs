@@ -511,7 +511,7 @@ pub(crate) fn standing_events(
     let bundles = bundles(connection, customer)?;
     let mut standing = Vec::new();
     let mut kind = connection.prepare_cached(
-        "SELECT d.name FROM event e JOIN dictionary d ON d.id = e.kind WHERE e.seq = ?1",
+        "SELECT d.name FROM event e JOIN dict d ON d.id = e.kind WHERE e.seq = ?1",
     )?;
     for place in places(connection, &bundles, &query, None, usize::MAX)? {
         let name: String = kind.query_row([place.seq], |row| row.get(0))?;

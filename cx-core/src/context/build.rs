@@ -424,8 +424,8 @@ impl View<'_> {
         // Whoever agreed again since then wants it again.
         let is_refused =
             |mail: &&OutboundMail| person::refuses_mail(consents, mail.address.as_deref());
-        let refused = mails.iter().filter(|mail| mail.unsubscribed || mail.complained);
-        if let Some(mail) = refused.filter(is_refused).next() {
+        let mut refused = mails.iter().filter(|mail| mail.unsubscribed || mail.complained);
+        if let Some(mail) = refused.find(is_refused) {
             let text = "wants no more campaign mail".to_owned();
             alerts.push(alert("unsubscribed", "warn", text, mail.sent_at, Some(mail.id.clone())));
         }

@@ -35,19 +35,21 @@ pub(super) fn profile(
     };
     let shown = profile.values.iter().filter(|(attribute, _)| is_shown(attribute));
     shown
-        .map(|(attribute, known)| attribute_block(attribute, known, is_inner, options, left_out))
+        .map(|(attribute, known)| attribute_block(attribute, known, options, left_out))
         .collect()
 }
 
 fn attribute_block(
     attribute: &Attribute,
     known: &Known,
-    is_inner: bool,
     options: &ContextOptions,
     left_out: &mut BTreeMap<String, u64>,
 ) -> AttributeBlock {
-    let most = if is_inner { options.items } else { 0 };
-    if is_inner && known.others.len() > most {
+    let most = match options.audience {
+        Audience::Agent | Audience::Model => options.items,
+        Audience::Marketing | Audience::Customer => 0,
+    };
+    if most > 0 && known.others.len() > most {
         let n = u64::try_from(known.others.len() - most).unwrap_or(u64::MAX);
         *left_out.entry("values".to_owned()).or_insert(0) += n;
     }
@@ -128,7 +130,9 @@ fn masked(attribute: &Attribute, content: &Content) -> Json {
             let year: String = text.chars().take(4).collect();
             format!("{year}…").into()
         }
-        Content::Text(text) if text.contains('@') => mask(text).into(),
+        Content::Text(text) | Content::Json(Json::String(text)) if text.contains('@') => {
+            mask(text).into()
+        }
         Content::Address(address) => {
             let hidden = |part: &Option<String>| part.as_ref().map(|_| "…".to_owned());
             let known = Address {
@@ -142,7 +146,6 @@ fn masked(attribute: &Attribute, content: &Content) -> Json {
             };
             json(&Content::Address(known))
         }
-        Content::Json(Json::String(text)) if text.contains('@') => mask(text).into(),
         Content::Blank | Content::Text(_) | Content::Company(_) | Content::Json(_) => json(content),
     }
 }
@@ -211,14 +214,16 @@ pub(super) fn refusals(
         };
         if let Some(channel) = &ruling.channel {
             text.push_str(" by ");
-            text.push_str(channel);
+            text.push_str(if channel == "email" { "e-mail" } else { channel });
         }
         if let Some(point) = ruling.contact_point {
             text.push_str(" at ");
             text.push_str(&shown(point, options.audience));
         }
         if let Some(list) = ruling.list {
-            text.push_str(&format!(" (list {list})"));
+            text.push_str(" (list ");
+            text.push_str(list);
+            text.push(')');
         }
         alerts.push(Alert {
             kind: "do_not_contact".to_owned(),

@@ -433,13 +433,7 @@ impl<'a> ProfileFold<'a> {
             return None;
         }
         let form = form.filter(|form| !form.is_empty())?;
-        let at = match self.by_form.get(&(about, form.clone())) {
-            Some(at) => *at,
-            None => {
-                self.by_form.insert((about, form.clone()), self.groups.len());
-                self.groups.len()
-            }
-        };
+        let at = *self.by_form.entry((about, form.clone())).or_insert(self.groups.len());
         self.put(at, about, form, nature, telling);
         Some(at)
     }
