@@ -14,6 +14,7 @@ mod fold_laws;
 mod identity_laws;
 mod identity_traps;
 mod payload_laws;
+mod profile_laws;
 mod store_files;
 mod store_laws;
 mod store_texts;

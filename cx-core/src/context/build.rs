@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::{
     Alert, Asked, Behaviour, CartBlock, ChannelContacts, CommerceBlock, Company, Contact, Contacts,
-    Context, Customer, Due, FactBlock, FeedbackBlock, Freshness, HandoverBlock,
-    IdentifierBlock, IncidentBlock, LineBlock, LoopBlock, Mail, Match, Measures, MergeBlock,
-    MoneyBlock, NoteBlock, OpenMatter, Opened, OrderBlock, Other, PageBlock, PartyBlock, PartyRef,
-    Provenance, RatingBlock, Said, SourceBlock, Totals,
+    Context, Customer, Due, FactBlock, FeedbackBlock, Freshness, HandoverBlock, IdentifierBlock,
+    IncidentBlock, LineBlock, LoopBlock, Mail, Match, Measures, MergeBlock, MoneyBlock, NoteBlock,
+    OpenMatter, Opened, OrderBlock, Other, PageBlock, PartyBlock, PartyRef, Provenance,
+    RatingBlock, Said, SourceBlock, Totals,
 };
 use super::facts::{
     Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, Sharing, Weight,

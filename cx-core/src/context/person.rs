@@ -34,9 +34,7 @@ pub(super) fn profile(
         | Attribute::Address => true,
     };
     let shown = profile.values.iter().filter(|(attribute, _)| is_shown(attribute));
-    shown
-        .map(|(attribute, known)| attribute_block(attribute, known, options, left_out))
-        .collect()
+    shown.map(|(attribute, known)| attribute_block(attribute, known, options, left_out)).collect()
 }
 
 fn attribute_block(

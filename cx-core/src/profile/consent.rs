@@ -19,8 +19,8 @@
 //! - A customer-wide no narrows every contact point. A customer-wide yes widens none.
 //! - Where it is asked without a list, the narrowest of what is known of any list holds.
 //! - An unsubscription, a complaint of spam or a new subscription that a mail program reports counts
-//!   as a word on `marketing` by `email`, unless a `consent.changed` of the same source and instant
-//!   tells it.
+//!   as a word on `marketing` by `email`, unless a `consent.changed` of the same source, instant and
+//!   contact point says the same.
 //!
 //! So merging customers never turns unknown or deny into allow (P13). Customers of whom each has
 //! contact points and identifiers of its own answer after a merge for each contact point no wider
@@ -109,14 +109,19 @@ struct Subject<'a> {
 }
 
 impl Subject<'_> {
+    /// What the programs that send campaigns report on.
+    fn marketing() -> Self {
+        let (purpose, channel) = ("marketing".to_owned(), "email".to_owned());
+        Self { purpose: Some(purpose), channel: Some(channel), list: None }
+    }
+
     /// Whether a word on `self` is also one on `other`.
     fn covers(&self, other: &Self, state: ConsentState) -> bool {
         let purpose = match (&self.purpose, &other.purpose) {
             (None, Some(_)) => state == ConsentState::Denied,
             (mine, theirs) => mine == theirs,
         };
-        purpose
-            && self.reaches(other)
+        purpose && self.reaches(other)
     }
 
     /// Whether a yes on `self` can lift a no on `other`: one for no purpose in particular can.
@@ -158,14 +163,7 @@ impl<'a> ConsentFold<'a> {
     /// consents: they tell which of the customer's parts are silent.
     pub fn push(&mut self, event: &'a Event) {
         self.events.push(event);
-        let marketing = |state| {
-            let subject = Subject {
-                purpose: Some("marketing".to_owned()),
-                channel: Some("email".to_owned()),
-                list: None,
-            };
-            (subject, state, Basis::Observed, None)
-        };
+        let marketing = |state| (Subject::marketing(), state, Basis::Observed, None);
         let (subject, state, basis, wording) = match &event.kind {
             Kind::MailUnsubscribed(_) | Kind::MailComplained(_) => marketing(ConsentState::Denied),
             Kind::MailResubscribed(_) => marketing(ConsentState::Granted),
@@ -202,22 +200,27 @@ impl<'a> ConsentFold<'a> {
 
     /// What holds. O(n log n) for n events, and quadratic only in the words on one contact point.
     pub fn finish(self) -> Consents<'a> {
+        let place = |it: &Statement<'a>| {
+            let event = it.event;
+            (it.point, it.state, event.occurred_at, event.source.scope(), event.name.as_deref())
+        };
+        let marketing = Subject::marketing();
         let told: BTreeSet<_> = self
             .statements
             .iter()
-            .filter(|statement| statement.basis == Basis::Stated)
-            .map(|it| (it.point, it.event.occurred_at, it.event.source.scope()))
+            .filter(|it| it.basis == Basis::Stated && it.point.is_some())
+            .filter(|it| Subject { list: None, ..it.subject.clone() }.covers(&marketing, it.state))
+            .map(place)
             .collect();
         let mut consents = Consents::default();
         let mut by_point: BTreeMap<Option<&Identifier>, Vec<Statement<'_>>> = BTreeMap::new();
-        let needs_members = |it: &Statement<'_>| it.point.is_none() && it.state == ConsentState::Granted;
+        let needs_members =
+            |it: &Statement<'_>| it.point.is_none() && it.state == ConsentState::Granted;
         if self.statements.iter().any(needs_members) {
             consents.members = Members::among(&self.events);
         }
         for statement in self.statements {
-            let place =
-                || (statement.point, statement.event.occurred_at, statement.event.source.scope());
-            if statement.basis == Basis::Stated || !told.contains(&place()) {
+            if statement.basis == Basis::Stated || !told.contains(&place(&statement)) {
                 by_point.entry(statement.point).or_default().push(statement);
             }
         }
@@ -307,8 +310,7 @@ impl<'a> Consents<'a> {
         let mut lists: BTreeSet<Option<&str>> = said.map(|it| it.subject.list).collect();
         lists.insert(None);
         let rulings = lists.into_iter().filter_map(|list| {
-            let subject =
-                Subject { purpose: purpose.clone(), channel: channel.clone(), list };
+            let subject = Subject { purpose: purpose.clone(), channel: channel.clone(), list };
             let own = self.own(point, &subject).map(|(state, _)| state);
             let wide = self.own(None, &subject).map(|(state, _)| state);
             // A customer-wide word is no answer for a contact point, but narrows it.
@@ -322,7 +324,8 @@ impl<'a> Consents<'a> {
     pub fn rulings(&self) -> Vec<Ruling<'a>> {
         let mut rulings = Vec::new();
         for (point, statements) in &self.statements {
-            let subjects: BTreeSet<&Subject<'_>> = statements.iter().map(|it| &it.subject).collect();
+            let subjects: BTreeSet<&Subject<'_>> =
+                statements.iter().map(|it| &it.subject).collect();
             for subject in subjects {
                 let Some((state, word)) = self.effective(*point, subject) else { continue };
                 rulings.push(Ruling {
@@ -366,9 +369,8 @@ impl<'a> Consents<'a> {
         let statements = self.said(point);
         let is_meant = |it: &&Statement<'_>| it.subject.covers(subject, it.state);
         let meant: Vec<&Statement<'a>> = statements.iter().filter(is_meant).collect();
-        let is_lifting = |it: &&Statement<'_>| {
-            it.state == ConsentState::Granted && it.subject.relieves(subject)
-        };
+        let is_lifting =
+            |it: &&Statement<'_>| it.state == ConsentState::Granted && it.subject.relieves(subject);
         let lifting: Vec<&Statement<'a>> = statements.iter().filter(is_lifting).collect();
         if point.is_some() {
             return latest(&meant, &lifting);

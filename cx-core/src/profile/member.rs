@@ -77,14 +77,17 @@ impl<'a> Members<'a> {
             }
         }
         let n = (0..parts.0.len()).filter(|part| parts.root(*part) == *part).count();
-        let by_event =
-            events.iter().filter_map(|event| Some((&event.key, parts.root(*by_event.get(&event.key)?))));
+        let by_event = events
+            .iter()
+            .filter_map(|event| Some((&event.key, parts.root(*by_event.get(&event.key)?))));
         Self { by_event: by_event.collect(), n }
     }
 
     /// The member that an event belongs to.
     pub(super) fn of(&self, event: &'a Event) -> Member<'a> {
-        self.by_event.get(&event.key).map_or(Member::Alone(&event.key), |part| Member::Joined(*part))
+        self.by_event
+            .get(&event.key)
+            .map_or(Member::Alone(&event.key), |part| Member::Joined(*part))
     }
 
     /// How many members there are whose events name somebody.

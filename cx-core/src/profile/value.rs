@@ -250,9 +250,7 @@ impl Words<'_> {
             Self::Company { id, name } => {
                 Cow::from(format!("{}\n{}", name.unwrap_or_default(), id.unwrap_or_default()))
             }
-            Self::Address(address) => {
-                Cow::from(serde_json::to_string(address).unwrap_or_default())
-            }
+            Self::Address(address) => Cow::from(serde_json::to_string(address).unwrap_or_default()),
             Self::Json(json) => Cow::from(json.to_string()),
         }
     }
