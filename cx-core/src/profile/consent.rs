@@ -412,3 +412,127 @@ fn latest<'s, 'a>(
         .or_else(|| word(ConsentState::Unknown).map(|it| (ConsentState::Unknown, it)))
         .or_else(|| word(ConsentState::Denied).map(|no| (ConsentState::Unknown, no)))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const ANN: &str = r#"{"ns": "email", "value": "ann@example.nl"}"#;
+    const NUMBER: &str = r#"{"ns": "phone", "value": "+31612345678"}"#;
+
+    fn event(day: u8, kind: &str, who: &[&str], data: &Value) -> Event {
+        let who: Vec<Value> =
+            who.iter().map(|claim| serde_json::from_str(claim).unwrap()).collect();
+        let key = blake3::hash(format!("{day}{kind}{who:?}{data}").as_bytes()).to_string();
+        serde_json::from_value(json!({
+            "key": key, "source": {"system": "s"}, "kind": kind, "who": who, "data": data,
+            "occurred_at": format!("2026-03-{day:02}T08:00:00Z"),
+        }))
+        .unwrap()
+    }
+
+    fn said(day: u8, state: &str, who: &[&str], more: &Value) -> Event {
+        let mut data = json!({"purpose": "marketing", "on": "email", "state": state});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event(day, "consent.changed", who, &data)
+    }
+
+    fn state(events: &[Event], point: Option<&str>, purpose: &str, channel: &str) -> ConsentState {
+        let mut fold = ConsentFold::default();
+        events.iter().for_each(|event| fold.push(event));
+        let point = point.map(|claim| {
+            let claim: Claim = serde_json::from_str(claim).unwrap();
+            claim.identifier().clone()
+        });
+        let contact_point = point.as_ref();
+        fold.finish().state(Question { contact_point, purpose, channel: Some(channel) })
+    }
+
+    #[test]
+    fn a_word_is_about_the_contact_points_that_fit_its_channel() {
+        let events = [said(1, "granted", &[ANN, NUMBER], &json!({}))];
+        assert_eq!(state(&events, Some(ANN), "marketing", "email"), ConsentState::Granted);
+        assert_eq!(state(&events, Some(NUMBER), "marketing", "sms"), ConsentState::Unknown);
+        assert_eq!(state(&events, None, "marketing", "email"), ConsentState::Unknown);
+    }
+
+    #[test]
+    fn a_yes_is_about_the_first_number_and_a_no_about_all() {
+        let other = r#"{"ns": "phone", "value": "+31687654321"}"#;
+        for (word, expected) in
+            [("granted", ConsentState::Unknown), ("denied", ConsentState::Denied)]
+        {
+            let events = [said(1, word, &[NUMBER, other], &json!({"on": "sms"}))];
+            assert_eq!(state(&events, Some(other), "marketing", "sms"), expected);
+        }
+    }
+
+    #[test]
+    fn a_complaint_counts_as_a_no_and_a_new_subscription_as_a_yes() {
+        let mut events = vec![
+            said(1, "granted", &[ANN], &json!({})),
+            event(2, "mail.complained", &[ANN], &json!({})),
+        ];
+        assert_eq!(state(&events, Some(ANN), "Marketing", "email"), ConsentState::Denied);
+        events.push(event(3, "mail.resubscribed", &[ANN], &json!({})));
+        assert_eq!(state(&events, Some(ANN), "marketing", "email"), ConsentState::Granted);
+    }
+
+    #[test]
+    fn leaving_one_list_is_no_word_on_another_also_where_the_mail_program_reports_it_too() {
+        let events = [
+            said(1, "granted", &[ANN], &json!({"list": "6"})),
+            event(2, "mail.unsubscribed", &[ANN], &json!({})),
+            said(2, "denied", &[ANN], &json!({"list": "5"})),
+        ];
+        let mut fold = ConsentFold::default();
+        events.iter().for_each(|event| fold.push(event));
+        let rulings: Vec<_> =
+            fold.finish().rulings().into_iter().map(|it| (it.list, it.state, it.basis)).collect();
+        let expected = [
+            (Some("5"), ConsentState::Denied, Basis::Stated),
+            (Some("6"), ConsentState::Granted, Basis::Stated),
+        ];
+        assert_eq!(rulings, expected);
+        assert_eq!(state(&events, Some(ANN), "marketing", "email"), ConsentState::Denied);
+    }
+
+    #[test]
+    fn a_no_without_purpose_is_a_no_to_all_and_a_yes_without_one_only_lifts_it() {
+        let no = event(1, "consent.changed", &[ANN], &json!({"state": "denied"}));
+        let yes = event(2, "consent.changed", &[ANN], &json!({"state": "granted"}));
+        let marketing = |events: &[Event]| state(events, Some(ANN), "marketing", "email");
+        assert_eq!(marketing(&[no.clone()]), ConsentState::Denied);
+        assert_eq!(marketing(&[yes.clone()]), ConsentState::Unknown);
+        assert_eq!(marketing(&[no.clone(), yes.clone()]), ConsentState::Unknown);
+        let asked = said(1, "granted", &[ANN], &json!({}));
+        assert_eq!(marketing(&[asked, no, yes]), ConsentState::Granted);
+    }
+
+    #[test]
+    fn what_is_about_the_person_needs_a_yes_of_every_part_of_the_customer() {
+        let profiling = json!({"purpose": "profiling", "on": null});
+        let wide = |events: &[Event]| state(events, None, "profiling", "email");
+        let yes = said(1, "granted", &[ANN], &profiling);
+        assert_eq!(wide(&[yes.clone()]), ConsentState::Granted);
+        // The number stands apart, as when an assertion has joined it, and has said nothing.
+        let call = event(2, "call", &[NUMBER], &json!({}));
+        assert_eq!(wide(&[yes.clone(), call.clone()]), ConsentState::Unknown);
+        let both = event(3, "message", &[ANN, NUMBER], &json!({}));
+        assert_eq!(wide(&[yes.clone(), call.clone(), both]), ConsentState::Granted);
+        let no = said(1, "denied", &[NUMBER], &profiling);
+        assert_eq!(wide(&[yes, call, no]), ConsentState::Denied);
+    }
+
+    #[test]
+    fn a_no_of_the_person_narrows_every_contact_point_and_a_yes_widens_none() {
+        let user = r#"{"ns": "user_id", "value": "u1"}"#;
+        let yes = said(1, "granted", &[ANN], &json!({}));
+        let no = said(2, "denied", &[user], &json!({}));
+        let asked = |events: &[Event]| state(events, Some(ANN), "marketing", "email");
+        assert_eq!(asked(&[yes, no]), ConsentState::Denied);
+        assert_eq!(asked(&[said(2, "granted", &[user], &json!({}))]), ConsentState::Unknown);
+    }
+}

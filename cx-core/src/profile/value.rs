@@ -587,3 +587,117 @@ fn n_days<'b>(tellings: impl Iterator<Item = &'b Telling<'b>>) -> u64 {
     }
     n
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn event(n: u8, day: u8, more: &Json) -> Event {
+        let mut event = json!({
+            "key": format!("e{n}"), "source": {"system": "shop"}, "kind": "profile.updated",
+            "who": [{"ns": "email", "value": "jan@example.nl"}],
+            "occurred_at": format!("2026-03-{day:02}T08:00:00Z"),
+        });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn known(events: &[Event]) -> Profile {
+        let mut fold = ProfileFold::default();
+        events.iter().for_each(|event| fold.push(event));
+        fold.finish(&Survivorship::none())
+    }
+
+    fn named(n: u8, day: u8, name: &str) -> Event {
+        event(n, day, &json!({"kind": "message", "name": name}))
+    }
+
+    fn name(events: &[Event]) -> Option<String> {
+        known(events).text(&Attribute::Name).map(str::to_owned)
+    }
+
+    #[test]
+    fn the_name_that_is_written_on_most_days_counts_and_of_its_spellings_the_fullest() {
+        let events = [
+            named(1, 1, "Jan de Vries"),
+            named(2, 2, "Jan Vries"),
+            named(3, 3, "Johan"),
+            named(4, 3, "Johan"),
+            named(5, 3, "Johan"),
+        ];
+        assert_eq!(name(&events).as_deref(), Some("Jan de Vries"));
+        let known = known(&events);
+        let value = &known.values[&Attribute::Name];
+        assert_eq!((value.value.n_days, value.value.n_events), (2, 2));
+        assert_eq!(value.others[0].content, Content::Text("Johan".to_owned()));
+    }
+
+    #[test]
+    fn a_placeholder_is_no_name_and_a_made_up_one_only_better_than_none() {
+        assert_eq!(name(&[named(1, 1, "null"), named(2, 2, "jan@example.nl")]), None);
+        assert_eq!(name(&[named(1, 1, "Visitor")]).as_deref(), Some("Visitor"));
+        let events = [named(1, 1, "Jan"), named(2, 2, "Visitor"), named(3, 3, "Visitor")];
+        assert_eq!(name(&events).as_deref(), Some("Jan"));
+    }
+
+    #[test]
+    fn given_and_family_name_make_a_name_where_none_is_written() {
+        let data = json!({"given_name": "Jan", "family_name": "de Vries"});
+        let known = known(&[event(1, 1, &json!({"data": data}))]);
+        assert_eq!(known.text(&Attribute::Name), Some("Jan de Vries"));
+        assert_eq!(known.text(&Attribute::FamilyName), Some("de Vries"));
+    }
+
+    #[test]
+    fn a_name_that_was_deleted_comes_back_only_when_it_is_written_again() {
+        let blank = event(9, 5, &json!({"data": {"blanks": ["name"]}}));
+        let mut events = vec![named(1, 1, "Jan"), named(2, 2, "Jan"), named(3, 3, "Jan"), blank];
+        assert_eq!(name(&events), None);
+        let profile = known(&events);
+        let value = &profile.values[&Attribute::Name];
+        assert_eq!((&value.value.content, value.others.len()), (&Content::Blank, 1));
+        events.push(named(4, 6, "Jan"));
+        assert_eq!(name(&events).as_deref(), Some("Jan"));
+    }
+
+    #[test]
+    fn what_an_agent_pins_wins_until_pinned_anew_and_nobody_else_can_pin() {
+        let told = |n, day, language: &str, pinned: bool, actor: &str| {
+            let data = json!({"language": language, "pinned": pinned});
+            event(n, day, &json!({"actor": {"type": actor}, "data": data}))
+        };
+        let language =
+            |events: &[Event]| known(events).text(&Attribute::Language).map(str::to_owned);
+        let mut events = vec![told(1, 1, "nl", true, "agent"), told(2, 2, "en", true, "system")];
+        assert_eq!(language(&events).as_deref(), Some("nl"));
+        events.push(told(3, 3, "fr", true, "agent"));
+        assert_eq!(language(&events).as_deref(), Some("fr"));
+    }
+
+    #[test]
+    fn a_null_field_is_a_blank_and_an_empty_text_says_nothing() {
+        let field = |n, day, value: &Json| {
+            event(n, day, &json!({"data": {"fields": [{"name": "tier", "value": value}]}}))
+        };
+        let tier = Attribute::Field("tier".to_owned());
+        let content = |events: &[Event]| known(events).values[&tier].value.content.clone();
+        let gold = field(1, 1, &json!("gold"));
+        assert_eq!(content(&[gold.clone(), field(2, 2, &json!(""))]), Content::Json(json!("gold")));
+        assert_eq!(content(&[gold, field(2, 2, &Json::Null)]), Content::Blank);
+    }
+
+    #[test]
+    fn an_address_comes_back_as_it_came_in_parts_or_as_a_whole() {
+        for address in [
+            json!("Kerkstraat 1, Utrecht"),
+            json!({"street": "Kerkstraat 1", "postcode": "3511 AA", "floor": 3}),
+        ] {
+            let event = event(1, 1, &json!({"data": {"address": address}}));
+            assert_eq!(event.kind.to_json()["address"], address);
+            let known = known(&[event]);
+            assert!(known.values.contains_key(&Attribute::Address));
+        }
+    }
+}
