@@ -44,7 +44,7 @@ const CHANNELS: &[Option<&str>] = &[Some("email"), Some("sms"), None];
 const STATES: &[&str] = &["granted", "granted", "denied", "unknown"];
 
 /// Everything that can be asked about these contact points and the customer as such.
-fn questions<'q>(points: &'q [Identifier]) -> Vec<Question<'q>> {
+fn questions(points: &[Identifier]) -> Vec<Question<'_>> {
     let points = points.iter().map(Some).chain([None]);
     let mut questions = Vec::new();
     for contact_point in points {
@@ -310,8 +310,12 @@ proptest! {
         for (first, second) in [(&early, &late), (&late, &early)] {
             let mut one = ProfileFold::default();
             let mut other = ProfileFold::default();
-            first.iter().for_each(|event| one.push(event));
-            second.iter().for_each(|event| other.push(event));
+            for event in first {
+                one.push(event);
+            }
+            for event in second {
+                other.push(event);
+            }
             one.absorb(other);
             prop_assert_eq!(&one.finish(&rules), &once);
         }
@@ -353,7 +357,7 @@ proptest! {
             };
             prop_assert_eq!(shown, form.0);
             prop_assert_eq!((value.pinned, value.assurance, value.at), (rank.0, rank.2, rank.3));
-            prop_assert_eq!((value.n_days, value.n_events), (days as u64, n as u64));
+            prop_assert_eq!((value.n_days, value.n_events), (u64::try_from(days).unwrap(), u64::try_from(n).unwrap()));
         }
     }
 

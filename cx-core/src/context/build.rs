@@ -21,7 +21,7 @@ use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Identifier, Namespace};
 use crate::ids::ConversationKey;
 use crate::outbound::{OutboundFold, OutboundMail};
-use crate::profile::{Attribute, ConsentFold, Consents, Profile, ProfileFold};
+use crate::profile::{Attribute, ConsentFold, Consents, Profile, ProfileFold, Ruling};
 use crate::text::first_words;
 use crate::time::{Micros, Timestamp};
 
@@ -57,6 +57,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     }
     let (profile, feedback) = (profile.finish(&options.survivorship), feedback.finish());
     let consents = consents.finish();
+    let rulings = consents.rulings();
     let mails = outbound.finish();
     let mut left_out = facts.left_out.clone();
     let orders = commerce.finish();
@@ -66,7 +67,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         audience: options.audience,
         r#match: view.matched(facts),
         customer: facts.customer.as_ref().map(|customer| view.customer(customer, &profile)),
-        alerts: view.alerts(facts, &profile, &consents, &events, &mails),
+        alerts: view.alerts(facts, &profile, (&consents, &rulings), &events, &mails),
         open: view.open(&conversations),
         cases: Vec::new(),
         handover: view.handover(&conversations),
@@ -104,7 +105,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         },
         behaviour: behaviour(&events, options.items),
         profile: person::profile(&profile, options, &mut left_out),
-        consent: person::consent(&consents, options, |event| view.may_see(event)),
+        consent: person::consent(&rulings, options, |event| view.may_see(event)),
         measures: measures(&events, options.as_of),
         provenance: Provenance {
             sources: facts
@@ -372,7 +373,7 @@ impl View<'_> {
         &self,
         facts: &ContextFacts<'_>,
         profile: &Profile,
-        consents: &Consents<'_>,
+        (consents, rulings): (&Consents<'_>, &[Ruling<'_>]),
         events: &[&Event],
         mails: &[OutboundMail],
     ) -> Vec<Alert> {
@@ -384,7 +385,7 @@ impl View<'_> {
             let text = format!("blocked in {}", blocked.source);
             alerts.push(alert("blocked", "warn", text, Some(blocked.at), None));
         }
-        alerts.extend(person::refusals(consents, self.options, |event| self.may_see(event)));
+        alerts.extend(person::refusals(rulings, self.options, |event| self.may_see(event)));
         let identifiers = facts.customer.iter().flat_map(|customer| &customer.identifiers);
         for fact in identifiers {
             let value = self.value(fact.identifier.key());

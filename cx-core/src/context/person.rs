@@ -165,7 +165,7 @@ pub(super) fn fields(profile: &Profile) -> Vec<FieldBlock> {
 /// What was agreed to. Every audience sees what holds; who said it in which words only where it
 /// may see the event.
 pub(super) fn consent(
-    consents: &Consents<'_>,
+    rulings: &[Ruling<'_>],
     options: &ContextOptions,
     may_see: impl Fn(&Event) -> bool,
 ) -> Vec<ConsentBlock> {
@@ -188,25 +188,25 @@ pub(super) fn consent(
             event: is_seen.then(|| ruling.event.key.to_string()),
         }
     };
-    consents.rulings().iter().map(block).collect()
+    rulings.iter().map(block).collect()
 }
 
 /// Who must not be written to for marketing, or for anything, and where: one alert for each contact
 /// point and channel.
 pub(super) fn refusals(
-    consents: &Consents<'_>,
+    rulings: &[Ruling<'_>],
     options: &ContextOptions,
     may_see: impl Fn(&Event) -> bool,
 ) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    let mut told: BTreeSet<(Option<Identifier>, Option<String>)> = BTreeSet::new();
-    for ruling in consents.rulings() {
+    let mut told: BTreeSet<(Option<&Identifier>, Option<&str>)> = BTreeSet::new();
+    for ruling in rulings {
         let is_meant = matches!(ruling.purpose.as_deref(), None | Some("marketing"));
-        let place = (ruling.contact_point.cloned(), ruling.channel.clone());
+        let place = (ruling.contact_point, ruling.channel.as_deref());
         if !is_meant || ruling.state != ConsentState::Denied || !told.insert(place) {
             continue;
         }
-        let mut text = match ruling.purpose {
+        let mut text = match &ruling.purpose {
             Some(_) => "wants no marketing".to_owned(),
             None => "wants to hear nothing".to_owned(),
         };

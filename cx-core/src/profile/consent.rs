@@ -28,7 +28,7 @@
 //! answered by the latest word on it, and by the narrower where their names disagree. After an
 //! unmerge each side has its own again, since nothing is stored.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -156,6 +156,8 @@ impl Statement<'_> {
 pub struct ConsentFold<'a> {
     statements: Vec<Statement<'a>>,
     events: Vec<&'a Event>,
+    /// Names as they were written, each read once.
+    names: HashMap<&'a str, Option<PersonName>>,
 }
 
 impl<'a> ConsentFold<'a> {
@@ -180,7 +182,9 @@ impl<'a> ConsentFold<'a> {
             }
             _ => return,
         };
-        let name = event.name.as_deref().and_then(PersonName::parse);
+        let name = event.name.as_deref().and_then(|written| {
+            self.names.entry(written).or_insert_with(|| PersonName::parse(written)).clone()
+        });
         let about = points(event, &subject, state);
         let statement = |point: Option<&'a Claim>| Statement {
             point: point.map(Claim::identifier),
@@ -198,16 +202,19 @@ impl<'a> ConsentFold<'a> {
         self.statements.extend(about.into_iter().map(|claim| statement(Some(claim))));
     }
 
-    /// What holds. O(n log n) for n events, and quadratic only in the words on one contact point.
+    /// What holds. O(n log n) for n events; [`Consents::rulings`] then reads the words on a contact
+    /// point once for each purpose, channel and list that was named for it.
     pub fn finish(self) -> Consents<'a> {
         let place = |it: &Statement<'a>| {
             let event = it.event;
             (it.point, it.state, event.occurred_at, event.source.scope(), event.name.as_deref())
         };
         let marketing = Subject::marketing();
+        let has_observed = self.statements.iter().any(|it| it.basis == Basis::Observed);
         let told: BTreeSet<_> = self
             .statements
             .iter()
+            .filter(|_| has_observed)
             .filter(|it| it.basis == Basis::Stated && it.point.is_some())
             .filter(|it| Subject { list: None, ..it.subject.clone() }.covers(&marketing, it.state))
             .map(place)
@@ -398,19 +405,36 @@ impl<'a> Consents<'a> {
 /// The words of one member: those that are meant, and those that may lift a no.
 type Words<'s, 'a> = (Vec<&'s Statement<'a>>, Vec<&'s Statement<'a>>);
 
-/// What holds of the words of one holder: a no that nothing lifts, else the latest yes.
+/// What holds of these words: a no that nothing lifts, else the latest yes.
 fn latest<'s, 'a>(
     meant: &[&'s Statement<'a>],
     lifting: &[&'s Statement<'a>],
 ) -> Option<(ConsentState, &'s Statement<'a>)> {
     let of = |state: ConsentState| meant.iter().copied().filter(move |it| it.state == state);
+    let lifting = last_words(lifting.iter().copied());
     let stands = |no: &&Statement<'_>| !lifting.iter().any(|yes| yes.lifts(no));
-    let no = of(ConsentState::Denied).filter(stands).max_by(|a, b| a.order().cmp(&b.order()));
+    let noes = last_words(of(ConsentState::Denied)).into_iter();
+    let no = noes.filter(stands).max_by(|a, b| a.order().cmp(&b.order()));
     let word = |state| of(state).max_by(|a, b| a.order().cmp(&b.order()));
     no.map(|no| (ConsentState::Denied, no))
         .or_else(|| word(ConsentState::Granted).map(|yes| (ConsentState::Granted, yes)))
         .or_else(|| word(ConsentState::Unknown).map(|it| (ConsentState::Unknown, it)))
         .or_else(|| word(ConsentState::Denied).map(|no| (ConsentState::Unknown, no)))
+}
+
+/// Of each who speaks, by name and proof, the last word: whatever lifts it lifts the earlier ones,
+/// and it lifts whatever they lift.
+fn last_words<'s, 'a: 's>(
+    words: impl Iterator<Item = &'s Statement<'a>>,
+) -> Vec<&'s Statement<'a>> {
+    let mut last: BTreeMap<(Option<&PersonName>, bool), &'s Statement<'a>> = BTreeMap::new();
+    for word in words {
+        let known = last.entry((word.name.as_ref(), word.is_proved)).or_insert(word);
+        if word.order() > known.order() {
+            *known = word;
+        }
+    }
+    last.into_values().collect()
 }
 
 #[cfg(test)]
@@ -441,7 +465,9 @@ mod tests {
 
     fn state(events: &[Event], point: Option<&str>, purpose: &str, channel: &str) -> ConsentState {
         let mut fold = ConsentFold::default();
-        events.iter().for_each(|event| fold.push(event));
+        for event in events {
+            fold.push(event);
+        }
         let point = point.map(|claim| {
             let claim: Claim = serde_json::from_str(claim).unwrap();
             claim.identifier().clone()
@@ -488,7 +514,9 @@ mod tests {
             said(2, "denied", &[ANN], &json!({"list": "5"})),
         ];
         let mut fold = ConsentFold::default();
-        events.iter().for_each(|event| fold.push(event));
+        for event in &events {
+            fold.push(event);
+        }
         let rulings: Vec<_> =
             fold.finish().rulings().into_iter().map(|it| (it.list, it.state, it.basis)).collect();
         let expected = [
@@ -504,8 +532,8 @@ mod tests {
         let no = event(1, "consent.changed", &[ANN], &json!({"state": "denied"}));
         let yes = event(2, "consent.changed", &[ANN], &json!({"state": "granted"}));
         let marketing = |events: &[Event]| state(events, Some(ANN), "marketing", "email");
-        assert_eq!(marketing(&[no.clone()]), ConsentState::Denied);
-        assert_eq!(marketing(&[yes.clone()]), ConsentState::Unknown);
+        assert_eq!(marketing(std::slice::from_ref(&no)), ConsentState::Denied);
+        assert_eq!(marketing(std::slice::from_ref(&yes)), ConsentState::Unknown);
         assert_eq!(marketing(&[no.clone(), yes.clone()]), ConsentState::Unknown);
         let asked = said(1, "granted", &[ANN], &json!({}));
         assert_eq!(marketing(&[asked, no, yes]), ConsentState::Granted);
@@ -516,7 +544,7 @@ mod tests {
         let profiling = json!({"purpose": "profiling", "on": null});
         let wide = |events: &[Event]| state(events, None, "profiling", "email");
         let yes = said(1, "granted", &[ANN], &profiling);
-        assert_eq!(wide(&[yes.clone()]), ConsentState::Granted);
+        assert_eq!(wide(std::slice::from_ref(&yes)), ConsentState::Granted);
         // The number stands apart, as when an assertion has joined it, and has said nothing.
         let call = event(2, "call", &[NUMBER], &json!({}));
         assert_eq!(wide(&[yes.clone(), call.clone()]), ConsentState::Unknown);

@@ -53,7 +53,7 @@ impl<'a> Members<'a> {
         let contested: HashMap<&Identifier, bool> =
             carried.keys().map(|identifier| (*identifier, contested(identifier))).collect();
         let mut parts = Parts::default();
-        let mut joints: BTreeMap<Joint<'_>, usize> = BTreeMap::new();
+        let mut joints: HashMap<Joint<'_>, usize> = HashMap::new();
         let mut by_event: HashMap<&EventKey, usize> = HashMap::new();
         for event in events {
             let claims = event.person_claims();

@@ -606,7 +606,9 @@ mod tests {
 
     fn known(events: &[Event]) -> Profile {
         let mut fold = ProfileFold::default();
-        events.iter().for_each(|event| fold.push(event));
+        for event in events {
+            fold.push(event);
+        }
         fold.finish(&Survivorship::none())
     }
 
