@@ -148,6 +148,19 @@ impl Context {
         self.block(py, "behaviour")
     }
 
+    /// What is known of the person, attribute by attribute: the value that counts with its source
+    /// and time, and the ``others`` that lost.
+    #[getter]
+    fn profile<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.block(py, "profile")
+    }
+
+    /// What the customer agreed to: for the customer as such first, then by contact point.
+    #[getter]
+    fn consent<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.block(py, "consent")
+    }
+
     /// Counts over the customer's history.
     #[getter]
     fn measures<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -509,6 +509,38 @@ pub(crate) fn events_until(
     Ok((events.collect::<Result<_, _>>()?, left_out))
 }
 
+/// The events of a customer before the first of these that speak for ever: profiles and consents.
+/// Reads the place of every earlier event, and so is asked only where some were left out.
+pub(crate) fn standing_events(
+    connection: &Connection,
+    customer: i64,
+    events: &[Event],
+) -> Result<Vec<Event>, StoreError> {
+    let Some(first) = events.first() else { return Ok(Vec::new()) };
+    let query = TimelineQuery::new().until(first.occurred_at);
+    let bundles = bundles(connection, customer)?;
+    let mut standing = Vec::new();
+    let mut kind = connection.prepare_cached(
+        "SELECT d.name FROM event e JOIN dict d ON d.id = e.kind WHERE e.seq = ?1",
+    )?;
+    for place in places(connection, &bundles, &query, None, usize::MAX)? {
+        let name: String = kind.query_row([place.seq], |row| row.get(0))?;
+        if STANDING.contains(&name.as_str()) {
+            standing.push(payload(connection, place.seq)?);
+        }
+    }
+    Ok(standing)
+}
+
+/// The kinds of events that say what holds until further notice.
+const STANDING: &[&str] = &[
+    "profile.updated",
+    "consent.changed",
+    "mail.complained",
+    "mail.resubscribed",
+    "mail.unsubscribed",
+];
+
 /// Further events of the conversations of these events: what is in them and not in `events`.
 pub(crate) fn conversation_events(
     connection: &Connection,

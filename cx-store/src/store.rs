@@ -333,7 +333,8 @@ impl Store {
                 Who::Customer(_) => Vec::new(),
             };
             let row = chosen.map(read::FoundCustomer::row);
-            let (mut events, mut further, mut left_out) = (Vec::new(), Vec::new(), BTreeMap::new());
+            let (mut events, mut earlier) = (Vec::new(), Vec::new());
+            let (mut further, mut left_out) = (Vec::new(), BTreeMap::new());
             let mut canonical = BTreeMap::new();
             let mut customer = None;
             let mut merges = Vec::new();
@@ -342,6 +343,7 @@ impl Store {
                 (events, n) = read::events_until(connection, row, options.as_of, SCAN)?;
                 if n > 0 {
                     left_out.insert("events".to_owned(), n);
+                    earlier = read::standing_events(connection, row, &events)?;
                 }
                 (further, canonical) =
                     read::conversation_events(connection, &events, options.as_of)?;
@@ -357,6 +359,7 @@ impl Store {
                 others: read::candidates(&found, row),
                 customer,
                 events: &events,
+                earlier: &earlier,
                 conversation_events: &further,
                 canonical: &one_key,
                 sources: sources.map_or_else(|| read::sources(connection), Ok)?,

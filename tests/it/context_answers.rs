@@ -127,6 +127,34 @@ fn full() -> Vec<Value> {
             "03T10:00:00",
             json!({"direction": "none", "visibility": "internal", "data": {"incident": "SECRET incident"}}),
         ),
+        event(
+            "14",
+            "profile.updated",
+            "01T07:00:00",
+            json!({"channel": "system", "direction": "none", "source": {"system": "shop"}, "data": {
+            "language": "en", "birth_date": "1980-04-27",
+            "address": {"street": "PUBLIC street 1", "postcode": "3511 AA", "city": "Utrecht", "country": "NL"}}}),
+        ),
+        event(
+            "15",
+            "consent.changed",
+            "01T07:30:00",
+            json!({"channel": "commerce", "source": {"system": "shop"}, "data": {"purpose": "marketing", "on": "email",
+            "state": "granted", "list": "news", "wording": "PUBLIC wording"}}),
+        ),
+        event(
+            "16",
+            "consent.changed",
+            "01T07:40:00",
+            json!({"visibility": "internal", "actor": internal,
+            "data": {"purpose": "profiling", "state": "denied", "wording": "SECRET wording"}}),
+        ),
+        event(
+            "17",
+            "consent.changed",
+            "01T07:50:00",
+            json!({"channel": "commerce", "source": {"system": "shop"}, "data": {"purpose": "marketing", "on": "sms", "state": "denied"}}),
+        ),
     ]
 }
 
@@ -198,6 +226,89 @@ fn a_model_sees_no_identifier_and_texts_are_fenced() {
     assert!(!markdown.contains("jan@example.nl"), "{markdown}");
     let position = markdown.find("PUBLIC again").unwrap();
     assert!(markdown[..position].trim_end().ends_with("```untrusted"), "{markdown}");
+}
+
+#[test]
+fn a_no_that_only_colleagues_may_read_still_counts_for_everybody() {
+    let store = store(full());
+    let consent =
+        |audience| serde_json::to_value(ask(&store, audience)).unwrap()["consent"].clone();
+    let profiling = |audience| {
+        let rows = consent(audience);
+        let row = rows.as_array().unwrap().iter().find(|row| row["purpose"] == "profiling");
+        row.unwrap().clone()
+    };
+    let row = profiling(Audience::Agent);
+    assert_eq!((&row["state"], &row["wording"]), (&json!("denied"), &json!("SECRET wording")));
+    for audience in [Audience::Marketing, Audience::Customer] {
+        let row = profiling(audience);
+        assert_eq!((&row["state"], &row["at"]), (&json!("denied"), &json!("2026-03-01T07:40:00Z")));
+        assert_eq!((&row["wording"], &row["event"]), (&Value::Null, &Value::Null), "{row}");
+    }
+}
+
+#[test]
+fn whoever_wants_no_marketing_is_told_of_until_they_agree_again() {
+    let alerts = |events: Vec<Value>| -> Vec<String> {
+        let context = ask(&store(events), Audience::Marketing);
+        let kinds = ["do_not_contact", "unsubscribed"];
+        let alerts =
+            context.alerts.into_iter().filter(|alert| kinds.contains(&alert.kind.as_str()));
+        alerts.map(|alert| alert.text).collect()
+    };
+    assert_eq!(alerts(full()), ["wants no marketing by sms"]);
+    let who = json!([{"ns": "email", "value": "jan@example.nl", "role": "to"}]);
+    let mut events = vec![
+        full()[9].clone(),
+        json!({
+        "key": "u", "source": {"system": "sendgrid"}, "kind": "mail.unsubscribed", "channel": "email", "direction": "in",
+        "who": who, "occurred_at": "2026-03-02T14:00:00Z", "data": {"mail_id": "m1"}}),
+    ];
+    let told = ["wants no marketing by e-mail at jan@example.nl", "wants no more campaign mail"];
+    assert_eq!(alerts(events.clone()), told);
+    events.push(json!({
+        "key": "y", "source": {"system": "shop"}, "kind": "consent.changed", "who": who,
+        "occurred_at": "2026-03-03T14:00:00Z", "data": {"purpose": "marketing", "on": "email", "state": "granted"}}));
+    assert!(alerts(events).is_empty());
+}
+
+#[test]
+fn each_value_stands_with_its_origin_and_those_that_lost() {
+    let context = serde_json::to_value(ask(&store(full()), Audience::Agent)).unwrap();
+    let of = |name: &str| {
+        let rows = context["profile"].as_array().unwrap();
+        rows.iter().find(|row| row["attribute"] == name).unwrap().clone()
+    };
+    let language = of("language");
+    assert_eq!((&language["value"], &language["source"]), (&json!("nl"), &json!("desk:acme")));
+    assert_eq!(language["others"][0]["value"], "en");
+    assert_eq!(language["others"][0]["event"], "14");
+    assert_eq!(of("address")["value"]["city"], "Utrecht");
+    let model = ask(&store(full()), Audience::Model).to_json();
+    assert!(!model.contains("PUBLIC street") && !model.contains("04-27"), "{model}");
+    assert!(model.contains("Utrecht") && model.contains("1980…"), "{model}");
+}
+
+#[test]
+fn a_source_that_is_believed_first_wins_over_a_later_one() {
+    let store = store(full());
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let rules = serde_json::from_value(json!({"priorities": {"language": ["shop"]}})).unwrap();
+    let context = store.context(&who, &ContextOptions::at(now()).survivorship(rules)).unwrap();
+    assert_eq!(context.customer.unwrap().language.as_deref(), Some("en"));
+}
+
+#[test]
+fn a_no_is_not_forgotten_behind_thousands_of_later_events() {
+    let mut events = vec![full()[16].clone()];
+    let who = json!([{"ns": "email", "value": "jan@example.nl"}]);
+    events.extend((0..5_001).map(|n| {
+        let at = now() - cx_core::time::Micros::SECOND.times(n);
+        json!({"key": format!("v{n}"), "source": {"system": "web"}, "kind": "page.viewed", "who": who, "occurred_at": at.to_string()})
+    }));
+    let context = ask(&store(events), Audience::Agent);
+    assert_eq!(context.consent.len(), 1, "{:?}", context.consent);
+    assert_eq!(context.consent[0].state, cx_core::event::identity::ConsentState::Denied);
 }
 
 #[test]

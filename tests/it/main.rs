@@ -19,6 +19,7 @@ mod identity_traps;
 mod linkage_laws;
 mod past_laws;
 mod payload_laws;
+mod profile_laws;
 mod store_files;
 mod store_laws;
 mod store_texts;

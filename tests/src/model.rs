@@ -34,16 +34,18 @@ pub fn partition(
     let said_at =
         |id| assertions.in_force().find(|(other, _)| *other == id).map(|(_, said)| said.at);
     joining.sort_by_key(|(id, _, _)| (said_at(*id), *id));
-    let world = World { nodes: &nodes, linking: &linking, hubs: &hubs, rules };
+    let mut world =
+        World { nodes: &nodes, linking: &linking, hubs: &hubs, rules, asserted: Cluster::new() };
     for (_, a, b) in joining {
         if let (Some(a), Some(b)) = (world.holders(&a).first(), world.holders(&b).first()) {
             world.join(&mut clusters, *a, *b);
         }
     }
+    world.asserted = clusters.iter().filter(|c| c.len() > 1).flatten().copied().collect();
     for value in world.values() {
         world.apply(&value, &mut clusters, &mut elsewhere);
     }
-    world.carry(&mut clusters);
+    world.carry(&mut clusters, &elsewhere);
     world.outcome(&clusters, &elsewhere)
 }
 
@@ -111,6 +113,8 @@ struct World<'a> {
     linking: &'a [BTreeSet<Identifier>],
     hubs: &'a BTreeSet<Identifier>,
     rules: Rules<'a>,
+    /// What persons joined.
+    asserted: Cluster,
 }
 
 impl World<'_> {
@@ -240,7 +244,9 @@ impl World<'_> {
                 proved.extend(self.nodes[*node].seen.iter().map(|(at, _)| (*at, id, *node)));
             }
             proved.sort();
-            for node in anonymous.iter().flatten().filter(|n| self.linking[**n].len() == 1) {
+            let whole = |cluster: &&Cluster| cluster.is_disjoint(&self.asserted);
+            let split = anonymous.iter().filter(whole).flatten();
+            for node in split.filter(|n| self.linking[**n].len() == 1) {
                 for (at, observation) in
                     self.nodes[*node].seen.iter().filter(|_| carriers.contains(node))
                 {
@@ -303,6 +309,7 @@ impl World<'_> {
                         Some(Some(group)) if owners.len() == 1 => {
                             self.join(clusters, head(&groups[*group][0]), head(cluster));
                         }
+                        _ if !cluster.is_disjoint(&self.asserted) => {}
                         _ => {
                             for (at, observation) in seen(cluster) {
                                 if let Some(group) = owner(at) {
@@ -317,7 +324,12 @@ impl World<'_> {
     }
 
     /// Nodes that name nobody join whoever stands on the same bridges.
-    fn carry(&self, clusters: &mut [Cluster]) {
+    fn carry(&self, clusters: &mut [Cluster], elsewhere: &BTreeMap<ObservationId, usize>) {
+        // Of whom nothing is left, nobody is carried to.
+        let given = |cluster: &Cluster| {
+            let mut seen = cluster.iter().flat_map(|n| &self.nodes[*n].seen);
+            seen.all(|(_, observation)| elsewhere.contains_key(observation))
+        };
         let somebody = |n: &usize| self.nodes[*n].facts.is_somebody();
         let keys = |n: usize| -> BTreeSet<&Identifier> {
             self.nodes[n].bridges.iter().map(|(b, _)| b).collect()
@@ -340,7 +352,7 @@ impl World<'_> {
             let bridges: BTreeSet<&Identifier> = group.iter().flat_map(|n| keys(*n)).collect();
             let (mut trade, mut talk) = (BTreeSet::new(), BTreeSet::new());
             for (at, cluster) in clusters.iter().enumerate() {
-                if self.is_loose(cluster) {
+                if self.is_loose(cluster) || given(cluster) {
                     continue;
                 }
                 for node in cluster.iter().filter(|n| somebody(n)) {

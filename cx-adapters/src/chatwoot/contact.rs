@@ -2,7 +2,7 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
-use cx_core::event::identity::{Profile, ProfileField};
+use cx_core::event::identity::{Address, Profile, ProfileField};
 use cx_core::event::web::View;
 use cx_core::event::{Direction, Event, Kind};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
@@ -181,8 +181,14 @@ pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Record {
         let set = fields.fields().iter().filter(|(_, value)| !value.is_null());
         set.map(|(name, value)| ProfileField { name: name.clone(), value: value.clone() }).collect()
     });
+    let address = Address {
+        city: attribute("city"),
+        country: attribute("country_code").or_else(|| attribute("country")),
+        ..Address::default()
+    };
     let data = Profile {
         name: contact.text("name"),
+        address: (!address.is_empty()).then_some(address),
         language: attribute("language"),
         timezone: attribute("timezone"),
         company: attribute("company_name"),

@@ -2,7 +2,7 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
-use cx_core::event::identity::{Consent, ConsentState, Profile};
+use cx_core::event::identity::{Address, Consent, ConsentState, Profile};
 use cx_core::event::{Direction, Event, Kind};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
@@ -34,6 +34,10 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
         .first_moment(&["updated_at", "created_at"])?
         .ok_or_else(|| customer.problem("updated_at", "missing"))?;
     let tags = customer.text("tags").unwrap_or_default();
+    let is_default = |address: &Object<'_>| address.flag("default") == Some(true);
+    let address = customer
+        .object("default_address")
+        .or_else(|| customer.list("addresses").into_iter().find(is_default));
     let data = Profile {
         name: name(customer),
         given_name: customer.text("first_name"),
@@ -46,6 +50,8 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
             .map(str::to_owned)
             .collect(),
         notes: customer.text("note").into_iter().collect(),
+        company: address.as_ref().and_then(|address| address.text("company")),
+        address: address.as_ref().and_then(postal),
         ..Profile::default()
     };
     let mut event = origin.event(Part::whole("customer", &id), Kind::ProfileUpdated(data), at)?;
@@ -127,6 +133,22 @@ pub(super) fn claims(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
     }
     claims.extend(address.and_then(|address| number(origin, &address)));
     claims
+}
+
+/// A postal address in the shop's parts; `None` where it has none of them. Everything else that the
+/// shop keeps of it stays in `extra`.
+fn postal(address: &Object<'_>) -> Option<Address> {
+    let lines: Vec<String> =
+        ["address1", "address2"].iter().filter_map(|line| address.text(line)).collect();
+    let told = Address {
+        street: Some(lines.join(", ")).filter(|street| !street.is_empty()),
+        postcode: address.text("zip"),
+        city: address.text("city"),
+        region: address.first_text(&["province_code", "province"]),
+        country: address.first_text(&["country_code", "country"]),
+        ..Address::default()
+    };
+    (!told.is_empty()).then_some(told)
 }
 
 /// The number in a postal address.

@@ -224,3 +224,15 @@ fn lists_and_single_answers_of_the_api_are_read() {
     let events = events(Chatwoot, list);
     assert_eq!(one(&events, "conversation.opened").channel.name(), "email");
 }
+
+#[test]
+fn where_a_contact_lives_is_part_of_the_profile_and_stays_verbatim() {
+    let payload = br#"{"event": "contact_updated", "id": 7, "name": "Jan de Vries",
+        "email": "jan@example.nl", "updated_at": "2026-03-02T08:00:00Z",
+        "additional_attributes": {"city": "Utrecht", "country": "Netherlands", "country_code": "NL"}}"#;
+    let events = events(Chatwoot, payload);
+    let profile = one(&events, "profile.updated");
+    assert_eq!(data(profile)["address"]["city"], "Utrecht");
+    assert_eq!(data(profile)["address"]["country"], "NL");
+    assert_eq!(profile.extra["additional_attributes"]["country"], "Netherlands");
+}

@@ -8,9 +8,11 @@ use super::facts::{Audience, Confidence};
 use crate::conversation::WaitingOn;
 use crate::event::conversation::{HandoverReason, State, StateCategory};
 use crate::event::feedback::{Scale, Survey};
+use crate::event::identity::ConsentState;
 use crate::feedback::LoopState;
 use crate::identifier::Assurance;
 use crate::journey::Summary;
+use crate::profile::Basis;
 
 /// Instants are RFC 3339 in UTC, ids opaque texts, money decimal texts with their currency.
 macro_rules! blocks {
@@ -62,6 +64,11 @@ blocks! {
         journeys: Vec<Summary>,
         /// What the customer looked at last.
         behaviour: Behaviour,
+        /// What is known of the person, attribute by attribute, each value with where it comes
+        /// from.
+        profile: Vec<AttributeBlock>,
+        /// What the customer agreed to: for the customer as such first, then by contact point.
+        consent: Vec<ConsentBlock>,
         /// Counts over the customer's history.
         measures: Measures,
         /// Where all this comes from.
@@ -172,6 +179,102 @@ blocks! {
         at: String,
     }
 
+    /// An attribute of the person: the value that counts, and those that lost.
+    AttributeBlock {
+        /// What it is: `name`, `given_name`, `family_name`, `language`, `timezone`, `company`,
+        /// `birth_date`, `address`, or `fields.` and the name of a field.
+        attribute: String,
+        /// The value that counts: a text; an object for a company (`id`, `name`) and for an
+        /// address in parts; anything for a field. Null where it is deliberately blank.
+        value: serde_json::Value,
+        /// Whether it is deliberately blank.
+        blank: bool,
+        /// Whether a steward has pinned it.
+        pinned: bool,
+        /// Where the telling that counts comes from.
+        source: String,
+        /// When it was said.
+        at: String,
+        /// The event that says it.
+        event: String,
+        /// How well that event is proved to be about the person.
+        assurance: Assurance,
+        /// Every source that says it.
+        sources: Vec<String>,
+        /// When it was first said.
+        first_seen: String,
+        /// When it was last said.
+        last_seen: String,
+        /// On how many distinct days (UTC).
+        n_days: u64,
+        /// On how many events.
+        n_events: u64,
+        /// The values that lost, best first.
+        others: Vec<ValueBlock>,
+    }
+
+    /// A value that lost; its fields mean what they mean in the attribute.
+    ValueBlock {
+        /// The value; null where it is a deliberate blank.
+        value: serde_json::Value,
+        /// Whether it is a deliberate blank.
+        blank: bool,
+        /// Whether a steward has pinned it.
+        pinned: bool,
+        /// Where its best telling comes from.
+        source: String,
+        /// When that was said.
+        at: String,
+        /// The event that says it.
+        event: String,
+        /// How well that event is proved to be about the person.
+        assurance: Assurance,
+        /// Every source that says it.
+        sources: Vec<String>,
+        /// When it was first said.
+        first_seen: String,
+        /// When it was last said.
+        last_seen: String,
+        /// On how many distinct days (UTC).
+        n_days: u64,
+        /// On how many events.
+        n_events: u64,
+    }
+
+    /// What holds for a contact point, a purpose, a channel and a list.
+    ConsentBlock {
+        /// The address at which somebody is reached; null where it holds for the customer as such.
+        contact_point: Option<ContactPoint>,
+        /// For what: `marketing`; null for every purpose.
+        purpose: Option<String>,
+        /// On which channel: `email`; null for every channel.
+        channel: Option<String>,
+        /// The list; null for every list.
+        list: Option<String>,
+        /// What holds.
+        state: ConsentState,
+        /// Whether a source says so, or what somebody did.
+        basis: Basis,
+        /// When the word that counts was said.
+        at: String,
+        /// Where it comes from; null where the audience may not know.
+        source: Option<String>,
+        /// What exactly was agreed to.
+        wording: Option<String>,
+        /// The event that says it; null where the audience may not know.
+        event: Option<String>,
+    }
+
+    /// An address at which somebody is reached.
+    ContactPoint {
+        /// The namespace.
+        ns: String,
+        /// The scope, where it has one.
+        scope: Option<String>,
+        /// The value.
+        value: String,
+    }
+
     /// A note.
     NoteBlock {
         /// Its text.
@@ -184,8 +287,8 @@ blocks! {
 
     /// Something that must not be overlooked.
     Alert {
-        /// What it is: `blocked`, `shared_identifier`, `possible_duplicate`, `mail_bounce`,
-        /// `unsubscribed`.
+        /// What it is: `blocked`, `do_not_contact`, `shared_identifier`, `possible_duplicate`,
+        /// `mail_bounce`, `unsubscribed`.
         kind: String,
         /// How grave it is: `info`, `warn`.
         level: String,

@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::blocks::{
     Alert, Asked, Behaviour, CartBlock, ChannelContacts, CommerceBlock, Company, Contact, Contacts,
-    Context, Customer, Due, FactBlock, FeedbackBlock, FieldBlock, Freshness, HandoverBlock,
-    IdentifierBlock, IncidentBlock, LineBlock, LoopBlock, Mail, Match, Measures, MergeBlock,
-    MoneyBlock, NoteBlock, OpenMatter, Opened, OrderBlock, Other, PageBlock, PartyBlock, PartyRef,
-    Provenance, RatingBlock, Said, SourceBlock, Totals,
+    Context, Customer, Due, FactBlock, FeedbackBlock, Freshness, HandoverBlock, IdentifierBlock,
+    IncidentBlock, LineBlock, LoopBlock, Mail, Match, Measures, MergeBlock, MoneyBlock, NoteBlock,
+    OpenMatter, Opened, OrderBlock, Other, PageBlock, PartyBlock, PartyRef, Provenance,
+    RatingBlock, Said, SourceBlock, Totals,
 };
 use super::facts::{
     Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, Sharing, Weight,
 };
+use super::person::{self, mask};
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
 use crate::conversation::{Conversation, ConversationFold, WaitingOn};
 use crate::event::conversation::{Party, PartyType};
@@ -20,7 +21,7 @@ use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Identifier, Namespace};
 use crate::ids::ConversationKey;
 use crate::outbound::{OutboundFold, OutboundMail};
-use crate::profile::Profile;
+use crate::profile::{Attribute, ConsentFold, Consents, Profile, ProfileFold, Ruling};
 use crate::text::first_words;
 use crate::time::{Micros, Timestamp};
 
@@ -39,14 +40,24 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let mut commerce = CommerceFold::default();
     let mut outbound = OutboundFold::default();
     let mut feedback = FeedbackFold::default();
-    let mut profile = Profile::default();
+    let mut profile = ProfileFold::default();
+    let mut consents = ConsentFold::default();
+    // What a customer agreed to counts also where an audience may not see who wrote it down.
+    for event in facts.earlier.iter().chain(facts.events) {
+        if event.occurred_at <= options.as_of {
+            consents.push(event);
+        }
+    }
+    facts.earlier.iter().filter(visible).for_each(|event| profile.push(event));
     for event in &events {
         commerce.push(event);
         outbound.push(event);
         feedback.push(event);
         profile.push(event);
     }
-    let (profile, feedback) = (profile.finish(), feedback.finish());
+    let (profile, feedback) = (profile.finish(&options.survivorship), feedback.finish());
+    let consents = consents.finish();
+    let rulings = consents.rulings();
     let mails = outbound.finish();
     let mut left_out = facts.left_out.clone();
     let orders = commerce.finish();
@@ -56,7 +67,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         audience: options.audience,
         r#match: view.matched(facts),
         customer: facts.customer.as_ref().map(|customer| view.customer(customer, &profile)),
-        alerts: view.alerts(facts, &profile, &events, &mails),
+        alerts: view.alerts(facts, &profile, (&consents, &rulings), &events, &mails),
         open: view.open(&conversations),
         cases: Vec::new(),
         handover: view.handover(&conversations),
@@ -93,6 +104,8 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             facts.journeys.clone()
         },
         behaviour: behaviour(&events, options.items),
+        profile: person::profile(&profile, options, &mut left_out),
+        consent: person::consent(&rulings, options, |event| view.may_see(event)),
         measures: measures(&events, options.as_of),
         provenance: Provenance {
             sources: facts
@@ -303,13 +316,8 @@ impl View<'_> {
 
     fn customer(&self, customer: &CustomerFacts, profile: &Profile) -> Customer {
         let inner = matches!(self.options.audience, Audience::Agent | Audience::Model);
-        let timezone = profile.timezone.as_ref().map(|zone| zone.value.clone());
-        let fields = profile.fields.iter().map(|(name, known)| FieldBlock {
-            name: name.clone(),
-            value: known.value.clone(),
-            source: known.source.clone(),
-            at: known.at.to_string(),
-        });
+        let text = |attribute| profile.text(&attribute).map(str::to_owned);
+        let timezone = text(Attribute::Timezone);
         let notes = profile.notes.iter().map(|note| NoteBlock {
             text: first_words(&note.value, self.options.characters),
             source: note.source.clone(),
@@ -317,18 +325,17 @@ impl View<'_> {
         });
         Customer {
             id: customer.id.to_string(),
-            name: profile.name.as_ref().map(|name| name.value.clone()),
-            language: profile.language.as_ref().map(|language| language.value.clone()),
+            name: text(Attribute::Name),
+            language: text(Attribute::Language),
             local_time: timezone.as_deref().and_then(|zone| local(self.options.as_of, zone)),
             timezone,
             since: customer.since.to_string(),
             identifiers: self.identifiers(&customer.identifiers),
-            company: profile.company.as_ref().map(|company| {
-                let (id, name) = company.value.clone();
-                Company { id, name }
-            }),
+            company: profile
+                .company()
+                .map(|company| Company { id: company.id.clone(), name: company.name.clone() }),
             tags: if inner { profile.tags.clone() } else { Vec::new() },
-            fields: if inner { fields.collect() } else { Vec::new() },
+            fields: if inner { person::fields(profile) } else { Vec::new() },
             notes: if inner { notes.collect() } else { Vec::new() },
         }
     }
@@ -366,6 +373,7 @@ impl View<'_> {
         &self,
         facts: &ContextFacts<'_>,
         profile: &Profile,
+        (consents, rulings): (&Consents<'_>, &[Ruling<'_>]),
         events: &[&Event],
         mails: &[OutboundMail],
     ) -> Vec<Alert> {
@@ -377,6 +385,7 @@ impl View<'_> {
             let text = format!("blocked in {}", blocked.source);
             alerts.push(alert("blocked", "warn", text, Some(blocked.at), None));
         }
+        alerts.extend(person::refusals(rulings, self.options, |event| self.may_see(event)));
         let identifiers = facts.customer.iter().flat_map(|customer| &customer.identifiers);
         for fact in identifiers {
             let value = self.value(fact.identifier.key());
@@ -413,7 +422,11 @@ impl View<'_> {
                 ));
             }
         }
-        if let Some(mail) = mails.iter().find(|mail| mail.unsubscribed || mail.complained) {
+        // Whoever agreed again since then wants it again.
+        let is_refused =
+            |mail: &&OutboundMail| person::refuses_mail(consents, mail.address.as_deref());
+        let mut refused = mails.iter().filter(|mail| mail.unsubscribed || mail.complained);
+        if let Some(mail) = refused.find(is_refused) {
             let text = "wants no more campaign mail".to_owned();
             alerts.push(alert("unsubscribed", "warn", text, mail.sent_at, Some(mail.id.clone())));
         }
@@ -657,21 +670,6 @@ fn alert(
 ) -> Alert {
     let since = since.map(|since| since.to_string());
     Alert { kind: kind.to_owned(), level: level.to_owned(), text, since, r#ref }
-}
-
-/// `j…@example.nl`, `+31…678`: enough to recognise, too little to use.
-fn mask(value: &str) -> String {
-    if let Some((local, domain)) = value.split_once('@') {
-        let first: String = local.chars().take(1).collect();
-        return format!("{first}…@{domain}");
-    }
-    let n = value.chars().count();
-    if n < 6 {
-        return "…".to_owned();
-    }
-    let first: String = value.chars().take(3).collect();
-    let last: String = value.chars().skip(n - 3).collect();
-    format!("{first}…{last}")
 }
 
 fn local(at: Timestamp, zone: &str) -> Option<String> {

@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::identifier::{Assurance, Identifier};
 use crate::ids::{AssertionId, ConversationKey, CustomerId};
 use crate::journey::Summary;
+use crate::profile::Survivorship;
 use crate::time::Timestamp;
 
 /// How sure it is that the customer is the one who was asked for.
@@ -177,6 +178,9 @@ pub struct ContextFacts<'a> {
     pub customer: Option<CustomerFacts>,
     /// The customer's events in timeline order, none after `as_of`.
     pub events: &'a [Event],
+    /// Events of the customer before those of `events` that speak for ever: profiles, names and
+    /// consents are read of them too. Empty where `events` has all.
+    pub earlier: &'a [Event],
     /// Further events of the customer's conversations, in timeline order: what colleagues and
     /// systems did in them.
     pub conversation_events: &'a [Event],
@@ -216,12 +220,21 @@ pub struct ContextOptions {
     pub items: usize,
     /// How many characters of a text there are at most.
     pub characters: usize,
+    /// Which sources are believed first.
+    pub survivorship: Survivorship,
 }
 
 impl ContextOptions {
     /// The answer at an instant, for agents, with ten items a block and 280 characters a text.
     pub const fn at(as_of: Timestamp) -> Self {
-        Self { as_of, known_at: None, audience: Audience::Agent, items: 10, characters: 280 }
+        Self {
+            as_of,
+            known_at: None,
+            audience: Audience::Agent,
+            items: 10,
+            characters: 280,
+            survivorship: Survivorship::none(),
+        }
     }
 
     /// The same answer of what had been recorded by an instant.
@@ -235,6 +248,13 @@ impl ContextOptions {
     #[must_use]
     pub const fn audience(mut self, audience: Audience) -> Self {
         self.audience = audience;
+        self
+    }
+
+    /// The same answer by other rules on which sources are believed first.
+    #[must_use]
+    pub fn survivorship(mut self, rules: Survivorship) -> Self {
+        self.survivorship = rules;
         self
     }
 

@@ -189,6 +189,8 @@ struct Summary {
     limited: BTreeMap<(Namespace, String), BTreeSet<String>>,
     names: BTreeSet<PersonName>,
     apart: BTreeMap<usize, AssertionId>,
+    /// Whether a person said that some of these are one.
+    asserted: bool,
 }
 
 struct Resolver<'a> {
@@ -372,6 +374,11 @@ impl<'a> Resolver<'a> {
             .is_some_and(|summary| !summary.names.is_empty() || !summary.limited.is_empty())
     }
 
+    /// Whether a person joined some of the cluster's bundles.
+    fn is_asserted(&self, cluster: usize) -> bool {
+        self.summaries.get(cluster).is_some_and(|summary| summary.asserted)
+    }
+
     /// Clusters that may be one person, first-fit in the order of their first observation.
     fn groups(&self, named: &[usize], names: Names) -> Vec<Vec<usize>> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -477,6 +484,7 @@ impl<'a> Resolver<'a> {
         large.members.append(&mut small.members);
         large.names.append(&mut small.names);
         large.apart.append(&mut small.apart);
+        large.asserted |= small.asserted || matches!(by, Joiner::Assertion(_));
         for (place, mut values) in small.limited {
             large.limited.entry(place).or_default().append(&mut values);
         }
@@ -585,6 +593,8 @@ impl<'a> Resolver<'a> {
                         self.join_all(&[first, *cluster], &value.identifier);
                     }
                 }
+                // What a person joined stays whole, even if its events are of two tenancies.
+                _ if self.is_asserted(*cluster) => {}
                 _ => {
                     for ((_, observation, bundle), owner) in seen.iter().zip(&owners) {
                         let owner = owner.and_then(first).map(|first| self.id(first));
@@ -615,6 +625,9 @@ impl<'a> Resolver<'a> {
         }
         proved.sort_unstable();
         for cluster in anonymous {
+            if self.is_asserted(*cluster) {
+                continue;
+            }
             // Only what carries nothing but this device is nobody's: other values may say more.
             for bundle in self.carriers(value, &[*cluster]) {
                 if self.linking.get(bundle).is_none_or(|identifiers| identifiers.len() > 1) {

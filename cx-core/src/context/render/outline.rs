@@ -2,10 +2,12 @@
 
 use crate::context::Context;
 use crate::context::blocks::{
-    Alert, CartBlock, Customer, LineBlock, Mail, OpenMatter, OrderBlock, Provenance, Said,
+    Alert, AttributeBlock, CartBlock, ConsentBlock, Customer, LineBlock, Mail, OpenMatter,
+    OrderBlock, Provenance, Said,
 };
 use crate::context::facts::Confidence;
 use crate::conversation::WaitingOn;
+use crate::event::identity::{Address, ConsentState};
 use crate::journey::Summary;
 use crate::time::Timestamp;
 
@@ -138,6 +140,8 @@ pub fn outline(context: &Context) -> Outline {
         Section { title: "Feedback", lines: feedback(context) },
         Section { title: "Known problems", lines: incidents(context) },
         Section { title: "Journeys", lines: journeys(&context.journeys) },
+        Section { title: "What is known", lines: profile(&context.profile) },
+        Section { title: "Agreed to", lines: consent(&context.consent) },
         Section { title: "Notes", lines: notes(context) },
         Section { title: "Where this comes from", lines: provenance(&context.provenance) },
     ];
@@ -569,6 +573,75 @@ fn journeys(journeys: &[Summary]) -> Vec<Line> {
         };
         let waited = journey.customer_waited_s;
         if waited >= 60 { line.faint("·").plain(format!("waited {}", span(waited))) } else { line }
+    });
+    lines.collect()
+}
+
+/// Each value with where it comes from, and under it those that lost.
+fn profile(attributes: &[AttributeBlock]) -> Vec<Line> {
+    let origin = |sources: &[String], at: &str| format!("{}, {}", sources.join(" and "), day(at));
+    let mut lines = Vec::new();
+    for known in attributes {
+        let name = known.attribute.strip_prefix("fields.").unwrap_or(&known.attribute);
+        let line = Line::new(0).strong(name.replace('_', " "));
+        let line = line.push(Tone::Quote, in_words(&known.value));
+        let line = if known.pinned { line.push(Tone::Good, "pinned") } else { line };
+        lines.push(line.faint(origin(&known.sources, &known.at)));
+        for other in &known.others {
+            lines.push(
+                Line::new(1)
+                    .faint("also said:")
+                    .push(Tone::Quote, in_words(&other.value))
+                    .faint(origin(&other.sources, &other.at)),
+            );
+        }
+    }
+    lines
+}
+
+/// A value as people read it; null is a deliberate blank.
+fn in_words(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match value {
+        Value::Null => "deliberately blank".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Object(parts) => {
+            let part = |name: &str| parts.get(name).and_then(Value::as_str);
+            let company = part("name").or_else(|| part("id")).map(str::to_owned);
+            let address = || serde_json::from_value::<Address>(value.clone()).ok();
+            company
+                .or_else(|| address().map(|address| address.line()).filter(|line| !line.is_empty()))
+                .unwrap_or_else(|| value.to_string())
+        }
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string(),
+    }
+}
+
+fn consent(consents: &[ConsentBlock]) -> Vec<Line> {
+    let lines = consents.iter().map(|consent| {
+        let line = Line::new(0);
+        let line = match consent.state {
+            ConsentState::Granted => line.push(Tone::Good, "yes"),
+            ConsentState::Denied => line.warning("no"),
+            ConsentState::Unknown => line.plain("not known"),
+        };
+        let purpose = consent.purpose.as_deref().unwrap_or("anything");
+        let line = line.plain("to").strong(purpose);
+        let line = match &consent.channel {
+            Some(channel) => line.plain(format!("by {}", word(channel))),
+            None => line,
+        };
+        let line = match &consent.contact_point {
+            Some(point) => line.plain(format!("at {}", point.value)),
+            None => line.plain("for the customer as such"),
+        };
+        let line = match &consent.list {
+            Some(list) => line.plain(format!("(list {list})")),
+            None => line,
+        };
+        let source = consent.source.as_deref().unwrap_or_default();
+        let line = line.faint(format!("{} {source}", minute(&consent.at)));
+        line.quote(consent.wording.as_deref())
     });
     lines.collect()
 }
