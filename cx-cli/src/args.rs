@@ -628,10 +628,10 @@ pub(crate) struct Link {
     pub(crate) truth_number: bool,
     /// Rows that are one person's with at least this probability are linked; or a weight, such as
     /// 6bits.
-    #[arg(long = "link-at", value_name = "P", default_value = "0.67", value_parser = weight)]
+    #[arg(long = "link-at", value_name = "P", default_value = "0.67", value_parser = weight, allow_hyphen_values = true)]
     pub(crate) accept: i32,
     /// Rows that are one person's with at least this probability, or weight, are proposed.
-    #[arg(long, value_name = "P", default_value = "0.1", value_parser = weight)]
+    #[arg(long, value_name = "P", default_value = "0.1", value_parser = weight, allow_hyphen_values = true)]
     pub(crate) review_at: i32,
     /// On how many threads; as many as there are processors without it.
     #[arg(long, value_name = "N")]

@@ -182,9 +182,10 @@ const BLOCKING: &[&[Attribute]] = &[
     &[Attribute::Phone],
     &[Attribute::NationalId],
     &[Attribute::GivenName, Attribute::FamilyName],
-    &[Attribute::FamilyName, Attribute::BirthDate],
-    &[Attribute::GivenName, Attribute::BirthDate],
-    &[Attribute::BirthDate, Attribute::Postcode],
+    &[Attribute::BirthDate],
+    &[Attribute::GivenName, Attribute::City],
+    &[Attribute::FamilyName, Attribute::City],
+    &[Attribute::GivenName, Attribute::Postcode],
     &[Attribute::FamilyName, Attribute::Postcode],
 ];
 
@@ -282,6 +283,10 @@ fn written(said: &Conditions, column: &impl Fn(&Attribute) -> String) -> Value {
         if let Some(frequency) = &level.frequency {
             object.insert("tf_adjustment_column".to_owned(), json!(column(&frequency.attribute)));
             object.insert("tf_adjustment_weight".to_owned(), json!(frequency.weight));
+            // Splink looks for a level of equal values, where it is not told to do without.
+            if !matches!(level.condition, Condition::Equal(_)) {
+                object.insert("disable_tf_exact_match_detection".to_owned(), json!(true));
+            }
             if frequency.least > 0.0 {
                 object.insert("tf_minimum_u_value".to_owned(), json!(frequency.least));
             }
