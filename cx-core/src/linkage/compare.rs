@@ -192,7 +192,12 @@ impl<'a> Comparer<'a> {
                 Part::Place => self.place(a, b),
                 Part::Street => best(*column, a, b, street),
                 Part::Number => best(*column, a, b, number),
-                Part::Email => best(*column, a, b, email),
+                Part::Email => match best(*column, a, b, email) {
+                    // What two addresses have in common may be that they are made of one name.
+                    3 | 4 if self.are_of_names(*column, a, b) => 5,
+                    2 if self.are_of_names(*column, a, b) => 4,
+                    level => level,
+                },
                 Part::Other => best(*column, a, b, other),
             };
             pattern = pattern.with(position, level);
@@ -230,6 +235,24 @@ impl<'a> Comparer<'a> {
             // One of the two records has one name only, and it is the other's other name.
             (Some(true), None) => gb.is_none() || fa.is_none(),
             (None, Some(true)) => ga.is_none() || fb.is_none(),
+            _ => false,
+        }
+    }
+
+    /// Whether two rows have mail addresses that are made of their own names, and of a number of
+    /// less than three digits or one that differs by more than a slip of the hand.
+    fn are_of_names(&self, column: Option<&Column>, a: u32, b: u32) -> bool {
+        let Some(column) = column else { return false };
+        let of_names = |row: u32| {
+            let value = column.telling(row).next()?;
+            let name = |of: Option<&'a Column>| of.map_or(&[][..], |of| of.of(row));
+            let given = name(self.given).iter().map(|v| self.given.map_or("", |c| c.text(*v)));
+            let family = name(self.family).iter().map(|v| self.family.map_or("", |c| c.text(*v)));
+            let given: Vec<&str> = given.collect();
+            number_beside_names(local(column.text(value)), &given, &family.collect::<Vec<_>>())
+        };
+        match (of_names(a), of_names(b)) {
+            (Some(one), Some(other)) => one.len().min(other.len()) < 3 || !one_edit(&one, &other),
             _ => false,
         }
     }
@@ -385,6 +408,37 @@ fn email(column: &Column, one: u32, other: u32) -> u8 {
         Some(n) if a.len().min(b.len()) >= 6 * n => 4,
         _ => 5,
     }
+}
+
+/// The digits of a local part, if all else of it is made of a given and a family name: both in
+/// either order, an initial and the other, or one of them.
+fn number_beside_names(local: &str, given: &[&str], family: &[&str]) -> Option<String> {
+    let letters: String = local.chars().filter(|c| c.is_alphabetic()).collect();
+    let bare = |name: &str| name.replace(' ', "");
+    let is_of = |one: &str, other: &str| {
+        // The whole of one name, or its initial, and then the whole of the other, or its initial.
+        let rest = |whole: &str, name: &str| {
+            let begin = [name, name.get(..1).unwrap_or_default()];
+            begin.into_iter().filter(|b| !b.is_empty()).find_map(|b| {
+                let rest = whole.strip_prefix(b)?;
+                Some((b.len() > 1, rest.to_owned()))
+            })
+        };
+        match rest(&letters, one) {
+            Some((true, left)) => {
+                left.is_empty() || rest(&left, other).is_some_and(|r| r.1.is_empty())
+            }
+            Some((false, left)) => left == other,
+            None => false,
+        }
+    };
+    let is_made = |given: &str, family: &str| is_of(given, family) || is_of(family, given);
+    let (given, family): (Vec<String>, Vec<String>) =
+        (given.iter().map(|n| bare(n)).collect(), family.iter().map(|n| bare(n)).collect());
+    let nothing = [String::new()];
+    let or = |names: &'_ [String]| if names.is_empty() { nothing.to_vec() } else { names.to_vec() };
+    let made = or(&given).iter().any(|g| or(&family).iter().any(|f| is_made(g, f)));
+    made.then(|| local.chars().filter(char::is_ascii_digit).collect())
 }
 
 /// What stands before the `@`.
