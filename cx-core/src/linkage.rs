@@ -10,6 +10,7 @@
 //! gathers. The same records and the same model give the same answer, on any number of threads
 //! and in any order of rows.
 
+mod mix;
 mod similarity;
 pub mod table;
 pub mod compare;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a binary of tests: a panic is a failing test")]
 
+mod linking;
 mod shell;
 mod demo;
 mod commands;

@@ -1,12 +1,11 @@
 //! Blocking: which pairs are compared at all. Two records are, if they have any key in common.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use serde::Serialize;
 
 use super::compare::local;
+use super::mix::mixed;
 use super::similarity::soundex;
-use super::table::{Attribute, Table, index};
+use super::table::{Attribute, Column, Table, index};
 
 /// How many records a block may hold.
 pub const LARGEST: u32 = 200;
@@ -134,7 +133,7 @@ impl Blocks {
     /// The blocks of a table. At most about `pairs_per_record` pairs for each record come of each
     /// rule: where there would be more, the largest blocks are dropped.
     pub(super) fn new(table: &Table, pairs_per_record: u64) -> Self {
-        let keys = Keys { table };
+        let keys = Keys::new(table);
         let n = index(table.len());
         let n_rules = RULES.len();
         let mut blocks = Self {
@@ -185,6 +184,18 @@ impl Blocks {
         blocks
     }
 
+    /// How many pairs they give at most.
+    pub(super) fn n_pairs(&self) -> u64 {
+        let pairs = |pair: &[(u32, u32)]| match pair {
+            [(from, _), (to, _)] => {
+                let n = u64::from(to.saturating_sub(*from));
+                n * n.saturating_sub(1) / 2
+            }
+            _ => 0,
+        };
+        self.starts.windows(2).map(pairs).sum()
+    }
+
     /// How many blocks there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
@@ -195,7 +206,7 @@ impl Blocks {
     pub(super) fn pairs(
         &self,
         table: &Table,
-        blocks: std::ops::Range<usize>,
+        blocks: impl Iterator<Item = usize>,
         mut each: impl FnMut(u32, u32),
     ) {
         for block in blocks {
@@ -248,24 +259,48 @@ fn cap(sizes: impl Iterator<Item = usize>, pairs: u64) -> (u32, u64) {
 
 struct Keys<'a> {
     table: &'a Table,
+    /// The sound of each given name and each family name.
+    sounds: [Vec<[u8; 4]>; 2],
 }
 
-impl Keys<'_> {
-    fn text(&self, attribute: &Attribute, row: u32) -> Option<&str> {
-        let column = self.table.columns().get(self.table.column(attribute)?)?;
-        column.telling(row).next().map(|value| column.text(value))
+impl<'a> Keys<'a> {
+    fn new(table: &'a Table) -> Self {
+        let sounds = [Attribute::GivenName, Attribute::FamilyName].map(|attribute| {
+            let column = table.column(&attribute).and_then(|at| table.columns().get(at));
+            let of = |column: &Column| {
+                (0..column.n_values()).map(|value| soundex(column.text(value))).collect()
+            };
+            column.map_or_else(Vec::new, of)
+        });
+        Self { table, sounds }
     }
 
+    fn value(&self, attribute: &Attribute, row: u32) -> Option<(&'a Column, u32)> {
+        let column = self.table.columns().get(self.table.column(attribute)?)?;
+        column.telling(row).next().map(|value| (column, value))
+    }
+
+    fn text(&self, attribute: &Attribute, row: u32) -> Option<&'a str> {
+        self.value(attribute, row).map(|(column, value)| column.text(value))
+    }
+
+    /// The whole value, by its text, so that given and family names can be held together.
     fn one(&self, attribute: &Attribute, row: u32) -> Option<u64> {
-        self.text(attribute, row).map(|text| hash(&text))
+        self.text(attribute, row).map(|text| mixed(&text))
     }
 
     fn start(&self, attribute: &Attribute, row: u32, bytes: usize) -> Option<u64> {
-        self.text(attribute, row).map(|text| hash(&text.get(..bytes).unwrap_or(text)))
+        self.text(attribute, row).map(|text| mixed(&text.get(..bytes).unwrap_or(text)))
+    }
+
+    fn heard(&self, attribute: &Attribute, row: u32) -> Option<[u8; 4]> {
+        let [given, family] = &self.sounds;
+        let sounds = if *attribute == Attribute::GivenName { given } else { family };
+        sounds.get(index(self.value(attribute, row)?.1)).copied()
     }
 
     fn sound(&self, attribute: &Attribute, row: u32) -> Option<u64> {
-        self.text(attribute, row).map(|text| hash(&soundex(text)))
+        self.heard(attribute, row).map(|sound| mixed(&u32::from_le_bytes(sound)))
     }
 
     fn initial(&self, row: u32) -> Option<u64> {
@@ -278,7 +313,7 @@ impl Keys<'_> {
 
     fn end(&self, attribute: &Attribute, row: u32, bytes: usize) -> Option<u64> {
         let text = self.text(attribute, row)?;
-        text.get(text.len().saturating_sub(bytes)..).map(|end| hash(&end))
+        text.get(text.len().saturating_sub(bytes)..).map(|end| mixed(&end))
     }
 
     /// The given name, and the family name, as if either could be the other.
@@ -290,7 +325,7 @@ impl Keys<'_> {
     fn either(&self, row: u32) -> Option<u64> {
         let given = self.sound(&Attribute::GivenName, row)?;
         let family = self.sound(&Attribute::FamilyName, row)?;
-        Some(hash(&(given.min(family), given.max(family))))
+        Some(mixed(&(given.min(family), given.max(family))))
     }
 
     fn place(&self, row: u32) -> Option<u64> {
@@ -299,7 +334,7 @@ impl Keys<'_> {
 
     fn local(&self, row: u32) -> Option<u64> {
         let local = local(self.text(&Attribute::Email, row)?);
-        (local.len() > 3).then(|| hash(&local))
+        (local.len() > 3).then(|| mixed(&local))
     }
 
     /// What is no attribute of persons, all of it together.
@@ -307,8 +342,8 @@ impl Keys<'_> {
         let mut all: Option<u64> = None;
         for column in self.table.columns() {
             if matches!(column.attribute, Attribute::Other(_)) {
-                let value = column.telling(row).next().map(|value| hash(&column.text(value)));
-                all = Some(hash(&(all.unwrap_or(0), value?)));
+                let value = column.telling(row).next().map(|value| mixed(&column.text(value)));
+                all = Some(mixed(&(all.unwrap_or(0), value?)));
             }
         }
         all
@@ -316,11 +351,5 @@ impl Keys<'_> {
 }
 
 fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    Some(hash(&(one?, other?)))
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    Some(mixed(&(one?, other?)))
 }

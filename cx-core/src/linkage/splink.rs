@@ -9,6 +9,8 @@ mod parse;
 mod sql;
 mod pattern;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
+use super::mix::{Mixed, Mixer, mixed};
 use super::similarity::{jaro_winkler, one_edit};
 use crate::identity::name::{PersonName, nickname_mask, words};
 use crate::text;
@@ -418,7 +419,7 @@ impl Table {
 
     /// A number that says what a row says, whatever its place in the table.
     pub(super) fn content(&self, row: u32) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = Mixer::default();
         for column in &self.columns {
             for value in column.of(row) {
                 column.text(*value).hash(&mut hasher);
@@ -469,7 +470,7 @@ pub struct TableBuilder {
 #[derive(Debug)]
 struct Building {
     column: Column,
-    known: HashMap<u64, u32>,
+    known: HashMap<u64, u32, Mixed>,
     row: Vec<u32>,
 }
 
@@ -500,7 +501,7 @@ impl TableBuilder {
                 shared: Vec::new(),
                 cells: Vec::new(),
             },
-            known: HashMap::new(),
+            known: HashMap::default(),
             row: Vec::new(),
         };
         let columns = attributes.into_iter().map(building).collect();
@@ -548,13 +549,16 @@ impl TableBuilder {
         }
     }
 
-    /// The table. Telephone numbers and mail addresses that people of several given names use are
-    /// marked: they neither weigh nor block.
+    /// The table. Telephone numbers and mail addresses that people of several given names use, and
+    /// national ids of three names or more, are marked: they neither weigh nor block. Where there
+    /// are no given names, birth dates that are nothing alike tell people apart.
     pub fn finish(self) -> Table {
         let columns = self.columns.into_iter().map(|building| building.column).collect();
         let mut table = Table { columns, n: self.n, first: self.first.unwrap_or(self.n) };
-        for attribute in [Attribute::Phone, Attribute::Email] {
-            table.mark_shared(&attribute);
+        for (attribute, people) in
+            [(Attribute::Phone, 2), (Attribute::Email, 2), (Attribute::NationalId, 3)]
+        {
+            table.mark_shared(&attribute, people);
         }
         table.columns.iter_mut().for_each(Column::settle);
         table
@@ -565,7 +569,8 @@ impl TableBuilder {
 const LOOKED_AT: usize = 64;
 
 impl Table {
-    fn mark_shared(&mut self, attribute: &Attribute) {
+    /// Marks values that at least so many people use.
+    fn mark_shared(&mut self, attribute: &Attribute, people: usize) {
         let Some(column) = self.column(attribute).and_then(|at| self.columns.get(at)) else {
             return;
         };
@@ -573,6 +578,7 @@ impl Table {
             self.column(attribute).and_then(|position| self.columns.get(position))
         };
         let (given, family) = (name(&Attribute::GivenName), name(&Attribute::FamilyName));
+        let birth = name(&Attribute::BirthDate).filter(|_| given.is_none());
         let mut carried: Vec<(u32, u32)> = Vec::new();
         for row in 0..self.n {
             carried.extend(column.of(row).iter().map(|value| (*value, row)));
@@ -593,14 +599,17 @@ impl Table {
             };
             rows.sort_by_cached_key(|row| (name_of(given, *row), name_of(family, *row)));
             for row in &rows {
-                let is_known = |other: &u32| may_be_one(given, family, *other, *row);
-                if given.is_some_and(|given| !given.of(*row).is_empty())
+                let is_known = |other: &u32| match birth {
+                    Some(birth) => may_be_one_date(birth, *other, *row),
+                    None => may_be_one(given, family, *other, *row),
+                };
+                if given.or(birth).is_some_and(|tells| !tells.of(*row).is_empty())
                     && !persons.iter().any(is_known)
                 {
                     persons.push(*row);
                 }
             }
-            if (persons.len() > 1 || group.len() > LOOKED_AT)
+            if (persons.len() >= people || group.len() > LOOKED_AT)
                 && let Some((value, _)) = group.first()
             {
                 shared.push(*value);
@@ -614,6 +623,18 @@ impl Table {
             }
         }
     }
+}
+
+/// Whether the birth dates of two rows may be one person's: at least two of day, month and year
+/// are the same, or they differ by a slip of the hand.
+fn may_be_one_date(birth: &Column, a: u32, b: u32) -> bool {
+    let alike = |one: &str, other: &str| {
+        let part = |from: usize, to: usize| one.get(from..to) == other.get(from..to);
+        let same = [part(0, 4), part(4, 6), part(6, 8)].into_iter().filter(|same| *same).count();
+        one_edit(one, other) || same >= 2
+    };
+    let of = |row: u32| birth.of(row).iter().map(|value| birth.text(*value));
+    of(a).any(|one| of(b).any(|other| alike(one, other)))
 }
 
 /// Whether the names of two rows may be one person's: given names alike, or swapped with family
@@ -647,9 +668,7 @@ fn may_be_one(given: Option<&Column>, family: Option<&Column>, a: u32, b: u32) -
 
 impl Building {
     fn take(&mut self, value: &str) {
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        let mut hash = hasher.finish();
+        let mut hash = mixed(&value);
         let column = &mut self.column;
         // Equal hashes of other texts are stepped over.
         let id = loop {

@@ -47,8 +47,8 @@ pub enum TrainError {
 /// How many random pairs say how often levels occur by chance.
 const RANDOM_PAIRS: u32 = 100_000;
 
-/// How many pairs of blocks are learnt from, about.
-const BLOCKED_PAIRS: u64 = 8_000_000;
+/// How many pairs of blocks are learnt from, about. Of more every second, third, ... block counts.
+const BLOCKED_PAIRS: u64 = 1_500_000;
 
 /// So many pairs' worth of belief is put in what the model said before.
 const BELIEF: f64 = 25.0;
@@ -262,15 +262,19 @@ fn blocked_patterns(
     comparisons: &[Comparison],
     threads: NonZeroUsize,
 ) -> Vec<(Pattern, f64)> {
-    let per_record = (BLOCKED_PAIRS / u64::from(table.len().max(1))).clamp(2, 4);
-    let blocks = Blocks::new(table, per_record);
+    let blocks = Blocks::new(table, 4);
+    let step = blocks.n_pairs().div_ceil(BLOCKED_PAIRS).max(1);
     let counted = super::gather::in_parallel(blocks.len(), threads, |range| {
         let comparer = Comparer::new(table, comparisons);
-        let mut counts: BTreeMap<Pattern, u64> = BTreeMap::new();
-        blocks.pairs(table, range, |a, b| {
-            *counts.entry(comparer.pattern(a, b)).or_insert(0) += 1;
-        });
-        counts
+        let is_taken = |block: &usize| u64::try_from(*block).is_ok_and(|n| n % step == 0);
+        let mut patterns = Vec::new();
+        blocks.pairs(table, range.filter(is_taken), |a, b| patterns.push(comparer.pattern(a, b)));
+        patterns.sort_unstable();
+        let count = |group: &[Pattern]| {
+            let n = u64::try_from(group.len()).unwrap_or(u64::MAX).saturating_mul(step);
+            group.first().map(|pattern| (*pattern, n))
+        };
+        patterns.chunk_by(|a, b| a == b).filter_map(count).collect::<Vec<_>>()
     });
     let mut all: BTreeMap<Pattern, u64> = BTreeMap::new();
     for counts in counted {
