@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::compare::{Comparison, Level};
-use super::condition::{Condition, ConditionLevel, Conditions, Frequency, Shares};
+use super::condition::{Condition, ConditionLevel, Conditions, Field, Frequency, Part, Shares};
 use super::model::{ComparisonWeights, LevelWeights, Model, Prior};
 use super::table::Attribute;
 
@@ -137,7 +137,9 @@ impl Model {
             self.columns.is_empty() || self.columns.contains_key(attribute.name())
         };
         let mut comparisons = Vec::new();
-        for weights in &self.comparisons {
+        // What the model says of any other attribute is of none that there is.
+        let general = Comparison::Other(String::new());
+        for weights in self.comparisons.iter().filter(|weights| weights.comparison != general) {
             if let Some(conditions) = stated(weights, &has) {
                 comparisons.push(conditions);
             }
@@ -247,9 +249,7 @@ fn comparison(
     let equal: Vec<(Attribute, f64)> = levels
         .iter()
         .filter_map(|(level, _)| match (&level.condition, level.shares) {
-            (Condition::Equal(field), Some(shares))
-                if field.part == super::condition::Part::Whole =>
-            {
+            (Condition::Equal(field), Some(shares)) if field.part == Part::Whole => {
                 Some((field.attribute.clone(), shares.u))
             }
             _ => None,
@@ -286,7 +286,13 @@ fn written(said: &Conditions, column: &impl Fn(&Attribute) -> String) -> Value {
             object.insert("tf_adjustment_column".to_owned(), json!(column(&frequency.attribute)));
             object.insert("tf_adjustment_weight".to_owned(), json!(frequency.weight));
             // Splink looks for a level of equal values, where it is not told to do without.
-            if !matches!(level.condition, Condition::Equal(_)) {
+            let equal = Condition::Equal(Field {
+                attribute: frequency.attribute.clone(),
+                part: Part::Whole,
+            });
+            let of_equal = said.levels.iter().find(|level| level.condition == equal);
+            let u = of_equal.and_then(|level| level.shares).map(|shares| shares.u);
+            if u.is_none_or(|u| (u - frequency.base).abs() > f64::EPSILON) {
                 object.insert("disable_tf_exact_match_detection".to_owned(), json!(true));
             }
             if frequency.least > 0.0 {

@@ -30,7 +30,8 @@ pub(super) fn condition(sql: &str, columns: &mut BTreeMap<String, String>) -> Op
 
 /// What a column says.
 pub(super) fn attribute(column: &str, columns: &mut BTreeMap<String, String>) -> Attribute {
-    let column = column.trim_matches(['"', '`']);
+    let within = |mark: char| column.strip_prefix(mark)?.strip_suffix(mark);
+    let column = within('"').or_else(|| within('`')).unwrap_or(column);
     let attribute = match Attribute::from_name(column) {
         Attribute::Other(_) => Attribute::of_header(column)
             .filter(|attribute| *attribute != Attribute::FullName)
