@@ -203,8 +203,8 @@ fn with_possible(linkage: &Linkage) -> Vec<u32> {
     (0..rows).map(|row| root(&persons, row)).collect()
 }
 
-/// Writes the rows that were read, in their order, each with its person and its table. Columns of
-/// a second table stand under the same names of the first one, or behind them.
+/// Writes the rows that were read, each with its person, its number, and its table. Columns of a
+/// second table stand under the same names of the first one, or behind them.
 fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliError> {
     let cannot = |error: csv::Error| persons::unreadable(out, &error);
     let mut names: Vec<String> = Vec::new();
@@ -223,21 +223,21 @@ fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliErro
         places.push(of);
     }
     let mut writer = csv::Writer::from_path(out).map_err(cannot)?;
-    let own = ["person", "table"].into_iter();
+    let own = ["person", "row", "table"].into_iter();
     writer.write_record(own.chain(names.iter().map(String::as_str))).map_err(cannot)?;
-    let mut people = linkage.persons.iter();
+    let mut people = linkage.persons.iter().zip(1_u64..);
     for (position, (path, places)) in asked.tables.iter().zip(&places).enumerate() {
         let table = (position + 1).to_string();
         persons::each_row(path, &asked.columns, &mut Vec::new(), |record| {
-            let Some(person) = people.next() else { return Ok(()) };
-            let person = (person + 1).to_string();
+            let Some((person, row)) = people.next() else { return Ok(()) };
+            let (person, row) = (format!("{}", person + 1), row.to_string());
             let mut cells = vec![""; names.len()];
             for (cell, place) in record.iter().zip(places) {
                 if let Some(slot) = cells.get_mut(*place) {
                     *slot = cell;
                 }
             }
-            let own = [person.as_str(), table.as_str()].into_iter();
+            let own = [person.as_str(), row.as_str(), table.as_str()].into_iter();
             writer.write_record(own.chain(cells)).map_err(cannot)
         })?;
     }

@@ -33,9 +33,9 @@ fn rows_that_cannot_be_read_are_told_with_their_lines_and_the_rest_is_linked() {
     let out = std::fs::read_to_string(shell.path("out.csv")).unwrap();
     assert_eq!(
         out,
-        "person,table,Name,Geburtsdatum,E-Mail\n\
-         1,1,Jan Smit,1980-03-04,jan80@example.nl\n\
-         1,1,\"Smit, Jan\",04.03.1980,JAN80@example.nl\n"
+        "person,row,table,Name,Geburtsdatum,E-Mail\n\
+         1,1,1,Jan Smit,1980-03-04,jan80@example.nl\n\
+         1,2,1,\"Smit, Jan\",04.03.1980,JAN80@example.nl\n"
     );
 }
 
@@ -66,11 +66,11 @@ fn two_tables_with_other_columns_are_linked_and_written_as_one() {
     let out = std::fs::read_to_string(shell.path("out.csv")).unwrap();
     assert_eq!(
         out,
-        "person,table,id,voornaam,achternaam,email,mail,name,key\n\
-         1,1,A1,Jan,de Vries,jan80@example.nl,,,\n\
-         2,1,A2,Eva,Bos,eva@example.org,,,\n\
-         2,2,,,,,eva@example.org,Eva Bos,B2\n\
-         1,2,,,,,Jan80@example.nl,J. de Vries,B1\n"
+        "person,row,table,id,voornaam,achternaam,email,mail,name,key\n\
+         1,1,1,A1,Jan,de Vries,jan80@example.nl,,,\n\
+         2,2,1,A2,Eva,Bos,eva@example.org,,,\n\
+         2,3,2,,,,,eva@example.org,Eva Bos,B2\n\
+         1,4,2,,,,,Jan80@example.nl,J. de Vries,B1\n"
     );
 }
 
@@ -174,9 +174,9 @@ fn columns_that_a_model_compares_are_taken_though_nothing_else_is_known_of_them(
     );
     shell.write("club.csv", "name,shirt\nJan Smit,10\nJan Smit,10\nEva Bos,7\n");
     let told = shell.cx(&["link", "club.csv", "--model", "club.json", "--explain", "1", "2"]).out;
-    assert!(told.contains("shirt: \"10\" and \"10\", same shirt (so are 80 % of one person's, 10 % of others'): +3.0 bits"), "{told}");
+    assert!(told.contains("shirt: \"10\" and \"10\", exact (so are 80 % of one person's, 10 % of others'): +3.0 bits"), "{told}");
     let shown = shell.cx(&["model", "show", "club.json"]).out;
-    assert!(shown.contains("+3.00 bits  same shirt"), "{shown}");
+    assert!(shown.contains("shirt\n    +3.00 bits  exact"), "{shown}");
     assert_eq!(
         shell.cx(&["model", "train", "club.csv", "--from", "club.json", "--out", "x.json"]).code,
         2

@@ -128,6 +128,7 @@ impl State {
         let comparer = Comparer::new(table, comparisons);
         let mut counts: Vec<Vec<f64>> =
             comparisons.iter().map(|comparison| vec![0.0; comparison.levels().len()]).collect();
+        let believed = self.chance.clone();
         let mut chance = Chance(seed);
         let wanted =
             RANDOM_PAIRS.min(u32::try_from(u64::from(table.len()) * 40).unwrap_or(u32::MAX));
@@ -143,18 +144,24 @@ impl State {
                 }
             }
         }
-        for ((position, counts), chance) in counts.iter().enumerate().zip(&mut self.chance) {
-            let seen: f64 = counts.iter().skip(1).sum();
+        for ((position, counts), chance) in counts.iter_mut().enumerate().zip(&mut self.chance) {
+            // A pair that was drawn twice is still one pair.
+            let drawn: f64 = counts.iter().skip(1).sum();
+            let once = (self.pairs / drawn.max(1.0)).min(1.0);
+            counts.iter_mut().for_each(|count| *count *= once);
+            let seen = drawn * once;
             for (count, share) in counts.iter().zip(chance.iter_mut()).skip(1) {
                 // What chance brings about once in a million pairs is in no sample, and namesakes
                 // bring it about more often than strangers.
-                let believed = *share * 0.3;
-                *share = ((count + BELIEF * *share) / (seen + BELIEF)).max(believed);
+                let rarest = *share * 0.3;
+                *share = ((count + BELIEF * *share) / (seen + BELIEF)).max(rarest);
             }
             // Equal values are rarer than any sample shows.
             let exact = comparisons.get(position).and_then(|of| exact_chance(table, of));
             if let (Some(exact), Some(share)) = (exact, chance.get_mut(1)) {
-                *share = exact.max(FLOOR);
+                let believed = believed.get(position).and_then(|levels| levels.get(1));
+                let belief = BELIEF * believed.copied().unwrap_or_default();
+                *share = ((exact * self.pairs + belief) / (self.pairs + BELIEF)).max(FLOOR);
             }
         }
     }
