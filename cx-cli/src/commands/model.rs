@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cx_core::linkage::Model;
+use cx_core::linkage::{Comparison, Model};
 
 use super::{link, persons};
 use crate::args::{Model as Asked, ModelCommand};
@@ -68,7 +68,11 @@ fn convert(from: &Path, to: &Path, records: u32) -> Result<(), CliError> {
 fn show(model: &Model) -> Result<(), CliError> {
     output::line(&format!("model {}", model.hash()))?;
     for weights in &model.comparisons {
-        output::line(&output::json(&weights.comparison)?.replace('"', ""))?;
+        let compared = match &weights.comparison {
+            Comparison::Other(column) => column.clone(),
+            known => output::json(known)?.replace('"', ""),
+        };
+        output::line(&compared)?;
         for level in &weights.levels {
             let bits = f64::from(level.weight()) / 1000.0;
             let name = output::json(&level.level)?.replace('"', "");
