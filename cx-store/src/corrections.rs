@@ -181,7 +181,8 @@ fn against(all: &Assertions, id: AssertionId, said: &Assertion) -> Vec<Conflict>
         if a <= b { (a.clone(), b.clone()) } else { (b.clone(), a.clone()) }
     };
     let mut conflicts = Vec::new();
-    for (other, assertion) in all.in_force().filter(|(other, _)| *other != id) {
+    let named_too = all.naming(named(&said.verdict)).into_iter();
+    for (other, assertion) in named_too.filter(|(other, _)| *other != id) {
         match (&said.verdict, &assertion.verdict) {
             (Verdict::Trust(a), Verdict::Block(b)) if a == b => {
                 conflicts.push(conflict(id, other, "the value is blocked, which goes before"));
@@ -247,6 +248,13 @@ fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
         "revoke" => Verdict::Revoke(
             a.parse().map_err(|error| StoreError::malformed("assertion id", error))?,
         ),
+        "probable" => {
+            let weighed = b.split_once('@').and_then(|(b, weight)| Some((b, weight.parse().ok()?)));
+            let Some((b, weight)) = weighed else {
+                return Err(StoreError::malformed("probable", b));
+            };
+            Verdict::Probable(observation(a)?, observation(b)?, weight)
+        }
         other => return Err(StoreError::malformed("assertion", other)),
     })
 }
@@ -267,7 +275,7 @@ fn insert_assertion(
             (codec::identifier_text(identifier), String::new())
         }
         Verdict::Rekey(from, to) => (codec::identifier_text(from), codec::identifier_text(to)),
-        Verdict::Revoke(target) => (target.to_string(), String::new()),
+        Verdict::Revoke(_) | Verdict::Probable(..) => assertion.verdict.sides(),
     };
     tx.prepare_cached(
         "INSERT OR IGNORE INTO assertion(aid, kind, a, b, said_by, reason, said_at, recorded_at)
@@ -299,6 +307,7 @@ fn named(verdict: &Verdict) -> Vec<Subject> {
         Verdict::Rekey(from, to) => {
             vec![Subject::Identifier(from.clone()), Subject::Identifier(to.clone())]
         }
+        Verdict::Probable(a, b, _) => vec![Subject::Observation(*a), Subject::Observation(*b)],
         Verdict::Revoke(_) => Vec::new(),
     }
 }

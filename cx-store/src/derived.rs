@@ -306,11 +306,10 @@ impl<'a> Update<'a> {
                 neighbours.extend(self.linked_bundles(*row)?);
             }
         }
-        for (_, a, b) in self.settings.assertions.joining() {
-            let all: BTreeSet<i64> = self.holders(&a)?.union(&self.holders(&b)?).copied().collect();
-            if all.contains(&bundle) {
-                neighbours.extend(all);
-            }
+        let facts = self.load(bundle)?.facts;
+        for (_, a, b) in self.settings.assertions.joining(&facts) {
+            neighbours.extend(self.holders(&a)?);
+            neighbours.extend(self.holders(&b)?);
         }
         neighbours.remove(&bundle);
         self.count_seen_with(bundle, &linked, -1)?;
@@ -429,11 +428,9 @@ impl<'a> Update<'a> {
     fn joined_by_assertion(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
         let mut joined = BTreeSet::new();
         let Some(loaded) = self.loaded.get(&bundle) else { return Ok(joined) };
-        for (_, a, b) in self.settings.assertions.joining() {
-            if means(&a, &loaded.facts) || means(&b, &loaded.facts) {
-                joined.extend(self.holders(&a)?);
-                joined.extend(self.holders(&b)?);
-            }
+        for (_, a, b) in self.settings.assertions.joining(&loaded.facts) {
+            joined.extend(self.holders(&a)?);
+            joined.extend(self.holders(&b)?);
         }
         Ok(joined)
     }
@@ -924,15 +921,6 @@ impl Moments for Stored<'_> {
             moments.push((codec::timestamp(ts)?, observation));
         }
         Ok(moments)
-    }
-}
-
-fn means(side: &Subject, facts: &BundleFacts) -> bool {
-    match side {
-        Subject::Observation(observation) => facts.alone == Some(*observation),
-        Subject::Identifier(identifier) => {
-            facts.claims.iter().any(|claim| claim.identifier == *identifier)
-        }
     }
 }
 

@@ -155,14 +155,12 @@ impl Reader<'_> {
                     }
                 }
             }
-            for (_, a, b) in self.assertions.joining() {
-                if means(&a, &facts) || means(&b, &facts) {
-                    for side in [a, b] {
-                        next.extend(match side {
-                            Subject::Identifier(value) => self.carriers(&value)?,
-                            Subject::Observation(observation) => self.arrival(observation)?,
-                        });
-                    }
+            for (_, a, b) in self.assertions.joining(&facts) {
+                for side in [a, b] {
+                    next.extend(match side {
+                        Subject::Identifier(value) => self.carriers(&value)?,
+                        Subject::Observation(observation) => self.arrival(observation)?,
+                    });
                 }
             }
         }
@@ -567,15 +565,6 @@ pub(crate) fn revision_at(
     revisions
         .sort_by(|a, b| compare_revs(b.1.as_deref(), a.1.as_deref()).then_with(|| a.2.cmp(&b.2)));
     Ok(revisions.first().map(|(seq, ..)| *seq))
-}
-
-fn means(side: &Subject, facts: &BundleFacts) -> bool {
-    match side {
-        Subject::Observation(observation) => facts.alone == Some(*observation),
-        Subject::Identifier(identifier) => {
-            facts.claims.iter().any(|claim| claim.identifier == *identifier)
-        }
-    }
 }
 
 /// What had been said, with the instants at which it was recorded.

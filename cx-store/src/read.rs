@@ -10,7 +10,8 @@ use cx_core::context::facts::{
 };
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Identifier, Who};
-use cx_core::ids::{ConversationKey, CustomerId, EventKey};
+use cx_core::identity::{Assertion, Assertions, Subject};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -822,33 +823,30 @@ pub(crate) fn candidates(found: &Found, chosen: Option<i64>) -> Vec<Candidate> {
 
 /// The assertions in force that name an observation or an identifier of a customer.
 pub(crate) fn merges(
-    assertions: &cx_core::identity::Assertions,
+    assertions: &Assertions,
     tenant: &str,
     events: &[Event],
     identifiers: &[IdentifierFact],
 ) -> Vec<MergeFact> {
-    let observations: BTreeSet<String> = events
-        .iter()
-        .map(|event| cx_core::ids::ObservationId::of(tenant, &event.key).to_string())
-        .collect();
-    let own: BTreeSet<String> =
-        identifiers.iter().map(|fact| fact.identifier.to_string()).collect();
-    let mut merges = Vec::new();
-    for (id, assertion) in assertions.in_force() {
-        let (a, b) = assertion.verdict.sides();
-        if [&a, &b].iter().any(|side| observations.contains(*side) || own.contains(*side)) {
-            merges.push(MergeFact {
-                assertion: id,
-                kind: assertion.verdict.name().to_owned(),
-                a,
-                b,
-                at: assertion.at,
-                by: assertion.by.clone(),
-                reason: assertion.reason.clone(),
-            });
-        }
+    if assertions.is_empty() {
+        return Vec::new();
     }
-    merges
+    let observations =
+        events.iter().map(|event| Subject::Observation(ObservationId::of(tenant, &event.key)));
+    let own = identifiers.iter().map(|fact| Subject::Identifier(fact.identifier.clone()));
+    let fact = |(id, assertion): (AssertionId, &Assertion)| {
+        let (a, b) = assertion.verdict.sides();
+        MergeFact {
+            assertion: id,
+            kind: assertion.verdict.name().to_owned(),
+            a,
+            b,
+            at: assertion.at,
+            by: assertion.by.clone(),
+            reason: assertion.reason.clone(),
+        }
+    };
+    assertions.naming(observations.chain(own)).into_iter().map(fact).collect()
 }
 
 /// The events after a place in the order of the file, at most `limit`, with the place to go on.

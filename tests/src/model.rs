@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::hub::DirectView;
 use cx_core::identity::policy::{Contest, Limit, Names};
-use cx_core::identity::{Assertions, BundleFacts, Observation, PersonName, Policy, Rules, Subject};
+use cx_core::identity::{
+    Assertions, BundleFacts, Observation, PersonName, Policy, Rules, Subject, Verdict,
+};
 use cx_core::ids::{BundleId, ObservationId};
 use cx_core::time::{Micros, Timestamp};
 
@@ -30,13 +32,26 @@ pub fn partition(
     let (linking, hubs) = linking(&nodes, rules);
     let mut clusters: Vec<Cluster> = (0..nodes.len()).map(|node| Cluster::from([node])).collect();
     let mut elsewhere: BTreeMap<ObservationId, usize> = BTreeMap::new();
-    let mut joining: Vec<_> = assertions.joining().collect();
-    let said_at =
-        |id| assertions.in_force().find(|(other, _)| *other == id).map(|(_, said)| said.at);
-    joining.sort_by_key(|(id, _, _)| (said_at(*id), *id));
+    let mut joining: Vec<_> = Vec::new();
+    let mut probable: Vec<_> = Vec::new();
+    for (id, said) in assertions.in_force() {
+        match &said.verdict {
+            Verdict::Probable(a, b, weight) => {
+                probable.push((-i64::from(*weight), *a.min(b), *a.max(b)));
+            }
+            Verdict::Same(a, b) => joining.push((said.at, id, a.clone(), b.clone())),
+            Verdict::Rekey(from, to) => {
+                let (from, to) = (from.clone(), to.clone());
+                joining.push((said.at, id, Subject::Identifier(from), Subject::Identifier(to)));
+            }
+            _ => {}
+        }
+    }
+    joining.sort_by_key(|(at, id, ..)| (*at, *id));
+    probable.sort_unstable();
     let mut world =
         World { nodes: &nodes, linking: &linking, hubs: &hubs, rules, asserted: Cluster::new() };
-    for (_, a, b) in joining {
+    for (_, _, a, b) in joining {
         if let (Some(a), Some(b)) = (world.holders(&a).first(), world.holders(&b).first()) {
             world.join(&mut clusters, *a, *b);
         }
@@ -44,6 +59,12 @@ pub fn partition(
     world.asserted = clusters.iter().filter(|c| c.len() > 1).flatten().copied().collect();
     for value in world.values() {
         world.apply(&value, &mut clusters, &mut elsewhere);
+    }
+    for (_, a, b) in probable {
+        let holder = |side| world.holders(&Subject::Observation(side)).first().copied();
+        if let (Some(a), Some(b)) = (holder(a), holder(b)) {
+            world.join(&mut clusters, a, b);
+        }
     }
     world.carry(&mut clusters, &elsewhere);
     world.outcome(&clusters, &elsewhere)
@@ -171,7 +192,8 @@ impl World<'_> {
     }
 
     fn allowed(&self, a: &Cluster, b: &Cluster) -> bool {
-        for (_, left, right) in self.rules.assertions.dividing() {
+        for (_, said) in self.rules.assertions.in_force() {
+            let Verdict::Different(left, right) = &said.verdict else { continue };
             let (left, right) = (self.holders(left), self.holders(right));
             let split = |x: &Cluster, y: &Cluster| {
                 left.iter().any(|l| x.contains(l) && right.iter().any(|r| y.contains(r) && r != l))

@@ -98,13 +98,16 @@ pub fn assertion(events: &[Event]) -> impl Strategy<Value = Assertion> + use<> {
         .map(|claim| Subject::Identifier(claim.identifier().clone()))
         .collect();
     let all: Vec<Subject> = observations.into_iter().chain(identifiers).collect();
-    (select(all.clone()), select(all), 0..6_u8, 0..1_000_i64).prop_map(|(a, b, which, minutes)| {
+    (select(all.clone()), select(all), 0..8_u8, 0..1_000_i64).prop_map(|(a, b, which, minutes)| {
         let verdict = match (which, a, b) {
             (0 | 1, a, b) => Verdict::Same(a, b),
             (2, Subject::Observation(a), Subject::Identifier(b)) => Verdict::Detach(a, b),
             (3, Subject::Identifier(a), _) => Verdict::Block(a),
             (4, Subject::Identifier(a), _) => Verdict::Trust(a),
             (5, Subject::Identifier(a), Subject::Identifier(b)) => Verdict::Rekey(a, b),
+            (6 | 7, Subject::Observation(a), Subject::Observation(b)) => {
+                Verdict::Probable(a, b, i32::try_from(minutes % 7).unwrap_or(0) * 1_000)
+            }
             (_, a, b) => Verdict::Different(a, b),
         };
         let at = story::monday() + Micros::MINUTE.times(minutes);

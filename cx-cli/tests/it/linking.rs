@@ -10,8 +10,8 @@ fn shop(shell: &Shell) {
         ["Anna", "Bram", "Carla", "Dirk", "Els", "Frank", "Greet", "Hugo", "Ineke", "Joost"];
     let family = ["Smit", "Boer", "Visser", "Mulder", "Bos"];
     let mut table = "nr, first_name, surname, dob, email, who\n".to_owned();
-    for n in 0..50 {
-        let (g, f) = (given[n % 10], family[n / 10]);
+    let names = family.iter().flat_map(|f| given.iter().map(move |g| (g, f)));
+    for (n, (g, f)) in names.enumerate() {
         let (year, month) = (1940 + n, 1 + n % 9);
         writeln!(table, "{n}, {g}, {f}, {year}-0{month}-11, p{n}@example.nl, w{n}-a").unwrap();
         writeln!(table, "{n}, {g}, {f}x, {year}-0{month}-11, , w{n}-b").unwrap();

@@ -60,6 +60,9 @@ pub enum Verdict {
     Rekey(Identifier, Identifier),
     /// Another assertion holds no longer.
     Revoke(AssertionId),
+    /// A model takes both for one person; with what weight, in thousandths of a bit. It joins after
+    /// everything else, the heaviest first, and gives way to all.
+    Probable(ObservationId, ObservationId, i32),
 }
 
 impl Verdict {
@@ -73,6 +76,7 @@ impl Verdict {
             Self::Trust(_) => "trust",
             Self::Rekey(..) => "rekey",
             Self::Revoke(_) => "revoke",
+            Self::Probable(..) => "probable",
         }
     }
 
@@ -81,6 +85,7 @@ impl Verdict {
         let named = match self {
             Self::Same(a, b) | Self::Different(a, b) => [a.observation(), b.observation()],
             Self::Detach(observation, _) => [Some(*observation), None],
+            Self::Probable(a, b, _) => [Some(*a), Some(*b)],
             Self::Block(_) | Self::Trust(_) | Self::Rekey(..) | Self::Revoke(_) => [None, None],
         };
         named.into_iter().flatten()
@@ -96,12 +101,28 @@ impl Verdict {
                 vec![identifier]
             }
             Self::Rekey(from, to) => vec![from, to],
-            Self::Revoke(_) => Vec::new(),
+            Self::Revoke(_) | Self::Probable(..) => Vec::new(),
         }
     }
 
-    /// The two sides as text; the second is empty where there is only one. The sides of `Same`
-    /// and `Different` come in order.
+    /// The two sides of what makes one of two: `Same`, `Rekey` and `Probable`.
+    pub fn joins(&self) -> Option<(Subject, Subject)> {
+        match self {
+            Self::Same(a, b) => Some((a.clone(), b.clone())),
+            Self::Rekey(from, to) => {
+                Some((Subject::Identifier(from.clone()), Subject::Identifier(to.clone())))
+            }
+            Self::Probable(a, b, _) => Some((Subject::Observation(*a), Subject::Observation(*b))),
+            Self::Different(..)
+            | Self::Detach(..)
+            | Self::Block(_)
+            | Self::Trust(_)
+            | Self::Revoke(_) => None,
+        }
+    }
+
+    /// The two sides as text; the second is empty where there is only one. The sides of `Same`,
+    /// `Different` and `Probable` come in order, and the weight behind them.
     pub fn sides(&self) -> (String, String) {
         match self {
             Self::Same(a, b) | Self::Different(a, b) => {
@@ -116,6 +137,9 @@ impl Verdict {
             }
             Self::Rekey(from, to) => (from.to_string(), to.to_string()),
             Self::Revoke(assertion) => (assertion.to_string(), String::new()),
+            Self::Probable(a, b, weight) => {
+                (a.min(b).to_string(), format!("{}@{weight}", a.max(b)))
+            }
         }
     }
 }

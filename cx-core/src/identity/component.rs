@@ -57,10 +57,12 @@ pub trait Moments {
 pub struct Assertions {
     n_told: u64,
     in_force: BTreeMap<AssertionId, Assertion>,
+    /// Those in force by what they name.
+    about: BTreeMap<Subject, BTreeSet<AssertionId>>,
     alone: BTreeSet<ObservationId>,
-    blocked: BTreeSet<Identifier>,
-    trusted: BTreeSet<Identifier>,
-    detached: BTreeSet<(ObservationId, Identifier)>,
+    blocked: BTreeMap<Identifier, AssertionId>,
+    trusted: BTreeMap<Identifier, AssertionId>,
+    detached: BTreeMap<(ObservationId, Identifier), AssertionId>,
 }
 
 impl Assertions {
@@ -85,26 +87,32 @@ impl Assertions {
     }
 
     fn admit(&mut self, id: AssertionId, assertion: Assertion) {
+        if matches!(assertion.verdict, Verdict::Revoke(_)) {
+            return;
+        }
+        for observation in assertion.verdict.observations() {
+            self.alone.insert(observation);
+            self.about.entry(Subject::Observation(observation)).or_default().insert(id);
+        }
+        for identifier in assertion.verdict.identifiers() {
+            self.about.entry(Subject::Identifier(identifier.clone())).or_default().insert(id);
+        }
         match &assertion.verdict {
-            Verdict::Same(a, b) | Verdict::Different(a, b) => {
-                for side in [a, b] {
-                    if let Subject::Observation(observation) = side {
-                        self.alone.insert(*observation);
-                    }
-                }
-            }
+            // Of several words for the same the first in order is named.
             Verdict::Detach(observation, identifier) => {
-                self.alone.insert(*observation);
-                self.detached.insert((*observation, identifier.clone()));
+                self.detached.entry((*observation, identifier.clone())).or_insert(id);
             }
             Verdict::Block(identifier) => {
-                self.blocked.insert(identifier.clone());
+                self.blocked.entry(identifier.clone()).or_insert(id);
             }
             Verdict::Trust(identifier) => {
-                self.trusted.insert(identifier.clone());
+                self.trusted.entry(identifier.clone()).or_insert(id);
             }
-            Verdict::Rekey(..) => {}
-            Verdict::Revoke(_) => return,
+            Verdict::Same(..)
+            | Verdict::Different(..)
+            | Verdict::Rekey(..)
+            | Verdict::Probable(..)
+            | Verdict::Revoke(_) => {}
         }
         self.in_force.insert(id, assertion);
     }
@@ -121,12 +129,12 @@ impl Assertions {
 
     /// Whether a person blocked this value.
     pub fn blocks(&self, identifier: &Identifier) -> bool {
-        self.blocked.contains(identifier)
+        self.blocked.contains_key(identifier)
     }
 
     /// Whether a person trusts this value to be one person's. A block goes before.
     pub fn trusts(&self, identifier: &Identifier) -> bool {
-        self.trusted.contains(identifier) && !self.blocks(identifier)
+        self.trusted.contains_key(identifier) && !self.blocks(identifier)
     }
 
     /// How many assertions were told, those not in force too.
@@ -134,25 +142,54 @@ impl Assertions {
         self.n_told
     }
 
+    /// Whether none is in force.
+    pub fn is_empty(&self) -> bool {
+        self.in_force.is_empty()
+    }
+
     /// The assertions in force, in the order of their ids.
     pub fn in_force(&self) -> impl Iterator<Item = (AssertionId, &Assertion)> {
         self.in_force.iter().map(|(id, assertion)| (*id, assertion))
     }
 
-    /// The identifiers and observations that are to be resolved together, since an assertion
-    /// joins them: both sides of every `Same` and `Rekey`.
-    pub fn joining(&self) -> impl Iterator<Item = (AssertionId, Subject, Subject)> {
-        self.in_force().filter_map(|(id, assertion)| match &assertion.verdict {
-            Verdict::Same(a, b) => Some((id, a.clone(), b.clone())),
-            Verdict::Rekey(from, to) => {
-                Some((id, Subject::Identifier(from.clone()), Subject::Identifier(to.clone())))
-            }
-            Verdict::Different(..)
-            | Verdict::Detach(..)
-            | Verdict::Block(_)
-            | Verdict::Trust(_)
-            | Verdict::Revoke(_) => None,
-        })
+    /// An assertion in force.
+    pub fn get(&self, id: AssertionId) -> Option<&Assertion> {
+        self.in_force.get(&id)
+    }
+
+    /// The assertions in force that name one of these, in the order of their ids.
+    pub fn naming(
+        &self,
+        subjects: impl IntoIterator<Item = Subject>,
+    ) -> Vec<(AssertionId, &Assertion)> {
+        if self.about.is_empty() {
+            return Vec::new();
+        }
+        let ids: BTreeSet<AssertionId> = subjects
+            .into_iter()
+            .filter_map(|subject| self.about.get(&subject))
+            .flatten()
+            .copied()
+            .collect();
+        ids.into_iter().filter_map(|id| Some((id, self.in_force.get(&id)?))).collect()
+    }
+
+    /// The assertions in force that name one of these bundles or a value they claim, in the order
+    /// of their ids. Time is that of the bundles' claims.
+    pub fn about(&self, bundles: &[&BundleFacts]) -> Vec<(AssertionId, &Assertion)> {
+        self.naming(bundles.iter().flat_map(|facts| {
+            let claimed = facts.claims.iter().map(|claim| claim.identifier.clone());
+            let named = claimed.map(Subject::Identifier);
+            named.chain(facts.alone.map(Subject::Observation))
+        }))
+    }
+
+    /// What is to be resolved together with a bundle, since an assertion joins it: both sides of
+    /// every `Same`, `Rekey` and `Probable` that names it.
+    pub fn joining(&self, bundle: &BundleFacts) -> Vec<(AssertionId, Subject, Subject)> {
+        let about = self.about(&[bundle]).into_iter();
+        let sides = about.filter_map(|(id, assertion)| Some((id, assertion.verdict.joins()?)));
+        sides.map(|(id, (a, b))| (id, a, b)).collect()
     }
 
     /// These of those in force.
@@ -169,43 +206,26 @@ impl Assertions {
         Self::new(left.map(|(_, assertion)| assertion.clone()))
     }
 
-    /// Both sides of every `Different`.
-    pub fn dividing(&self) -> impl Iterator<Item = (AssertionId, &Subject, &Subject)> {
-        self.in_force().filter_map(|(id, assertion)| match &assertion.verdict {
-            Verdict::Different(a, b) => Some((id, a, b)),
-            Verdict::Same(..)
-            | Verdict::Detach(..)
-            | Verdict::Block(_)
-            | Verdict::Trust(_)
-            | Verdict::Rekey(..)
-            | Verdict::Revoke(_) => None,
-        })
-    }
-
     /// The assertion by which an observation was taken from the holder of an identifier.
     pub fn detached(&self, bundle: &BundleFacts, identifier: &Identifier) -> Option<AssertionId> {
-        let mut all = self.in_force();
-        let found = all.find(|(_, said)| match &said.verdict {
-            Verdict::Detach(observation, value) => {
-                bundle.alone == Some(*observation) && value == identifier
-            }
-            _ => false,
-        });
-        found.map(|(id, _)| id)
+        if self.detached.is_empty() {
+            return None;
+        }
+        self.detached.get(&(bundle.alone?, identifier.clone())).copied()
     }
 
     /// The assertion that blocks a value.
     pub fn blocked_by(&self, identifier: &Identifier) -> Option<AssertionId> {
-        let mut all = self.in_force();
-        let blocks =
-            |said: &Assertion| matches!(&said.verdict, Verdict::Block(v) if v == identifier);
-        all.find(|(_, said)| blocks(said)).map(|(id, _)| id)
+        self.blocked.get(identifier).copied()
+    }
+
+    /// The assertion that trusts a value, be it blocked or not.
+    pub fn trusted_by(&self, identifier: &Identifier) -> Option<AssertionId> {
+        self.trusted.get(identifier).copied()
     }
 
     fn detaches(&self, bundle: &BundleFacts, identifier: &Identifier) -> bool {
-        bundle
-            .alone
-            .is_some_and(|observation| self.detached.contains(&(observation, identifier.clone())))
+        self.detached(bundle, identifier).is_some()
     }
 }
 

@@ -67,8 +67,10 @@ pub struct Records {
 pub struct Said {
     /// The assertion.
     pub assertion: AssertionId,
-    /// Its kind: `same`, `different`, ...
+    /// Its kind: `same`, `different`, ...; `probable` where a model says so.
     pub kind: String,
+    /// With what weight a model says so, in thousandths of a bit.
+    pub weight: Option<i32>,
     /// Who said so.
     pub by: String,
     /// Why.
@@ -82,6 +84,10 @@ impl Said {
         Self {
             assertion: id,
             kind: assertion.verdict.name().to_owned(),
+            weight: match assertion.verdict {
+                Verdict::Probable(_, _, weight) => Some(weight),
+                _ => None,
+            },
             by: assertion.by.clone(),
             reason: assertion.reason.clone(),
             at: assertion.at,
@@ -241,15 +247,12 @@ impl<'a> Explainer<'a> {
     }
 
     fn said(&self, assertion: AssertionId) -> Option<Said> {
-        let mut all = self.rules.assertions.in_force();
-        all.find(|(id, _)| *id == assertion).map(|(id, said)| Said::of(id, said))
+        self.rules.assertions.get(assertion).map(|said| Said::of(assertion, said))
     }
 
     /// The word of a person who trusts a value.
     fn trusted(&self, value: &Identifier) -> Option<Said> {
-        let mut all = self.rules.assertions.in_force();
-        let trusts = |said: &Assertion| matches!(&said.verdict, Verdict::Trust(v) if v == value);
-        all.find(|(_, said)| trusts(said)).map(|(id, said)| Said::of(id, said))
+        self.rules.assertions.trusted_by(value).and_then(|id| self.said(id))
     }
 
     /// Whether a bundle may be linked by a value, hubs not counted.

@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 
 use super::bridge::{self, Carrier};
-use super::component::{BundleFacts, Moments, Rules};
+use super::component::{Assertions, BundleFacts, Moments, Rules};
 use super::hub::{DirectView, HubReason};
 use super::observation::{Observation, bundle_id};
 use super::policy::Limit;
 use super::resolve::{Join, Record, resolve};
-use super::{Assertions, Subject};
 use crate::identifier::Identifier;
-use crate::ids::{BundleId, CustomerId, IdKey, ObservationId};
+use crate::ids::{AssertionId, BundleId, CustomerId, IdKey, ObservationId};
 use crate::time::Timestamp;
 
 /// An observation and when it was recorded.
@@ -278,13 +277,15 @@ fn components(
             }
         }
     }
-    for (_, a, b) in rules.assertions.joining() {
-        let holders = |side: &Subject| -> Vec<BundleId> {
-            persons.iter().filter(|(_, facts)| means(side, facts)).map(|(id, _)| *id).collect()
-        };
-        let all: Vec<BundleId> = holders(&a).into_iter().chain(holders(&b)).collect();
-        for bundle in &all {
-            asserted.entry(*bundle).or_default().extend(&all);
+    let mut together: BTreeMap<AssertionId, Vec<BundleId>> = BTreeMap::new();
+    for (id, facts) in persons {
+        for (assertion, ..) in rules.assertions.joining(facts) {
+            together.entry(assertion).or_default().push(*id);
+        }
+    }
+    for all in together.values() {
+        for bundle in all {
+            asserted.entry(*bundle).or_default().extend(all);
         }
     }
     let mut seen: BTreeSet<BundleId> = BTreeSet::new();
@@ -307,15 +308,6 @@ fn components(
         components.push(component);
     }
     components
-}
-
-fn means(side: &Subject, facts: &BundleFacts) -> bool {
-    match side {
-        Subject::Observation(observation) => facts.alone == Some(*observation),
-        Subject::Identifier(identifier) => {
-            facts.claims.iter().any(|claim| claim.identifier == *identifier)
-        }
-    }
 }
 
 /// Gives bundles that name nobody to whoever stands on the same bridges.

@@ -3,9 +3,10 @@
 //! Every order in here is an order of the facts themselves (tier, instant, name, bytes), so the
 //! outcome does not depend on the order in which facts arrived.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::assertion::Subject;
+use super::assertion::{Subject, Verdict};
 use super::component::{BundleFacts, Moments, Rules};
 use super::hub::HubReason;
 use super::name::PersonName;
@@ -33,7 +34,7 @@ pub enum Record {
         /// The first bundle of each cluster that was joined.
         bundles: Vec<BundleId>,
     },
-    /// A person's word joined two bundles.
+    /// A person's word, or a model's, joined two bundles.
     Asserted {
         /// The assertion.
         assertion: AssertionId,
@@ -169,7 +170,7 @@ pub fn resolve<M: Moments>(
     for value in resolver.values() {
         resolver.apply(&value, moments)?;
     }
-    // Step 3 of the design, probabilistic links between whole clusters, has its place here.
+    resolver.apply_probable();
     Ok(resolver.finish())
 }
 
@@ -252,28 +253,56 @@ impl<'a> Resolver<'a> {
     /// Keeps apart what is different, then joins what is the same, each in the order of time.
     fn apply_assertions(&mut self) {
         let assertions = self.rules.assertions;
-        for (assertion, a, b) in assertions.dividing() {
-            let (left, right) = (self.holders(a), self.holders(b));
-            for (one, other) in left.iter().flat_map(|l| right.iter().map(move |r| (*l, *r))) {
-                if one != other {
-                    self.keep_apart(one, other, assertion);
-                    self.keep_apart(other, one, assertion);
+        let about = assertions.about(&self.bundles);
+        let mut joining = Vec::new();
+        for (assertion, said) in about {
+            match &said.verdict {
+                Verdict::Different(a, b) => {
+                    let (left, right) = (self.holders(a), self.holders(b));
+                    for (one, other) in
+                        left.iter().flat_map(|l| right.iter().map(move |r| (*l, *r)))
+                    {
+                        if one != other {
+                            self.keep_apart(one, other, assertion);
+                            self.keep_apart(other, one, assertion);
+                        }
+                    }
+                }
+                Verdict::Probable(..) => {}
+                verdict => {
+                    joining.extend(verdict.joins().map(|(a, b)| (said.at, assertion, a, b)));
                 }
             }
         }
-        let mut joining: Vec<_> = assertions.joining().collect();
-        joining.sort_by_key(|(id, _, _)| {
-            (assertions.in_force().find(|(other, _)| other == id).map(|(_, said)| said.at), *id)
-        });
-        for (assertion, a, b) in joining {
-            // Who holds an identifier is whoever was seen with it first.
-            let (left, right) = (self.holders(&a), self.holders(&b));
-            if let (Some(one), Some(other)) = (left.first(), right.first()) {
-                let bundles = (self.id(*one), self.id(*other));
-                self.carrier.clear();
-                if self.join(*one, *other, &Joiner::Assertion(assertion)) {
-                    self.resolution.records.push(Record::Asserted { assertion, bundles });
-                }
+        joining.sort_by_key(|(at, assertion, ..)| (*at, *assertion));
+        for (_, assertion, a, b) in joining {
+            self.join_asserted(assertion, &a, &b);
+        }
+    }
+
+    /// Joins what a model takes for one person, the heaviest first, after everything else.
+    fn apply_probable(&mut self) {
+        let about = self.rules.assertions.about(&self.bundles);
+        let mut joining = Vec::new();
+        for (assertion, said) in about {
+            if let Verdict::Probable(a, b, weight) = &said.verdict {
+                joining.push((Reverse(*weight), *a.min(b), *a.max(b), assertion));
+            }
+        }
+        joining.sort_unstable();
+        for (_, a, b, assertion) in joining {
+            self.join_asserted(assertion, &Subject::Observation(a), &Subject::Observation(b));
+        }
+    }
+
+    fn join_asserted(&mut self, assertion: AssertionId, a: &Subject, b: &Subject) {
+        // Who holds an identifier is whoever was seen with it first.
+        let (left, right) = (self.holders(a), self.holders(b));
+        if let (Some(one), Some(other)) = (left.first(), right.first()) {
+            let bundles = (self.id(*one), self.id(*other));
+            self.carrier.clear();
+            if self.join(*one, *other, &Joiner::Assertion(assertion)) {
+                self.resolution.records.push(Record::Asserted { assertion, bundles });
             }
         }
     }

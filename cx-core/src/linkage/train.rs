@@ -148,7 +148,9 @@ impl State {
             // A pair that was drawn twice is still one pair.
             let drawn: f64 = counts.iter().skip(1).sum();
             let once = (self.pairs / drawn.max(1.0)).min(1.0);
-            counts.iter_mut().for_each(|count| *count *= once);
+            for count in counts.iter_mut() {
+                *count *= once;
+            }
             let seen = drawn * once;
             for (count, share) in counts.iter().zip(chance.iter_mut()).skip(1) {
                 // What chance brings about once in a million pairs is in no sample, and namesakes

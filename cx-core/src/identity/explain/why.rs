@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Explainer, Person, Records, Said};
 use crate::identifier::Identifier;
 use crate::identity::assertion::Subject;
-use crate::identity::component::Rules;
+use crate::identity::component::{BundleFacts, Rules};
 use crate::identity::neighbourhood::{Neighbourhood, Settlement, WholeBundle};
 use crate::identity::policy::Tier;
 use crate::identity::resolve::Joiner;
@@ -96,6 +96,8 @@ pub enum Rule {
     Said,
     /// A person said that one value has replaced the other.
     Rekeyed,
+    /// A model takes both for one person.
+    Probable,
 }
 
 /// The graph of one customer's bundles: what leads from each to which.
@@ -215,11 +217,17 @@ impl Explainer<'_> {
     /// The assertions that single out an observation of these bundles.
     fn about(&self, bundles: &BTreeSet<BundleId>) -> BTreeSet<AssertionId> {
         let wholes = bundles.iter().filter_map(|bundle| self.neighbourhood.bundles.get(bundle));
-        let alone: BTreeSet<ObservationId> = wholes.filter_map(|whole| whole.facts.alone).collect();
-        let all = self.rules.assertions.in_force();
-        let names =
-            all.filter(|(_, said)| said.verdict.observations().any(|id| alone.contains(&id)));
-        names.map(|(id, _)| id).collect()
+        let facts: Vec<&BundleFacts> = wholes.map(|whole| &whole.facts).collect();
+        let alone: BTreeSet<ObservationId> = facts.iter().filter_map(|facts| facts.alone).collect();
+        let assertions = self.rules.assertions;
+        let about = assertions.about(&facts).into_iter();
+        let singled_out = about
+            .filter(|(_, said)| said.verdict.observations().any(|id| alone.contains(&id)))
+            .map(|(id, _)| id);
+        let detached = facts.iter().flat_map(|facts| {
+            facts.claims.iter().filter_map(|c| assertions.detached(facts, &c.identifier))
+        });
+        singled_out.chain(detached).collect()
     }
 
     fn link(&self, left: BundleId, right: BundleId, step: &Step) -> Option<Link> {
@@ -253,8 +261,12 @@ impl Explainer<'_> {
             }
             Joiner::Assertion(assertion) => {
                 let said = self.said(*assertion);
-                let is_same = said.as_ref().is_none_or(|said| said.kind == "same");
-                (if is_same { Rule::Said } else { Rule::Rekeyed }, None, said)
+                let rule = match said.as_ref().map(|said| said.kind.as_str()) {
+                    Some("rekey") => Rule::Rekeyed,
+                    Some("probable") => Rule::Probable,
+                    _ => Rule::Said,
+                };
+                (rule, None, said)
             }
         };
         Some(Link {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Explainer, Person, Records, Said};
 use crate::identifier::{Assurance, Identifier, Namespace};
-use crate::identity::assertion::Subject;
+use crate::identity::assertion::{Subject, Verdict};
 use crate::identity::component::Assertions;
 use crate::identity::hub::HubReason;
 use crate::identity::observation::Caveat;
@@ -183,7 +183,10 @@ impl Explainer<'_> {
     /// What stands between two sides that have something in common.
     fn between(&self, left: &Side, right: &Side) -> Vec<Obstacle> {
         let mut obstacles = Vec::new();
-        for (assertion, a, b) in self.rules.assertions.dividing() {
+        let wholes = left.bundles.iter().filter_map(|id| self.neighbourhood.bundles.get(id));
+        let facts: Vec<_> = wholes.map(|whole| &whole.facts).collect();
+        for (assertion, said) in self.rules.assertions.about(&facts) {
+            let Verdict::Different(a, b) = &said.verdict else { continue };
             let on = |side: &Side, subject: &Subject| {
                 self.carriers(subject).iter().any(|bundle| side.bundles.contains(bundle))
             };

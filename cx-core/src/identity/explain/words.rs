@@ -90,6 +90,7 @@ fn link(link: &Link) -> String {
     if let Some(said) = &link.said {
         let what = match link.rule {
             Rule::Rekeyed => "one value has replaced the other",
+            Rule::Probable => "they are probably one person",
             _ => "they are one person",
         };
         return format!("{} that {what}: {left}; and {right}.", capital(&spoken_word(said)));
@@ -104,6 +105,7 @@ fn link(link: &Link) -> String {
         Rule::Bridge => "events that name nobody go with it",
         Rule::Said => "a person said so",
         Rule::Rekeyed => "one value has replaced the other",
+        Rule::Probable => "a model takes them for one person",
     };
     let trusted = link
         .trusted
@@ -213,7 +215,9 @@ const fn proof(assurance: Assurance) -> &'static str {
 
 fn spoken_word(said: &Said) -> String {
     let reason = said.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{} said on {}{reason}, {}", said.by, day(said.at), said.assertion)
+    let weight = said.weight.map(|weight| format!(" with {:+.1} bits", f64::from(weight) / 1000.0));
+    let weight = weight.unwrap_or_default();
+    format!("{} said on {}{weight}{reason}, {}", said.by, day(said.at), said.assertion)
 }
 
 /// A value, and how well it is proved on these records.
@@ -227,6 +231,7 @@ fn spoken_verdict(said: &Said) -> String {
     let what = match said.kind.as_str() {
         "same" => "that one of these events and another record are one person",
         "different" => "that one of these events and another record are two persons",
+        "probable" => "that one of these events and another record are probably one person",
         _ => "that one of these events is not of the holder of a value",
     };
     format!("{} {what}", spoken_word(said))
