@@ -63,6 +63,12 @@ pub(crate) enum Command {
     How(How),
     /// Lists who may be the same person as somebody, or everybody of whom that may be said.
     Candidates(Candidates),
+    /// Compares all customers by a model of names, dates, addresses and numbers, and proposes who
+    /// may be one person.
+    ///
+    /// It links nobody, unless `--link-at` says from which probability on. `cx candidates` shows
+    /// what it proposes, `cx revoke` takes back a link.
+    Propose(Propose),
     /// Records that two customers are one person.
     Same(Pair),
     /// Records that two customers are two persons.
@@ -604,6 +610,35 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Propose {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// The model to weigh with, of cx or of Splink; the one that cx brings without it.
+    #[arg(long, value_name = "MODEL.json")]
+    pub(crate) model: Option<PathBuf>,
+    /// Trains the model on the customers before it weighs.
+    #[arg(long)]
+    pub(crate) train: bool,
+    /// Customers who are one person with at least this probability are proposed; or a weight, such
+    /// as 6bits.
+    #[arg(long, value_name = "P", default_value = "0.5", value_parser = weight, allow_hyphen_values = true)]
+    pub(crate) review_at: i32,
+    /// Customers who are one person with at least this probability, or weight, are linked.
+    #[arg(long = "link-at", value_name = "P", value_parser = weight, allow_hyphen_values = true)]
+    pub(crate) accept: Option<i32>,
+    /// At most that many proposals are kept, the likeliest first.
+    #[arg(long, default_value_t = 100_000, value_name = "N")]
+    pub(crate) most: usize,
+    /// On how many threads; as many as there are processors without it.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// As JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

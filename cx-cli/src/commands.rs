@@ -14,5 +14,6 @@ pub(crate) mod privacy;
 pub(crate) mod persons;
 pub(crate) mod link;
 pub(crate) mod model;
+pub(crate) mod propose;
 pub(crate) mod file;
 pub(crate) mod demo;

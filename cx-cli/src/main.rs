@@ -48,6 +48,7 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Why(it) => commands::explain::why(it),
         Command::How(it) => commands::explain::how(it),
         Command::Candidates(it) => commands::explain::candidates(it),
+        Command::Propose(it) => commands::propose::run(args, it),
         Command::Changes(it) => commands::changes::run(it),
         Command::Policy(it) => commands::policy::run(args, it),
         Command::Link(it) => commands::link::run(it),

@@ -13,6 +13,7 @@
 mod mix;
 mod similarity;
 pub mod table;
+pub mod customer;
 pub mod compare;
 pub mod condition;
 pub mod block;
@@ -26,6 +27,7 @@ pub mod splink;
 
 pub use compare::{Comparison, Level};
 pub use condition::{Condition, ConditionLevel, Conditions};
+pub use customer::{CustomerRow, customers};
 pub use evaluate::{Quality, quality};
 pub use gather::{Address, LinkOptions, Linkage, ScoredPair, link};
 pub use model::{LevelWeights, Model, ModelError};

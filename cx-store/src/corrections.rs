@@ -55,21 +55,68 @@ pub(crate) fn assert(
     recorded_at: Timestamp,
 ) -> Result<Asserted, StoreError> {
     let id = assertion.id();
-    for observation in assertion.verdict.observations() {
+    let before = feed::last(tx)?;
+    let occasion = Occasion { assertion: Some(id), ..Occasion::new(recorded_at, By::Assertion) };
+    let refused = tell(tx, writer, std::slice::from_ref(assertion), &occasion)?;
+    let mut conflicts: Vec<Conflict> = refused
+        .into_iter()
+        .filter(|(refused, because)| {
+            // What stood against others before is no news.
+            *refused == id || matches!(because, Refusal::Different(by) if *by == id)
+        })
+        .map(|(refused, because)| refusal(refused, because))
+        .chain(against(&writer.settings.assertions, id, assertion))
+        .collect();
+    conflicts.sort();
+    conflicts.dedup();
+    Ok(Asserted { id, changes: feed::after(tx, before, usize::MAX)?, conflicts })
+}
+
+/// Keeps what a model says, all at once, and derives what follows; gives what could not be done.
+pub(crate) fn keep(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    said: &[Assertion],
+    recorded_at: Timestamp,
+) -> Result<Vec<(AssertionId, Refusal)>, StoreError> {
+    if said.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own: BTreeSet<AssertionId> = said.iter().map(Assertion::id).collect();
+    let mut refused = tell(tx, writer, said, &Occasion::new(recorded_at, By::Assertion))?;
+    refused.retain(|(id, _)| own.contains(id));
+    Ok(refused)
+}
+
+/// Writes assertions, and settles whatever they touch; gives what could not be done, of all that
+/// was ever said about those.
+fn tell(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    said: &[Assertion],
+    occasion: &Occasion,
+) -> Result<Vec<(AssertionId, Refusal)>, StoreError> {
+    for observation in said.iter().flat_map(|said| said.verdict.observations()) {
         let key = key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?;
         let Some(key) = key else { return Err(StoreError::UnknownObservation { observation }) };
         tx.prepare_cached("INSERT OR IGNORE INTO named(oid, event_key) VALUES(?1, ?2)")?
             .execute(params![&observation.as_bytes()[..], key])?;
     }
-    let mut named_by: Vec<Verdict> = vec![assertion.verdict.clone()];
-    if let Verdict::Revoke(target) = assertion.verdict {
-        let revoked = all(tx)?.into_iter().find(|other| other.id() == target);
-        let Some(revoked) = revoked else {
-            return Err(StoreError::UnknownAssertion { assertion: target });
-        };
-        named_by.push(revoked.verdict);
+    let mut named_by: Vec<Verdict> = said.iter().map(|said| said.verdict.clone()).collect();
+    if named_by.iter().any(|verdict| matches!(verdict, Verdict::Revoke(_))) {
+        let told: BTreeMap<AssertionId, Verdict> =
+            all(tx)?.into_iter().map(|told| (told.id(), told.verdict)).collect();
+        for assertion in said {
+            let Verdict::Revoke(target) = assertion.verdict else { continue };
+            let Some(revoked) = told.get(&target) else {
+                return Err(StoreError::UnknownAssertion { assertion: target });
+            };
+            named_by.push(revoked.clone());
+        }
     }
-    insert_assertion(tx, assertion, recorded_at)?;
+    for assertion in said {
+        insert_assertion(tx, assertion, occasion.at)?;
+    }
     writer.settings.assertions = Assertions::new(all(tx)?);
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
@@ -88,22 +135,7 @@ pub(crate) fn assert(
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
     touched.bundles.extend(moved.bundles);
     touched.bridges.extend(moved.bridges);
-    let before = feed::last(tx)?;
-    let occasion = Occasion { assertion: Some(id), ..Occasion::new(recorded_at, By::Assertion) };
-    let outcome = derived::assess(tx, writer.settings, &touched, &occasion)?;
-    let mut conflicts: Vec<Conflict> = outcome
-        .refused
-        .into_iter()
-        .filter(|(refused, because)| {
-            // What stood against others before is no news.
-            *refused == id || matches!(because, Refusal::Different(by) if *by == id)
-        })
-        .map(|(refused, because)| refusal(refused, because))
-        .chain(against(&writer.settings.assertions, id, assertion))
-        .collect();
-    conflicts.sort();
-    conflicts.dedup();
-    Ok(Asserted { id, changes: feed::after(tx, before, usize::MAX)?, conflicts })
+    Ok(derived::assess(tx, writer.settings, &touched, occasion)?.refused)
 }
 
 /// Keeps what was said, in a store that has no events yet.

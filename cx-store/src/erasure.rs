@@ -16,6 +16,7 @@ use crate::derived;
 use crate::error::StoreError;
 use crate::feed::{self, By, Change, Occasion};
 use crate::ingest::{self, Writing, first_recorded};
+use crate::proposals;
 use crate::report::Recording;
 use crate::search;
 use crate::suppression::{Seal, suppress};
@@ -104,6 +105,7 @@ pub(crate) fn erase(
             .execute([&id.as_bytes()[..]])?;
         tx.prepare_cached("DELETE FROM named WHERE oid = ?1")?
             .execute([&observation.as_bytes()[..]])?;
+        proposals::forget(tx, observation)?;
     }
     for value in own.values() {
         if value.is_linkable() && !value.namespace().is_bridge() {

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The customers are too few, or too little is known of them, to fit a model to them.
+    #[error("the model cannot be fitted to the customers: {error}")]
+    NothingToLearn {
+        /// Why not.
+        error: cx_core::linkage::TrainError,
+    },
     /// The file was written by something else. It was not touched.
     #[error("{}: not a cx file: {found}", path.display())]
     NotOurs {

@@ -14,8 +14,11 @@ use crate::error::StoreError;
 pub(crate) const APPLICATION_ID: u32 = 0x4358_5331;
 
 /// The steps from an empty file to the latest schema; the n-th leads to version n.
-const STEPS: &[&str] =
-    &[include_str!("schema/0001_facts.sql"), include_str!("schema/0002_change.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema/0001_facts.sql"),
+    include_str!("schema/0002_change.sql"),
+    include_str!("schema/0003_proposal.sql"),
+];
 
 /// The latest schema version that this version of cx knows.
 pub(crate) fn latest() -> u32 {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cx_core::context::facts::SourceFreshness;
-use cx_core::context::{self, Confidence, Context, ContextFacts, ContextOptions};
+use cx_core::context::{self, Audience, Confidence, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::explain::{Candidate, How, Why, WhyNot};
-use cx_core::identity::{Assertion, Assertions, Policy};
+use cx_core::identity::{Assertion, Assertions, Policy, Verdict};
 use cx_core::ids::{ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
 use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
@@ -32,6 +32,7 @@ use crate::measured;
 use crate::neighbourhood::Asking;
 use crate::past::Past;
 use crate::policy::{self, PolicyReport};
+use crate::proposals::{self, Proposal, ProposeOptions, Proposed};
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
 use crate::schema;
@@ -280,15 +281,24 @@ impl Store {
     pub fn context(&self, who: &Who, options: &ContextOptions) -> Result<Context, StoreError> {
         let past = Past::today().as_of(options.as_of);
         let past = past.known_at(options.known_at.unwrap_or(Timestamp::MAX));
-        if self.read(|connection| past.is_today(connection))? {
-            return self.context_today(who, options, None);
+        let is_today = self.read(|connection| past.is_today(connection))?;
+        let mut links = Links::All;
+        if is_today {
+            let (context, by_model) = self.context_today(who, options, None)?;
+            if by_model == 0 || options.audience != Audience::Customer {
+                return Ok(context);
+            }
+            links = Links::Certain;
+        } else if options.audience == Audience::Customer {
+            links = Links::Certain;
         }
         let mut sources = self.read(read::sources)?;
         for source in &mut sources {
             source.last_event = source.last_event.min(past.happened_by());
             source.last_import = source.last_import.min(past.recorded_by());
         }
-        self.view(std::slice::from_ref(who), past)?.context_today(who, options, Some(sources))
+        let view = self.view_with(std::slice::from_ref(who), past, links)?;
+        Ok(view.context_today(who, options, Some(sources))?.0)
     }
 
     /// A store in memory of what was known of these then, and of all that decides whose it is:
@@ -300,8 +310,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn view(&self, of: &[Who], past: Past) -> Result<Self, StoreError> {
+        self.view_with(of, past, Links::All)
+    }
+
+    fn view_with(&self, of: &[Who], past: Past, links: Links) -> Result<Self, StoreError> {
         let asking = self.asking(past);
-        let facts = self.read(|connection| view::facts(connection, &asking, of))?;
+        let mut facts = self.read(|connection| view::facts(connection, &asking, of))?;
+        if links == Links::Certain {
+            let is_certain = |said: &Assertion| !matches!(said.verdict, Verdict::Probable(..));
+            facts.assertions.retain(|(said, _)| is_certain(said));
+        }
         let Asking { tenant, policy, id_key, .. } = asking;
         let options = StoreOptions { tenant, policy, id_key: Some(id_key) };
         let view = Self::open_in_memory_with(options)?;
@@ -320,7 +338,7 @@ impl Store {
         who: &Who,
         options: &ContextOptions,
         sources: Option<Vec<SourceFreshness>>,
-    ) -> Result<Context, StoreError> {
+    ) -> Result<(Context, usize), StoreError> {
         let (tenant, assertions) = self.identity();
         self.read(|connection| {
             let found = read::find(connection, who)?;
@@ -351,6 +369,7 @@ impl Store {
                 merges = read::merges(&assertions, &tenant, &events, &facts.identifiers);
                 customer = Some(facts);
             }
+            let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
             let one_key = |key: &ConversationKey| canonical.get(key).unwrap_or(key).clone();
             let journeys = cx_core::journey::summaries(&events, options.as_of);
             let facts = ContextFacts {
@@ -367,7 +386,7 @@ impl Store {
                 journeys,
                 left_out,
             };
-            Ok(context::build(&facts, options))
+            Ok((context::build(&facts, options), by_model))
         })
     }
 
@@ -606,6 +625,55 @@ impl Store {
     ) -> Result<Vec<CustomerId>, StoreError> {
         let found = self.read(|connection| explain::doubtful(connection, after, limit))?;
         Ok(found.into_iter().collect())
+    }
+
+    /// Compares all customers by a model: keeps the pairs that are probably one person as
+    /// proposals, for people to decide ([`Store::candidates`] tells them), and links those that
+    /// weigh at least [`ProposeOptions::link_at`], if that is said.
+    ///
+    /// Such a link joins last and gives way to everything: to what identifiers and people say, to
+    /// limits, to [`Verdict::Different`](cx_core::identity::Verdict::Different). It is an assertion
+    /// by the model, which a person may revoke; then no model links the two again. Each run
+    /// compares the customers as they are without such links, and replaces what the one before
+    /// has found. `at` is when it is said and recorded.
+    ///
+    /// Hubs, and values that several persons carry, neither weigh nor block. Time is linear in the
+    /// customers and in the pairs compared (four for each customer and rule of blocking at most);
+    /// the file can be read and written meanwhile, until what was found is written.
+    ///
+    /// # Errors
+    /// [`StoreError::NothingToLearn`], or where the file cannot be read or written.
+    pub fn propose(&self, options: &ProposeOptions, at: Timestamp) -> Result<Proposed, StoreError> {
+        let asking = self.asking(Past::today());
+        let compared = self.read(|connection| proposals::read(connection, &asking))?;
+        let found = compared.run(options).map_err(|error| StoreError::NothingToLearn { error })?;
+        let (model, linkage) = &found;
+        self.write(|tx, writer| {
+            proposals::keep(tx, writer, &compared, (model, linkage), options.most, at)
+        })
+    }
+
+    /// What the last model said of a customer, the heaviest first, with how each weight adds up.
+    /// Nothing where nobody is meant.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn proposals_of(&self, who: &Who) -> Result<Vec<Proposal>, StoreError> {
+        self.read(|connection| {
+            let found = read::find(connection, who)?;
+            match found.customers.first() {
+                Some(customer) => proposals::of(connection, customer.id),
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    /// The pairs that the last model proposed, the heaviest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn proposals(&self, limit: usize) -> Result<Vec<Proposal>, StoreError> {
+        self.read(|connection| proposals::all(connection, limit))
     }
 
     /// What would become of whom if all this were said. Nothing is written.
@@ -902,6 +970,15 @@ fn in_snapshot<T>(
     let done = work(connection);
     connection.execute_batch("COMMIT")?;
     done
+}
+
+/// Which links count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Links {
+    /// All of them.
+    All,
+    /// None that only a model has made: a customer is never shown what a model takes for theirs.
+    Certain,
 }
 
 /// All events of a store in the order of its file.

@@ -187,7 +187,10 @@ fn a_housemate_is_of_the_household_and_a_stated_address_a_possible_duplicate() {
     let explainer = world.explainer();
     let jan = Subject::Observation(Observation::of(TENANT, &events[0]).id);
     let jan = *explainer.holders(&jan).first().unwrap();
-    let told: Vec<String> =
-        explainer.candidates(jan).into_iter().flat_map(|candidate| candidate.sentences).collect();
+    let told: Vec<String> = explainer
+        .candidates(jan, &BTreeMap::new())
+        .into_iter()
+        .flat_map(|candidate| candidate.sentences)
+        .collect();
     insta::assert_snapshot!(told.join("\n"));
 }

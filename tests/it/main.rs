@@ -20,6 +20,7 @@ mod linkage_laws;
 mod past_laws;
 mod payload_laws;
 mod profile_laws;
+mod proposal_laws;
 mod store_files;
 mod store_laws;
 mod store_texts;

@@ -22,7 +22,7 @@ use crate::identifier::{Assurance, Identifier};
 use crate::ids::{AssertionId, BundleId, CustomerId, EventKey, IdKey};
 use crate::time::Timestamp;
 
-pub use how::{Candidate, How, Relation, SetAside};
+pub use how::{ByModel, Candidate, How, Relation, SetAside};
 pub use why::{Link, Path, Rule, Why};
 pub use why_not::{Because, Obstacle, WhyNot};
 

@@ -1,6 +1,6 @@
 //! Waterfalls: how the weight of a pair adds up.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, Level};
 use super::gather::{Address, Judge, level};
@@ -8,7 +8,7 @@ use super::model::{Model, Weights, probability};
 use super::table::{Attribute, Table};
 
 /// How the weight of a pair adds up, from the prior to the whole.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Waterfall {
     /// What any two records weigh, in bits.
     pub prior: f64,
@@ -23,7 +23,7 @@ pub struct Waterfall {
 }
 
 /// What a comparison adds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
     /// What is compared.
     pub comparison: String,

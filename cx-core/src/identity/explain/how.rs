@@ -1,6 +1,7 @@
 //! How a customer came about, and who may be the same person.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use crate::identifier::Identifier;
 use crate::identity::policy::Tier;
 use crate::identity::{PersonName, hub::HubReason};
 use crate::ids::{BundleId, CustomerId};
+use crate::time::Timestamp;
 
 /// How a customer came about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +53,24 @@ pub struct Candidate {
     pub relation: Relation,
     /// What both have in common, and why it does not make them one.
     pub evidence: Vec<Obstacle>,
+    /// What a model says of them, if one has compared them.
+    pub model: Option<ByModel>,
     /// The same in sentences.
+    pub sentences: Vec<String>,
+}
+
+/// What a model says of two customers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ByModel {
+    /// The hash of the model.
+    pub model: String,
+    /// When it compared them.
+    pub at: Timestamp,
+    /// What it takes them for.
+    pub relation: Relation,
+    /// The weight with the prior, in thousandths of a bit.
+    pub weight: i32,
+    /// How the weight adds up, in sentences.
     pub sentences: Vec<String>,
 }
 
@@ -64,6 +83,16 @@ pub enum Relation {
     Possible,
     /// They share a value under other given names.
     Household,
+}
+
+impl Relation {
+    /// The name as it stands in JSON and SQL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Household => "household",
+        }
+    }
 }
 
 impl Explainer<'_> {
@@ -150,12 +179,20 @@ impl Explainer<'_> {
         set_aside
     }
 
-    /// The customers with whom this one has something in common, the likeliest first: possible
-    /// duplicates before housemates, agreeing names before others, stronger values before weaker
-    /// ones. Who was called different, or shares only a value that so many use, is none.
-    pub fn candidates(&self, customer: CustomerId) -> Vec<Candidate> {
+    /// The customers with whom this one has something in common, or whom a model says to be like
+    /// it, the likeliest first: possible duplicates before housemates, what weighs more in a model
+    /// before the rest, agreeing names before others, stronger values before weaker ones. Who was
+    /// called different, or shares only a value that so many use, is none.
+    pub fn candidates(
+        &self,
+        customer: CustomerId,
+        models: &BTreeMap<CustomerId, ByModel>,
+    ) -> Vec<Candidate> {
         let mut ranked = Vec::new();
-        for other in self.neighbours(customer) {
+        let mut others = self.neighbours(customer);
+        others.extend(models.keys().filter(|other| self.bundles_of.contains_key(other)));
+        for other in others {
+            let model = models.get(&other).cloned();
             let evidence: Vec<Obstacle> = self.between_customers(customer, other);
             let is_no = |obstacle: &Obstacle| matches!(obstacle.because, Because::Different { .. });
             let says_nothing = |obstacle: &Obstacle| {
@@ -170,7 +207,7 @@ impl Explainer<'_> {
                 )
             };
             let telling: Vec<&Obstacle> = evidence.iter().filter(|o| !says_nothing(o)).collect();
-            if evidence.iter().any(is_no) || telling.is_empty() {
+            if evidence.iter().any(is_no) || telling.is_empty() && model.is_none() {
                 continue;
             }
             let person = self.person(other);
@@ -179,6 +216,7 @@ impl Explainer<'_> {
                 telling.iter().filter_map(|o| o.identifier.as_ref()).map(|v| self.tier(v));
             let strongest = strongest.min().unwrap_or(Tier::Never);
             let is_household = agree == Some(false)
+                && !telling.is_empty()
                 && telling.iter().all(|o| {
                     matches!(
                         o.because,
@@ -187,9 +225,16 @@ impl Explainer<'_> {
                             | Because::SharedDevice { .. }
                     )
                 });
-            let relation = if is_household { Relation::Household } else { Relation::Possible };
+            let found = if is_household { Relation::Household } else { Relation::Possible };
+            // Whoever has nothing in common is what the model says.
+            let relation = match &model {
+                Some(model) if telling.is_empty() => model.relation,
+                _ => found,
+            };
+            let weight = model.as_ref().map_or(0, |model| model.weight);
             let rank = (
                 relation,
+                Reverse(weight),
                 agree != Some(true),
                 agree == Some(false),
                 strongest,
@@ -197,7 +242,7 @@ impl Explainer<'_> {
                 other,
             );
             let mut candidate =
-                Candidate { customer: person, relation, evidence, sentences: Vec::new() };
+                Candidate { customer: person, relation, evidence, model, sentences: Vec::new() };
             candidate.sentences = super::words::candidate(&candidate);
             ranked.push((rank, candidate));
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::Serialize;
 
-use super::{Explainer, Person, Records, Said};
+use super::{ByModel, Explainer, Person, Records, Said};
 use crate::identifier::{Assurance, Identifier, Namespace};
 use crate::identity::assertion::{Subject, Verdict};
 use crate::identity::component::Assertions;
@@ -26,8 +26,20 @@ pub struct WhyNot {
     /// What stands between them: a person's word first, then each value they have in common, the
     /// strongest first. Where they have nothing in common, the ways over others.
     pub obstacles: Vec<Obstacle>,
+    /// What a model says of them, if one has compared them.
+    pub model: Option<ByModel>,
     /// The same in sentences.
     pub sentences: Vec<String>,
+}
+
+impl WhyNot {
+    /// The same with what a model says of the two.
+    #[must_use]
+    pub fn with_model(self, model: ByModel) -> Self {
+        let mut told = Self { model: Some(model), ..self };
+        told.sentences = super::words::why_not(&told);
+        told
+    }
 }
 
 /// Why something does not make one person of two.
@@ -156,6 +168,7 @@ impl Explainer<'_> {
             a: left.customer.map(|customer| self.person(customer)),
             b: right.customer.map(|customer| self.person(customer)),
             obstacles,
+            model: None,
             sentences: Vec::new(),
         };
         why_not.sentences = super::words::why_not(&why_not);

@@ -1,7 +1,8 @@
 //! Explanations in sentences that somebody who serves customers understands.
 
 use super::{
-    Because, Candidate, How, Link, Obstacle, Person, Records, Relation, Rule, Said, Why, WhyNot,
+    Because, ByModel, Candidate, How, Link, Obstacle, Person, Records, Relation, Rule, Said, Why,
+    WhyNot,
 };
 use crate::identifier::{Assurance, Identifier, Namespace};
 use crate::time::Timestamp;
@@ -47,6 +48,7 @@ pub(super) fn why_not(why_not: &WhyNot) -> Vec<String> {
     let mut sentences =
         vec![format!("They are two: {}, and {}.", side(&why_not.a), side(&why_not.b))];
     sentences.extend(why_not.obstacles.iter().map(obstacle));
+    sentences.extend(why_not.model.iter().flat_map(by_model));
     sentences
 }
 
@@ -82,7 +84,27 @@ pub(super) fn candidate(candidate: &Candidate) -> Vec<String> {
     };
     let mut sentences = vec![format!("{} {relation}.", capital(&person(&candidate.customer)))];
     sentences.extend(candidate.evidence.iter().map(obstacle));
+    sentences.extend(candidate.model.iter().flat_map(by_model));
     sentences
+}
+
+fn by_model(told: &ByModel) -> Vec<String> {
+    let (bits, model) = (f64::from(told.weight) / 1000.0, short(&told.model));
+    let what = match told.relation {
+        Relation::Possible => "for one person",
+        Relation::Household => "for people of one household",
+    };
+    let first = format!(
+        "The model {model} took them {what} with {bits:+.1} bits on {}: {}.",
+        day(told.at),
+        told.sentences.join("; ")
+    );
+    vec![first]
+}
+
+/// Enough of a hash to know it by.
+fn short(hash: &str) -> &str {
+    hash.get(..8).unwrap_or(hash)
 }
 
 fn link(link: &Link) -> String {

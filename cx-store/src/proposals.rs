@@ -1,0 +1,428 @@
+//! Proposals: which customers a model takes for one person, for people to decide; and links, where
+//! somebody says from which weight on they need not.
+//!
+//! A run compares the customers as identifiers and people's words make them, never as an earlier
+//! run has linked them: so the outcome does not depend on how often it is run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cx_core::event::Kind;
+use cx_core::identity::explain::Relation;
+use cx_core::identity::{Assertion, Assertions, Rules, Subject, Verdict};
+use cx_core::ids::{BundleId, CustomerId, ObservationId};
+use cx_core::linkage::{
+    Address, CustomerRow, LinkOptions, Linkage, Model, ScoredPair, Table, TrainError, TrainOptions,
+    Waterfall, customers, link, train, waterfall,
+};
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::corrections;
+use crate::error::StoreError;
+use crate::feed::{self, ChangeRecord};
+use crate::ingest::Writing;
+use crate::neighbourhood::{self, Asking};
+
+/// How customers are compared.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ProposeOptions {
+    /// The model that weighs.
+    pub model: Model,
+    /// Whether the model is first fitted to the customers of the store.
+    pub fit: Fit,
+    /// Pairs that weigh at least this much are proposed, in thousandths of a bit.
+    pub review_at: i32,
+    /// Pairs that weigh at least this much are linked; none, if this is `None`.
+    pub link_at: Option<i32>,
+    /// How many proposals are kept, the heaviest first.
+    pub most: usize,
+    /// On how many threads; the outcome is the same.
+    pub threads: std::num::NonZeroUsize,
+}
+
+/// Whether a model is taken as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fit {
+    /// It is.
+    AsItIs,
+    /// It is trained on the store's customers first.
+    ToTheCustomers,
+}
+
+impl ProposeOptions {
+    /// Proposes from one in two on with this model as it is, at most 100,000 pairs, on one thread;
+    /// links nobody.
+    pub const fn new(model: Model) -> Self {
+        Self {
+            model,
+            fit: Fit::AsItIs,
+            review_at: 0,
+            link_at: None,
+            most: 100_000,
+            threads: std::num::NonZeroUsize::MIN,
+        }
+    }
+}
+
+/// What came of comparing customers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proposed {
+    /// The hash of the model that weighed.
+    pub model: String,
+    /// How many customers were compared.
+    pub customers: u64,
+    /// How many pairs of them.
+    pub compared: u64,
+    /// How many pairs people are to decide about.
+    pub possible: u64,
+    /// How many pairs seem to live together.
+    pub households: u64,
+    /// How many pairs are linked by the model now.
+    pub linked: u64,
+    /// How many links of former runs are taken back.
+    pub taken_back: u64,
+    /// Links that something stands against: a person's word, or a limit.
+    pub refused: u64,
+    /// What became of customers by it, in order.
+    pub changes: Vec<ChangeRecord>,
+}
+
+/// What a model says of two customers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proposal {
+    /// One customer, as it is called today.
+    pub a: CustomerId,
+    /// The other one.
+    pub b: CustomerId,
+    /// What they may be to each other.
+    pub relation: Relation,
+    /// The weight with the prior, in thousandths of a bit.
+    pub weight: i32,
+    /// The hash of the model that said so.
+    pub model: String,
+    /// When it did.
+    pub at: Timestamp,
+    /// How the weight adds up.
+    pub waterfall: Waterfall,
+}
+
+/// Which model ran last, and when.
+#[derive(Debug, Serialize, Deserialize)]
+struct LastRun {
+    model: String,
+    at: Timestamp,
+}
+
+/// The customers of a store as rows to compare, each named by an observation of its own.
+pub(crate) struct Compared {
+    anchors: Vec<ObservationId>,
+    table: Table,
+}
+
+/// Reads the customers as they are without any model's links.
+pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared, StoreError> {
+    let assertions = Assertions::new(corrections::all(connection)?);
+    let divided = divided(connection, asking, &assertions)?;
+    let mut rows: BTreeMap<ObservationId, CustomerRow> = BTreeMap::new();
+    // Which observation names the customer that a bundle belongs to.
+    let mut anchor_of: BTreeMap<i64, ObservationId> = BTreeMap::new();
+    let mut members = connection.prepare(
+        "SELECT m.bundle_id, b.hash, b.name, u.anchor_oid FROM member m
+           JOIN bundle b ON b.id = m.bundle_id JOIN customer u ON u.id = m.customer_id
+         WHERE b.n > 0",
+    )?;
+    let mut members = members.query([])?;
+    while let Some(row) = members.next()? {
+        let bundle: i64 = row.get(0)?;
+        let own = ObservationId::from_bytes(row.get(3)?);
+        let anchor = divided.get(&BundleId::from_bytes(row.get(1)?)).copied().unwrap_or(own);
+        anchor_of.insert(bundle, anchor);
+        let known = rows.entry(anchor).or_default();
+        if let Some(name) = row.get::<_, Option<String>>(2)? {
+            known.name(&name);
+        }
+    }
+    // Hubs, and values that several persons carry, neither weigh nor block.
+    let mut claims = connection.prepare(
+        "SELECT c.bundle_id, d.name, i.scope, i.key, i.linkable FROM bundle_claim c
+           JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
+         WHERE i.hub = 0 AND i.contested = 0 AND c.caveat = 0 AND i.linkable = 1
+           AND d.name IN ('email', 'phone', 'wa_id', 'national_id')",
+    )?;
+    let mut claims = claims.query([])?;
+    while let Some(row) = claims.next()? {
+        let Some(anchor) = anchor_of.get(&row.get(0)?) else { continue };
+        let identifier = codec::read_identifier(row, 1)?;
+        if let Some(known) = rows.get_mut(anchor).filter(|_| !assertions.blocks(&identifier)) {
+            known.identifier(&identifier);
+        }
+    }
+    let mut profiles = connection.prepare(
+        "SELECT coalesce(a.bundle_id, e.bundle_id), e.payload FROM event e
+           JOIN dict d ON d.id = e.kind AND d.name = 'profile.updated'
+           LEFT JOIN attribution a ON a.event_seq = e.seq
+         WHERE e.standing = 0",
+    )?;
+    let mut profiles = profiles.query([])?;
+    while let Some(row) = profiles.next()? {
+        let known = anchor_of.get(&row.get(0)?).and_then(|anchor| rows.get_mut(anchor));
+        let event = codec::event(&row.get::<_, String>(1)?)?;
+        if let (Some(known), Kind::ProfileUpdated(profile)) = (known, &event.kind) {
+            known.profile(profile);
+        }
+    }
+    let (anchors, rows): (Vec<ObservationId>, Vec<CustomerRow>) = rows.into_iter().unzip();
+    Ok(Compared { anchors, table: customers(&rows) })
+}
+
+/// The observation that names each bundle's customer, had no model linked anybody; of the
+/// customers that models have linked only.
+fn divided(
+    connection: &Connection,
+    asking: &Asking,
+    assertions: &Assertions,
+) -> Result<BTreeMap<BundleId, ObservationId>, StoreError> {
+    let mut probable = BTreeSet::new();
+    let mut ends: BTreeSet<ObservationId> = BTreeSet::new();
+    for (id, said) in assertions.in_force() {
+        if let Verdict::Probable(a, b, _) = said.verdict {
+            probable.insert(id);
+            ends.extend([a, b]);
+        }
+    }
+    if ends.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let subjects: Vec<Subject> = ends.into_iter().map(Subject::Observation).collect();
+    let loaded = neighbourhood::around(connection, asking, &subjects)?;
+    let certain = assertions.without(&probable);
+    let rules = Rules { policy: &loaded.policy, assertions: &certain };
+    let settled = loaded.neighbourhood.settle(rules, &asking.id_key);
+    let mut anchors: BTreeMap<CustomerId, (Timestamp, ObservationId)> = BTreeMap::new();
+    let bundles = &loaded.neighbourhood.bundles;
+    for (bundle, customer) in &settled.customer_of {
+        if let Some(whole) = bundles.get(bundle).filter(|whole| whole.facts.is_somebody()) {
+            let anchor = anchors.entry(*customer).or_insert(whole.facts.anchor);
+            *anchor = (*anchor).min(whole.facts.anchor);
+        }
+    }
+    let of = settled.customer_of.iter();
+    Ok(of.filter_map(|(bundle, of)| Some((*bundle, anchors.get(of)?.1))).collect())
+}
+
+impl Compared {
+    /// Scores the customers.
+    pub(crate) fn run(&self, options: &ProposeOptions) -> Result<(Model, Linkage), TrainError> {
+        let model = match options.fit {
+            Fit::AsItIs => options.model.clone(),
+            Fit::ToTheCustomers => {
+                let training = TrainOptions { threads: options.threads, ..TrainOptions::default() };
+                train(&self.table, &options.model, &training)?
+            }
+        };
+        let linking = LinkOptions {
+            link_at: options.link_at.unwrap_or(i32::MAX),
+            review_at: options.review_at,
+            address: Address::IsNotEnough,
+            threads: options.threads,
+            ..LinkOptions::default()
+        };
+        let linkage = link(&self.table, &model, &linking);
+        Ok((model, linkage))
+    }
+
+    fn pair(&self, pair: &ScoredPair) -> Option<(ObservationId, ObservationId)> {
+        let of = |row: u32| self.anchors.get(usize::try_from(row).ok()?).copied();
+        let (a, b) = (of(pair.a)?, of(pair.b)?);
+        Some((a.min(b), a.max(b)))
+    }
+
+    /// How many customers there are.
+    fn len(&self) -> u64 {
+        u64::try_from(self.anchors.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Keeps what came of a run: proposals instead of those of the run before, links beside what
+/// people said.
+pub(crate) fn keep(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    compared: &Compared,
+    (model, linkage): (&Model, &Linkage),
+    most: usize,
+    at: Timestamp,
+) -> Result<Proposed, StoreError> {
+    let by = format!("model {}", model.hash());
+    let all = corrections::all(tx)?;
+    let revoked_by_people: BTreeSet<(ObservationId, ObservationId)> = taken_back(&all);
+    let mut wanted: BTreeMap<(ObservationId, ObservationId), i32> = BTreeMap::new();
+    for pair in &linkage.links {
+        if let Some(ends) = compared.pair(pair).filter(|ends| !revoked_by_people.contains(ends)) {
+            wanted.insert(ends, pair.weight);
+        }
+    }
+    let mut said = Vec::new();
+    let assertion = |verdict| Assertion { verdict, by: by.clone(), reason: None, at };
+    let mut gone: u64 = 0;
+    for (id, former) in writer.settings.assertions.in_force() {
+        let Verdict::Probable(a, b, weight) = former.verdict else { continue };
+        if former.by == by && wanted.get(&(a.min(b), a.max(b))) == Some(&weight) {
+            wanted.remove(&(a.min(b), a.max(b)));
+        } else {
+            gone += 1;
+            said.push(assertion(Verdict::Revoke(id)));
+        }
+    }
+    let known = |observation: ObservationId| {
+        let settings = &writer.settings;
+        corrections::key_of(tx, &settings.tenant, &settings.id_key, observation)
+    };
+    for ((a, b), weight) in wanted {
+        // An event may have gone meanwhile.
+        if known(a)?.is_some() && known(b)?.is_some() {
+            said.push(assertion(Verdict::Probable(a, b, weight)));
+        }
+    }
+    let before = feed::last(tx)?;
+    let refused = corrections::keep(tx, writer, &said, at)?;
+    let is_probable = |(_, said): &(_, &Assertion)| matches!(said.verdict, Verdict::Probable(..));
+    let linked = writer.settings.assertions.in_force().filter(is_probable).count();
+    tx.execute("DELETE FROM proposal", [])?;
+    let (mut possible, mut households) = (0, 0);
+    let proposals = linkage.possible.iter().map(|pair| (pair, Relation::Possible));
+    let households_of = linkage.households.iter().map(|pair| (pair, Relation::Household));
+    for (pair, relation) in proposals.take(most).chain(households_of.take(most)) {
+        let Some((a, b)) = compared.pair(pair) else { continue };
+        let told = waterfall(&compared.table, model, pair.a, pair.b);
+        let told = serde_json::to_string(&told)
+            .map_err(|error| StoreError::malformed("waterfall", error))?;
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO proposal(a, b, relation, weight, told) VALUES(?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![
+            &a.as_bytes()[..],
+            &b.as_bytes()[..],
+            relation.name(),
+            pair.weight,
+            told
+        ])?;
+        match relation {
+            Relation::Possible => possible += 1,
+            Relation::Household => households += 1,
+        }
+    }
+    let last = LastRun { model: model.hash(), at };
+    let last = serde_json::to_vec(&last).map_err(|error| StoreError::malformed("run", error))?;
+    tx.execute("INSERT OR REPLACE INTO meta(k, v) VALUES('proposed', ?1)", [last])?;
+    Ok(Proposed {
+        model: model.hash(),
+        customers: compared.len(),
+        compared: linkage.compared,
+        possible,
+        households,
+        linked: u64::try_from(linked).unwrap_or(u64::MAX),
+        taken_back: gone,
+        refused: u64::try_from(refused.len()).unwrap_or(u64::MAX),
+        changes: feed::after(tx, before, usize::MAX)?,
+    })
+}
+
+/// The pairs whose links people have taken back: no model links them again.
+fn taken_back(all: &[Assertion]) -> BTreeSet<(ObservationId, ObservationId)> {
+    let mut probable = BTreeMap::new();
+    for said in all {
+        if let Verdict::Probable(a, b, _) = said.verdict {
+            probable.insert(said.id(), ((a.min(b), a.max(b)), &said.by));
+        }
+    }
+    let revoked = all.iter().filter_map(|said| match said.verdict {
+        // A model takes back what models said; a person's word is another matter.
+        Verdict::Revoke(id) if !said.by.starts_with("model ") => Some(probable.get(&id)?.0),
+        _ => None,
+    });
+    revoked.collect()
+}
+
+/// What the last run says of a customer, the heaviest first.
+pub(crate) fn of(
+    connection: &Connection,
+    customer: CustomerId,
+) -> Result<Vec<Proposal>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT p.b, p.relation, p.weight, p.told FROM customer u JOIN member m ON m.customer_id = u.id
+           JOIN bundle b ON b.id = m.bundle_id JOIN proposal p ON p.a = b.anchor_oid WHERE u.cid = ?1
+         UNION SELECT p.a, p.relation, p.weight, p.told FROM customer u JOIN member m ON m.customer_id = u.id
+           JOIN bundle b ON b.id = m.bundle_id JOIN proposal p ON p.b = b.anchor_oid WHERE u.cid = ?1
+         ORDER BY 3 DESC, 1",
+    )?;
+    let mut rows = rows.query([&customer.as_bytes()[..]])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let other = ObservationId::from_bytes(row.get(0)?);
+        all.extend(proposal(connection, customer, other, row)?);
+    }
+    Ok(all)
+}
+
+fn proposal(
+    connection: &Connection,
+    a: CustomerId,
+    other: ObservationId,
+    row: &rusqlite::Row<'_>,
+) -> Result<Option<Proposal>, StoreError> {
+    let Some(LastRun { model, at }) = last_run(connection)? else { return Ok(None) };
+    let mut holder = connection.prepare_cached(
+        "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
+           JOIN customer u ON u.id = m.customer_id WHERE b.anchor_oid = ?1",
+    )?;
+    let holder = holder.query_row([&other.as_bytes()[..]], |row| row.get(0)).optional()?;
+    let Some(b) = holder.map(CustomerId::from_bytes).filter(|b| *b != a) else { return Ok(None) };
+    let relation: String = row.get(1)?;
+    let relation = match relation.as_str() {
+        "household" => Relation::Household,
+        _ => Relation::Possible,
+    };
+    let told: String = row.get(3)?;
+    let waterfall =
+        serde_json::from_str(&told).map_err(|error| StoreError::malformed("waterfall", error))?;
+    Ok(Some(Proposal { a, b, relation, weight: row.get(2)?, model, at, waterfall }))
+}
+
+fn last_run(connection: &Connection) -> Result<Option<LastRun>, StoreError> {
+    let mut last = connection.prepare_cached("SELECT v FROM meta WHERE k = 'proposed'")?;
+    let last: Option<Vec<u8>> = last.query_row([], |row| row.get(0)).optional()?;
+    let read = |bytes: Vec<u8>| {
+        serde_json::from_slice(&bytes).map_err(|error| StoreError::malformed("run", error))
+    };
+    last.map(read).transpose()
+}
+
+/// All of it, the heaviest first, at most `limit` pairs.
+pub(crate) fn all(connection: &Connection, limit: usize) -> Result<Vec<Proposal>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT p.b, p.relation, p.weight, p.told, u.cid FROM proposal p
+           JOIN bundle b ON b.anchor_oid = p.a JOIN member m ON m.bundle_id = b.id
+           JOIN customer u ON u.id = m.customer_id
+         WHERE p.relation = 'possible' ORDER BY p.weight DESC, p.a, p.b LIMIT ?1",
+    )?;
+    let mut rows = rows.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let other = ObservationId::from_bytes(row.get(0)?);
+        let a = CustomerId::from_bytes(row.get(4)?);
+        all.extend(proposal(connection, a, other, row)?);
+    }
+    Ok(all)
+}
+
+/// Takes out what was said of somebody who is erased.
+pub(crate) fn forget(tx: &Transaction<'_>, erased: ObservationId) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM proposal WHERE a = ?1", "DELETE FROM proposal WHERE b = ?1"] {
+        tx.prepare_cached(sql)?.execute([&erased.as_bytes()[..]])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! The probabilistic stage in a store (IDENTITY.md 2.8): a model proposes, links only where
+//! somebody says from which weight on, gives way to everything else, and shows nobody more.
+
+use std::collections::BTreeSet;
+
+use cx_core::context::{Audience, ContextOptions};
+use cx_core::event::Event;
+use cx_core::identifier::{Identifier, Namespace, Who};
+use cx_core::identity::explain::Relation;
+use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::ids::{CustomerId, ObservationId};
+use cx_core::linkage::Model;
+use cx_core::time::{Micros, Timestamp};
+use cx_store::{EraseMode, Past, ProposeOptions, Proposed, Recording, Store, StoreOptions};
+use cx_tests::story::message;
+use cx_tests::strategies::{TENANT, asserted_world};
+use proptest::prelude::*;
+
+fn options() -> StoreOptions {
+    StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() }
+}
+
+fn now() -> Timestamp {
+    "2029-01-01T00:00:00Z".parse().unwrap()
+}
+
+fn later(minutes: i64) -> Timestamp {
+    now() + Micros::MINUTE.times(minutes)
+}
+
+fn mail(address: &str) -> Who {
+    Who::Identifier(Identifier::normalise(Namespace::Email, "", address, None).unwrap())
+}
+
+/// What a shop has on record about somebody.
+fn on_record(key: &str, name: &str, born: &str, street: &str, claims: &[&str]) -> Event {
+    let mut event = message(key, 1, "web", "", claims);
+    let data = serde_json::json!({
+        "name": name, "birth_date": born,
+        "address": { "street": street, "postcode": "3511 AA", "city": "Utrecht" },
+    });
+    let serde_json::Value::Object(data) = data else { unreachable!() };
+    event.kind = cx_core::event::Kind::from_json("profile.updated", data).unwrap();
+    event.name = Some(name.to_owned());
+    event
+}
+
+/// Jan de Vries, who has written from a second address under a slip of the pen, Anna who lives with
+/// him, and people of no interest.
+fn street() -> Vec<Event> {
+    let mut events = vec![
+        on_record("jan/1", "Jan de Vries", "1980-04-27", "Kerkstraat 1", &["email jan@example.nl"]),
+        on_record(
+            "jan/2",
+            "Jan de Vreis",
+            "1980-04-27",
+            "Kerkstraat 1",
+            &["email jdv@example.org"],
+        ),
+        on_record(
+            "anna/1",
+            "Anna de Vries",
+            "1983-11-02",
+            "Kerkstraat 1",
+            &["email anna@example.nl"],
+        ),
+        message("jan/3", 5, "email", "Jan de Vries", &["email jan@example.nl"]),
+        message("jan/4", 6, "email", "Jan de Vreis", &["email jdv@example.org"]),
+    ];
+    for n in 0..20 {
+        let (name, born) = (format!("Piet Smit{n}"), format!("19{}-01-02", 50 + n));
+        let (street, address) = (format!("Dorpsweg {n}"), format!("email p{n}@example.com"));
+        events.push(on_record(&format!("p/{n}"), &name, &born, &street, &[&address]));
+    }
+    events
+}
+
+fn store_of(events: &[Event]) -> Store {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    store.ingest(&Recording::new(now(), "test"), events.iter().cloned()).unwrap();
+    store
+}
+
+fn propose(store: &Store, link_at: Option<i32>, at: Timestamp) -> Proposed {
+    let mut options = ProposeOptions::new(Model::shipped());
+    options.link_at = link_at;
+    store.propose(&options, at).unwrap()
+}
+
+fn customer(store: &Store, who: &Who) -> CustomerId {
+    store.find(who).unwrap().customers[0].id
+}
+
+fn said(verdict: Verdict, minutes: i64) -> Assertion {
+    Assertion { verdict, by: "agent:7".to_owned(), reason: None, at: later(minutes) }
+}
+
+fn anchor(store: &Store, who: &Who) -> Subject {
+    Subject::Observation(store.anchor(who).unwrap().unwrap())
+}
+
+/// The partition of a store's events.
+fn partition(store: &Store) -> BTreeSet<Vec<String>> {
+    let query = cx_store::TimelineQuery::new().limit(10_000);
+    let keys = |id| {
+        let page = store.timeline(&Who::Customer(id), &query, None).unwrap();
+        let mut keys: Vec<String> = page.events.iter().map(|e| e.key.to_string()).collect();
+        keys.sort();
+        keys
+    };
+    store.customers(None, 10_000).unwrap().into_iter().map(keys).collect()
+}
+
+#[test]
+fn a_model_proposes_and_links_nobody_unless_told_from_which_weight_on() {
+    let store = store_of(&street());
+    let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
+    let before = partition(&store);
+    let done = propose(&store, None, later(1));
+    assert_eq!((done.linked, done.taken_back), (0, 0), "{done:?}");
+    assert!(done.changes.is_empty());
+    assert_eq!(partition(&store), before);
+
+    let candidates = store.candidates(&jan, Past::today()).unwrap();
+    let found = &candidates[0];
+    assert_eq!(found.customer.id, customer(&store, &other));
+    assert_eq!(found.relation, Relation::Possible);
+    let told = found.sentences.join("\n");
+    assert!(told.contains("birth date"), "{told}");
+    let anna = candidates.iter().find(|one| one.customer.names == ["Anna de Vries"]);
+    assert_eq!(anna.map(|one| one.relation), Some(Relation::Household), "{candidates:#?}");
+    let why_not = store.why_not(&jan, &other, Past::today()).unwrap().unwrap();
+    assert!(why_not.model.is_some_and(|model| model.weight > 0));
+    let proposal = &store.proposals_of(&jan).unwrap()[0];
+    let bars: f64 = proposal.waterfall.bars.iter().map(|bar| bar.weight + bar.term_frequency).sum();
+    assert!((proposal.waterfall.prior + bars - f64::from(proposal.weight) / 1000.0).abs() < 0.01);
+
+    let done = propose(&store, Some(8_000), later(2));
+    assert_eq!(done.linked, 1, "{done:?}");
+    assert_eq!(done.changes.len(), 1);
+    assert_eq!(customer(&store, &jan), customer(&store, &other));
+    let why = store.why(&jan, &other, Past::today()).unwrap().unwrap();
+    let told = why.sentences.join("\n");
+    assert!(told.contains("probably one person") && told.contains("bits"), "{told}");
+    assert_ne!(customer(&store, &jan), customer(&store, &mail("anna@example.nl")));
+    assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn a_run_that_links_less_takes_back_what_an_earlier_one_linked() {
+    let store = store_of(&street());
+    let before = partition(&store);
+    assert_eq!(propose(&store, Some(8_000), later(1)).linked, 1);
+    let again = propose(&store, Some(8_000), later(2));
+    assert_eq!((again.linked, again.taken_back, again.changes.len()), (1, 0, 0));
+    let none = propose(&store, None, later(3));
+    assert_eq!((none.linked, none.taken_back), (0, 1));
+    assert_eq!(partition(&store), before);
+    assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn a_link_that_a_person_took_back_no_model_makes_again() {
+    let store = store_of(&street());
+    propose(&store, Some(8_000), later(1));
+    let by_model = |said: &Assertion| matches!(said.verdict, Verdict::Probable(..));
+    let link = store.assertions().unwrap().into_iter().find(by_model).unwrap();
+    store.assert(&said(Verdict::Revoke(link.id()), 2), later(2)).unwrap();
+    assert_eq!(propose(&store, Some(8_000), later(3)).linked, 0);
+    let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
+    assert_ne!(customer(&store, &jan), customer(&store, &other));
+}
+
+#[test]
+fn a_person_s_different_goes_before_a_model() {
+    let store = store_of(&street());
+    let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
+    let apart = Verdict::Different(anchor(&store, &jan), anchor(&store, &other));
+    store.assert(&said(apart, 1), later(1)).unwrap();
+    let done = propose(&store, Some(8_000), later(2));
+    assert_eq!(done.refused, 1, "{done:?}");
+    assert_ne!(customer(&store, &jan), customer(&store, &other));
+    let candidates = store.candidates(&jan, Past::today()).unwrap();
+    let other = customer(&store, &other);
+    assert!(candidates.iter().all(|candidate| candidate.customer.id != other));
+}
+
+#[test]
+fn a_customer_is_not_shown_what_only_a_model_takes_for_theirs() {
+    let store = store_of(&street());
+    let jan = mail("jan@example.nl");
+    let shown = |store: &Store, audience| {
+        let options = ContextOptions::at(later(9)).audience(audience);
+        store.context(&jan, &options).unwrap().to_json()
+    };
+    let before = shown(&store, Audience::Customer);
+    propose(&store, Some(8_000), later(1));
+    assert!(shown(&store, Audience::Agent).contains("jdv@example.org"));
+    let after = shown(&store, Audience::Customer);
+    assert!(!after.contains("jdv@example.org"), "{after}");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn nothing_is_left_of_a_proposal_about_somebody_who_was_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("s.cx"), options()).unwrap();
+    store.ingest(&Recording::new(now(), "test"), street()).unwrap();
+    assert!(propose(&store, None, later(1)).possible > 0);
+    for who in [mail("jan@example.nl"), mail("jdv@example.org")] {
+        store.erase(&who, EraseMode::Delete, later(2)).unwrap();
+    }
+    store.compact(later(3)).unwrap();
+    drop(store);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        for secret in ["jdv@example.org", "vreis", "19800427"] {
+            let hit = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!hit, "{secret}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// A link by a model and its revocation leave no trace, whatever else was said.
+    #[test]
+    fn probable_links_that_are_taken_back_were_never_made(
+        (events, assertions) in asserted_world(16), pairs in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..4),
+    ) {
+        prop_assume!(!events.is_empty());
+        let told = |extra: &[Assertion]| {
+            let store = store_of(&events);
+            for assertion in assertions.iter().chain(extra) {
+                drop(store.assert(assertion, now()));
+            }
+            store
+        };
+        let id = |event: &Event| ObservationId::of(TENANT, &event.key);
+        let links: Vec<Assertion> = pairs
+            .iter()
+            .map(|(a, b)| {
+                let (a, b) = (id(&events[a.index(events.len())]), id(&events[b.index(events.len())]));
+                said(Verdict::Probable(a, b, 9_000), 1)
+            })
+            .collect();
+        let with = told(&links);
+        prop_assert!(with.check().unwrap().is_clean());
+        let back: Vec<Assertion> =
+            links.iter().map(|link| said(Verdict::Revoke(link.id()), 2)).collect();
+        for assertion in &back {
+            with.assert(assertion, now()).unwrap();
+        }
+        prop_assert_eq!(partition(&with), partition(&told(&[])));
+    }
+
+    /// Whatever order the events came in, a model finds the same.
+    #[test]
+    fn the_order_of_arrival_does_not_matter_to_a_model(shuffled in Just(street()).prop_shuffle()) {
+        let (one, other) = (store_of(&street()), Store::open_in_memory_with(options()).unwrap());
+        for event in shuffled {
+            other.ingest(&Recording::new(now(), "test"), [event]).unwrap();
+        }
+        for store in [&one, &other] {
+            propose(store, Some(8_000), later(1));
+        }
+        prop_assert_eq!(partition(&one), partition(&other));
+        let told = |store: &Store| -> Vec<(i32, Vec<String>)> {
+            let all = store.proposals(100).unwrap().into_iter();
+            all.map(|proposal| (proposal.weight, proposal.waterfall.sentences)).collect()
+        };
+        prop_assert_eq!(told(&one), told(&other));
+    }
+}
