@@ -118,7 +118,7 @@ fn shared_folder() -> Option<PathBuf> {
 }
 
 /// How long this process has worked, on all threads; where the system tells.
-fn cpu_seconds() -> Option<f64> {
+pub(crate) fn cpu_seconds() -> Option<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
     // In hundredths of a second: user and system, the 14th and 15th field.

@@ -14,6 +14,7 @@
 mod figure;
 mod growth;
 mod linking;
+mod proposals;
 mod stream;
 mod traps;
 
@@ -37,6 +38,7 @@ usage: cargo xtask bench identity [--people N] [--seed S] [--stream FILE]
 const SECTIONS: &[(&str, &str)] = &[
     ("traps", "The trap stream, all facts at once"),
     ("growth", "A store in memory that grows"),
+    ("proposals", "A model over the customers of that stream"),
     ("tables", "Tables of persons that others made"),
     ("people", "Invented people"),
     ("crowd", "Very many invented people"),
@@ -114,6 +116,7 @@ fn measure(section: &str, options: &Options) -> Result<(), String> {
     let mut figures = match section {
         "traps" => traps::figures(stream(options, options.people)?),
         "growth" => growth::figures(stream(options, options.people.min(2_000))?),
+        "proposals" => proposals::figures(stream(options, options.people)?),
         "tables" => linking::shared(),
         "people" => linking::invented(100_000, options.seed),
         "crowd" => linking::invented(1_000_000, options.seed),
