@@ -663,7 +663,7 @@ pub(crate) struct Link {
     pub(crate) truth_number: bool,
     /// Rows that are one person's with at least this probability are linked; or a weight, such as
     /// 6bits.
-    #[arg(long = "link-at", value_name = "P", default_value = "0.67", value_parser = weight, allow_hyphen_values = true)]
+    #[arg(long = "link-at", value_name = "P", default_value = "0.8", value_parser = weight, allow_hyphen_values = true)]
     pub(crate) accept: i32,
     /// Rows that are one person's with at least this probability, or weight, are proposed.
     #[arg(long, value_name = "P", default_value = "0.1", value_parser = weight, allow_hyphen_values = true)]

@@ -12,12 +12,13 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// The form in which two texts are compared: compatibility forms unified (NFKC), case folded
-/// without a locale, invisible and control characters gone, outer white space gone and inner
-/// runs of it one space. Idempotent.
+/// without a locale, decimal digits of any script Latin, invisible and control characters gone,
+/// outer white space gone and inner runs of it one space. Idempotent.
 ///
 /// ```
 /// # use cx_core::text::folded;
 /// assert_eq!(folded("  Ｊａｎ\u{200b}  de VRIES "), "jan de vries");
+/// assert_eq!(folded("٠٦"), "06");
 /// ```
 pub fn folded(text: &str) -> String {
     if text.is_ascii() {
@@ -49,11 +50,26 @@ fn folded_ascii(text: &str) -> String {
     folded
 }
 
+/// The zeros of the scripts whose decimal digits stand one behind the other, as Unicode has them.
+const ZEROS: &[u32] = &[
+    0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,
+    0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80, 0x1b50,
+    0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xaa50, 0xabf0,
+];
+
+/// A decimal digit of any script as a Latin one; others as they are.
+fn latin_digit(c: char) -> char {
+    let code = u32::from(c);
+    let zero = ZEROS.get(ZEROS.partition_point(|zero| *zero <= code).wrapping_sub(1));
+    let digit = zero.and_then(|zero| char::from_digit(code.checked_sub(*zero)?, 10));
+    digit.unwrap_or(c)
+}
+
 fn fold_once(text: &str) -> String {
     let visible: String = text
         .nfkc()
         .filter(|character| !is_invisible(*character))
-        .map(|character| if character.is_control() { ' ' } else { character })
+        .map(|character| if character.is_control() { ' ' } else { latin_digit(character) })
         .collect();
     let cased: String = caseless::default_case_fold_str(&visible).nfkc().collect();
     cased.split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,6 +1,7 @@
 """Link a table of persons with Splink, for the figures that stand beside ours.
 
 usage: splink_people.py TABLE.csv [--threshold BITS] [--threads N] [--blank-shared]
+       splink_people.py TABLE.csv --beside CX
 
 The table has the columns of `cx_tests::people`: rec_id, truth, channel, first_name, surname,
 dob, email, phone, city, postcode. The model is made of Splink's own comparisons and of blocking
@@ -10,6 +11,11 @@ F1 of the pairs that the clusters imply, at the threshold with the best F1 or at
 asked for. CPU, time and memory are those up to the first clustering: the other thresholds and
 the truth cost nothing.
 
+With `--beside` the program CX links the table first, and both stand in one table with their
+ratios and our targets: at least 5 times less CPU and 3 times less memory at no lower F1. Splink
+runs as it is and with shared values blanked first, as cx blanks them; the one with the better F1
+is compared with. The exit code is 1 where a target is missed.
+
 Runs in an environment of its own (`target/splink-venv`); it is no dependency of the project.
 """
 
@@ -17,7 +23,9 @@ import argparse
 import csv
 import json
 import logging
+import os
 import resource
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -31,12 +39,15 @@ def main() -> None:
     arguments.add_argument("table")
     arguments.add_argument("--threshold", type=float, help="cluster at this match weight only")
     arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--beside", metavar="CX", help="the program `cx`, to compare with")
     arguments.add_argument(
         "--blank-shared",
         action="store_true",
         help="first blank numbers and addresses that several first names use, as cx does",
     )
     asked = arguments.parse_args()
+    if asked.beside:
+        sys.exit(beside(asked.table, asked.beside))
     logging.disable(logging.WARNING)
     start = time.perf_counter()
 
@@ -140,6 +151,53 @@ def main() -> None:
             {"splink": splink.__version__, "records": len(truth), **(first_clusters or {}), **best}
         )
     )
+
+
+def beside(table: str, cx: str) -> int:
+    """Run both on the same table, print them side by side; 1 where a target is missed."""
+    columns = ["--column", "rec_id=ignore", "--column", "channel=ignore"]
+    command = [cx, "link", table, "--truth", "truth", *columns, "--json"]
+    ours, usage = run(command)
+    figures = json.loads(ours)["quality"] | usage
+    script = [sys.executable, __file__, table]
+    theirs = []
+    for options in ([], ["--blank-shared"]):
+        # What it says itself: the search for its best threshold is not counted.
+        told, _ = run(script + options)
+        theirs.append(json.loads(told))
+    best = max(theirs, key=lambda one: one["f1"])
+    rows = [("cx link", figures)]
+    rows += [("splink", theirs[0]), ("splink, shared values blanked", theirs[1])]
+    print(f"{'':<32}{'precision':>10}{'recall':>10}{'F1':>10}{'CPU s':>10}{'peak MB':>10}")
+    for name, row in rows:
+        cells = [f"{row[key]:.4f}" for key in ("precision", "recall", "f1")]
+        cells += [f"{row['cpu_s']:.2f}", f"{row['peak_mb']:.0f}"]
+        print(f"{name:<32}" + "".join(f"{cell:>10}" for cell in cells))
+    targets = [
+        ("F1 above that of Splink by", figures["f1"] - best["f1"], 0.0),
+        ("times less CPU than Splink", best["cpu_s"] / figures["cpu_s"], 5.0),
+        ("times less memory than Splink", best["peak_mb"] / figures["peak_mb"], 3.0),
+    ]
+    missed = 0
+    for name, figure, target in targets:
+        met = figure >= target
+        missed += not met
+        print(f"{name:<62} {figure:>12.2f} {f'>= {target}':>12} {'met' if met else 'MISSED'}")
+    return int(missed > 0)
+
+
+def run(command: list[str]) -> tuple[str, dict[str, float]]:
+    """Run a program; give what it printed, its CPU seconds and its peak memory."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{command[0]}: exit {process.returncode}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    cpu = usage.ru_utime + usage.ru_stime
+    return told, {"cpu_s": round(cpu, 2), "peak_mb": round(usage.ru_maxrss / unit, 1)}
 
 
 def used(start: float) -> dict[str, float]:

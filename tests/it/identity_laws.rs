@@ -1,15 +1,19 @@
 //! The laws of identity (IDENTITY.md 2.10), each under its number, over facts in memory.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
-use cx_core::identity::{Assertion, Assertions, Observation, Policy, Population, Subject, Verdict};
-use cx_core::ids::{IdKey, ObservationId};
+use cx_core::identifier::Who;
+use cx_core::identity::{
+    Assertion, Assertions, Observation, Policy, Population, Recorded, Subject, Verdict,
+};
+use cx_core::ids::{CustomerId, IdKey, ObservationId};
 use cx_core::time::Micros;
+use cx_store::{Recording, Store, StoreOptions, TimelineQuery};
 use cx_tests::strategies::{TENANT, asserted_world, assertion, recorded, recorded_at, world};
 use cx_tests::{model, story};
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, select};
 
 type Partition = BTreeSet<Vec<ObservationId>>;
 
@@ -32,6 +36,22 @@ fn together(partition: &Partition, a: ObservationId, b: ObservationId) -> bool {
 
 fn said(verdict: Verdict) -> Assertion {
     Assertion { verdict, by: "agent:7".to_owned(), reason: None, at: story::monday() }
+}
+
+/// Values that say nothing of who somebody is: on a list, a role's, or of very many.
+const WIDELY_USED: [&str; 7] = [
+    "phone 0000000000",
+    "email none@none.com",
+    "user_id undefined",
+    "cookie 0",
+    "email info@kiosk.example",
+    "email till@kiosk.example",
+    "loyalty 99999",
+];
+
+fn letters(n: u32) -> String {
+    let letter = |n: u32| char::from(b'A' + u8::try_from(n % 26).unwrap());
+    format!("{}{}", letter(n), letter(n * 7 + 3).to_ascii_lowercase())
 }
 
 proptest! {
@@ -147,10 +167,71 @@ proptest! {
         // Whoever holds an observation afterwards has the id of one of its observations.
         for customer in merged.customers {
             let issued = customer.observations.iter().any(|o| {
-                cx_core::ids::CustomerId::issue(&IdKey::of_tenant(TENANT), *o) == customer.id
+                CustomerId::issue(&IdKey::of_tenant(TENANT), *o) == customer.id
             });
             prop_assert!(issued);
         }
+    }
+
+    #[test]
+    fn p10_a_placeholder_or_hub_value_on_every_observation_joins_nothing(
+        events in world(20), value in select(&WIDELY_USED[..]),
+    ) {
+        // The crowd by whom a value that is on no list is known to be a hub.
+        let crowd = (0..9_u32).map(|n| {
+            let name = format!("{}a {}o", letters(n), letters(n + 11));
+            story::message(&format!("crowd/{n}"), i64::from(n), "pos", &name, &[value])
+        });
+        let with_value = |event: &Event| {
+            let mut event = event.clone();
+            event.who.extend(story::claim(value));
+            event
+        };
+        let before: Vec<Event> = events.iter().cloned().chain(crowd.clone()).collect();
+        let after: Vec<Event> = events.iter().map(with_value).chain(crowd).collect();
+        let (before, after) = (partition(&before, &[]), partition(&after, &[]));
+        let name_of: BTreeMap<ObservationId, &Option<String>> =
+            events.iter().map(|event| (id(event), &event.name)).collect();
+        // Who writes under one name from one role's mailbox is one person there.
+        let of_role = |a: &ObservationId, b: &ObservationId| {
+            value.contains("info@") && name_of[a].is_some() && name_of[a] == name_of[b]
+        };
+        for set in &after {
+            let ours: Vec<_> = set.iter().filter(|id| name_of.contains_key(id)).collect();
+            for (n, a) in ours.iter().enumerate() {
+                // Each hangs together with one before it, or with none by the value.
+                let before = |b: &&ObservationId| together(&before, **a, **b) || of_role(a, b);
+                prop_assert!(n == 0 || ours[..n].iter().any(|b| before(b)) || ours[n + 1..].iter().any(|b| before(b)), "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn p17_the_same_facts_under_another_tenant_change_nothing(events in world(20)) {
+        let of = |tenant: &str| -> (BTreeSet<Vec<String>>, BTreeSet<String>) {
+            let options = StoreOptions { tenant: tenant.to_owned(), ..StoreOptions::default() };
+            let store = Store::open_in_memory_with(options).unwrap();
+            store.ingest(&Recording::new(story::monday(), "test"), events.iter().cloned()).unwrap();
+            let customers = store.customers(None, 1_000).unwrap();
+            let keys = |id: &CustomerId| {
+                let query = TimelineQuery::new().limit(1_000);
+                let page = store.timeline(&Who::Customer(*id), &query, None).unwrap();
+                page.events.iter().map(|event| event.key.to_string()).collect()
+            };
+            let partition = customers.iter().map(keys).collect();
+            (partition, customers.iter().map(CustomerId::to_string).collect())
+        };
+        let ((ours, our_ids), (theirs, their_ids)) = (of("acme"), of("globex"));
+        prop_assert_eq!(ours, theirs);
+        prop_assert!(our_ids.is_disjoint(&their_ids));
+        let facts = recorded(&events);
+        let other = events.iter().map(|event| Recorded {
+            observation: Observation::of("globex", event),
+            recorded_at: story::monday(),
+        });
+        let observations: BTreeSet<_> = facts.iter().map(|fact| fact.observation.id).collect();
+        let others: BTreeSet<_> = other.map(|fact| fact.observation.id).collect();
+        prop_assert!(observations.is_disjoint(&others));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod context_answers;
 mod fold_laws;
 mod erasure_laws;
 mod explanation_laws;
+mod identifier_laws;
 mod identity_laws;
 mod identity_trap_table;
 mod identity_traps;

@@ -126,7 +126,11 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
     };
     let claimed = nodes.iter().flat_map(|node| &node.facts.claims).map(|claim| &claim.identifier);
     let hubs: BTreeSet<Identifier> = claimed.filter(|id| is_hub(id)).cloned().collect();
-    (all.iter().map(|links| links.difference(&hubs).cloned().collect()).collect(), hubs)
+    let left = |node: &Node| {
+        let links = rules.linking_but(&node.facts, &hubs).into_iter();
+        links.map(|claim| claim.identifier.clone()).collect()
+    };
+    (nodes.iter().map(left).collect(), hubs)
 }
 
 struct World<'a> {

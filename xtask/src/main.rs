@@ -18,7 +18,7 @@ usage: cargo xtask TASK
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets,
-            `bench splink RECORDS SEED` what Splink makes of the same invented table
+            `bench splink RECORDS SEED` beside Splink on one invented table (from PyPI)
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -178,11 +178,10 @@ fn splink(records: &str, seed: &str) -> Result<(), Failure> {
         ],
         &[],
     )?;
-    for options in [&[][..], &["--blank-shared"]] {
-        let script = ["tests/benches/splink_people.py", &table];
-        run(&bin, &[&script, options].concat(), &[])?;
-    }
-    Ok(())
+    cargo(["build", "--release", "--locked", "-p", "cx-cli"], &[])?;
+    let cx = target.join("release").join(format!("cx{}", env::consts::EXE_SUFFIX));
+    let cx = cx.to_string_lossy();
+    run(&bin, &["tests/benches/splink_people.py", &table, "--beside", &cx], &[])
 }
 
 fn wheel() -> Result<(), Failure> {

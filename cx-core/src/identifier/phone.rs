@@ -52,9 +52,9 @@ const PLACEHOLDERS: &[&str] = &[
 /// The key of a number, and whether it may link.
 ///
 /// Valid numbers become E.164, with `;ext=` where an extension was given. A number written with
-/// its country code links when it has a possible length for that country, even where the number
-/// plan does not list it; a number without one must be valid in `region`. Service numbers, short
-/// codes and everything else keep their text and do not link.
+/// its country code, or with the zero that stands for it, links when it has a possible length for
+/// that country, even where the number plan does not list it; any other must be valid in `region`.
+/// Service numbers, short codes and everything else keep their text and do not link.
 pub(super) fn normalise(
     raw: &str,
     region: Option<&str>,
@@ -73,8 +73,8 @@ pub(super) fn normalise(
     let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&number, region) else { return Ok((folded, false)) };
     let extension = parsed.extension().to_owned();
     let parsed = one_form(parsed);
-    let international = number.starts_with('+');
-    if !(is_valid(&parsed) || international && PHONE_NUMBER_UTIL.is_possible_number(&parsed)) {
+    let is_whole = number.starts_with('+') || digits.starts_with('0');
+    if !(is_valid(&parsed) || is_whole && PHONE_NUMBER_UTIL.is_possible_number(&parsed)) {
         return Ok((folded, false));
     }
     let mut key = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned();
@@ -90,7 +90,8 @@ pub(super) fn normalise_wa_id(raw: &str) -> Result<(String, bool), IdentifierErr
     let folded = text::folded(raw);
     let number = if folded.starts_with('+') { folded } else { format!("+{folded}") };
     let (key, linkable) = normalise(&number, None)?;
-    Ok((key.trim_start_matches('+').to_owned(), linkable))
+    let key = key.trim_start_matches(['+', ' ']);
+    if key.is_empty() { Err(IdentifierError::Placeholder) } else { Ok((key.to_owned(), linkable)) }
 }
 
 /// Whether a text that somebody typed looks like a telephone number.

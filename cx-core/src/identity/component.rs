@@ -257,10 +257,21 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     /// The claims of a bundle by which it may be linked, hubs not yet taken out.
     pub fn linking<'b>(&self, bundle: &'b BundleFacts) -> Vec<&'b ObservedClaim> {
+        self.linking_but(bundle, &BTreeSet::new())
+    }
+
+    /// The claims of a bundle by which it is linked, where these values link nobody: nor does
+    /// their proof vouch for what was stated beside them.
+    pub fn linking_but<'b>(
+        &self,
+        bundle: &'b BundleFacts,
+        hubs: &BTreeSet<Identifier>,
+    ) -> Vec<&'b ObservedClaim> {
         let proved = bundle.claims.iter().filter(|claim| {
             let policy = self.policy.of_identifier(&claim.identifier);
             policy.tier <= Tier::Strong
                 && may_link(claim)
+                && !hubs.contains(&claim.identifier)
                 && claim.assurance >= policy.min_assurance
                 && claim.assurance.is_proved()
                 && self.is_trusted(bundle, claim)
@@ -273,6 +284,7 @@ impl Rules<'_> {
                     && beside.iter().any(|other| **other != claim.identifier);
             policy.tier < Tier::Never
                 && may_link(claim)
+                && !hubs.contains(&claim.identifier)
                 && (claim.assurance >= policy.min_assurance || stated_beside_proved)
                 && self.is_trusted(bundle, claim)
                 && !self.assertions.detaches(bundle, &claim.identifier)

@@ -17,6 +17,7 @@ use super::assertion::{Assertion, Subject, Verdict};
 use super::component::Rules;
 use super::name::PersonName;
 use super::neighbourhood::{Neighbourhood, Settlement};
+use super::observation::ObservedClaim;
 use super::policy::Tier;
 use crate::identifier::{Assurance, Identifier};
 use crate::ids::{AssertionId, BundleId, CustomerId, EventKey, IdKey};
@@ -113,6 +114,7 @@ pub struct Explainer<'a> {
     rules: Rules<'a>,
     id_key: &'a IdKey,
     settled: Settlement,
+    hubs: BTreeSet<Identifier>,
     /// The bundles of each customer.
     bundles_of: BTreeMap<CustomerId, BTreeSet<BundleId>>,
 }
@@ -131,7 +133,8 @@ impl<'a> Explainer<'a> {
         for (bundle, customer) in &settled.customer_of {
             bundles_of.entry(*customer).or_default().insert(*bundle);
         }
-        Self { neighbourhood, sightings, rules, id_key, settled, bundles_of }
+        let hubs = neighbourhood.hubs.keys().cloned().collect();
+        Self { neighbourhood, sightings, rules, id_key, settled, hubs, bundles_of }
     }
 
     /// Whose each bundle is.
@@ -255,10 +258,16 @@ impl<'a> Explainer<'a> {
         self.rules.assertions.trusted_by(value).and_then(|id| self.said(id))
     }
 
-    /// Whether a bundle may be linked by a value, hubs not counted.
+    /// Whether a bundle is linked by a value.
     fn links_by(&self, bundle: BundleId, value: &Identifier) -> bool {
-        self.neighbourhood.bundles.get(&bundle).is_some_and(|whole| {
-            self.rules.linking(&whole.facts).iter().any(|claim| claim.identifier == *value)
-        })
+        self.neighbourhood
+            .bundles
+            .get(&bundle)
+            .is_some_and(|whole| self.linking(whole).iter().any(|claim| claim.identifier == *value))
+    }
+
+    /// The claims by which a bundle is linked.
+    fn linking<'b>(&self, whole: &'b super::WholeBundle) -> Vec<&'b ObservedClaim> {
+        self.rules.linking_but(&whole.facts, &self.hubs)
     }
 }

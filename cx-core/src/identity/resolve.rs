@@ -217,9 +217,7 @@ impl<'a> Resolver<'a> {
         let mut proved = Vec::new();
         let mut summaries = Vec::new();
         for (position, bundle) in sorted.iter().enumerate() {
-            let claims = rules.linking(bundle);
-            let claims = claims.into_iter().filter(|claim| !hubs.contains(&claim.identifier));
-            let claims: Vec<_> = claims.collect();
+            let claims = rules.linking_but(bundle, hubs);
             let mut summary = Summary { members: vec![position], ..Summary::default() };
             summary.names.extend(bundle.name.clone());
             for claim in &claims {

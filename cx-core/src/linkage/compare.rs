@@ -242,19 +242,25 @@ impl<'a> Comparer<'a> {
     /// Whether two rows have mail addresses that are made of their own names, and of a number of
     /// less than three digits or one that differs by more than a slip of the hand.
     fn are_of_names(&self, column: Option<&Column>, a: u32, b: u32) -> bool {
-        let Some(column) = column else { return false };
-        let of_names = |row: u32| {
-            let value = column.telling(row).next()?;
-            let name = |of: Option<&'a Column>| of.map_or(&[][..], |of| of.of(row));
-            let given = name(self.given).iter().map(|v| self.given.map_or("", |c| c.text(*v)));
-            let family = name(self.family).iter().map(|v| self.family.map_or("", |c| c.text(*v)));
-            let given: Vec<&str> = given.collect();
-            number_beside_names(local(column.text(value)), &given, &family.collect::<Vec<_>>())
-        };
-        match (of_names(a), of_names(b)) {
+        match (self.number_beside_names(column, a), self.number_beside_names(column, b)) {
             (Some(one), Some(other)) => one.len().min(other.len()) < 3 || !one_edit(&one, &other),
             _ => false,
         }
+    }
+
+    /// Whether a row's mail address is made of its own names and of nothing else.
+    pub(super) fn is_of_names_only(&self, column: Option<&Column>, row: u32) -> bool {
+        self.number_beside_names(column, row).is_some_and(|number| number.is_empty())
+    }
+
+    fn number_beside_names(&self, column: Option<&Column>, row: u32) -> Option<String> {
+        let column = column?;
+        let value = column.telling(row).next()?;
+        let name = |of: Option<&'a Column>| of.map_or(&[][..], |of| of.of(row));
+        let given = name(self.given).iter().map(|v| self.given.map_or("", |c| c.text(*v)));
+        let family = name(self.family).iter().map(|v| self.family.map_or("", |c| c.text(*v)));
+        let given: Vec<&str> = given.collect();
+        number_beside_names(local(column.text(value)), &given, &family.collect::<Vec<_>>())
     }
 
     /// Postcode and town: the same postcode, nearly the same, the same town under another one or

@@ -28,10 +28,10 @@ pub struct LinkOptions {
 }
 
 impl Default for LinkOptions {
-    /// Links from two to one on, proposes from one in eight on, on one thread.
+    /// Links from four to one on, proposes from one in eight on, on one thread.
     fn default() -> Self {
         Self {
-            link_at: 1_000,
+            link_at: 2_000,
             review_at: -3_000,
             address: Address::Counts,
             threads: NonZeroUsize::MIN,
@@ -176,6 +176,9 @@ pub(super) struct Judge<'a> {
     given: Option<usize>,
     family: Option<usize>,
     birth: Option<usize>,
+    national: Option<usize>,
+    phone: Option<usize>,
+    email: Option<usize>,
     place: Option<usize>,
     street: Option<usize>,
     /// Comparisons that say who somebody is, and not only how they are called or where they live.
@@ -208,6 +211,9 @@ impl<'a> Judge<'a> {
             given: at(&Comparison::GivenName),
             family: at(&Comparison::FamilyName),
             birth: at(&Comparison::BirthDate),
+            national: at(&Comparison::NationalId),
+            phone: at(&Comparison::Phone),
+            email: at(&Comparison::Email),
             place: at(&Comparison::Place),
             street: at(&Comparison::Street),
             telling: telling.iter().filter_map(|(of, up_to)| Some((at(of)?, *up_to))).collect(),
@@ -273,6 +279,9 @@ impl<'a> Judge<'a> {
         {
             return if shares { Verdict::Household } else { Verdict::Never };
         }
+        if self.is_of_another(&level, a, b) {
+            return if shares { Verdict::Household } else { Verdict::Never };
+        }
         // A date of birth in the same year says a little, beside names and a place.
         let about_as_old = level(self.birth) == 5 && matches!(level(self.place), 1..=3);
         if self.telling.iter().any(tells) || about_as_old {
@@ -291,6 +300,30 @@ impl<'a> Judge<'a> {
             Address::Counts if same_house => Verdict::MayIfHeavy,
             Address::Counts | Address::IsNotEnough => Verdict::Never,
         }
+    }
+
+    /// Whether what speaks for two records is what others of the name or of the family have too.
+    ///
+    /// Somebody born on another day without a given name is of the family, whatever number they
+    /// share. A mail address that is made of a name says no more than the name does, where the
+    /// place is another and so is the day of birth, or the number.
+    fn is_of_another(&self, level: &dyn Fn(Option<usize>) -> usize, a: u32, b: u32) -> bool {
+        if matches!(level(self.national), 1 | 2) || level(self.street) == 1 {
+            return false;
+        }
+        let other_day = level(self.birth) == 6;
+        let has_mail = matches!(level(self.email), 1..=4);
+        if other_day && !has_mail && self.given.is_some() && level(self.given) == 0 {
+            return true;
+        }
+        let other_number = level(self.phone) == 3 && matches!(level(self.birth), 0 | 5);
+        let mail = self.table.column(&Attribute::Email);
+        let mail = mail.and_then(|at| self.table.columns().get(at));
+        let of_names = |row: u32| self.comparer.is_of_names_only(mail, row);
+        (other_day && level(self.phone) != 1 || other_number)
+            && level(self.place) > 3
+            && of_names(a)
+            && of_names(b)
     }
 
     /// Whether two records have a number or address that several use.

@@ -1,7 +1,7 @@
 //! The probabilistic stage in a store: what its links cost in precision, and what its proposals
 //! are worth to whoever decides about them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
 use cx_core::identifier::Who;
@@ -21,7 +21,7 @@ const LINK_AT: i32 = 10_000;
 /// From which weights on, in bits, people look at proposals.
 const REVIEWED: [i32; 4] = [0, 4, 8, 12];
 
-type Labels = HashMap<EventKey, PersonLabel>;
+type Labels = BTreeMap<EventKey, PersonLabel>;
 
 /// The figures of the stage over the stream.
 pub(crate) fn figures(stream: Vec<(Event, PersonLabel)>) -> Vec<Figure> {

@@ -338,7 +338,7 @@ impl Explainer<'_> {
     fn limited(&self, side: &Side) -> BTreeMap<(Namespace, String), BTreeSet<String>> {
         let mut limited: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         let bundles = side.bundles.iter().filter_map(|b| self.neighbourhood.bundles.get(b));
-        for claim in bundles.flat_map(|whole| self.rules.linking(&whole.facts)) {
+        for claim in bundles.flat_map(|whole| self.linking(whole)) {
             let identifier = &claim.identifier;
             if matches!(self.rules.policy.of_identifier(identifier).limit, Limit::Hard(_))
                 && !self.neighbourhood.hubs.contains_key(identifier)
