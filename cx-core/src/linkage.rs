@@ -13,6 +13,7 @@
 mod mix;
 mod similarity;
 pub mod table;
+pub mod columns;
 pub mod customer;
 pub mod compare;
 pub mod condition;
@@ -25,6 +26,7 @@ pub mod waterfall;
 pub mod evaluate;
 pub mod splink;
 
+pub use columns::Layout;
 pub use compare::{Comparison, Level};
 pub use condition::{Condition, ConditionLevel, Conditions};
 pub use customer::{CustomerRow, customers};

@@ -126,7 +126,7 @@ fn report(
         blanked: &linkage.blanked,
         dropped: &linkage.dropped,
         quality: quality(&linkage.persons),
-        quality_with_possible: quality(&with_possible(linkage)),
+        quality_with_possible: quality(&linkage.with_possible()),
         unreadable: persons.problems.len(),
     };
     if asked.json {
@@ -180,27 +180,6 @@ fn report(
         anstream::eprintln!("left out: {}", output::tame(problem, 300));
     }
     Ok(())
-}
-
-/// The persons if all that is proposed were accepted.
-fn with_possible(linkage: &Linkage) -> Vec<u32> {
-    fn root(persons: &[u32], mut row: u32) -> u32 {
-        let of = |row: u32| usize::try_from(row).ok().and_then(|row| persons.get(row)).copied();
-        while let Some(next) = of(row).filter(|next| *next != row) {
-            row = next;
-        }
-        row
-    }
-    let mut persons = linkage.persons.clone();
-    for pair in &linkage.possible {
-        let (a, b) = (root(&persons, pair.a), root(&persons, pair.b));
-        let (low, high) = (a.min(b), a.max(b));
-        if let Some(of) = usize::try_from(high).ok().and_then(|high| persons.get_mut(high)) {
-            *of = low;
-        }
-    }
-    let rows = u32::try_from(persons.len()).unwrap_or(u32::MAX);
-    (0..rows).map(|row| root(&persons, row)).collect()
 }
 
 /// Writes the rows that were read, each with its person, its number, and its table. Columns of a

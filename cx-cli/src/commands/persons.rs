@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use cx_core::linkage::{Attribute, Model, Table, TableBuilder};
+use cx_core::linkage::{Attribute, Layout, Model, Table, TableBuilder};
 
 use crate::args::Columns;
 use crate::error::CliError;
@@ -81,8 +81,9 @@ pub(crate) fn read(
     also: &[String],
 ) -> Result<Persons, CliError> {
     let recognised = recognised(paths, columns, truth, also)?;
-    let places = places(&recognised);
-    let mut builder = TableBuilder::new(&places);
+    let said = |columns: &Recognised| columns.iter().map(|(_, of)| of.clone()).collect();
+    let layout = Layout::of(&recognised.iter().map(said).collect::<Vec<_>>());
+    let mut builder = TableBuilder::new(layout.places());
     if columns.month_first {
         builder = builder.month_first();
     }
@@ -93,17 +94,10 @@ pub(crate) fn read(
         if position == 1 {
             builder.second_table();
         }
-        let where_to = where_to(here, &places);
         let truth_at =
             truth.and_then(|truth| here.iter().position(|(name, _)| *name == truth.of(position)));
         each_row(path, columns, &mut problems, |record| {
-            let mut row = vec![""; places.len()];
-            for (cell, to) in record.iter().zip(&where_to) {
-                if let Some(slot) = to.and_then(|to| row.get_mut(to)) {
-                    *slot = cell;
-                }
-            }
-            builder.push(&row);
+            builder.push(&layout.row(position, record));
             if let (Some(at), Some(truth)) = (truth_at, truth) {
                 let cell = record.get(at).unwrap_or_default();
                 let cell = match truth.part {
@@ -187,36 +181,6 @@ fn recognised(
         Some(name) => Err(CliError::Usage(format!("--column {name}: there is no such column"))),
         None => Ok(recognised),
     }
-}
-
-/// The attributes of a row of any of the tables: as many places for one as any table has columns
-/// of it.
-fn places(recognised: &[Recognised]) -> Vec<Attribute> {
-    let mut places: Vec<Attribute> = Vec::new();
-    for (_, attribute) in recognised.iter().flatten() {
-        let Some(attribute) = attribute.as_ref().filter(|attribute| !places.contains(attribute))
-        else {
-            continue;
-        };
-        let n = |columns: &Recognised| {
-            columns.iter().filter(|(_, of)| of.as_ref() == Some(attribute)).count()
-        };
-        let most = recognised.iter().map(n).max().unwrap_or(0);
-        places.extend(std::iter::repeat_n(attribute.clone(), most));
-    }
-    places
-}
-
-/// For each column of a table its place in a row.
-fn where_to(columns: &Recognised, places: &[Attribute]) -> Vec<Option<usize>> {
-    let place = |(at, (_, attribute)): (usize, &(String, Option<Attribute>))| {
-        let attribute = attribute.as_ref()?;
-        let before =
-            columns.iter().take(at).filter(|(_, of)| of.as_ref() == Some(attribute)).count();
-        let all = places.iter().enumerate().filter(|(_, of)| *of == attribute);
-        all.map(|(place, _)| place).nth(before)
-    };
-    columns.iter().enumerate().map(place).collect()
 }
 
 fn said(columns: &Columns) -> Result<HashMap<String, Option<Attribute>>, CliError> {

@@ -81,6 +81,29 @@ pub struct Linkage {
     pub blanked: BTreeMap<String, u32>,
 }
 
+impl Linkage {
+    /// For each row the person it would belong to, if all that is proposed were accepted; named by
+    /// the person's first row.
+    pub fn with_possible(&self) -> Vec<u32> {
+        let mut persons = self.persons.clone();
+        for pair in &self.possible {
+            let (a, b) = (root(&persons, pair.a), root(&persons, pair.b));
+            if let Some(of) = persons.get_mut(index(a.max(b))) {
+                *of = a.min(b);
+            }
+        }
+        let rows = u32::try_from(persons.len()).unwrap_or(u32::MAX);
+        (0..rows).map(|row| root(&persons, row)).collect()
+    }
+}
+
+fn root(persons: &[u32], mut row: u32) -> u32 {
+    while let Some(next) = persons.get(index(row)).copied().filter(|next| *next != row) {
+        row = next;
+    }
+    row
+}
+
 /// Compares the records of a table, or of two, and gathers them into persons.
 ///
 /// A name alone never links: at least one of birth date, telephone, mail, national id must speak
