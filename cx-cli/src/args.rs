@@ -708,19 +708,21 @@ pub(crate) struct Columns {
 /// A probability, or bits, in thousandths of a bit.
 fn weight(text: &str) -> Result<i32, String> {
     let number = |text: &str| text.trim().parse::<f64>().ok();
-    let bits = match text.strip_suffix("bits") {
-        Some(bits) => number(bits).filter(|bits| bits.abs() <= 40.0),
-        None => number(text).filter(|p| *p > 0.0 && *p < 1.0).map(|p| (p / (1.0 - p)).log2()),
+    let weight = match text.strip_suffix("bits") {
+        Some(bits) => number(bits).filter(|bits| bits.abs() <= 40.0).map(|bits| {
+            #[expect(
+                clippy::as_conversions,
+                clippy::cast_possible_truncation,
+                reason = "at most 40,000"
+            )]
+            let milli = (bits * 1000.0).round() as i32;
+            milli
+        }),
+        None => number(text).and_then(cx_core::linkage::model::weight_of),
     };
-    let wanted = "a probability between 0 and 1 is wanted, or bits from -40 to 40, such as 6bits";
-    let milli = bits.ok_or_else(|| wanted.to_owned())? * 1000.0;
-    #[expect(
-        clippy::as_conversions,
-        clippy::cast_possible_truncation,
-        reason = "a share of 64 bits has no more than 1,075 of them"
-    )]
-    let milli = milli.round() as i32;
-    Ok(milli)
+    weight.ok_or_else(|| {
+        "a probability between 0 and 1 is wanted, or bits from -40 to 40, such as 6bits".to_owned()
+    })
 }
 
 #[derive(Debug, ClapArgs)]

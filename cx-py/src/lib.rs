@@ -16,6 +16,8 @@ mod progress;
 mod report;
 mod context;
 mod explanation;
+mod frame;
+mod link;
 mod answer;
 mod store;
 
@@ -38,6 +40,10 @@ mod _native {
     use super::explanation::Explanation;
     #[pymodule_export]
     use super::fields::Fields;
+    #[pymodule_export]
+    use super::frame::Frame;
+    #[pymodule_export]
+    use super::link::{LinkModel, Linkage, link};
     #[pymodule_export]
     use super::report::{CheckReport, IngestReport};
     #[pymodule_export]

@@ -15,7 +15,11 @@ use cx_core::event::{Direction, Visibility};
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
-use cx_store::{EraseMode, Past, Recording, SearchQuery, StoreError, StoreOptions, TimelineQuery};
+use cx_core::linkage::Model;
+use cx_store::{
+    EraseMode, Fit, Past, ProposeOptions, Recording, SearchQuery, StoreError, StoreOptions,
+    TimelineQuery,
+};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
@@ -29,6 +33,7 @@ use crate::events::{Events, Pages, Scan};
 use crate::explanation::Explanation;
 use crate::fields::Fields;
 use crate::incoming::Incoming;
+use crate::link::{self, LinkModel};
 use crate::progress::Progress;
 use crate::report::{CheckReport, IngestReport};
 
@@ -242,13 +247,6 @@ impl Store {
         }
         Ok((left, right))
     }
-}
-
-/// What two may be said to be.
-#[derive(Clone, Copy)]
-enum Side {
-    Same,
-    Different,
 }
 
 /// Who says something, why, and when.
@@ -1051,15 +1049,16 @@ impl Store {
         Ok(all.iter().map(|one| Explanation::new("candidate", one, &one.sentences)).collect())
     }
 
-    /// What would become of whom if two were said to be the same, or different. Nothing is
-    /// written.
+    /// What would become of whom if something were said. Nothing is written.
     ///
     /// Parameters
     /// ----------
-    /// verdict : {"same", "different"}
+    /// verdict : {"same", "different", "detach", "block", "trust", "rekey", "revoke"}
     ///     What would be said.
-    /// a, b : str or Event
-    ///     As of :meth:`same`.
+    /// a : str or Event
+    ///     What the method of that name takes first.
+    /// b : str or Event, optional
+    ///     What it takes second; ``block``, ``trust`` and ``revoke`` take one only.
     /// region : str, optional
     ///     The region of numbers without a country code.
     ///
@@ -1068,25 +1067,121 @@ impl Store {
     /// Fields
     ///     ``changes`` as of :meth:`changes`, ``conflicts`` (``assertion``, ``against``,
     ///     ``because``).
-    #[pyo3(signature = (verdict, a, b, *, region=None))]
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by it, or nothing with this id was said.
+    #[pyo3(signature = (verdict, a, b=None, *, region=None))]
     fn preview(
         &self,
         py: Python<'_>,
         verdict: &str,
         a: &Bound<'_, PyAny>,
-        b: &Bound<'_, PyAny>,
+        b: Option<&Bound<'_, PyAny>>,
         region: Option<&str>,
     ) -> Result<Fields, BindingError> {
-        let (a, b) = self.two_sides(py, a, b, region)?;
-        let verdicts = [("same", Side::Same), ("different", Side::Different)];
-        let verdict = match choice("verdict", verdict, &verdicts)? {
-            Side::Same => Verdict::Same(a, b),
-            Side::Different => Verdict::Different(a, b),
+        let names = ["same", "different", "detach", "block", "trust", "rekey", "revoke"];
+        let known: Vec<(&str, &str)> = names.iter().map(|name| (*name, *name)).collect();
+        let verdict = choice("verdict", verdict, &known)?;
+        let two =
+            || b.ok_or_else(|| BindingError::argument("b", "None", format!("{verdict} takes two")));
+        if let (Some(b), "block" | "trust" | "revoke") = (b, verdict) {
+            return Err(BindingError::argument("b", type_name(b), format!("{verdict} takes one")));
+        }
+        let value = |argument: &'static str, given: &Bound<'_, PyAny>| {
+            identifier(argument, &given.extract::<String>()?, region)
+        };
+        let verdict = match verdict {
+            "same" | "different" => {
+                let (a, b) = self.two_sides(py, a, two()?, region)?;
+                if verdict == "same" { Verdict::Same(a, b) } else { Verdict::Different(a, b) }
+            }
+            "detach" => {
+                let key = match a.cast::<Event>() {
+                    Ok(event) => event.get().inner().key.clone(),
+                    Err(_) => event_key("a", &a.extract::<String>()?)?,
+                };
+                Verdict::Detach(self.observation(py, &key)?, value("b", two()?)?)
+            }
+            "block" => Verdict::Block(value("a", a)?),
+            "trust" => Verdict::Trust(value("a", a)?),
+            "rekey" => Verdict::Rekey(value("a", a)?, value("b", two()?)?),
+            _ => {
+                let id: String = a.extract()?;
+                let malformed = |error: IdError| malformed_id("a", &id, &error);
+                Verdict::Revoke(id.parse().map_err(malformed)?)
+            }
         };
         let at = timestamp_or_now("at", None)?;
         let assertion = Assertion { verdict, by: "preview".to_owned(), reason: None, at };
         let preview = self.with(py, |store| store.preview(&[assertion]))?;
         Ok(Fields::from_json(serde_json::to_value(&preview).unwrap_or_default()))
+    }
+
+    /// Compare all customers by a model, and keep who may be one person as proposals.
+    ///
+    /// Nobody is linked, unless ``link_at`` says from which probability on. Such links join last,
+    /// give way to identifiers, people and limits, and are taken back by :meth:`revoke` or by the
+    /// next run that does not make them. A customer is never shown what only a model takes for
+    /// theirs.
+    ///
+    /// Parameters
+    /// ----------
+    /// model : LinkModel, optional
+    ///     What to weigh with; the one that comes with cx without it.
+    /// train : bool, default False
+    ///     Fit the model to the customers first.
+    /// review_at : float, default 0.5
+    ///     From which probability on customers are proposed.
+    /// link_at : float, optional
+    ///     From which probability on they are linked.
+    /// most : int, default 100000
+    ///     At most that many proposals are kept, the likeliest first.
+    /// threads : int, optional
+    ///     As many as there are processors without it. The outcome is the same.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``model``, ``customers``, ``compared``, ``possible``, ``households``, ``linked``,
+    ///     ``taken_back``, ``refused``, ``changes``.
+    #[pyo3(signature = (model=None, *, train=false, review_at=0.5, link_at=None, most=100_000, threads=None))]
+    #[expect(clippy::too_many_arguments, reason = "they are named in Python")]
+    fn propose(
+        &self,
+        py: Python<'_>,
+        model: Option<&Bound<'_, LinkModel>>,
+        train: bool,
+        review_at: f64,
+        link_at: Option<f64>,
+        most: usize,
+        threads: Option<usize>,
+    ) -> Result<Fields, BindingError> {
+        let model = model.map_or_else(Model::shipped, |model| model.get().inner().clone());
+        let mut options = ProposeOptions::new(model);
+        options.fit = if train { Fit::ToTheCustomers } else { Fit::AsItIs };
+        options.review_at = link::weight("review_at", review_at)?;
+        options.link_at = link_at.map(|at| link::weight("link_at", at)).transpose()?;
+        options.most = most;
+        options.threads = link::threads_of(threads)?;
+        let at = timestamp_or_now("at", None)?;
+        let done = self.with(py, |store| store.propose(&options, at))?;
+        Ok(Fields::from_json(serde_json::to_value(&done).unwrap_or_default()))
+    }
+
+    /// The pairs that the last run of :meth:`propose` found, the likeliest first.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``a``, ``b`` (customers' ids), ``relation``, ``weight`` (thousandths of a bit),
+    ///     ``model``, ``at``, ``waterfall`` (as of :meth:`Linkage.explain`).
+    #[pyo3(signature = (*, limit=100))]
+    fn proposals(&self, py: Python<'_>, limit: usize) -> Result<Vec<Fields>, BindingError> {
+        let all = self.with(py, |store| store.proposals(limit))?;
+        let json = |proposal| serde_json::to_value(proposal).unwrap_or_default();
+        Ok(all.iter().map(json).map(Fields::from_json).collect())
     }
 
     /// What became of customers after a place in the feed, in order.

@@ -632,7 +632,7 @@ impl Store {
     /// weigh at least [`ProposeOptions::link_at`], if that is said.
     ///
     /// Such a link joins last and gives way to everything: to what identifiers and people say, to
-    /// limits, to [`Verdict::Different`](cx_core::identity::Verdict::Different). It is an assertion
+    /// limits, to [`Verdict::Different`]. It is an assertion
     /// by the model, which a person may revoke; then no model links the two again. Each run
     /// compares the customers as they are without such links, and replaces what the one before
     /// has found. `at` is when it is said and recorded.

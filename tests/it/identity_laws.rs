@@ -198,11 +198,16 @@ proptest! {
         };
         for set in &after {
             let ours: Vec<_> = set.iter().filter(|id| name_of.contains_key(id)).collect();
-            for (n, a) in ours.iter().enumerate() {
-                // Each hangs together with one before it, or with none by the value.
-                let before = |b: &&ObservationId| together(&before, **a, **b) || of_role(a, b);
-                prop_assert!(n == 0 || ours[..n].iter().any(|b| before(b)) || ours[n + 1..].iter().any(|b| before(b)), "{value}");
+            let mut reached: Vec<&ObservationId> = ours.first().copied().into_iter().collect();
+            for _ in &ours {
+                let hangs = |b: &&ObservationId| {
+                    !reached.contains(b)
+                        && reached.iter().any(|a| together(&before, **a, **b) || of_role(a, b))
+                };
+                let found = ours.iter().copied().find(hangs);
+                reached.extend(found);
             }
+            prop_assert_eq!(reached.len(), ours.len(), "{}", value);
         }
     }
 

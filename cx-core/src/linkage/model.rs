@@ -276,6 +276,21 @@ impl Weights {
     }
 }
 
+/// The weight that stands for a probability, in thousandths of a bit; `None` where it is not
+/// between 0 and 1.
+///
+/// ```
+/// # use cx_core::linkage::model::{probability, weight_of};
+/// assert_eq!(weight_of(0.5), Some(0));
+/// assert_eq!(weight_of(0.8), Some(2_000));
+/// assert!((probability(2_000) - 0.8).abs() < 1e-9);
+/// assert_eq!(weight_of(1.0), None);
+/// ```
+pub fn weight_of(probability: f64) -> Option<i32> {
+    let is_one = probability > 0.0 && probability < 1.0;
+    is_one.then(|| milli((probability / (1.0 - probability)).log2()))
+}
+
 /// The probability that a weight stands for.
 pub fn probability(weight: i32) -> f64 {
     let odds = (f64::from(weight) / 1000.0).exp2();

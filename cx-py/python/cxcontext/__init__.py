@@ -13,11 +13,15 @@ from cxcontext._native import (
     Events,
     Explanation,
     Fields,
+    Frame,
     Hit,
     IngestReport,
+    Linkage,
+    LinkModel,
     Store,
     Transcript,
     __version__,
+    link,
     open,  # noqa: A004
 )
 from cxcontext.exceptions import (
@@ -48,10 +52,13 @@ __all__ = [
     "Explanation",
     "Fields",
     "ForeignFileError",
+    "Frame",
     "Hit",
     "IngestReport",
     "InvalidArgumentError",
     "InvalidEventError",
+    "LinkModel",
+    "Linkage",
     "MissingFileError",
     "NewerStoreError",
     "NotFoundError",
@@ -63,6 +70,7 @@ __all__ = [
     "TenantError",
     "Transcript",
     "__version__",
+    "link",
     "open",
     "show_versions",
 ]

@@ -196,6 +196,59 @@ impl Rows {
     }
 }
 
+/// The cells of any Arrow stream as text, empty where there is nothing.
+pub(crate) struct Cells {
+    /// The names of the columns.
+    pub(crate) names: Vec<String>,
+    /// The cells, row by row.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+impl Cells {
+    /// Takes the stream out of a capsule and reads it to its end.
+    pub(crate) fn from_capsule(capsule: &Bound<'_, PyCapsule>) -> Result<Self, BindingError> {
+        let stream = Stream::from_capsule(capsule)?;
+        let fields = stream.schema().fields().iter();
+        let names: Vec<String> = fields.map(|field| field.name().clone()).collect();
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
+            return Err(whole(twice, "two columns have this name"));
+        }
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for batch in stream {
+            let batch = batch?;
+            for position in 0..batch.num_rows() {
+                let mut row = Vec::with_capacity(names.len());
+                for (name, array) in names.iter().zip(batch.columns()) {
+                    let cell =
+                        value(array.as_ref(), position, None).map_err(|problem| RowError {
+                            row: u64::try_from(rows.len()).ok(),
+                            field: name.clone(),
+                            value: None,
+                            problem,
+                        })?;
+                    row.push(as_text(cell));
+                }
+                rows.push(row);
+            }
+        }
+        Ok(Self { names, rows })
+    }
+}
+
+/// A cell as one would write it. Whole numbers are floats in pandas, as soon as one is missing.
+fn as_text(cell: Value) -> String {
+    match cell {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        Value::Number(number) if number.is_f64() => {
+            let text = number.to_string();
+            text.strip_suffix(".0").map_or_else(|| text.clone(), str::to_owned)
+        }
+        other => other.to_string(),
+    }
+}
+
 fn whole(column: &str, problem: &str) -> BindingError {
     let (field, problem) = (column.to_owned(), problem.to_owned());
     RowError { row: None, field, value: None, problem }.into()
