@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use cx_core::event::Event as CoreEvent;
-use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyList, PyString};
 
@@ -96,30 +95,6 @@ impl Events {
             Ok(events)
         })
     }
-
-    /// Calls `function` of `library` with this table.
-    fn hand_to<'py>(
-        slf: &Bound<'py, Self>,
-        library: &str,
-        function: &[&str],
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let py = slf.py();
-        let module = py.import(library).map_err(|error| {
-            if error.is_instance_of::<PyImportError>(py) {
-                let hint = format!("{library} is not installed: pip install {library}");
-                let missing = PyImportError::new_err(hint);
-                missing.set_cause(py, Some(error));
-                missing
-            } else {
-                error
-            }
-        })?;
-        let mut callable = module.into_any();
-        for name in function {
-            callable = callable.getattr(*name)?;
-        }
-        callable.call1((slf,))
-    }
 }
 
 #[pymethods]
@@ -176,19 +151,19 @@ impl Events {
 
     /// The table as a ``polars.DataFrame``.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "polars", &["DataFrame"])
+        table::hand_to(slf.as_any(), "polars", &["DataFrame"])
     }
 
     /// The table as a ``pandas.DataFrame``.
     ///
     /// Text is of dtype ``str``, ``occurred_at`` of ``datetime64[us, UTC]``. Needs pyarrow.
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "pandas", &["DataFrame", "from_arrow"])
+        table::hand_to(slf.as_any(), "pandas", &["DataFrame", "from_arrow"])
     }
 
     /// The table as a ``pyarrow.Table``.
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "pyarrow", &["table"])
+        table::hand_to(slf.as_any(), "pyarrow", &["table"])
     }
 
     /// The rows as plain dicts, one value for each column.

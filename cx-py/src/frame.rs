@@ -56,18 +56,6 @@ impl Frame {
             _ => array.as_string::<i32>().value(row).into_pyobject(py)?.into_any(),
         })
     }
-
-    fn hand_to<'py>(
-        slf: &Bound<'py, Self>,
-        library: &str,
-        path: &[&str],
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let mut made_by = slf.py().import(library)?.into_any();
-        for name in path {
-            made_by = made_by.getattr(*name)?;
-        }
-        made_by.call1((slf,))
-    }
 }
 
 #[pymethods]
@@ -103,17 +91,17 @@ impl Frame {
 
     /// The table as a ``polars.DataFrame``.
     fn to_polars<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "polars", &["DataFrame"])
+        table::hand_to(slf.as_any(), "polars", &["DataFrame"])
     }
 
     /// The table as a ``pandas.DataFrame``. Needs pyarrow.
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "pandas", &["DataFrame", "from_arrow"])
+        table::hand_to(slf.as_any(), "pandas", &["DataFrame", "from_arrow"])
     }
 
     /// The table as a ``pyarrow.Table``.
     fn to_arrow<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        Self::hand_to(slf, "pyarrow", &["table"])
+        table::hand_to(slf.as_any(), "pyarrow", &["table"])
     }
 
     /// The rows as plain dicts.

@@ -16,6 +16,7 @@ use arrow_schema::ffi::FFI_ArrowSchema;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use cx_core::event::Event;
 use cx_core::identifier::Namespace;
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 use serde_json::{Map, Value};
@@ -263,4 +264,28 @@ pub(crate) fn stream_capsule(
 pub(crate) fn schema_capsule(py: Python<'_>) -> Result<Bound<'_, PyCapsule>, BindingError> {
     let schema = FFI_ArrowSchema::try_from(schema().as_ref())?;
     Ok(PyCapsule::new_with_value(py, schema, c"arrow_schema")?)
+}
+
+/// Calls `function` of `library` with a table.
+pub(crate) fn hand_to<'py>(
+    table: &Bound<'py, PyAny>,
+    library: &str,
+    function: &[&str],
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = table.py();
+    let module = py.import(library).map_err(|error| {
+        if error.is_instance_of::<PyImportError>(py) {
+            let hint = format!("{library} is not installed: pip install {library}");
+            let missing = PyImportError::new_err(hint);
+            missing.set_cause(py, Some(error));
+            missing
+        } else {
+            error
+        }
+    })?;
+    let mut callable = module.into_any();
+    for name in function {
+        callable = callable.getattr(*name)?;
+    }
+    callable.call1((table,))
 }
