@@ -16,3 +16,4 @@ pub(crate) mod link;
 pub(crate) mod model;
 pub(crate) mod file;
 pub(crate) mod demo;
+pub(crate) mod generate;
