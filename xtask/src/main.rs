@@ -18,6 +18,7 @@ usage: cargo xtask TASK
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets,
+            `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
             `bench splink RECORDS SEED` what Splink makes of the same invented table
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
@@ -138,8 +139,8 @@ fn bench() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(2).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["identity", options @ ..] => {
-            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", "identity", "--"];
+        [name @ ("identity" | "store"), options @ ..] => {
+            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", name, "--"];
             args.extend(options);
             run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
         }

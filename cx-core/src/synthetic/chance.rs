@@ -6,6 +6,7 @@ pub(super) struct Chance(u64);
 
 impl Chance {
     /// The stream of this seed.
+    #[cfg(test)]
     pub(super) const fn seeded(seed: u64) -> Self {
         Self(seed)
     }
