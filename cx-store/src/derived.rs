@@ -4,7 +4,8 @@
 //! resolves each with [`cx_core::identity::resolve()`] and writes what has changed, all inside the
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
@@ -20,7 +21,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::feed::{Movements, Occasion};
+use crate::feed::{By, Movements, Occasion};
 
 /// What derivation depends on besides the facts.
 #[derive(Debug)]
@@ -114,6 +115,10 @@ struct Update<'a> {
     /// Identifiers whose direct view may have changed.
     in_question: BTreeSet<i64>,
     loaded: BTreeMap<i64, Loaded>,
+    /// Identifiers that were read before: they never change.
+    identifiers: RefCell<HashMap<i64, Identifier>>,
+    /// Which of them are hubs, as far as that was asked.
+    hubs: RefCell<HashMap<i64, bool>>,
     visited: BTreeSet<i64>,
     /// Customers that have lost or won a bundle.
     changed: BTreeSet<i64>,
@@ -133,6 +138,8 @@ impl<'a> Update<'a> {
             alone,
             in_question: BTreeSet::new(),
             loaded: BTreeMap::new(),
+            identifiers: RefCell::default(),
+            hubs: RefCell::default(),
             visited: BTreeSet::new(),
             changed: BTreeSet::new(),
             moved: BTreeSet::new(),
@@ -144,10 +151,13 @@ impl<'a> Update<'a> {
 
     fn run(&mut self, touched: &Touched, occasion: &Occasion) -> Result<Outcome, StoreError> {
         let mut bridges = touched.bridges.clone();
-        for bundle in &touched.bundles {
-            bridges.extend(self.bridges(*bundle)?);
+        if occasion.by != By::Import {
+            // An import has named the bridges on which anything came.
+            for bundle in &touched.bundles {
+                bridges.extend(self.bridges(*bundle)?);
+            }
         }
-        let mut seeds = self.register(&touched.bundles)?;
+        let mut seeds = self.register(&touched.bundles, occasion)?;
         seeds.extend(self.turn_hubs()?);
         for seed in seeds {
             let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
@@ -169,7 +179,14 @@ impl<'a> Update<'a> {
     }
 
     /// Enters new bundles, removes empty ones, and says which bundles have to be resolved.
-    fn register(&mut self, touched: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    fn register(
+        &mut self,
+        touched: &BTreeSet<i64>,
+        occasion: &Occasion,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        // By which claims a bundle may be linked follows from what is always the same of it, from
+        // assertions and the policy, and from its sources where the policy asks for them.
+        let is_only_more = occasion.by == By::Import && self.settings.policy.sources.is_empty();
         let mut seeds = BTreeSet::new();
         for bundle in touched {
             let Some(standing) = self.standing(*bundle)? else { continue };
@@ -177,9 +194,17 @@ impl<'a> Update<'a> {
                 seeds.extend(self.remove(*bundle)?);
                 continue;
             }
+            let is_moved = standing.resolved != Some((standing.first_seen, standing.anchor));
+            if is_only_more && standing.is_registered && !is_moved {
+                if self.is_contested(*bundle)? {
+                    seeds.insert(*bundle);
+                    let loaded = self.load(*bundle)?;
+                    self.loaded.insert(*bundle, loaded);
+                }
+                continue;
+            }
             let loaded = self.load(*bundle)?;
             let links = self.link_flags(*bundle, &loaded)?;
-            let is_moved = standing.resolved != Some((standing.first_seen, standing.anchor));
             if links || is_moved || self.is_contested(*bundle)? {
                 seeds.insert(*bundle);
             }
@@ -358,6 +383,7 @@ impl<'a> Update<'a> {
                 self.tx
                     .prepare_cached("UPDATE identifier SET hub = ?2 WHERE id = ?1")?
                     .execute(params![row, is_hub])?;
+                self.hubs.borrow_mut().insert(row, is_hub);
                 // Whoever only stated it may be somebody by it no longer, or again.
                 seeds.extend(self.claiming_bundles(row)?);
             }
@@ -767,8 +793,13 @@ impl<'a> Update<'a> {
     }
 
     fn is_hub(&self, row: i64) -> Result<bool, StoreError> {
+        if let Some(is_hub) = self.hubs.borrow().get(&row) {
+            return Ok(*is_hub);
+        }
         let mut hub = self.tx.prepare_cached("SELECT hub FROM identifier WHERE id = ?1")?;
-        Ok(hub.query_row([row], |row| row.get(0))?)
+        let is_hub = hub.query_row([row], |row| row.get(0))?;
+        self.hubs.borrow_mut().insert(row, is_hub);
+        Ok(is_hub)
     }
 
     fn is_contested(&self, bundle: i64) -> Result<bool, StoreError> {
@@ -796,21 +827,32 @@ impl<'a> Update<'a> {
     }
 
     fn identifier(&self, row: i64) -> Result<Identifier, StoreError> {
+        if let Some(known) = self.identifiers.borrow().get(&row) {
+            return Ok(known.clone());
+        }
         let mut found = self.tx.prepare_cached(
             "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
              WHERE i.id = ?1",
         )?;
-        Ok(found.query_row([row], |row| codec::read_identifier(row, 0))?)
+        let found = found.query_row([row], |row| codec::read_identifier(row, 0))?;
+        self.identifiers.borrow_mut().insert(row, found.clone());
+        Ok(found)
     }
 
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
         let mut found = self.tx.prepare_cached(
-            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor FROM bundle
-             WHERE id = ?1",
+            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered
+             FROM bundle WHERE id = ?1",
         )?;
         let standing = found.query_row([bundle], |row| {
             let resolved = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<[u8; 16]>>(4)?);
-            Ok(Standing { n: row.get(0)?, first_seen: row.get(1)?, anchor: row.get(2)?, resolved })
+            Ok(Standing {
+                n: row.get(0)?,
+                first_seen: row.get(1)?,
+                anchor: row.get(2)?,
+                resolved,
+                is_registered: row.get(5)?,
+            })
         });
         Ok(standing.optional()?)
     }
@@ -840,8 +882,10 @@ impl<'a> Update<'a> {
         let mut rows = claims.query([bundle])?;
         let mut read: Vec<(ObservedClaim, i64)> = Vec::new();
         while let Some(row) = rows.next()? {
+            let identifier = codec::read_identifier(row, 0)?;
+            self.identifiers.borrow_mut().insert(row.get(6)?, identifier.clone());
             let claim = ObservedClaim {
-                identifier: codec::read_identifier(row, 0)?,
+                identifier,
                 assurance: codec::assurance(row.get(4)?)?,
                 caveat: codec::caveat(row.get(5)?)?,
             };
@@ -881,6 +925,7 @@ struct Standing {
     first_seen: i64,
     anchor: [u8; 16],
     resolved: Option<(i64, [u8; 16])>,
+    is_registered: bool,
 }
 
 /// Current events whose home is this bundle: those that arrived under it, less those that an
