@@ -4,7 +4,7 @@
 //! resolves each with [`cx_core::identity::resolve()`] and writes what has changed, all inside the
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::identifier::{Identifier, Namespace};
@@ -119,6 +119,10 @@ struct Update<'a> {
     identifiers: RefCell<HashMap<i64, Identifier>>,
     /// Which of them are hubs, as far as that was asked.
     hubs: RefCell<HashMap<i64, bool>>,
+    /// Which of them are contested, as far as that is known.
+    contested: RefCell<HashMap<i64, bool>>,
+    /// Whether single events hang on other bundles than they arrived under, as far as was asked.
+    is_attributed: Cell<Option<bool>>,
     visited: BTreeSet<i64>,
     /// Customers that have lost or won a bundle.
     changed: BTreeSet<i64>,
@@ -140,6 +144,8 @@ impl<'a> Update<'a> {
             loaded: BTreeMap::new(),
             identifiers: RefCell::default(),
             hubs: RefCell::default(),
+            contested: RefCell::default(),
+            is_attributed: Cell::default(),
             visited: BTreeSet::new(),
             changed: BTreeSet::new(),
             moved: BTreeSet::new(),
@@ -204,7 +210,7 @@ impl<'a> Update<'a> {
                 continue;
             }
             let loaded = self.load(*bundle)?;
-            let links = self.link_flags(*bundle, &loaded)?;
+            let links = self.link_flags(*bundle, &loaded, &standing)?;
             if links || is_moved || self.is_contested(*bundle)? {
                 seeds.insert(*bundle);
             }
@@ -217,19 +223,22 @@ impl<'a> Update<'a> {
     }
 
     /// Writes by which claims a bundle may be linked, where that has changed; says whether it has.
-    fn link_flags(&mut self, bundle: i64, loaded: &Loaded) -> Result<bool, StoreError> {
+    fn link_flags(
+        &mut self,
+        bundle: i64,
+        loaded: &Loaded,
+        standing: &Standing,
+    ) -> Result<bool, StoreError> {
         let linking: BTreeSet<Identifier> =
             self.rules().linking(&loaded.facts).into_iter().map(|c| c.identifier.clone()).collect();
         let nobody = !loaded.facts.is_somebody();
-        let (registered, was_nobody): (bool, bool) = self
-            .tx
-            .prepare_cached("SELECT registered, nobody FROM bundle WHERE id = ?1")?
-            .query_row([bundle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (registered, was_nobody) = (standing.is_registered, standing.was_nobody);
         if nobody && registered && !was_nobody {
             // Nobody singles it out any more: its bridges, if it has any, say whose it is.
             self.leave(bundle)?;
         }
-        let stored = self.linked_rows(bundle)?;
+        // What is not registered is linked by nothing.
+        let stored = if registered { self.linked_rows(bundle)? } else { BTreeSet::new() };
         let wanted: BTreeSet<i64> = loaded
             .facts
             .claims
@@ -245,9 +254,13 @@ impl<'a> Update<'a> {
             self.movements.arrived(bundle);
         }
         self.count_seen_with(bundle, &stored, -1)?;
-        self.tx
-            .prepare_cached("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1")?
-            .execute([bundle])?;
+        if !stored.is_empty() {
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1",
+                )?
+                .execute([bundle])?;
+        }
         for row in &wanted {
             self.tx
                 .prepare_cached(
@@ -288,6 +301,9 @@ impl<'a> Update<'a> {
         linked: &BTreeSet<i64>,
         by: i64,
     ) -> Result<(), StoreError> {
+        if linked.is_empty() {
+            return Ok(());
+        }
         let name: Option<String> = self
             .tx
             .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
@@ -542,11 +558,15 @@ impl<'a> Update<'a> {
         rows: &BTreeMap<Identifier, i64>,
     ) -> Result<(), StoreError> {
         for (identifier, row) in rows {
+            let is_contested = resolution.contested.contains(identifier);
+            if self.contested.borrow_mut().insert(*row, is_contested) == Some(is_contested) {
+                continue;
+            }
             self.tx
                 .prepare_cached(
                     "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
                 )?
-                .execute(params![row, resolution.contested.contains(identifier)])?;
+                .execute(params![row, is_contested])?;
         }
         Ok(())
     }
@@ -558,7 +578,8 @@ impl<'a> Update<'a> {
         component: &[i64],
         row_of: &BTreeMap<BundleId, i64>,
     ) -> Result<(), StoreError> {
-        for bundle in component {
+        let attributed = if self.has_attributions()? { component } else { &[] };
+        for bundle in attributed {
             self.tx
                 .prepare_cached(
                     "UPDATE attribution SET bundle_id = home_id, by_time = 0
@@ -580,6 +601,7 @@ impl<'a> Update<'a> {
         if owners.is_empty() {
             return Ok(());
         }
+        self.is_attributed.set(Some(true));
         for home in component {
             for (seq, key) in self.events_at_home(*home)? {
                 let observation = ObservationId::of(&self.settings.tenant, &key);
@@ -595,6 +617,16 @@ impl<'a> Update<'a> {
             }
         }
         Ok(())
+    }
+
+    fn has_attributions(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.is_attributed.get() {
+            return Ok(known);
+        }
+        let mut any = self.tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM attribution)")?;
+        let any = any.query_row([], |row| row.get(0))?;
+        self.is_attributed.set(Some(any));
+        Ok(any)
     }
 
     fn events_at_home(&self, bundle: i64) -> Result<Vec<(i64, EventKey)>, StoreError> {
@@ -718,7 +750,7 @@ impl<'a> Update<'a> {
                 .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }
         self.changed.insert(row);
-        self.movements.created(row);
+        self.movements.created(row, cid);
         Ok(row)
     }
 
@@ -766,7 +798,7 @@ impl<'a> Update<'a> {
             .execute([bundle, customer])?;
         self.changed.extend(before.into_iter().chain([customer]));
         self.moved.insert(bundle);
-        self.movements.moved(bundle, before);
+        self.movements.moved(bundle, before, Some(customer));
         Ok(())
     }
 
@@ -775,13 +807,14 @@ impl<'a> Update<'a> {
         self.tx.prepare_cached("DELETE FROM member WHERE bundle_id = ?1")?.execute([bundle])?;
         self.changed.insert(before);
         self.moved.insert(bundle);
-        self.movements.moved(bundle, Some(before));
+        self.movements.moved(bundle, Some(before), None);
         Ok(())
     }
 
     /// Takes out customers that have no bundle any more. Their ids stay issued.
     fn sweep(&self) -> Result<(), StoreError> {
-        for customer in &self.changed {
+        let kept = self.movements.winners();
+        for customer in self.changed.iter().filter(|customer| !kept.contains(customer)) {
             self.tx
                 .prepare_cached(
                     "DELETE FROM customer WHERE id = ?1
@@ -841,7 +874,8 @@ impl<'a> Update<'a> {
 
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
         let mut found = self.tx.prepare_cached(
-            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered
+            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered,
+               nobody
              FROM bundle WHERE id = ?1",
         )?;
         let standing = found.query_row([bundle], |row| {
@@ -852,6 +886,7 @@ impl<'a> Update<'a> {
                 anchor: row.get(2)?,
                 resolved,
                 is_registered: row.get(5)?,
+                was_nobody: row.get(6)?,
             })
         });
         Ok(standing.optional()?)
@@ -875,7 +910,7 @@ impl<'a> Update<'a> {
 
     fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {
         let mut claims = self.tx.prepare_cached(
-            "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id
+            "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id, i.hub, i.contested
              FROM bundle_claim c JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
              WHERE c.bundle_id = ?1",
         )?;
@@ -883,13 +918,16 @@ impl<'a> Update<'a> {
         let mut read: Vec<(ObservedClaim, i64)> = Vec::new();
         while let Some(row) = rows.next()? {
             let identifier = codec::read_identifier(row, 0)?;
-            self.identifiers.borrow_mut().insert(row.get(6)?, identifier.clone());
+            let id: i64 = row.get(6)?;
+            self.identifiers.borrow_mut().insert(id, identifier.clone());
+            self.hubs.borrow_mut().insert(id, row.get(7)?);
+            self.contested.borrow_mut().insert(id, row.get(8)?);
             let claim = ObservedClaim {
                 identifier,
                 assurance: codec::assurance(row.get(4)?)?,
                 caveat: codec::caveat(row.get(5)?)?,
             };
-            read.push((claim, row.get(6)?));
+            read.push((claim, id));
         }
         read.sort();
         let (claims, rows) = read.into_iter().unzip();
@@ -926,6 +964,7 @@ struct Standing {
     anchor: [u8; 16],
     resolved: Option<(i64, [u8; 16])>,
     is_registered: bool,
+    was_nobody: bool,
 }
 
 /// Current events whose home is this bundle: those that arrived under it, less those that an

@@ -132,8 +132,10 @@ impl Occasion {
 pub(crate) struct Movements {
     /// Whose each bundle was that has changed hands.
     before: BTreeMap<i64, Option<i64>>,
-    /// Customers that were made.
-    created: BTreeSet<i64>,
+    /// Whose each of them is now.
+    now: BTreeMap<i64, Option<i64>>,
+    /// Customers that were made, with their ids.
+    created: BTreeMap<i64, CustomerId>,
     /// Bundles that are new.
     arrived: BTreeSet<i64>,
     /// Bundles that are no more: their records have others now.
@@ -143,12 +145,18 @@ pub(crate) struct Movements {
 }
 
 impl Movements {
-    pub(crate) fn moved(&mut self, bundle: i64, from: Option<i64>) {
+    pub(crate) fn moved(&mut self, bundle: i64, from: Option<i64>, to: Option<i64>) {
         self.before.entry(bundle).or_insert(from);
+        self.now.insert(bundle, to);
     }
 
-    pub(crate) fn created(&mut self, customer: i64) {
-        self.created.insert(customer);
+    pub(crate) fn created(&mut self, customer: i64, id: CustomerId) {
+        self.created.insert(customer, id);
+    }
+
+    /// Customers who have a bundle that they did not have all the time.
+    pub(crate) fn winners(&self) -> BTreeSet<i64> {
+        self.now.values().flatten().copied().collect()
     }
 
     pub(crate) fn arrived(&mut self, bundle: i64) {
@@ -178,9 +186,7 @@ impl Movements {
                 lost.extend(from);
                 continue;
             }
-            let mut of =
-                tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
-            let to: Option<i64> = of.query_row([bundle], |row| row.get(0)).optional()?;
+            let to = self.now.get(bundle).copied().flatten();
             if to != *from {
                 hands.entry((*from, to)).or_default().push(*bundle);
             }
@@ -212,9 +218,10 @@ impl Movements {
                 }
             }
         }
-        for customer in &self.created {
-            if !sources.contains_key(customer) && !is_empty(tx, *customer)? {
-                let id = cid(tx, *customer)?;
+        let winners = self.winners();
+        for (customer, id) in &self.created {
+            if !sources.contains_key(customer) && winners.contains(customer) {
+                let id = *id;
                 let from = match occasion.by {
                     By::Assertion => origin(tx, *customer, &owners)?,
                     _ => None,
@@ -232,7 +239,7 @@ impl Movements {
         let ways = self.ways(tx)?;
         for ((from, to), bundles) in &hands {
             let is_gone = from.is_some_and(|from| gone.get(&from) == Some(&true));
-            let is_new = to.is_some_and(|to| self.created.contains(&to));
+            let is_new = to.is_some_and(|to| self.created.contains_key(&to));
             let change = match (from, to) {
                 (None, None) => continue,
                 // What is new came with its records, and is told by itself.

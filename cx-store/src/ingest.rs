@@ -73,13 +73,14 @@ pub(crate) fn ingest(
 ) -> Result<IngestReport, StoreError> {
     let mut prepared = prepare(settings, events)?;
     // Rows of one bundle stand together, in the order of its timeline.
-    prepared.sort_by(|a, b| a.order().cmp(&b.order()));
+    prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
-    for record in prepared {
+    for (position, record) in prepared.iter().enumerate() {
         if batch.suppression.covers(tx, &record.event)? {
             batch.report.suppressed += 1;
         } else {
-            batch.take(&record)?;
+            batch.position = position;
+            batch.take(record)?;
         }
     }
     batch.flush()?;
@@ -92,7 +93,11 @@ pub(crate) fn ingest(
     };
     let outcome = derived::update(tx, settings, &batch.touched, &occasion)?;
     batch.report.customers = outcome.n_customers;
-    waiting::refold(tx, &batch.conversations)?;
+    let told = batch.told.iter().map(|(row, positions)| {
+        let records = positions.iter().filter_map(|position| prepared.get(*position));
+        (*row, records.map(|record| &record.event).collect())
+    });
+    waiting::refold_with(tx, &batch.conversations, told.collect())?;
     Ok(batch.report)
 }
 
@@ -183,11 +188,15 @@ struct Prepared {
 const SHARE: usize = 1_000;
 
 /// Computes what depends on each event alone, on all cores where there are many.
-fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Prepared>, StoreError> {
+#[expect(clippy::vec_box, reason = "they are sorted, and large")]
+fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Box<Prepared>>, StoreError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
-        return events.into_iter().map(|event| Prepared::new(settings, event)).collect();
+        return events
+            .into_iter()
+            .map(|event| Prepared::new(settings, event).map(Box::new))
+            .collect();
     }
     let mut shares: Vec<Vec<Event>> = Vec::new();
     let mut rest = events;
@@ -196,12 +205,15 @@ fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Prepared>, Sto
         shares.push(tail);
     }
     shares.push(rest);
-    let done: Vec<Result<Vec<Prepared>, StoreError>> = std::thread::scope(|scope| {
+    let done: Vec<Result<Vec<Box<Prepared>>, StoreError>> = std::thread::scope(|scope| {
         let threads: Vec<_> = shares
             .into_iter()
             .map(|share| {
                 scope.spawn(move || {
-                    share.into_iter().map(|event| Prepared::new(settings, event)).collect()
+                    share
+                        .into_iter()
+                        .map(|event| Prepared::new(settings, event).map(Box::new))
+                        .collect()
                 })
             })
             .collect();
@@ -266,6 +278,11 @@ struct Batch<'a> {
     bundles: HashMap<BundleId, i64>,
     conversation_rows: HashMap<ConversationKey, i64>,
     counts: BTreeMap<i64, Counts>,
+    /// Where in the batch the record stands that is taken in.
+    position: usize,
+    /// Conversations that are known by one key only and all of whose events came in this batch:
+    /// where these stand.
+    told: BTreeMap<i64, Vec<usize>>,
     /// By source: its last event, and how many came.
     sources: BTreeMap<i64, (i64, i64)>,
     suppression: Suppression,
@@ -293,6 +310,8 @@ impl<'a> Batch<'a> {
             bundles: HashMap::new(),
             conversation_rows: HashMap::new(),
             counts: BTreeMap::new(),
+            position: 0,
+            told: BTreeMap::new(),
             sources: BTreeMap::new(),
             suppression: Suppression::new(tx, &settings.id_key)?,
             report: IngestReport::default(),
@@ -385,6 +404,9 @@ impl<'a> Batch<'a> {
             .prepare_cached("SELECT conversation_id FROM event WHERE seq = ?1")?
             .query_row([old.seq], |row| row.get(0))?;
         self.conversations.extend(conversation);
+        if let Some(row) = conversation {
+            self.told.remove(&row);
+        }
         self.remember(old.seq)?;
         self.set_standing(old.seq, standing)?;
         self.tx
@@ -472,7 +494,12 @@ impl<'a> Batch<'a> {
         }
         self.count_in(record, home, channel, recorded)?;
         self.touched.bundles.insert(home);
-        self.conversations.extend(conversation);
+        if let Some(row) = conversation {
+            self.conversations.insert(row);
+            if let Some(positions) = self.told.get_mut(&row) {
+                positions.push(self.position);
+            }
+        }
         Ok(())
     }
 
@@ -715,6 +742,8 @@ impl<'a> Batch<'a> {
         let row = self.conversation_row(&conversation.key)?;
         for alias in &conversation.aliases {
             let alias = self.conversation_row(alias)?;
+            self.told.remove(&row);
+            self.told.remove(&alias);
             let added = self
                 .tx
                 .prepare_cached(
@@ -751,6 +780,7 @@ impl<'a> Batch<'a> {
             .prepare_cached("UPDATE conversation SET canonical_id = id WHERE id = ?1")?
             .execute([row])?;
         self.conversation_rows.insert(key.clone(), row);
+        self.told.insert(row, Vec::new());
         Ok(row)
     }
 

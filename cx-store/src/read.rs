@@ -10,7 +10,7 @@ use cx_core::context::facts::{
 };
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Identifier, Who};
-use cx_core::ids::{ConversationKey, CustomerId, EventKey};
+use cx_core::ids::{ConversationKey, CustomerId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -549,7 +549,7 @@ pub(crate) fn conversation_events(
 ) -> Result<(Vec<Event>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
     let keys: BTreeSet<&ConversationKey> =
         events.iter().filter_map(|event| event.conversation.as_ref()).map(|c| &c.key).collect();
-    let known: BTreeSet<&EventKey> = events.iter().map(|event| &event.key).collect();
+    let known: BTreeSet<&str> = events.iter().map(|event| event.key.as_str()).collect();
     let mut canonical: BTreeMap<ConversationKey, ConversationKey> = BTreeMap::new();
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let mut further = Vec::new();
@@ -563,9 +563,14 @@ pub(crate) fn conversation_events(
         for key in all_keys {
             canonical.insert(key, one.clone());
         }
-        for event in waiting::events(connection, id)? {
-            if event.occurred_at <= as_of && !known.contains(&event.key) {
-                further.push(event);
+        let mut rows = connection.prepare_cached(
+            "SELECT e.seq, e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
+             WHERE c.canonical_id = ?1 AND e.standing = 0 AND e.ts <= ?2",
+        )?;
+        let mut rows = rows.query(params![id, as_of.as_micros()])?;
+        while let Some(row) = rows.next()? {
+            if !known.contains(row.get_ref(1)?.as_str().unwrap_or_default()) {
+                further.push(payload(connection, row.get(0)?)?);
             }
         }
     }
