@@ -1,5 +1,6 @@
 //! Events in: a bare table as the ceiling, and the store.
 
+use std::io::Write;
 use std::path::Path;
 
 use cx_core::event::Event;
@@ -107,7 +108,8 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
     all
 }
 
-/// What one event and one merge cost in a store of this size.
+/// What one event and one merge cost in a store of this size: most of it is the disk's, so that a
+/// bare write to it stands beside.
 fn one_by_one(store: &Store, singles: &mut Company, n: usize) -> Vec<Figure> {
     let (mut events, mut merges) = (Laps::default(), Laps::default());
     for event in singles.by_ref().take(200) {
@@ -136,7 +138,14 @@ fn one_by_one(store: &Store, singles: &mut Company, n: usize) -> Vec<Figure> {
         merges.time(|| store.assert(&said, at).unwrap());
         merges.time(|| store.assert(&unsaid, at).unwrap());
     }
+    let mut syncs = Laps::default();
+    let mut file = tempfile::tempfile().unwrap();
+    for _ in 0..50 {
+        file.write_all(&[0; 8192]).unwrap();
+        syncs.time(|| file.sync_data().unwrap());
+    }
     vec![
+        Figure::new(format!("µs of a bare write to this disk then, in {n}"), syncs.micros(50)),
         Figure::new(format!("µs of one event in {n}, a commit each, 50 of 100"), events.micros(50)),
         Figure::new(format!("µs of one merge or its undoing in {n}, 50 of 100"), merges.micros(50)),
     ]
