@@ -105,8 +105,23 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Shows the main job on a story that comes with cx.
     Demo(Demo),
+    /// Writes the events of a company that does not exist, to try cx out with.
+    Generate(Generate),
     /// Prints the completions for a shell.
     Completions(Completions),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Generate {
+    /// How many events; some of them come twice, and some late.
+    #[arg(long, value_name = "N")]
+    pub(crate) events: u64,
+    /// Another number gives other events; the same one the same, to the byte.
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The file to write, for `cx import --from jsonl`; `-` for the standard output.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -17,3 +17,4 @@ pub(crate) mod model;
 pub(crate) mod propose;
 pub(crate) mod file;
 pub(crate) mod demo;
+pub(crate) mod generate;

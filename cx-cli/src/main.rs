@@ -59,6 +59,7 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Check(it) => commands::file::check(it),
         Command::Backup(it) => commands::file::backup(it),
         Command::Demo(it) => commands::demo::run(args, it),
+        Command::Generate(it) => commands::generate::run(it),
         Command::Completions(it) => commands::file::completions(it),
     }
 }

@@ -346,19 +346,39 @@ impl Event {
     /// record says, nor is `extra`: what cx does not understand may move on its own, such as a
     /// counter or the time of an export, and makes no other record of it.
     pub fn content_hash(&self) -> [u8; 16] {
-        let mut json = self.to_json();
+        let text = serde_json::to_vec(&Value::Object(self.content(self.to_json())));
+        hash_of_content(&text.unwrap_or_default())
+    }
+
+    /// The event's JSON as text together with its [`Event::content_hash`]: it is written once
+    /// where the whole of it is what the record says.
+    ///
+    /// # Errors
+    /// Where the JSON cannot be written, which that of an event always can.
+    pub fn text_and_hash(&self) -> Result<(String, [u8; 16]), serde_json::Error> {
+        let json = Value::Object(self.to_json());
+        let text = serde_json::to_string(&json)?;
+        let is_whole = self.rev.is_none()
+            && self.extra.is_empty()
+            && self.occurred_at_origin != TimeOrigin::Import
+            && ["rev", "extra"].iter().all(|name| json.get(name).is_none());
+        let hash = match json {
+            Value::Object(json) if !is_whole => {
+                hash_of_content(&serde_json::to_vec(&Value::Object(self.content(json)))?)
+            }
+            _ => hash_of_content(text.as_bytes()),
+        };
+        Ok((text, hash))
+    }
+
+    /// What of the JSON is what the record says.
+    fn content(&self, mut json: Map<String, Value>) -> Map<String, Value> {
         json.remove("rev");
         json.remove("extra");
         if self.occurred_at_origin == TimeOrigin::Import {
             json.remove("occurred_at");
         }
-        let text = serde_json::to_vec(&Value::Object(json)).unwrap_or_default();
-        let mut hash = [0; 16];
-        blake3::Hasher::new_derive_key("cx event content 1")
-            .update(&text)
-            .finalize_xof()
-            .fill(&mut hash);
-        hash
+        json
     }
 
     /// The event as a JSON object; fields in alphabetical order, empty ones left out.
@@ -435,6 +455,15 @@ impl Event {
         json.retain(|_, value| !value.is_null());
         Ok(Self { unknown: json, ..event })
     }
+}
+
+fn hash_of_content(text: &[u8]) -> [u8; 16] {
+    let mut hash = [0; 16];
+    blake3::Hasher::new_derive_key("cx event content 1")
+        .update(text)
+        .finalize_xof()
+        .fill(&mut hash);
+    hash
 }
 
 impl Serialize for Event {
@@ -567,6 +596,10 @@ mod tests {
             event.extra.insert(text.clone(), Value::String(text.clone()));
             event.conversation = ConversationKey::new(text).ok().map(ConversationRef::of);
             let written = serde_json::to_string(&event).unwrap();
+            prop_assert_eq!(event.text_and_hash().unwrap(), (written.clone(), event.content_hash()));
+            let bare = Event { extra: Map::new(), ..event.clone() };
+            let text = serde_json::to_string(&bare).unwrap();
+            prop_assert_eq!(bare.text_and_hash().unwrap(), (text, event.content_hash()));
             prop_assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
         }
     }

@@ -16,6 +16,7 @@ pub mod channel;
 pub mod actor;
 pub mod identifier;
 pub mod event;
+pub mod synthetic;
 pub mod identity;
 pub mod linkage;
 pub mod conversation;

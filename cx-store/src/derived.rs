@@ -4,7 +4,8 @@
 //! resolves each with [`cx_core::identity::resolve()`] and writes what has changed, all inside the
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
@@ -20,7 +21,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::feed::{Movements, Occasion};
+use crate::feed::{By, Movements, Occasion};
 
 /// What derivation depends on besides the facts.
 #[derive(Debug)]
@@ -114,6 +115,14 @@ struct Update<'a> {
     /// Identifiers whose direct view may have changed.
     in_question: BTreeSet<i64>,
     loaded: BTreeMap<i64, Loaded>,
+    /// Identifiers that were read before: they never change.
+    identifiers: RefCell<HashMap<i64, Identifier>>,
+    /// Which of them are hubs, as far as that was asked.
+    hubs: RefCell<HashMap<i64, bool>>,
+    /// Which of them are contested, as far as that is known.
+    contested: RefCell<HashMap<i64, bool>>,
+    /// Whether single events hang on other bundles than they arrived under, as far as was asked.
+    is_attributed: Cell<Option<bool>>,
     visited: BTreeSet<i64>,
     /// Customers that have lost or won a bundle.
     changed: BTreeSet<i64>,
@@ -133,6 +142,10 @@ impl<'a> Update<'a> {
             alone,
             in_question: BTreeSet::new(),
             loaded: BTreeMap::new(),
+            identifiers: RefCell::default(),
+            hubs: RefCell::default(),
+            contested: RefCell::default(),
+            is_attributed: Cell::default(),
             visited: BTreeSet::new(),
             changed: BTreeSet::new(),
             moved: BTreeSet::new(),
@@ -144,10 +157,13 @@ impl<'a> Update<'a> {
 
     fn run(&mut self, touched: &Touched, occasion: &Occasion) -> Result<Outcome, StoreError> {
         let mut bridges = touched.bridges.clone();
-        for bundle in &touched.bundles {
-            bridges.extend(self.bridges(*bundle)?);
+        if occasion.by != By::Import {
+            // An import has named the bridges on which anything came.
+            for bundle in &touched.bundles {
+                bridges.extend(self.bridges(*bundle)?);
+            }
         }
-        let mut seeds = self.register(&touched.bundles)?;
+        let mut seeds = self.register(&touched.bundles, occasion)?;
         seeds.extend(self.turn_hubs()?);
         for seed in seeds {
             let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
@@ -169,7 +185,14 @@ impl<'a> Update<'a> {
     }
 
     /// Enters new bundles, removes empty ones, and says which bundles have to be resolved.
-    fn register(&mut self, touched: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    fn register(
+        &mut self,
+        touched: &BTreeSet<i64>,
+        occasion: &Occasion,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        // By which claims a bundle may be linked follows from what is always the same of it, from
+        // assertions and the policy, and from its sources where the policy asks for them.
+        let is_only_more = occasion.by == By::Import && self.settings.policy.sources.is_empty();
         let mut seeds = BTreeSet::new();
         for bundle in touched {
             let Some(standing) = self.standing(*bundle)? else { continue };
@@ -177,9 +200,17 @@ impl<'a> Update<'a> {
                 seeds.extend(self.remove(*bundle)?);
                 continue;
             }
-            let loaded = self.load(*bundle)?;
-            let links = self.link_flags(*bundle, &loaded)?;
             let is_moved = standing.resolved != Some((standing.first_seen, standing.anchor));
+            if is_only_more && standing.is_registered && !is_moved {
+                if self.is_contested(*bundle)? {
+                    seeds.insert(*bundle);
+                    let loaded = self.load(*bundle)?;
+                    self.loaded.insert(*bundle, loaded);
+                }
+                continue;
+            }
+            let loaded = self.load(*bundle)?;
+            let links = self.link_flags(*bundle, &loaded, &standing)?;
             if links || is_moved || self.is_contested(*bundle)? {
                 seeds.insert(*bundle);
             }
@@ -192,19 +223,22 @@ impl<'a> Update<'a> {
     }
 
     /// Writes by which claims a bundle may be linked, where that has changed; says whether it has.
-    fn link_flags(&mut self, bundle: i64, loaded: &Loaded) -> Result<bool, StoreError> {
+    fn link_flags(
+        &mut self,
+        bundle: i64,
+        loaded: &Loaded,
+        standing: &Standing,
+    ) -> Result<bool, StoreError> {
         let linking: BTreeSet<Identifier> =
             self.rules().linking(&loaded.facts).into_iter().map(|c| c.identifier.clone()).collect();
         let nobody = !loaded.facts.is_somebody();
-        let (registered, was_nobody): (bool, bool) = self
-            .tx
-            .prepare_cached("SELECT registered, nobody FROM bundle WHERE id = ?1")?
-            .query_row([bundle], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (registered, was_nobody) = (standing.is_registered, standing.was_nobody);
         if nobody && registered && !was_nobody {
             // Nobody singles it out any more: its bridges, if it has any, say whose it is.
             self.leave(bundle)?;
         }
-        let stored = self.linked_rows(bundle)?;
+        // What is not registered is linked by nothing.
+        let stored = if registered { self.linked_rows(bundle)? } else { BTreeSet::new() };
         let wanted: BTreeSet<i64> = loaded
             .facts
             .claims
@@ -220,9 +254,13 @@ impl<'a> Update<'a> {
             self.movements.arrived(bundle);
         }
         self.count_seen_with(bundle, &stored, -1)?;
-        self.tx
-            .prepare_cached("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1")?
-            .execute([bundle])?;
+        if !stored.is_empty() {
+            self.tx
+                .prepare_cached(
+                    "UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1",
+                )?
+                .execute([bundle])?;
+        }
         for row in &wanted {
             self.tx
                 .prepare_cached(
@@ -263,6 +301,9 @@ impl<'a> Update<'a> {
         linked: &BTreeSet<i64>,
         by: i64,
     ) -> Result<(), StoreError> {
+        if linked.is_empty() {
+            return Ok(());
+        }
         let name: Option<String> = self
             .tx
             .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
@@ -357,6 +398,7 @@ impl<'a> Update<'a> {
                 self.tx
                     .prepare_cached("UPDATE identifier SET hub = ?2 WHERE id = ?1")?
                     .execute(params![row, is_hub])?;
+                self.hubs.borrow_mut().insert(row, is_hub);
                 // Whoever only stated it may be somebody by it no longer, or again.
                 seeds.extend(self.claiming_bundles(row)?);
             }
@@ -513,11 +555,15 @@ impl<'a> Update<'a> {
         rows: &BTreeMap<Identifier, i64>,
     ) -> Result<(), StoreError> {
         for (identifier, row) in rows {
+            let is_contested = resolution.contested.contains(identifier);
+            if self.contested.borrow_mut().insert(*row, is_contested) == Some(is_contested) {
+                continue;
+            }
             self.tx
                 .prepare_cached(
                     "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
                 )?
-                .execute(params![row, resolution.contested.contains(identifier)])?;
+                .execute(params![row, is_contested])?;
         }
         Ok(())
     }
@@ -529,7 +575,8 @@ impl<'a> Update<'a> {
         component: &[i64],
         row_of: &BTreeMap<BundleId, i64>,
     ) -> Result<(), StoreError> {
-        for bundle in component {
+        let attributed = if self.has_attributions()? { component } else { &[] };
+        for bundle in attributed {
             self.tx
                 .prepare_cached(
                     "UPDATE attribution SET bundle_id = home_id, by_time = 0
@@ -551,6 +598,7 @@ impl<'a> Update<'a> {
         if owners.is_empty() {
             return Ok(());
         }
+        self.is_attributed.set(Some(true));
         for home in component {
             for (seq, key) in self.events_at_home(*home)? {
                 let observation = ObservationId::of(&self.settings.tenant, &key);
@@ -566,6 +614,16 @@ impl<'a> Update<'a> {
             }
         }
         Ok(())
+    }
+
+    fn has_attributions(&self) -> Result<bool, StoreError> {
+        if let Some(known) = self.is_attributed.get() {
+            return Ok(known);
+        }
+        let mut any = self.tx.prepare_cached("SELECT EXISTS(SELECT 1 FROM attribution)")?;
+        let any = any.query_row([], |row| row.get(0))?;
+        self.is_attributed.set(Some(any));
+        Ok(any)
     }
 
     fn events_at_home(&self, bundle: i64) -> Result<Vec<(i64, EventKey)>, StoreError> {
@@ -689,7 +747,7 @@ impl<'a> Update<'a> {
                 .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }
         self.changed.insert(row);
-        self.movements.created(row);
+        self.movements.created(row, cid);
         Ok(row)
     }
 
@@ -737,7 +795,7 @@ impl<'a> Update<'a> {
             .execute([bundle, customer])?;
         self.changed.extend(before.into_iter().chain([customer]));
         self.moved.insert(bundle);
-        self.movements.moved(bundle, before);
+        self.movements.moved(bundle, before, Some(customer));
         Ok(())
     }
 
@@ -746,13 +804,14 @@ impl<'a> Update<'a> {
         self.tx.prepare_cached("DELETE FROM member WHERE bundle_id = ?1")?.execute([bundle])?;
         self.changed.insert(before);
         self.moved.insert(bundle);
-        self.movements.moved(bundle, Some(before));
+        self.movements.moved(bundle, Some(before), None);
         Ok(())
     }
 
     /// Takes out customers that have no bundle any more. Their ids stay issued.
     fn sweep(&self) -> Result<(), StoreError> {
-        for customer in &self.changed {
+        let kept = self.movements.winners();
+        for customer in self.changed.iter().filter(|customer| !kept.contains(customer)) {
             self.tx
                 .prepare_cached(
                     "DELETE FROM customer WHERE id = ?1
@@ -764,8 +823,13 @@ impl<'a> Update<'a> {
     }
 
     fn is_hub(&self, row: i64) -> Result<bool, StoreError> {
+        if let Some(is_hub) = self.hubs.borrow().get(&row) {
+            return Ok(*is_hub);
+        }
         let mut hub = self.tx.prepare_cached("SELECT hub FROM identifier WHERE id = ?1")?;
-        Ok(hub.query_row([row], |row| row.get(0))?)
+        let is_hub = hub.query_row([row], |row| row.get(0))?;
+        self.hubs.borrow_mut().insert(row, is_hub);
+        Ok(is_hub)
     }
 
     fn is_contested(&self, bundle: i64) -> Result<bool, StoreError> {
@@ -793,21 +857,34 @@ impl<'a> Update<'a> {
     }
 
     fn identifier(&self, row: i64) -> Result<Identifier, StoreError> {
+        if let Some(known) = self.identifiers.borrow().get(&row) {
+            return Ok(known.clone());
+        }
         let mut found = self.tx.prepare_cached(
             "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
              WHERE i.id = ?1",
         )?;
-        Ok(found.query_row([row], |row| codec::read_identifier(row, 0))?)
+        let found = found.query_row([row], |row| codec::read_identifier(row, 0))?;
+        self.identifiers.borrow_mut().insert(row, found.clone());
+        Ok(found)
     }
 
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
         let mut found = self.tx.prepare_cached(
-            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor FROM bundle
-             WHERE id = ?1",
+            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered,
+               nobody
+             FROM bundle WHERE id = ?1",
         )?;
         let standing = found.query_row([bundle], |row| {
             let resolved = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<[u8; 16]>>(4)?);
-            Ok(Standing { n: row.get(0)?, first_seen: row.get(1)?, anchor: row.get(2)?, resolved })
+            Ok(Standing {
+                n: row.get(0)?,
+                first_seen: row.get(1)?,
+                anchor: row.get(2)?,
+                resolved,
+                is_registered: row.get(5)?,
+                was_nobody: row.get(6)?,
+            })
         });
         Ok(standing.optional()?)
     }
@@ -830,19 +907,24 @@ impl<'a> Update<'a> {
 
     fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {
         let mut claims = self.tx.prepare_cached(
-            "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id
+            "SELECT d.name, i.scope, i.key, i.linkable, c.assurance, c.caveat, i.id, i.hub, i.contested
              FROM bundle_claim c JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
              WHERE c.bundle_id = ?1",
         )?;
         let mut rows = claims.query([bundle])?;
         let mut read: Vec<(ObservedClaim, i64)> = Vec::new();
         while let Some(row) = rows.next()? {
+            let identifier = codec::read_identifier(row, 0)?;
+            let id: i64 = row.get(6)?;
+            self.identifiers.borrow_mut().insert(id, identifier.clone());
+            self.hubs.borrow_mut().insert(id, row.get(7)?);
+            self.contested.borrow_mut().insert(id, row.get(8)?);
             let claim = ObservedClaim {
-                identifier: codec::read_identifier(row, 0)?,
+                identifier,
                 assurance: codec::assurance(row.get(4)?)?,
                 caveat: codec::caveat(row.get(5)?)?,
             };
-            read.push((claim, row.get(6)?));
+            read.push((claim, id));
         }
         read.sort();
         let (claims, rows) = read.into_iter().unzip();
@@ -878,6 +960,8 @@ struct Standing {
     first_seen: i64,
     anchor: [u8; 16],
     resolved: Option<(i64, [u8; 16])>,
+    is_registered: bool,
+    was_nobody: bool,
 }
 
 /// Current events whose home is this bundle: those that arrived under it, less those that an

@@ -1,6 +1,6 @@
 //! The change feed: what became of customers, in the order in which it did.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use cx_core::identifier::Identifier;
 use cx_core::identity::{Join, Joiner};
@@ -132,8 +132,10 @@ impl Occasion {
 pub(crate) struct Movements {
     /// Whose each bundle was that has changed hands.
     before: BTreeMap<i64, Option<i64>>,
-    /// Customers that were made.
-    created: BTreeSet<i64>,
+    /// Whose each of them is now.
+    now: BTreeMap<i64, Option<i64>>,
+    /// Customers that were made, with their ids.
+    created: BTreeMap<i64, CustomerId>,
     /// Bundles that are new.
     arrived: BTreeSet<i64>,
     /// Bundles that are no more: their records have others now.
@@ -143,12 +145,18 @@ pub(crate) struct Movements {
 }
 
 impl Movements {
-    pub(crate) fn moved(&mut self, bundle: i64, from: Option<i64>) {
+    pub(crate) fn moved(&mut self, bundle: i64, from: Option<i64>, to: Option<i64>) {
         self.before.entry(bundle).or_insert(from);
+        self.now.insert(bundle, to);
     }
 
-    pub(crate) fn created(&mut self, customer: i64) {
-        self.created.insert(customer);
+    pub(crate) fn created(&mut self, customer: i64, id: CustomerId) {
+        self.created.insert(customer, id);
+    }
+
+    /// Customers who have a bundle that they did not have all the time.
+    pub(crate) fn winners(&self) -> BTreeSet<i64> {
+        self.now.values().flatten().copied().collect()
     }
 
     pub(crate) fn arrived(&mut self, bundle: i64) {
@@ -178,9 +186,7 @@ impl Movements {
                 lost.extend(from);
                 continue;
             }
-            let mut of =
-                tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
-            let to: Option<i64> = of.query_row([bundle], |row| row.get(0)).optional()?;
+            let to = self.now.get(bundle).copied().flatten();
             if to != *from {
                 hands.entry((*from, to)).or_default().push(*bundle);
             }
@@ -212,9 +218,10 @@ impl Movements {
                 }
             }
         }
-        for customer in &self.created {
-            if !sources.contains_key(customer) && !is_empty(tx, *customer)? {
-                let id = cid(tx, *customer)?;
+        let winners = self.winners();
+        for (customer, id) in &self.created {
+            if !sources.contains_key(customer) && winners.contains(customer) {
+                let id = *id;
                 let from = match occasion.by {
                     By::Assertion => origin(tx, *customer, &owners)?,
                     _ => None,
@@ -229,9 +236,10 @@ impl Movements {
         let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
             of.get(&key).is_some_and(|set| set.len() == 1 && set.contains(&value))
         };
+        let ways = self.ways(tx)?;
         for ((from, to), bundles) in &hands {
             let is_gone = from.is_some_and(|from| gone.get(&from) == Some(&true));
-            let is_new = to.is_some_and(|to| self.created.contains(&to));
+            let is_new = to.is_some_and(|to| self.created.contains_key(&to));
             let change = match (from, to) {
                 (None, None) => continue,
                 // What is new came with its records, and is told by itself.
@@ -274,12 +282,47 @@ impl Movements {
                     records: u64::try_from(bundles.len()).unwrap_or(0),
                 },
             };
-            let via = self.values(tx, *from, *to)?;
+            let via = ways.values(tx, *from, *to)?;
             append(tx, occasion, &change, &via)?;
         }
         Ok(())
     }
 
+    /// By what the bundles that have been joined hang together, and whose they were.
+    fn ways(&self, tx: &Transaction<'_>) -> Result<Ways<'_>, StoreError> {
+        let mut ways = Ways::default();
+        for (left, right, by) in &self.joins {
+            ways.next_to.entry(*left).or_default().push((*right, by));
+            ways.next_to.entry(*right).or_default().push((*left, by));
+        }
+        let mut of = tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
+        for bundle in ways.next_to.keys() {
+            // What has not changed hands was the customer's it is.
+            let owner = match self.before.get(bundle) {
+                Some(before) => *before,
+                None => of.query_row([bundle], |row| row.get(0)).optional()?,
+            };
+            if let Some(owner) = owner {
+                ways.owner.insert(*bundle, owner);
+                ways.owned.entry(owner).or_default().push(*bundle);
+            }
+        }
+        Ok(ways)
+    }
+}
+
+/// Ways from bundle to bundle.
+#[derive(Default)]
+struct Ways<'a> {
+    /// What each bundle was joined with, and by what.
+    next_to: BTreeMap<i64, Vec<(i64, &'a Joiner)>>,
+    /// Whose each bundle was before.
+    owner: HashMap<i64, i64>,
+    /// The bundles that each customer had before, in order.
+    owned: HashMap<i64, Vec<i64>>,
+}
+
+impl Ways<'_> {
     /// The rows of the values by which records of two customers hang together now.
     fn values(
         &self,
@@ -288,30 +331,14 @@ impl Movements {
         to: Option<i64>,
     ) -> Result<Vec<i64>, StoreError> {
         let (Some(from), Some(to)) = (from, to) else { return Ok(Vec::new()) };
-        // Whose each bundle was before; what has not changed hands was the customer's it is.
-        let owner = |bundle: i64| -> Result<Option<i64>, StoreError> {
-            if let Some(before) = self.before.get(&bundle) {
-                return Ok(*before);
-            }
-            let mut of =
-                tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
-            Ok(of.query_row([bundle], |row| row.get(0)).optional()?)
-        };
-        let mut next_to: BTreeMap<i64, Vec<(i64, &Joiner)>> = BTreeMap::new();
-        for (left, right, by) in &self.joins {
-            next_to.entry(*left).or_default().push((*right, by));
-            next_to.entry(*right).or_default().push((*left, by));
-        }
         let mut came: BTreeMap<i64, Option<(i64, &Joiner)>> = BTreeMap::new();
         let mut next = VecDeque::new();
-        for bundle in next_to.keys() {
-            if owner(*bundle)? == Some(from) {
-                came.insert(*bundle, None);
-                next.push_back(*bundle);
-            }
+        for bundle in self.owned.get(&from).into_iter().flatten() {
+            came.insert(*bundle, None);
+            next.push_back(*bundle);
         }
         while let Some(bundle) = next.pop_front() {
-            if owner(bundle)? == Some(to) {
+            if self.owner.get(&bundle) == Some(&to) {
                 let mut values = Vec::new();
                 let mut here = bundle;
                 while let Some(Some((before, by))) = came.get(&here) {
@@ -323,7 +350,7 @@ impl Movements {
                 values.reverse();
                 return Ok(values);
             }
-            for (other, by) in next_to.get(&bundle).into_iter().flatten() {
+            for (other, by) in self.next_to.get(&bundle).into_iter().flatten() {
                 if !came.contains_key(other) {
                     came.insert(*other, Some((bundle, by)));
                     next.push_back(*other);

@@ -25,7 +25,7 @@ const CONFLICT: i64 = 2;
 
 /// Small numbers for names, remembered between batches.
 #[derive(Debug, Default)]
-pub(crate) struct Dictionary(HashMap<(i64, String), i64>);
+pub(crate) struct Dictionary(HashMap<i64, HashMap<String, i64>>);
 
 pub(crate) const SOURCE: i64 = 1;
 pub(crate) const CHANNEL: i64 = 2;
@@ -34,7 +34,7 @@ pub(crate) const NAMESPACE: i64 = 4;
 
 impl Dictionary {
     fn number(&mut self, tx: &Transaction<'_>, class: i64, name: &str) -> Result<i64, StoreError> {
-        if let Some(number) = self.0.get(&(class, name.to_owned())) {
+        if let Some(number) = self.0.get(&class).and_then(|names| names.get(name)) {
             return Ok(*number);
         }
         let mut find = tx.prepare_cached("SELECT id FROM dict WHERE class = ?1 AND name = ?2")?;
@@ -47,7 +47,7 @@ impl Dictionary {
                 .execute(params![class, name])?;
             tx.last_insert_rowid()
         };
-        self.0.insert((class, name.to_owned()), number);
+        self.0.entry(class).or_default().insert(name.to_owned(), number);
         Ok(number)
     }
 
@@ -71,18 +71,19 @@ pub(crate) fn ingest(
     recording: &Recording,
     events: Vec<Event>,
 ) -> Result<IngestReport, StoreError> {
-    let mut prepared: Vec<Prepared> =
-        events.into_iter().map(|event| Prepared::new(settings, event)).collect();
+    let mut prepared = prepare(settings, events)?;
     // Rows of one bundle stand together, in the order of its timeline.
-    prepared.sort_by(|a, b| a.order().cmp(&b.order()));
+    prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
-    for record in prepared {
+    for (position, record) in prepared.iter().enumerate() {
         if batch.suppression.covers(tx, &record.event)? {
             batch.report.suppressed += 1;
         } else {
-            batch.take(&record)?;
+            batch.position = position;
+            batch.take(record)?;
         }
     }
+    batch.flush()?;
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
@@ -92,7 +93,11 @@ pub(crate) fn ingest(
     };
     let outcome = derived::update(tx, settings, &batch.touched, &occasion)?;
     batch.report.customers = outcome.n_customers;
-    waiting::refold(tx, &batch.conversations)?;
+    let told = batch.told.iter().map(|(row, positions)| {
+        let records = positions.iter().filter_map(|position| prepared.get(*position));
+        (*row, records.map(|record| &record.event).collect())
+    });
+    waiting::refold_with(tx, &batch.conversations, told.collect())?;
     Ok(batch.report)
 }
 
@@ -115,7 +120,7 @@ pub(crate) fn single_out(
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((seq, payload, arrived)) = found else { continue };
-        let record = Prepared::new(settings, codec::event(&payload)?);
+        let record = Prepared::new(settings, codec::event(&payload)?)?;
         let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
         if settings.assertions.names(*id) {
             tx.prepare_cached(
@@ -175,15 +180,74 @@ struct Prepared {
     event: Event,
     observation: Observation,
     bundle: BundleId,
+    payload: String,
     hash: [u8; 16],
 }
 
+/// So many events at least are worth a thread of their own.
+const SHARE: usize = 1_000;
+
+/// Computes what depends on each event alone, on all cores where there are many.
+#[expect(clippy::vec_box, reason = "they are sorted, and large")]
+fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Box<Prepared>>, StoreError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = events.len().div_ceil(cores).max(SHARE);
+    if events.len() <= share {
+        return events
+            .into_iter()
+            .map(|event| Prepared::new(settings, event).map(Box::new))
+            .collect();
+    }
+    let mut shares: Vec<Vec<Event>> = Vec::new();
+    let mut rest = events;
+    while rest.len() > share {
+        let tail = rest.split_off(rest.len() - share);
+        shares.push(tail);
+    }
+    shares.push(rest);
+    let done: Vec<Result<Vec<Box<Prepared>>, StoreError>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = shares
+            .into_iter()
+            .map(|share| {
+                scope.spawn(move || {
+                    share
+                        .into_iter()
+                        .map(|event| Prepared::new(settings, event).map(Box::new))
+                        .collect()
+                })
+            })
+            .collect();
+        let failed = || Err(StoreError::malformed("event", "a thread that stopped"));
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
+    });
+    let mut prepared = Vec::new();
+    for share in done {
+        prepared.extend(share?);
+    }
+    Ok(prepared)
+}
+
+/// What is counted into a bundle, to be written once.
+struct Counts {
+    n: i64,
+    first: i64,
+    last: i64,
+    /// When it was recorded, the observation, and its event's key: the least of them.
+    anchor: (i64, [u8; 16], String),
+    /// Of several spellings of one name the same one is shown in any order: the greatest.
+    name: Option<String>,
+    /// By identifier: when it was seen first, and how often.
+    bridges: BTreeMap<i64, (i64, i64)>,
+    channels: BTreeMap<i64, i64>,
+}
+
 impl Prepared {
-    fn new(settings: &Settings, event: Event) -> Self {
+    fn new(settings: &Settings, event: Event) -> Result<Self, StoreError> {
         let observation = Observation::of(&settings.tenant, &event);
         let bundle = observation.bundle();
-        let hash = event.content_hash();
-        Self { event, observation, bundle, hash }
+        let (payload, hash) =
+            event.text_and_hash().map_err(|error| StoreError::malformed("event", error))?;
+        Ok(Self { event, observation, bundle, payload, hash })
     }
 
     fn order(&self) -> (BundleId, Timestamp, &str, [u8; 16]) {
@@ -197,6 +261,7 @@ struct Revision {
     rev: Option<String>,
     hash: [u8; 16],
     standing: i64,
+    recorded: i64,
 }
 
 struct Batch<'a> {
@@ -210,6 +275,16 @@ struct Batch<'a> {
     recount: BTreeSet<i64>,
     conversations: BTreeSet<i64>,
     identifiers: HashMap<[u8; 16], i64>,
+    bundles: HashMap<BundleId, i64>,
+    conversation_rows: HashMap<ConversationKey, i64>,
+    counts: BTreeMap<i64, Counts>,
+    /// Where in the batch the record stands that is taken in.
+    position: usize,
+    /// Conversations that are known by one key only and all of whose events came in this batch:
+    /// where these stand.
+    told: BTreeMap<i64, Vec<usize>>,
+    /// By source: its last event, and how many came.
+    sources: BTreeMap<i64, (i64, i64)>,
     suppression: Suppression,
     report: IngestReport,
 }
@@ -232,6 +307,12 @@ impl<'a> Batch<'a> {
             recount: BTreeSet::new(),
             conversations: BTreeSet::new(),
             identifiers: HashMap::new(),
+            bundles: HashMap::new(),
+            conversation_rows: HashMap::new(),
+            counts: BTreeMap::new(),
+            position: 0,
+            told: BTreeMap::new(),
+            sources: BTreeMap::new(),
             suppression: Suppression::new(tx, &settings.id_key)?,
             report: IngestReport::default(),
         })
@@ -255,32 +336,40 @@ impl<'a> Batch<'a> {
         } else {
             self.report.revised += 1;
         }
+        let recorded = revisions.iter().map(|other| other.recorded).min();
+        let recorded = recorded.map_or(Ok(Timestamp::MAX), codec::timestamp)?;
+        let recorded = recorded.min(self.recorded_at);
         match revisions.iter().find(|other| other.standing == CURRENT) {
-            None => self.insert(record, CURRENT),
+            None => self.insert(record, CURRENT, recorded),
             Some(current) => match compare_revs(rev, current.rev.as_deref()) {
-                Ordering::Less => self.insert(record, OLDER),
+                Ordering::Less => self.insert(record, OLDER, recorded),
                 // Of two records that cannot both be right the same one is shown in any order.
-                Ordering::Equal if record.hash > current.hash => self.insert(record, CONFLICT),
-                Ordering::Equal => self.replace(current, CONFLICT, record),
+                Ordering::Equal if record.hash > current.hash => {
+                    self.insert(record, CONFLICT, recorded)
+                }
+                Ordering::Equal => self.replace(current, CONFLICT, record, recorded),
                 Ordering::Greater => {
                     for other in revisions.iter().filter(|other| other.standing == CONFLICT) {
                         self.set_standing(other.seq, OLDER)?;
                     }
-                    self.replace(current, OLDER, record)
+                    self.replace(current, OLDER, record, recorded)
                 }
             },
         }
     }
 
     fn revisions(&self, key: &str) -> Result<Vec<Revision>, StoreError> {
-        let mut rows =
-            self.tx.prepare_cached("SELECT seq, rev, hash, standing FROM event WHERE key = ?1")?;
+        let mut rows = self.tx.prepare_cached(
+            "SELECT e.seq, e.rev, e.hash, e.standing, b.recorded_at
+             FROM event e CROSS JOIN batch b ON b.id = e.batch WHERE e.key = ?1",
+        )?;
         let rows = rows.query_map([key], |row| {
             Ok(Revision {
                 seq: row.get(0)?,
                 rev: row.get(1)?,
                 hash: row.get(2)?,
                 standing: row.get(3)?,
+                recorded: row.get(4)?,
             })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -299,7 +388,10 @@ impl<'a> Batch<'a> {
         old: &Revision,
         standing: i64,
         record: &Prepared,
+        recorded: Timestamp,
     ) -> Result<(), StoreError> {
+        // What it claims may have come in this very batch.
+        self.flush()?;
         let home: i64 = self
             .tx
             .prepare_cached(
@@ -312,6 +404,9 @@ impl<'a> Batch<'a> {
             .prepare_cached("SELECT conversation_id FROM event WHERE seq = ?1")?
             .query_row([old.seq], |row| row.get(0))?;
         self.conversations.extend(conversation);
+        if let Some(row) = conversation {
+            self.told.remove(&row);
+        }
         self.remember(old.seq)?;
         self.set_standing(old.seq, standing)?;
         self.tx
@@ -319,7 +414,7 @@ impl<'a> Batch<'a> {
             .execute([old.seq])?;
         self.recount.insert(home);
         self.touched.bundles.insert(home);
-        self.insert(record, CURRENT)
+        self.insert(record, CURRENT, recorded)
     }
 
     /// Keeps what a revision claims that is shown no longer: by it the past is found.
@@ -336,7 +431,12 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn insert(&mut self, record: &Prepared, standing: i64) -> Result<(), StoreError> {
+    fn insert(
+        &mut self,
+        record: &Prepared,
+        standing: i64,
+        recorded: Timestamp,
+    ) -> Result<(), StoreError> {
         let event = &record.event;
         let source_name = format!("{}\u{1f}{}", event.source.system, event.source.instance);
         let source = self.dictionary.number(self.tx, SOURCE, &source_name)?;
@@ -347,12 +447,9 @@ impl<'a> Batch<'a> {
         let mut bundle = 0;
         let mut conversation = None;
         if is_current {
-            let recorded = first_recorded(self.tx, event.key.as_str())?.min(self.recorded_at);
             bundle = self.bundle(record, record.bundle, recorded)?;
             conversation = self.conversation(record)?;
         }
-        let payload = serde_json::to_string(&event.to_json())
-            .map_err(|error| StoreError::malformed("event", error))?;
         self.tx
             .prepare_cached(
                 "INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
@@ -374,16 +471,18 @@ impl<'a> Batch<'a> {
                 event.rev,
                 &record.hash[..],
                 standing,
-                payload,
+                record.payload,
             ])?;
         let seq = self.tx.last_insert_rowid();
-        self.fresh(source, event.occurred_at)?;
+        let at = event.occurred_at.as_micros();
+        let (last, n) = self.sources.entry(source).or_insert((at, 0));
+        *last = at.max(*last);
+        *n += 1;
         if !is_current {
             return Ok(());
         }
         let mut home = bundle;
         if self.settings.assertions.names(record.observation.id) {
-            let recorded = first_recorded(self.tx, event.key.as_str())?.min(self.recorded_at);
             home = self.bundle(record, record.observation.own_bundle(), recorded)?;
             self.tx
                 .prepare_cached(
@@ -393,21 +492,14 @@ impl<'a> Batch<'a> {
             self.recount.insert(bundle);
             self.touched.bundles.insert(bundle);
         }
-        self.count_in(record, home, channel)?;
+        self.count_in(record, home, channel, recorded)?;
         self.touched.bundles.insert(home);
-        self.conversations.extend(conversation);
-        Ok(())
-    }
-
-    /// Notes how fresh a source is, whichever revision it gave.
-    fn fresh(&self, source: i64, at: Timestamp) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "INSERT INTO source_stat(source, last_event, last_import, n) VALUES(?1, ?2, ?3, 1)
-                 ON CONFLICT(source) DO UPDATE SET last_event = max(last_event, excluded.last_event),
-                   last_import = max(last_import, excluded.last_import), n = n + 1",
-            )?
-            .execute(params![source, at.as_micros(), self.recorded_at.as_micros()])?;
+        if let Some(row) = conversation {
+            self.conversations.insert(row);
+            if let Some(positions) = self.told.get_mut(&row) {
+                positions.push(self.position);
+            }
+        }
         Ok(())
     }
 
@@ -436,6 +528,9 @@ impl<'a> Batch<'a> {
         id: BundleId,
         recorded: Timestamp,
     ) -> Result<i64, StoreError> {
+        if let Some(row) = self.bundles.get(&id) {
+            return Ok(*row);
+        }
         let known: Option<i64> = self
             .tx
             .prepare_cached("SELECT id FROM bundle WHERE hash = ?1")?
@@ -445,6 +540,7 @@ impl<'a> Batch<'a> {
         let at = observation.occurred_at.as_micros();
         let oid = &observation.id.as_bytes()[..];
         if let Some(row) = known {
+            self.bundles.insert(id, row);
             return Ok(row);
         }
         let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
@@ -476,6 +572,7 @@ impl<'a> Batch<'a> {
                     codec::caveat_code(claim.caveat)
                 ])?;
         }
+        self.bundles.insert(id, row);
         Ok(row)
     }
 
@@ -510,52 +607,98 @@ impl<'a> Batch<'a> {
         Ok(row)
     }
 
-    /// Counts an observation into its bundle.
-    fn count_in(&mut self, record: &Prepared, bundle: i64, channel: i64) -> Result<(), StoreError> {
+    /// Counts an observation into its bundle; [`Batch::flush`] writes it.
+    fn count_in(
+        &mut self,
+        record: &Prepared,
+        bundle: i64,
+        channel: i64,
+        recorded: Timestamp,
+    ) -> Result<(), StoreError> {
         let observation = &record.observation;
         let at = observation.occurred_at.as_micros();
-        let recorded = first_recorded(self.tx, record.event.key.as_str())?.min(self.recorded_at);
-        self.tx
-            .prepare_cached(
-                "UPDATE bundle SET n = n + 1, first_seen = min(first_seen, ?2), last_seen = max(last_seen, ?2)
-                 WHERE id = ?1",
-            )?
-            .execute([bundle, at])?;
-        self.tx
-            .prepare_cached(
-                "UPDATE bundle SET anchor_recorded = ?2, anchor_oid = ?3, anchor_key = ?4
-                 WHERE id = ?1 AND (anchor_recorded, anchor_oid) > (?2, ?3)",
-            )?
-            .execute(params![
-                bundle,
-                recorded.as_micros(),
-                &observation.id.as_bytes()[..],
-                record.event.key.as_str()
-            ])?;
-        if let (Some(_), Some(name)) = (&observation.name, &record.event.name) {
-            // Of several spellings of one name the same one is shown in any order.
-            self.tx
-                .prepare_cached(
-                    "UPDATE bundle SET name = max(coalesce(name, ''), ?2) WHERE id = ?1",
-                )?
-                .execute(params![bundle, name])?;
-        }
+        let (recorded, oid) = (recorded.as_micros(), *observation.id.as_bytes());
+        let mut bridges = Vec::with_capacity(observation.bridges.len());
         for bridge in &observation.bridges {
-            let identifier = self.identifier(bridge)?;
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO bundle_bridge(identifier_id, bundle_id, first_seen, n) VALUES(?1, ?2, ?3, 1)
-                     ON CONFLICT(identifier_id, bundle_id)
-                     DO UPDATE SET first_seen = min(first_seen, excluded.first_seen), n = n + 1",
-                )?
-                .execute([identifier, bundle, at])?;
+            bridges.push(self.identifier(bridge)?);
         }
-        self.tx
-            .prepare_cached(
-                "INSERT INTO bundle_stat(bundle_id, channel, n) VALUES(?1, ?2, 1)
-                 ON CONFLICT(bundle_id, channel) DO UPDATE SET n = n + 1",
-            )?
-            .execute([bundle, channel])?;
+        let counts = self.counts.entry(bundle).or_insert_with(|| Counts {
+            n: 0,
+            first: at,
+            last: at,
+            anchor: (recorded, oid, record.event.key.to_string()),
+            name: None,
+            bridges: BTreeMap::new(),
+            channels: BTreeMap::new(),
+        });
+        counts.n += 1;
+        counts.first = counts.first.min(at);
+        counts.last = counts.last.max(at);
+        if (recorded, oid) < (counts.anchor.0, counts.anchor.1) {
+            counts.anchor = (recorded, oid, record.event.key.to_string());
+        }
+        if let (Some(_), Some(name)) = (&observation.name, &record.event.name)
+            && counts.name.as_ref().is_none_or(|known| known < name)
+        {
+            counts.name = Some(name.clone());
+        }
+        for bridge in bridges {
+            let (first, n) = counts.bridges.entry(bridge).or_insert((at, 0));
+            *first = at.min(*first);
+            *n += 1;
+        }
+        *counts.channels.entry(channel).or_insert(0) += 1;
+        Ok(())
+    }
+
+    /// Writes what has been counted, each bundle and each source once.
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let mut bundle_row = self.tx.prepare_cached(
+            "UPDATE bundle SET n = n + ?2, first_seen = min(first_seen, ?3),
+               last_seen = max(last_seen, ?4),
+               anchor_recorded = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?5, anchor_recorded),
+               anchor_oid = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?6, anchor_oid),
+               anchor_key = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?7, anchor_key),
+               name = iif(?8 IS NULL, name, max(coalesce(name, ''), ?8))
+             WHERE id = ?1",
+        )?;
+        let mut bridge_row = self.tx.prepare_cached(
+            "INSERT INTO bundle_bridge(identifier_id, bundle_id, first_seen, n) VALUES(?1, ?2, ?3, ?4)
+             ON CONFLICT(identifier_id, bundle_id)
+             DO UPDATE SET first_seen = min(first_seen, excluded.first_seen), n = n + excluded.n",
+        )?;
+        let mut channel_row = self.tx.prepare_cached(
+            "INSERT INTO bundle_stat(bundle_id, channel, n) VALUES(?1, ?2, ?3)
+             ON CONFLICT(bundle_id, channel) DO UPDATE SET n = n + excluded.n",
+        )?;
+        for (bundle, counts) in std::mem::take(&mut self.counts) {
+            let (recorded, oid, key) = &counts.anchor;
+            bundle_row.execute(params![
+                bundle,
+                counts.n,
+                counts.first,
+                counts.last,
+                recorded,
+                &oid[..],
+                key,
+                counts.name
+            ])?;
+            for (bridge, (first, n)) in counts.bridges {
+                bridge_row.execute([bridge, bundle, first, n])?;
+                self.touched.bridges.insert(bridge);
+            }
+            for (channel, n) in counts.channels {
+                channel_row.execute([bundle, channel, n])?;
+            }
+        }
+        let mut source_row = self.tx.prepare_cached(
+            "INSERT INTO source_stat(source, last_event, last_import, n) VALUES(?1, ?2, ?3, ?4)
+             ON CONFLICT(source) DO UPDATE SET last_event = max(last_event, excluded.last_event),
+               last_import = max(last_import, excluded.last_import), n = n + excluded.n",
+        )?;
+        for (source, (last, n)) in std::mem::take(&mut self.sources) {
+            source_row.execute([source, last, self.recorded_at.as_micros(), n])?;
+        }
         Ok(())
     }
 
@@ -586,18 +729,21 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
         for (payload, channel) in events {
-            let record = Prepared::new(self.settings, codec::event(&payload)?);
-            self.count_in(&record, bundle, channel)?;
+            let record = Prepared::new(self.settings, codec::event(&payload)?)?;
+            let recorded = first_recorded(self.tx, record.event.key.as_str())?;
+            self.count_in(&record, bundle, channel, recorded.min(self.recorded_at))?;
         }
-        Ok(())
+        self.flush()
     }
 
     /// The row of the conversation that an event belongs to, with its aliases.
-    fn conversation(&self, record: &Prepared) -> Result<Option<i64>, StoreError> {
+    fn conversation(&mut self, record: &Prepared) -> Result<Option<i64>, StoreError> {
         let Some(conversation) = &record.event.conversation else { return Ok(None) };
         let row = self.conversation_row(&conversation.key)?;
         for alias in &conversation.aliases {
             let alias = self.conversation_row(alias)?;
+            self.told.remove(&row);
+            self.told.remove(&alias);
             let added = self
                 .tx
                 .prepare_cached(
@@ -611,13 +757,17 @@ impl<'a> Batch<'a> {
         Ok(Some(row))
     }
 
-    fn conversation_row(&self, key: &ConversationKey) -> Result<i64, StoreError> {
+    fn conversation_row(&mut self, key: &ConversationKey) -> Result<i64, StoreError> {
+        if let Some(row) = self.conversation_rows.get(key) {
+            return Ok(*row);
+        }
         let known: Option<i64> = self
             .tx
             .prepare_cached("SELECT id FROM conversation WHERE key = ?1")?
             .query_row([key.as_str()], |row| row.get(0))
             .optional()?;
         if let Some(row) = known {
+            self.conversation_rows.insert(key.clone(), row);
             return Ok(row);
         }
         self.tx
@@ -629,6 +779,8 @@ impl<'a> Batch<'a> {
         self.tx
             .prepare_cached("UPDATE conversation SET canonical_id = id WHERE id = ?1")?
             .execute([row])?;
+        self.conversation_rows.insert(key.clone(), row);
+        self.told.insert(row, Vec::new());
         Ok(row)
     }
 

@@ -11,7 +11,7 @@ use cx_core::context::facts::{
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Assertions, Subject};
-use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, ObservationId};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -550,7 +550,7 @@ pub(crate) fn conversation_events(
 ) -> Result<(Vec<Event>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
     let keys: BTreeSet<&ConversationKey> =
         events.iter().filter_map(|event| event.conversation.as_ref()).map(|c| &c.key).collect();
-    let known: BTreeSet<&EventKey> = events.iter().map(|event| &event.key).collect();
+    let known: BTreeSet<&str> = events.iter().map(|event| event.key.as_str()).collect();
     let mut canonical: BTreeMap<ConversationKey, ConversationKey> = BTreeMap::new();
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let mut further = Vec::new();
@@ -564,9 +564,14 @@ pub(crate) fn conversation_events(
         for key in all_keys {
             canonical.insert(key, one.clone());
         }
-        for event in waiting::events(connection, id)? {
-            if event.occurred_at <= as_of && !known.contains(&event.key) {
-                further.push(event);
+        let mut rows = connection.prepare_cached(
+            "SELECT e.seq, e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
+             WHERE c.canonical_id = ?1 AND e.standing = 0 AND e.ts <= ?2",
+        )?;
+        let mut rows = rows.query(params![id, as_of.as_micros()])?;
+        while let Some(row) = rows.next()? {
+            if !known.contains(row.get_ref(1)?.as_str().unwrap_or_default()) {
+                further.push(payload(connection, row.get(0)?)?);
             }
         }
     }
@@ -644,6 +649,7 @@ fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierF
          WHERE m.customer_id = ?1 GROUP BY i.id ORDER BY d.name, i.scope, i.key",
     )?;
     let mut rows = rows.query([customer])?;
+    let mut sources = sources_by_identifier(connection, customer)?;
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
@@ -661,7 +667,7 @@ fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierF
                 (false, 0) => Sharing::Own,
                 (false, n) => Sharing::Shared(n),
             },
-            sources: sources_of(connection, id, customer)?,
+            sources: sources.remove(&id).unwrap_or_default().into_iter().collect(),
         });
     }
     Ok(facts)
@@ -676,26 +682,36 @@ fn others_with(connection: &Connection, identifier: i64, customer: i64) -> Resul
     Ok(n.query_row([identifier, customer], |row| row.get(0))?)
 }
 
-fn sources_of(
+/// By identifier, from which sources it came. The events of each bundle are looked at once.
+fn sources_by_identifier(
     connection: &Connection,
-    identifier: i64,
     customer: i64,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<BTreeMap<i64, BTreeSet<String>>, StoreError> {
+    let mut of_bundle: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     let mut rows = connection.prepare_cached(
-        "SELECT DISTINCT d.name FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
-           JOIN event e ON e.bundle_id = c.bundle_id AND e.standing = 0 JOIN dict d ON d.id = e.source
-         WHERE c.identifier_id = ?1 AND m.customer_id = ?2
-         UNION SELECT d.name FROM bundle_claim c JOIN member m ON m.bundle_id = c.bundle_id
-           JOIN attribution a ON a.home_id = c.bundle_id JOIN event e ON e.seq = a.event_seq
-           JOIN dict d ON d.id = e.source
-         WHERE c.identifier_id = ?1 AND m.customer_id = ?2 ORDER BY 1",
+        "SELECT s.bundle_id, d.name FROM
+           (SELECT DISTINCT m.bundle_id, e.source FROM member m
+              JOIN event e ON e.bundle_id = m.bundle_id AND e.standing = 0 WHERE m.customer_id = ?1
+            UNION SELECT m.bundle_id, e.source FROM member m
+              JOIN attribution a ON a.home_id = m.bundle_id JOIN event e ON e.seq = a.event_seq
+            WHERE m.customer_id = ?1) s JOIN dict d ON d.id = s.source",
     )?;
-    let rows = rows.query_map([identifier, customer], |row| row.get::<_, String>(0))?;
-    let mut sources = Vec::new();
-    for name in rows {
-        sources.push(codec::source_scope(&name?));
+    let mut rows = rows.query([customer])?;
+    while let Some(row) = rows.next()? {
+        let name = codec::source_scope(row.get_ref(1)?.as_str().unwrap_or_default());
+        of_bundle.entry(row.get(0)?).or_default().insert(name);
     }
-    sources.sort();
+    let mut claims = connection.prepare_cached(
+        "SELECT c.identifier_id, c.bundle_id FROM member m
+           JOIN bundle_claim c ON c.bundle_id = m.bundle_id WHERE m.customer_id = ?1",
+    )?;
+    let mut claims = claims.query([customer])?;
+    let mut sources: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    while let Some(row) = claims.next()? {
+        if let Some(of) = of_bundle.get(&row.get(1)?) {
+            sources.entry(row.get(0)?).or_default().extend(of.iter().cloned());
+        }
+    }
     Ok(sources)
 }
 

@@ -59,6 +59,9 @@ const SCAN: usize = 5_000;
 /// How many events of an import are taken in at once.
 const BATCH: usize = 10_000;
 
+/// Batches of up to so many events are found by a search when they are in.
+const SOON: usize = 1_000;
+
 /// A store of timelines in one SQLite file. Cloning it gives another handle on the same store;
 /// handles may be used from any thread. One write runs at a time, reads run beside it.
 #[derive(Clone)]
@@ -219,7 +222,9 @@ impl Store {
     /// Takes in a batch: all of it, or nothing.
     ///
     /// Events may come in any order and any number of times; the outcome is the same. Identity is
-    /// derived in the same transaction. When this returns, the batch is on disk.
+    /// derived in the same transaction. When this returns, the batch is on disk. Full text follows
+    /// at once for up to 1,000 events; behind more of them it catches up with the next small batch,
+    /// the next search, or [`Store::catch_up`].
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::DiskFull`], [`StoreError::Locked`]; nothing of the
@@ -233,11 +238,14 @@ impl Store {
         if events.is_empty() {
             return Ok(IngestReport::default());
         }
-        let report = self.write(|tx, writer| {
-            ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)
-        })?;
-        self.catch_up()?;
-        Ok(report)
+        self.write(|tx, writer| {
+            let is_small = events.len() <= SOON;
+            let report = ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)?;
+            if is_small {
+                search::catch_up(tx)?;
+            }
+            Ok(report)
+        })
     }
 
     /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
@@ -267,6 +275,7 @@ impl Store {
             }
         }
         report.add(self.ingest(recording, batch)?);
+        self.catch_up()?;
         let _last = after_batch(&report);
         Ok(report)
     }

@@ -1,6 +1,6 @@
 //! Who is waiting: which conversations are open, kept up to date as facts come in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::conversation::{self, Conversation, WaitingOn};
 use cx_core::event::Event;
@@ -25,8 +25,22 @@ pub(crate) fn refold(
     tx: &Transaction<'_>,
     conversations: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
+    refold_with(tx, conversations, BTreeMap::new())
+}
+
+/// Folds touched conversations again and notes which of them are open. Of those that are new and
+/// known by one key all events may be given, so that they need not be read.
+pub(crate) fn refold_with(
+    tx: &Transaction<'_>,
+    conversations: &BTreeSet<i64>,
+    mut told: BTreeMap<i64, Vec<&Event>>,
+) -> Result<(), StoreError> {
     let mut canonical: BTreeSet<i64> = BTreeSet::new();
     for conversation in conversations {
+        if told.contains_key(conversation) {
+            canonical.insert(*conversation);
+            continue;
+        }
         let id: i64 = tx
             .prepare_cached("SELECT canonical_id FROM conversation WHERE id = ?1")?
             .query_row([conversation], |row| row.get(0))?;
@@ -36,30 +50,35 @@ pub(crate) fn refold(
         canonical.insert(id);
     }
     for id in canonical {
-        let folded = fold(tx, id)?;
-        let open = folded.filter(|conversation| conversation.state.is_open());
-        match open {
-            Some(conversation) => {
-                let due = conversation.promises.first().and_then(|promise| promise.due_at);
-                let since = conversation
-                    .waiting_since
-                    .filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
-                tx.prepare_cached(
-                    "INSERT OR REPLACE INTO open_conversation(conversation_id, waiting_since, due_at)
-                     VALUES(?1, ?2, ?3)",
-                )?
-                .execute(params![
-                    id,
-                    since.map(Timestamp::as_micros),
-                    due.map(Timestamp::as_micros)
-                ])?;
+        let folded = match told.remove(&id) {
+            Some(mut events) => {
+                events.sort_by(|a, b| a.timeline_cmp(b));
+                let key = events.first().and_then(|event| event.conversation.as_ref());
+                let key = key.map(|conversation| conversation.key.clone());
+                key.and_then(|key| conversation::fold(key, &events))
             }
-            None => {
-                tx.prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
-                    .execute([id])?;
-            }
-        }
+            None => fold(tx, id)?,
+        };
+        note(tx, id, folded)?;
     }
+    Ok(())
+}
+
+/// Notes whether a conversation is open, and since when somebody waits.
+fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(), StoreError> {
+    let Some(conversation) = folded.filter(|conversation| conversation.state.is_open()) else {
+        tx.prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
+            .execute([id])?;
+        return Ok(());
+    };
+    let due = conversation.promises.first().and_then(|promise| promise.due_at);
+    let since =
+        conversation.waiting_since.filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO open_conversation(conversation_id, waiting_since, due_at)
+         VALUES(?1, ?2, ?3)",
+    )?
+    .execute(params![id, since.map(Timestamp::as_micros), due.map(Timestamp::as_micros)])?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ mod identity_laws;
 mod identity_trap_table;
 mod identity_traps;
 mod linkage_laws;
+mod load_laws;
 mod past_laws;
 mod payload_laws;
 mod profile_laws;

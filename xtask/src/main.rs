@@ -18,7 +18,9 @@ usage: cargo xtask TASK
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
   ci        lint and test
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets and Splink,
-            `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table
+            `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table,
+            `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
+            `bench store-peers [EVENTS]` the same job by hand in Python
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -138,31 +140,55 @@ fn bench() -> Result<(), Failure> {
     let words: Vec<String> = env::args().skip(2).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["identity", options @ ..] => {
-            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", "identity", "--"];
+        [name @ ("identity" | "store"), options @ ..] => {
+            let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", name, "--"];
             args.extend(options);
             let ours = run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[]);
             // Both are told, also where the first misses a target.
-            let beside = splink("100000", "1");
+            let beside = if *name == "identity" { splink("100000", "1") } else { Ok(()) };
             ours.and(beside)
         }
         ["splink", records, seed] => splink(records, seed),
+        ["store-peers"] => store_peers("1000000"),
+        ["store-peers", events] => store_peers(events),
         _ => Err(USAGE.to_owned()),
     }
 }
 
-/// Makes a table of persons, and an environment with Splink on first use, and runs it.
-fn splink(records: &str, seed: &str) -> Result<(), Failure> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let environment = target.join("splink-venv");
+/// The Python of an environment of its own in the target folder, made with these packages on first
+/// use.
+fn environment(name: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
+    let environment = target().join(name);
     let bin = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = environment.join("made");
     if !stamp.exists() {
         let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
         run(python3, &["-m", "venv", "--clear", &environment.to_string_lossy()], &[])?;
-        run(&bin, &["-m", "pip", "install", "--quiet", "splink==5.*", "duckdb", "pandas"], &[])?;
+        run(&bin, &[&["-m", "pip", "install", "--quiet"], packages].concat(), &[])?;
         std::fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
+    Ok(bin)
+}
+
+fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
+}
+
+/// Makes the events of a company, and runs the same job by hand over them.
+fn store_peers(events: &str) -> Result<(), Failure> {
+    let bin = environment("store-venv", &["sqlalchemy==2.*", "pandas"])?;
+    let file = target().join(format!("events-{events}.jsonl"));
+    let file = file.to_string_lossy();
+    let cx = ["run", "--release", "--locked", "-p", "cx-cli", "--", "generate", "--events"];
+    let args = [&cx[..], &[events, "--out", &file]].concat();
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])?;
+    run(&bin, &["tests/benches/store_peers.py", &file], &[])
+}
+
+/// Makes a table of persons, and an environment with Splink on first use, and runs it.
+fn splink(records: &str, seed: &str) -> Result<(), Failure> {
+    let bin = environment("splink-venv", &["splink==5.*", "duckdb", "pandas"])?;
+    let target = target();
     let table = target.join(format!("people-{records}-{seed}.csv"));
     let table = table.to_string_lossy();
     cargo(

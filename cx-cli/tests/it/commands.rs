@@ -24,6 +24,23 @@ fn a_broken_record_is_told_with_its_place_and_ends_with_1() {
 }
 
 #[test]
+fn the_events_of_a_company_that_does_not_exist_can_be_imported() {
+    let shell = Shell::new();
+    shell.ok(&["generate", "--events", "300", "--seed", "7", "--out", "company.jsonl"]);
+    let import =
+        || shell.cx(&["import", "company.jsonl", "--from", "jsonl", "--into", "company.cx"]);
+    let first = import();
+    assert_eq!(first.code, 0, "{}", first.err);
+    assert!(first.out.contains(", 0 revised, 0 conflict, 0 rejected"), "{}", first.out);
+    assert!(import().out.contains(": 0 new, 300 duplicate,"));
+    shell.ok(&["check", "company.cx"]);
+    let again = shell.ok(&["generate", "--events", "300", "--seed", "7", "--out", "-"]);
+    let other = shell.ok(&["generate", "--events", "300", "--seed", "8", "--out", "-"]);
+    assert_eq!(again.lines().count(), 300);
+    assert_ne!(again, other);
+}
+
+#[test]
 fn a_table_is_read_by_a_map_of_its_columns() {
     let shell = Shell::new();
     shell.write(
