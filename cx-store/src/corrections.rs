@@ -1,6 +1,7 @@
 //! Corrections: what people say about who is who, kept as facts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cx_core::identity::resolve::Refusal;
 use cx_core::identity::{Assertion, Assertions, Subject, Verdict};
@@ -117,7 +118,7 @@ fn tell(
     for assertion in said {
         insert_assertion(tx, assertion, occasion.at)?;
     }
-    writer.settings.assertions = Assertions::new(all(tx)?);
+    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
     for verdict in &named_by {
@@ -147,7 +148,7 @@ pub(crate) fn admit(
     for (assertion, recorded_at) in said {
         insert_assertion(tx, assertion, *recorded_at)?;
     }
-    writer.settings.assertions = Assertions::new(all(tx)?);
+    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
     Ok(())
 }
 
@@ -175,7 +176,7 @@ pub(crate) fn forget(
         tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?
             .execute([&said.id().as_bytes()[..]])?;
     }
-    writer.settings.assertions = Assertions::new(all(tx)?);
+    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
     touched.bundles.extend(moved.bundles);
     touched.bridges.extend(moved.bridges);

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
@@ -24,7 +25,7 @@ use crate::error::StoreError;
 use crate::feed::{By, Movements, Occasion};
 
 /// What derivation depends on besides the facts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The tenant whose store it is.
     pub(crate) tenant: String,
@@ -33,7 +34,7 @@ pub(crate) struct Settings {
     /// The policy in force.
     pub(crate) policy: Policy,
     /// The assertions in force.
-    pub(crate) assertions: Assertions,
+    pub(crate) assertions: Arc<Assertions>,
 }
 
 impl Settings {
@@ -180,7 +181,7 @@ impl<'a> Update<'a> {
         Ok(Outcome { n_customers, largest_component: self.largest, refused })
     }
 
-    const fn rules(&self) -> Rules<'a> {
+    fn rules(&self) -> Rules<'a> {
         Rules { policy: &self.settings.policy, assertions: &self.settings.assertions }
     }
 

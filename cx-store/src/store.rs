@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use cx_core::context::facts::SourceFreshness;
 use cx_core::context::{self, Audience, Confidence, Context, ContextFacts, ContextOptions};
@@ -73,6 +73,7 @@ struct Inner {
     /// Fields are dropped in this order: the writer goes last, and copies the log back into the
     /// file, which a connection that only reads cannot.
     readers: Mutex<Vec<Connection>>,
+    known: RwLock<Arc<Settings>>,
     writer: Mutex<Writer>,
 }
 
@@ -204,9 +205,10 @@ impl Store {
     }
 
     fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
+        let known = RwLock::new(Arc::new(settings.clone()));
         let writer = Writer { connection, dictionary: Dictionary::default(), settings };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { path, place, readers, writer }))
+        Self(Arc::new(Inner { path, place, readers, known, writer }))
     }
 
     /// The file of the store; `:memory:` if it has none.
@@ -216,7 +218,7 @@ impl Store {
 
     /// Whose store it is; empty for the only tenant there is.
     pub fn tenant(&self) -> String {
-        self.writer().settings.tenant.clone()
+        self.known().tenant.clone()
     }
 
     /// Takes in a batch: all of it, or nothing.
@@ -348,7 +350,7 @@ impl Store {
         options: &ContextOptions,
         sources: Option<Vec<SourceFreshness>>,
     ) -> Result<(Context, usize), StoreError> {
-        let (tenant, assertions) = self.identity();
+        let known = self.known();
         self.read(|connection| {
             let found = read::find(connection, who)?;
             let chosen = match found.confidence {
@@ -375,7 +377,8 @@ impl Store {
                 (further, canonical) =
                     read::conversation_events(connection, &events, options.as_of)?;
                 let facts = read::customer_facts(connection, row)?;
-                merges = read::merges(&assertions, &tenant, &events, &facts.identifiers);
+                merges =
+                    read::merges(&known.assertions, &known.tenant, &events, &facts.identifiers);
                 customer = Some(facts);
             }
             let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
@@ -703,7 +706,7 @@ impl Store {
 
     /// The policy in force: which identifiers link, and how strongly.
     pub fn policy(&self) -> Policy {
-        self.writer().settings.policy.clone()
+        self.known().policy.clone()
     }
 
     /// What would become of whom under another policy. Nothing is written, and nobody else writes
@@ -762,7 +765,7 @@ impl Store {
         let context = self.context(&who, &options.items(usize::MAX))?;
         let identity = self.how(&who, Past::today())?.into_iter().next();
         let identity = identity.ok_or(StoreError::NobodyMeant)?;
-        let (tenant, _) = self.identity();
+        let tenant = self.known().tenant.clone();
         let parts = self
             .read(|connection| export::parts(connection, &tenant, customer.row(), customer.id))?;
         Ok(Export {
@@ -838,14 +841,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read at all.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
-        let writer = self.writer();
-        let settings = Settings {
-            tenant: writer.settings.tenant.clone(),
-            id_key: writer.settings.id_key.clone(),
-            policy: writer.settings.policy.clone(),
-            assertions: writer.settings.assertions.clone(),
-        };
-        drop(writer);
+        let settings = self.known();
         self.read(|connection| check::check(connection, &settings))
     }
 
@@ -876,18 +872,28 @@ impl Store {
     }
 
     fn asking(&self, past: Past) -> Asking {
-        let writer = self.writer();
+        let known = self.known();
         Asking {
-            tenant: writer.settings.tenant.clone(),
-            policy: writer.settings.policy.clone(),
-            id_key: writer.settings.id_key.clone(),
+            tenant: known.tenant.clone(),
+            policy: known.policy.clone(),
+            id_key: known.id_key.clone(),
             past,
         }
     }
 
-    fn identity(&self) -> (String, Assertions) {
-        let writer = self.writer();
-        (writer.settings.tenant.clone(), writer.settings.assertions.clone())
+    /// The settings as the last write left them. Nobody waits for a write that is under way.
+    fn known(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes what a write has changed known to those who read.
+    fn publish(&self, settings: &Settings) {
+        let known = self.known();
+        if !Arc::ptr_eq(&known.assertions, &settings.assertions) || known.policy != settings.policy
+        {
+            let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
+            *known = Arc::new(settings.clone());
+        }
     }
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
@@ -917,12 +923,13 @@ impl Store {
         if done.is_err() {
             dictionary.forget();
             if let Ok(all) = corrections::all(connection) {
-                settings.assertions = Assertions::new(all);
+                settings.assertions = Arc::new(Assertions::new(all));
             }
             if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
                 settings.policy = policy;
             }
         }
+        self.publish(settings);
         done
     }
 
@@ -944,10 +951,11 @@ impl Store {
             Ok(tried)
         })();
         dictionary.forget();
-        settings.assertions = Assertions::new(corrections::all(connection)?);
+        settings.assertions = Arc::new(Assertions::new(corrections::all(connection)?));
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }
+        self.publish(settings);
         tried.map_err(|error: StoreError| error.at(&self.0.path))
     }
 
@@ -1038,7 +1046,7 @@ fn settings(
         Ok(value.query_row([k], |row| row.get(0)).optional()?)
     };
     let all = corrections::all(connection)?;
-    let assertions = Assertions::new(all);
+    let assertions = Arc::new(Assertions::new(all));
     if let Some(tenant) = stored("tenant")? {
         let tenant = String::from_utf8_lossy(&tenant).into_owned();
         if let Some(options) = &options
@@ -1070,7 +1078,7 @@ fn refresh(tx: &Transaction<'_>, settings: &mut Settings) -> Result<(), StoreErr
         settings.policy = policy;
     }
     if u64::try_from(n).unwrap_or(0) != settings.n_assertions() {
-        settings.assertions = Assertions::new(corrections::all(tx)?);
+        settings.assertions = Arc::new(Assertions::new(corrections::all(tx)?));
     }
     Ok(())
 }

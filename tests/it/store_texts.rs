@@ -157,3 +157,44 @@ fn handles_share_a_store_and_another_process_reads_while_one_writes() {
     assert_eq!(store.counts().unwrap(), (7, 1_000));
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
 }
+
+#[test]
+fn whoever_reads_does_not_wait_for_a_long_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("s.cx")).unwrap();
+    let first =
+        cx_tests::story::message("a", 1, "email", "Jan de Vries", &["email jan@example.nl"]);
+    store.ingest(&Recording::new(first.occurred_at, "test"), [first.clone()]).unwrap();
+    let (inside, has_begun) = std::sync::mpsc::channel();
+    let (done, may_end) = std::sync::mpsc::channel::<()>();
+    let writer = store.clone();
+    let at = first.occurred_at;
+    // The events of this batch are asked for one by one, and the second comes when we say so.
+    let slow = std::thread::spawn(move || {
+        let events = (0..2).map(move |n| {
+            if n == 1 {
+                inside.send(()).unwrap();
+                may_end.recv().unwrap();
+            }
+            cx_tests::story::message(
+                &format!("b/{n}"),
+                2,
+                "email",
+                "Eva",
+                &["email eva@example.nl"],
+            )
+        });
+        writer.ingest(&Recording::new(at, "test"), events).unwrap()
+    });
+    has_begun.recv().unwrap();
+    let who: cx_core::identifier::Who =
+        cx_core::identifier::Who::Identifier(first.who.first().unwrap().identifier().clone());
+    let context = store.context(&who, &ContextOptions::at(at)).unwrap();
+    assert!(context.to_json().contains("Jan de Vries"));
+    assert_eq!(
+        store.why(&who, &who, cx_store::Past::today()).unwrap().map(|why| why.paths.len()),
+        Some(0)
+    );
+    done.send(()).unwrap();
+    assert_eq!(slow.join().unwrap().new, 2);
+}
