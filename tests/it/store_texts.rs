@@ -187,8 +187,7 @@ fn whoever_reads_does_not_wait_for_a_long_write() {
         writer.ingest(&Recording::new(at, "test"), events).unwrap()
     });
     has_begun.recv().unwrap();
-    let who: cx_core::identifier::Who =
-        cx_core::identifier::Who::Identifier(first.who.first().unwrap().identifier().clone());
+    let who = Who::Identifier(first.who.first().unwrap().identifier().clone());
     let context = store.context(&who, &ContextOptions::at(at)).unwrap();
     assert!(context.to_json().contains("Jan de Vries"));
     assert_eq!(
