@@ -48,7 +48,7 @@ pub enum TrainError {
 const RANDOM_PAIRS: u32 = 100_000;
 
 /// How many pairs of blocks are learnt from, about. Of more every second, third, ... block counts.
-const BLOCKED_PAIRS: u64 = 1_500_000;
+const BLOCKED_PAIRS: u64 = 250_000;
 
 /// So many pairs' worth of belief is put in what the model said before.
 const BELIEF: f64 = 25.0;
