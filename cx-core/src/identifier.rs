@@ -315,6 +315,29 @@ impl Identifier {
         matches!(self.linkable, Linkable::Yes)
     }
 
+    /// Whether a mail address or the name of an account mixes letters of several scripts that look
+    /// alike: it may imitate another one. It stays an identifier of its own.
+    ///
+    /// ```
+    /// # use cx_core::identifier::{Identifier, Namespace};
+    /// let address = |raw| Identifier::normalise(Namespace::Email, "", raw, None);
+    /// assert!(address("j\u{430}n@example.nl")?.mixes_scripts());
+    /// assert!(address("jan@ex\u{430}mple.nl")?.mixes_scripts());
+    /// assert!(!address("jan@example.nl")?.mixes_scripts());
+    /// # Ok::<(), cx_core::identifier::IdentifierError>(())
+    /// ```
+    pub fn mixes_scripts(&self) -> bool {
+        match self.namespace() {
+            Namespace::Email => {
+                let (local, domain) = self.key().rsplit_once('@').unwrap_or((self.key(), ""));
+                let (domain, _) = idna::domain_to_unicode(domain);
+                text::mixes_scripts(local) || text::mixes_scripts(&domain)
+            }
+            Namespace::Social => text::mixes_scripts(self.key()),
+            _ => false,
+        }
+    }
+
     /// Rebuilds an identifier from the parts that were stored.
     pub const fn from_parts(
         namespace: Namespace,

@@ -50,6 +50,26 @@ fn folded_ascii(text: &str) -> String {
     folded
 }
 
+/// Whether a word of the text has letters of several scripts that look alike: Latin beside Cyrillic
+/// or Greek, as in an address that imitates another.
+///
+/// ```
+/// # use cx_core::text::mixes_scripts;
+/// assert!(mixes_scripts("p\u{430}ypal"));
+/// assert!(!mixes_scripts("paypal") && !mixes_scripts("иван.petrov"));
+/// ```
+pub fn mixes_scripts(text: &str) -> bool {
+    let script = |c: char| match c {
+        'a'..='z' | 'A'..='Z' | '\u{c0}'..='\u{24f}' => Some(1_u8),
+        '\u{370}'..='\u{3ff}' | '\u{1f00}'..='\u{1fff}' => Some(2),
+        '\u{400}'..='\u{52f}' => Some(4),
+        _ => None,
+    };
+    let words = text.split(|c: char| !c.is_alphanumeric());
+    let of_word = |word: &str| word.chars().filter_map(script).fold(0, |all, one| all | one);
+    words.map(of_word).any(|scripts: u8| scripts.count_ones() > 1)
+}
+
 /// The zeros of the scripts whose decimal digits stand one behind the other, as Unicode has them.
 const ZEROS: &[u32] = &[
     0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6, 0x0d66,

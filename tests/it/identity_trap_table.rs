@@ -4,6 +4,7 @@
 //! Rows that are tested elsewhere: who wrote behind a forwarder or a `Reply-To`, and senders without
 //! DMARC, in `cx_adapters::mail`; two stores of two tenants in `store_files`.
 
+use cx_core::context::ContextOptions;
 use cx_core::event::Event;
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{
@@ -262,6 +263,21 @@ fn sharp_s_folds_and_look_alike_letters_stay_apart() {
     assert!(!meet("email j\u{430}n@example.nl", "email jan@example.nl"));
     // A dotless i is another letter than i; a dotted capital I is i with its dot.
     assert!(!meet("email ılgaz@example.com", "email ilgaz@example.com"));
+}
+
+#[test]
+fn an_address_with_letters_of_two_scripts_is_told_to_whoever_answers() {
+    let store = Store::open_in_memory().unwrap();
+    let of = |key: &str, address: &str| message(key, 1, "email", "Jan de Vries", &[address]);
+    let events = [of("a", "email j\u{430}n@example.nl"), of("b", "email jan@example.org")];
+    store.ingest(&Recording::new(monday(), "test"), events.clone()).unwrap();
+    let alerts = |event: &Event| {
+        let who = Who::Identifier(event.who[0].identifier().clone());
+        let context = store.context(&who, &ContextOptions::at(events[0].occurred_at)).unwrap();
+        context.alerts.iter().map(|alert| alert.kind.clone()).collect::<Vec<_>>()
+    };
+    assert!(alerts(&events[0]).contains(&"look_alike".to_owned()));
+    assert!(!alerts(&events[1]).contains(&"look_alike".to_owned()));
 }
 
 #[test]

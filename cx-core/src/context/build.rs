@@ -389,6 +389,10 @@ impl View<'_> {
         let identifiers = facts.customer.iter().flat_map(|customer| &customer.identifiers);
         for fact in identifiers {
             let value = self.value(fact.identifier.key());
+            if fact.identifier.mixes_scripts() {
+                let text = format!("{value} mixes letters that look alike: it may imitate another");
+                alerts.push(alert("look_alike", "warn", text, None, Some(value.clone())));
+            }
             let text = match fact.sharing {
                 Sharing::Own => continue,
                 Sharing::Shared(1) => format!("{value} is also used by another customer"),
