@@ -116,6 +116,7 @@ pub(crate) fn erase(
     for row in &rows {
         search::forget(tx, *row)?;
     }
+    let replaced = once_claimed(tx, &rows)?;
     let touched = ingest::take_out(tx, writer, &rows)?;
     search::step_back(tx)?;
     let occasion = Occasion::new(at, By::Erasure);
@@ -127,7 +128,7 @@ pub(crate) fn erase(
     }
     let assertions = unsay(tx, writer, &keys, &own, at)?;
     forget_conversations(tx, &conversations)?;
-    for row in own.keys() {
+    for row in own.keys().chain(&replaced) {
         tx.prepare_cached(
             "DELETE FROM identifier WHERE id = ?1
              AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1)
@@ -241,6 +242,19 @@ fn rows(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<BTreeSet<i64>, 
         let mut rows = tx.prepare_cached("SELECT seq FROM event WHERE key = ?1")?;
         for row in rows.query_map([key], |row| row.get(0))? {
             all.insert(row?);
+        }
+    }
+    Ok(all)
+}
+
+/// The values that these revisions claimed before they were replaced.
+fn once_claimed(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    let mut all = BTreeSet::new();
+    for row in rows {
+        let mut values =
+            tx.prepare_cached("SELECT identifier_id FROM past_claim WHERE event_seq = ?1")?;
+        for value in values.query_map([row], |row| row.get(0))? {
+            all.insert(value?);
         }
     }
     Ok(all)

@@ -57,6 +57,62 @@ impl Dictionary {
     }
 }
 
+/// The row of an identifier, made if it is new.
+fn identifier_row(
+    tx: &Transaction<'_>,
+    dictionary: &mut Dictionary,
+    identifier: &Identifier,
+) -> Result<i64, StoreError> {
+    let hash = codec::identifier_hash(identifier);
+    let known: Option<i64> = tx
+        .prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?
+        .query_row([&hash[..]], |row| row.get(0))
+        .optional()?;
+    if let Some(row) = known {
+        return Ok(row);
+    }
+    let ns = dictionary.number(tx, NAMESPACE, identifier.namespace().name())?;
+    tx.prepare_cached(
+        "INSERT INTO identifier(hash, ns, scope, key, linkable) VALUES(?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        &hash[..],
+        ns,
+        identifier.scope(),
+        identifier.key(),
+        identifier.is_linkable()
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// Writes down what all revisions claim that are shown no longer.
+///
+/// Schema version 4: files of version 1 do not have it, and by then what was replaced was found by
+/// nobody, not even to be erased.
+pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let tenant: Option<Vec<u8>> =
+        tx.query_row("SELECT v FROM meta WHERE k = 'tenant'", [], |row| row.get(0)).optional()?;
+    // A new file has neither a tenant nor events yet.
+    let Some(tenant) = tenant else { return Ok(()) };
+    let tenant = String::from_utf8_lossy(&tenant);
+    let mut dictionary = Dictionary::default();
+    let mut replaced = tx.prepare("SELECT seq, payload FROM event WHERE standing <> 0")?;
+    let mut replaced = replaced.query([])?;
+    while let Some(row) = replaced.next()? {
+        let (seq, payload): (i64, String) = (row.get(0)?, row.get(1)?);
+        let observation = Observation::of(&tenant, &codec::event(&payload)?);
+        let claimed = observation.claims.iter().map(|claim| &claim.identifier);
+        for identifier in claimed.chain(&observation.bridges) {
+            let identifier = identifier_row(tx, &mut dictionary, identifier)?;
+            tx.prepare_cached(
+                "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
+            )?
+            .execute([identifier, seq])?;
+        }
+    }
+    Ok(())
+}
+
 /// What a write needs besides its transaction.
 pub(crate) struct Writing<'a> {
     pub(crate) dictionary: &'a mut Dictionary,
@@ -581,28 +637,7 @@ impl<'a> Batch<'a> {
         if let Some(row) = self.identifiers.get(&hash) {
             return Ok(*row);
         }
-        let known: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?
-            .query_row([&hash[..]], |row| row.get(0))
-            .optional()?;
-        let row = if let Some(row) = known {
-            row
-        } else {
-            let ns = self.dictionary.number(self.tx, NAMESPACE, identifier.namespace().name())?;
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO identifier(hash, ns, scope, key, linkable) VALUES(?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    &hash[..],
-                    ns,
-                    identifier.scope(),
-                    identifier.key(),
-                    identifier.is_linkable()
-                ])?;
-            self.tx.last_insert_rowid()
-        };
+        let row = identifier_row(self.tx, self.dictionary, identifier)?;
         self.identifiers.insert(hash, row);
         Ok(row)
     }

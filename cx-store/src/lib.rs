@@ -25,7 +25,6 @@
 #![forbid(unsafe_code)]
 
 mod error;
-mod schema;
 mod codec;
 mod report;
 mod past;
@@ -34,6 +33,7 @@ mod derived;
 mod waiting;
 mod suppression;
 mod ingest;
+mod schema;
 mod corrections;
 mod policy;
 mod neighbourhood;

@@ -5,19 +5,30 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
 use crate::error::StoreError;
+use crate::ingest;
 
 /// "CXS1" in the file's header: whose file it is.
 pub(crate) const APPLICATION_ID: u32 = 0x4358_5331;
 
+/// One step of the schema.
+enum Step {
+    /// Statements.
+    Statements(&'static str),
+    /// Derived rows that earlier versions did not write.
+    Derive(fn(&Transaction<'_>) -> Result<(), StoreError>),
+}
+
 /// The steps from an empty file to the latest schema; the n-th leads to version n.
-const STEPS: &[&str] = &[
-    include_str!("schema/0001_facts.sql"),
-    include_str!("schema/0002_change.sql"),
-    include_str!("schema/0003_proposal.sql"),
+const STEPS: &[Step] = &[
+    Step::Statements(include_str!("schema/0001_facts.sql")),
+    Step::Statements(include_str!("schema/0002_change.sql")),
+    Step::Statements(include_str!("schema/0003_proposal.sql")),
+    Step::Derive(ingest::remember_replaced),
 ];
 
 /// The latest schema version that this version of cx knows.
@@ -108,7 +119,8 @@ pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
 }
 
 /// Opens a connection that reads only. A file in a folder that cannot be written, which nobody
-/// else has open, is read as it stands.
+/// else has open, is read as it stands. One of an older schema is read from a copy in memory that
+/// is brought forward, so it needs as much memory as the file is long.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let try_open = |uri: bool| -> Result<Connection, StoreError> {
@@ -122,12 +134,22 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
         };
         configure_reader(&connection)?;
         connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-        Ok(connection)
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version < latest() { brought_forward(&connection) } else { Ok(connection) }
     };
     try_open(false).or_else(|first| match first.at(path) {
         StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } => try_open(true),
         other => Err(other),
     })
+}
+
+/// A copy in memory, at the latest schema.
+fn brought_forward(old: &Connection) -> Result<Connection, StoreError> {
+    let mut copy = Connection::open_in_memory()?;
+    Backup::new(old, &mut copy)?.run_to_completion(1_000, Duration::ZERO, None)?;
+    migrate(&mut copy)?;
+    configure_reader(&copy)?;
+    Ok(copy)
 }
 
 fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
@@ -183,8 +205,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-fn take(tx: &Transaction<'_>, step: &str, to: u32) -> Result<(), StoreError> {
-    tx.execute_batch(step)?;
+fn take(tx: &Transaction<'_>, step: &Step, to: u32) -> Result<(), StoreError> {
+    match step {
+        Step::Statements(sql) => tx.execute_batch(sql)?,
+        Step::Derive(work) => work(tx)?,
+    }
     tx.pragma_update(None, "user_version", to)?;
     Ok(())
 }

@@ -23,6 +23,8 @@ mod past_laws;
 mod payload_laws;
 mod profile_laws;
 mod proposal_laws;
+mod store_crash;
 mod store_files;
 mod store_laws;
+mod store_migrations;
 mod store_texts;

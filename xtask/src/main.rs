@@ -21,6 +21,7 @@ usage: cargo xtask TASK
             `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table,
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
             `bench store-peers [EVENTS]` the same job by hand in Python
+  crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         "lint" => setup().and_then(|()| lint()),
         "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
         "bench" => bench(),
+        "crash" => crash(),
         "wheel" => wheel(),
         "bless" => bless(),
         _ => Err(USAGE.to_owned()),
@@ -211,6 +213,28 @@ fn splink(records: &str, seed: &str) -> Result<(), Failure> {
     let cx = target.join("release").join(format!("cx{}", env::consts::EXE_SUFFIX));
     let cx = cx.to_string_lossy();
     run(&bin, &["tests/benches/splink_people.py", &table, "--beside", &cx], &[])
+}
+
+/// Kills a writing process that often, at moments drawn from that seed.
+fn crash() -> Result<(), Failure> {
+    let mut words = env::args().skip(2);
+    let kills = words.next().unwrap_or_else(|| "1000".to_owned());
+    let seed = words.next().unwrap_or_else(|| "1".to_owned());
+    cargo(
+        [
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "cx-tests",
+            "--test",
+            "it",
+            "--",
+            "store_crash",
+            "--nocapture",
+        ],
+        &[("CX_CRASH_CYCLES", &kills), ("CX_CRASH_SEED", &seed)],
+    )
 }
 
 fn wheel() -> Result<(), Failure> {

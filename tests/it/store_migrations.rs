@@ -1,0 +1,138 @@
+//! Files of every earlier schema version, opened by today's: nothing is lost, and every answer is
+//! that of a store that had been told the same today.
+
+use std::path::{Path, PathBuf};
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Verdict};
+use cx_core::time::Timestamp;
+use cx_store::{EraseMode, Past, Recording, Store, StoreError};
+
+const VERSIONS: [u32; 3] = [1, 2, 3];
+const PEOPLE: [&str; 4] =
+    ["rosa.before@example.nl", "rosa.after@example.nl", "+31612345678", "piet@example.nl"];
+
+fn files() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("files")
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn who(words: &str) -> Who {
+    Who::parse(words, None).unwrap()
+}
+
+/// A copy of the kept file of that version.
+fn kept(folder: &Path, version: u32) -> PathBuf {
+    let name = format!("schema-{version}.cx");
+    let copy = folder.join(&name);
+    std::fs::copy(files().join(&name), &copy).unwrap();
+    copy
+}
+
+fn version(path: &Path) -> u32 {
+    let header = std::fs::read(path).unwrap();
+    u32::from_be_bytes(header[60..64].try_into().unwrap())
+}
+
+/// A store that is told today what the kept files were told then.
+fn told_today() -> Store {
+    let store = Store::open_in_memory().unwrap();
+    let lines = std::fs::read_to_string(files().join("kept.jsonl")).unwrap();
+    let mut events: Vec<Event> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rest = events.split_off(1);
+    store.ingest(&Recording::new(at("2026-02-01T10:00:00Z"), "jsonl"), events).unwrap();
+    store.ingest(&Recording::new(at("2026-02-02T10:00:00Z"), "jsonl"), rest).unwrap();
+    let anchor = |words: &str| {
+        cx_core::identity::Subject::Observation(store.anchor(&who(words)).unwrap().unwrap())
+    };
+    let said = |verdict, reason: Option<&str>, when: &str| {
+        let reason = reason.map(str::to_owned);
+        let said = Assertion { verdict, by: "agent:7".to_owned(), reason, at: at(when) };
+        store.assert(&said, at(when)).unwrap();
+    };
+    let same = Verdict::Same(anchor("rosa.after@example.nl"), anchor("+31612345678"));
+    said(same, Some("she said so"), "2026-02-03T10:00:00Z");
+    let different = Verdict::Different(anchor("rosa.after@example.nl"), anchor("piet@example.nl"));
+    said(different, None, "2026-02-04T10:00:00Z");
+    store
+}
+
+/// What a store answers about everybody, today and as it was known between the two imports.
+fn answers(store: &Store) -> Vec<String> {
+    let today = ContextOptions::at(at("2026-03-01T00:00:00Z"));
+    let between = today.clone().known_at(at("2026-02-01T12:00:00Z"));
+    let mut answers = Vec::new();
+    for options in [today, between] {
+        for words in PEOPLE {
+            answers.push(store.context(&who(words), &options).unwrap().to_json());
+        }
+    }
+    let past = Past::today().known_at(at("2026-02-01T12:00:00Z"));
+    answers.push(format!("{:?}", store.why(&who(PEOPLE[0]), &who(PEOPLE[0]), past).unwrap()));
+    answers.push(format!("{:?}", store.assertions().unwrap()));
+    answers
+}
+
+#[test]
+fn a_file_of_every_earlier_version_answers_as_if_it_was_told_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let today = answers(&told_today());
+    assert!(today[4].contains("rosa.before@example.nl"), "what was replaced since is known");
+    for number in VERSIONS {
+        let path = kept(folder.path(), number);
+        assert_eq!(version(&path), number, "the kept file is of that version");
+        let store = Store::open_existing(&path).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_clean(), "schema {number}: {:?}", report.problems);
+        assert_eq!(report.events, 4, "schema {number}");
+        for (found, expected) in answers(&store).iter().zip(&today) {
+            assert_eq!(found, expected, "schema {number}");
+        }
+        drop(store);
+        assert!(version(&path) > number, "the file was brought forward");
+        assert_eq!(answers(&Store::open_existing(&path).unwrap()), today, "and stays so");
+    }
+}
+
+#[test]
+fn a_file_of_an_earlier_version_that_may_only_be_read_answers_the_same_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let today = answers(&told_today());
+    for number in VERSIONS {
+        let path = kept(folder.path(), number);
+        let before = std::fs::read(&path).unwrap();
+        let store = Store::open_read_only(&path, None).unwrap();
+        assert_eq!(answers(&store), today, "schema {number}");
+        let written = store.ingest(&Recording::new(at("2026-03-01T00:00:00Z"), "test"), Vec::new());
+        assert_eq!(written.unwrap().new, 0);
+        let erased = store.erase(&who(PEOPLE[3]), EraseMode::Delete, at("2026-03-01T00:00:00Z"));
+        assert!(matches!(erased, Err(StoreError::ReadOnly { .. })), "{erased:?}");
+        drop(store);
+        assert!(std::fs::read(&path).unwrap() == before, "schema {number} was written to");
+    }
+}
+
+#[test]
+fn erasing_from_a_file_of_an_earlier_version_takes_what_was_replaced_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in VERSIONS {
+        let path = kept(folder.path(), number);
+        let store = Store::open_existing(&path).unwrap();
+        let now = at("2026-03-01T00:00:00Z");
+        store.erase(&who("rosa.after@example.nl"), EraseMode::Delete, now).unwrap();
+        store.compact(now).unwrap();
+        assert!(store.check().unwrap().is_clean());
+        drop(store);
+        let bytes = std::fs::read(&path).unwrap();
+        for word in ["rosa.before", "rosa.after", "31612345678", "Rosa Blom"] {
+            let found = bytes.windows(word.len()).any(|bytes| bytes == word.as_bytes());
+            assert!(!found, "schema {number} still holds {word}");
+        }
+    }
+}
