@@ -258,7 +258,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
             tally.early += u64::from(told.kept.len() == before);
             let (next, wrong) = look(&path, &told);
             assert_eq!(wrong, [], "after kill {}", tally.kills);
-            tally.between += u64::from(told.kept.last().map_or(next, |last| next - last - 1));
+            tally.between += told.kept.last().map_or(next, |last| next - last - 1);
             from = next;
         }
         tally.kept += u64::try_from(told.kept.len()).unwrap();
