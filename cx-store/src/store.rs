@@ -848,18 +848,24 @@ impl Store {
     /// Writes a consistent copy of the store to a new file, while others read and write.
     ///
     /// # Errors
-    /// [`StoreError::Exists`] where something stands there already, or where it cannot be written.
+    /// [`StoreError::Exists`] where something stands there already, or where it cannot be written;
+    /// nothing is left there then.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         let to = to.as_ref();
         if to.exists() {
             return Err(StoreError::Exists { path: to.to_owned() });
         }
-        self.read(|connection| {
+        let copied = self.read(|connection| {
             let mut copy = Connection::open(to).map_err(|error| StoreError::from(error).at(to))?;
             let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
             backup.run_to_completion(1_000, std::time::Duration::ZERO, None)?;
             Ok(())
-        })
+        });
+        if copied.is_err() {
+            // Half a copy is none; what stood there before was nothing.
+            drop(std::fs::remove_file(to));
+        }
+        copied
     }
 
     /// Brings the full text index up to date. Searching does it too.

@@ -1,6 +1,7 @@
 //! Files that were killed, cut, spoilt: opened or refused with a typed error, never a panic.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cx_core::context::ContextOptions;
 use cx_core::identifier::Who;
@@ -77,4 +78,53 @@ proptest! {
             drop(store.check());
         }
     }
+}
+
+#[test]
+fn a_backup_that_is_made_while_another_writes_is_whole_batches_and_clean() {
+    const SIZE: u64 = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path().join("live.cx")).unwrap();
+    let batch = |number: u64| {
+        (0..SIZE).map(move |place| {
+            let mail = format!("email p{}@example.nl", (number + place) % 7);
+            let minutes = i64::try_from(number).unwrap();
+            story::message(&format!("b{number}-{place}"), minutes, "chat", "", &[&mail])
+        })
+    };
+    let write = |number| {
+        store.ingest(&Recording::new(NOW.parse().unwrap(), "test"), batch(number)).unwrap();
+    };
+    write(0);
+    let done = AtomicU64::new(1);
+    let (first, last) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 1..60 {
+                write(number);
+                done.store(number + 1, Ordering::SeqCst);
+            }
+        });
+        let mut seen = Vec::new();
+        for copy in 0.. {
+            let acknowledged = done.load(Ordering::SeqCst);
+            let to = folder.path().join(format!("copy{copy}.cx"));
+            store.backup(&to).unwrap();
+            assert!(matches!(store.backup(&to), Err(StoreError::Exists { .. })));
+            let copy = Store::open_existing(&to).unwrap();
+            let report = copy.check().unwrap();
+            assert!(report.is_clean(), "{:?}", report.problems);
+            assert_eq!(report.events % SIZE, 0, "no batch is there by half");
+            let batches = report.events / SIZE;
+            assert!(batches >= acknowledged, "{batches} of {acknowledged} acknowledged batches");
+            let newest = copy.events().map(|event| event.unwrap().key.to_string());
+            let newest = newest.filter(|key| key.starts_with(&format!("b{}-", batches - 1)));
+            assert_eq!(newest.count(), 20, "the batches are the first ones");
+            seen.push(batches);
+            if writer.is_finished() {
+                break;
+            }
+        }
+        (seen[0], seen[seen.len() - 1])
+    });
+    assert!(first < last, "the store was written to between the copies: {first}, {last}");
 }
