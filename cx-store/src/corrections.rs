@@ -118,7 +118,7 @@ fn tell(
     for assertion in said {
         insert_assertion(tx, assertion, occasion.at)?;
     }
-    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
+    say(tx, writer)?;
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
     for verdict in &named_by {
@@ -148,7 +148,7 @@ pub(crate) fn admit(
     for (assertion, recorded_at) in said {
         insert_assertion(tx, assertion, *recorded_at)?;
     }
-    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
+    say(tx, writer)?;
     Ok(())
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn forget(
         tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?
             .execute([&said.id().as_bytes()[..]])?;
     }
-    writer.settings.assertions = Arc::new(Assertions::new(all(tx)?));
+    say(tx, writer)?;
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
     touched.bundles.extend(moved.bundles);
     touched.bridges.extend(moved.bridges);
@@ -235,6 +235,28 @@ fn against(all: &Assertions, id: AssertionId, said: &Assertion) -> Vec<Conflict>
         }
     }
     conflicts
+}
+
+/// How often anything was said, or taken out: whoever has read the assertions at another number
+/// has to read them again.
+pub(crate) fn said(connection: &Connection) -> Result<u64, StoreError> {
+    let mut said = connection.prepare_cached("SELECT v FROM meta WHERE k = 'said'")?;
+    let said: Option<[u8; 8]> = said.query_row([], |row| row.get(0)).optional()?;
+    Ok(said.map_or(0, u64::from_be_bytes))
+}
+
+/// What was said, as it counts together, with the number under which it was read.
+pub(crate) fn in_force(connection: &Connection) -> Result<(u64, Arc<Assertions>), StoreError> {
+    Ok((said(connection)?, Arc::new(Assertions::new(all(connection)?))))
+}
+
+/// Brings the writer up to date after something was said or taken out, and lets all others know.
+fn say(tx: &Transaction<'_>, writer: &mut Writing<'_>) -> Result<(), StoreError> {
+    let number = said(tx)?.wrapping_add(1);
+    tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('said', ?1)")?
+        .execute([&number.to_be_bytes()[..]])?;
+    (writer.settings.said, writer.settings.assertions) = in_force(tx)?;
+    Ok(())
 }
 
 /// Everything that was ever said, by the time it was said.

@@ -35,13 +35,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     /// The assertions in force.
     pub(crate) assertions: Arc<Assertions>,
-}
-
-impl Settings {
-    /// How many assertions were told, revoked ones too.
-    pub(crate) fn n_assertions(&self) -> u64 {
-        self.assertions.n_told()
-    }
+    /// The number under which they were read.
+    pub(crate) said: u64,
 }
 
 /// What facts have touched.

@@ -88,6 +88,14 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The disk could not read or write. Nothing of the batch was kept; it can be tried again.
+    #[error("{}: the disk failed: {detail}", path.display())]
+    DiskFailed {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
     /// The store belongs to another tenant.
     #[error("{}: belongs to tenant {found:?}, not {asked:?}", path.display())]
     OtherTenant {
@@ -162,6 +170,7 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
+            Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, detail },
             Some(ErrorCode::DiskFull) => Self::DiskFull { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Self::CannotOpen { path, detail }

@@ -1,8 +1,8 @@
 //! The file: its marks, its settings, its schema and the way from one version to the next.
 
-use std::fs;
-use std::io::Read;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
@@ -56,7 +56,7 @@ pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
     let length = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(foreign("a folder")),
         Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(cannot(error)),
     };
     if length == 0 {
@@ -64,6 +64,10 @@ pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
     }
     let mut header = Vec::new();
     fs::File::open(path).map_err(cannot)?.take(100).read_to_end(&mut header).map_err(cannot)?;
+    // The power failed while the file was being made: the engine takes it back to nothing.
+    if header.iter().all(|byte| *byte == 0) && has_hot_journal(path) {
+        return Ok(Found::Nothing);
+    }
     if !header.starts_with(b"SQLite format 3\0") {
         return Err(foreign("something else than a database"));
     }
@@ -85,18 +89,42 @@ pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
     let page =
         header.get(16..18).and_then(|bytes| bytes.try_into().ok()).map_or(0, u16::from_be_bytes);
     let page = if page == 1 { 65_536 } else { u64::from(page) };
-    let has_journal = fs::metadata(journal(path)).is_ok_and(|journal| journal.len() > 0);
-    if length < page * u64::from(pages) && !has_journal {
+    if length < page * u64::from(pages) && !has_journal(path) && !has_hot_journal(path) {
         let detail = format!("{length} bytes long where {} were written", page * u64::from(pages));
         return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
     Ok(Found::Ours)
 }
 
-fn journal(path: &Path) -> std::path::PathBuf {
+/// Whether there is a log beside the file, with something in it.
+fn has_journal(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).is_ok_and(|journal| journal.len() > 0)
+}
+
+/// Whether there is a journal beside the file by which a change of it is taken back: a file has one
+/// only until it is first opened whole.
+fn has_hot_journal(path: &Path) -> bool {
+    let mut magic = [0; 8];
+    let read = fs::File::open(beside(path, "-journal")).and_then(|mut f| f.read_exact(&mut magic));
+    read.is_ok() && magic == [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
+    name.push(suffix);
     name.into()
+}
+
+/// Whether the file, and its folder, can be written to at all; where not, it is no passing failure
+/// that it cannot be opened for writing.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    let probe = beside(path, "-probe");
+    let made = OpenOptions::new().write(true).create_new(true).open(&probe);
+    let takes_files = match made {
+        Ok(_) => fs::remove_file(&probe).is_ok(),
+        Err(error) => error.kind() == ErrorKind::AlreadyExists,
+    };
+    takes_files && OpenOptions::new().append(true).open(path).is_ok()
 }
 
 /// Opens a connection that may write, and brings the file to the latest schema.
@@ -118,29 +146,45 @@ pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens a connection that reads only. A file in a folder that cannot be written, which nobody
-/// else has open, is read as it stands. One of an older schema is read from a copy in memory that
-/// is brought forward, so it needs as much memory as the file is long.
+/// Opens a connection that reads beside the writer.
 pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let try_open = |uri: bool| -> Result<Connection, StoreError> {
-        let connection = if uri {
-            let name =
-                path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            let uri = format!("file:{name}?immutable=1");
-            Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
-        } else {
-            Connection::open_with_flags(path, flags)?
-        };
-        configure_reader(&connection)?;
-        connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version < latest() { brought_forward(&connection) } else { Ok(connection) }
-    };
-    try_open(false).or_else(|first| match first.at(path) {
-        StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } => try_open(true),
+    open_to_read(path, Beside::AWriter)
+}
+
+/// Opens a connection to a file that is only read. One in a folder that cannot be written, which
+/// has no log beside it, is read as it stands. One of an older schema is read from a copy in memory
+/// that is brought forward, so it needs as much memory as the file is long.
+pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
+    open_to_read(path, Beside::AWriter).or_else(|first| match first.at(path) {
+        StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } if !has_journal(path) => {
+            open_to_read(path, Beside::Nobody)
+        }
         other => Err(other),
     })
+}
+
+/// Who else may have the file open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    AWriter,
+    /// Then it is read without locks and without its log.
+    Nobody,
+}
+
+fn open_to_read(path: &Path, beside: Beside) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if beside == Beside::Nobody {
+        let name =
+            path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{name}?immutable=1");
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    configure_reader(&connection)?;
+    connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < latest() { brought_forward(&connection) } else { Ok(connection) }
 }
 
 /// A copy in memory, at the latest schema.
@@ -155,7 +199,7 @@ fn brought_forward(old: &Connection) -> Result<Connection, StoreError> {
 fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     // The page size counts only before the first table.
     connection.pragma_update(None, "page_size", 8192)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     // The mark goes into the file itself before there is a log beside it: a file whose log was
     // never copied back, because the process was killed, is still known as ours.
     let mark: u32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -171,8 +215,21 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     configure(connection)
 }
 
+/// How long a connection waits for another one that holds the file.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Copies the log into the file and empties it, if nobody reads from it right now: whoever waits
+/// for readers here keeps all writers waiting. Says whether it is empty.
+pub(crate) fn try_to_empty_log(connection: &Connection) -> Result<bool, StoreError> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    connection.busy_timeout(PATIENCE)?;
+    let busy: i64 = busy?;
+    Ok(busy == 0)
+}
+
 fn configure_reader(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(PATIENCE)?;
     connection.pragma_update(None, "cache_size", -65_536)?;
     connection.pragma_update(None, "query_only", true)?;
     configure(connection)

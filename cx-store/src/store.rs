@@ -12,7 +12,7 @@ use cx_core::conversation::Conversation;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::explain::{Candidate, How, Why, WhyNot};
-use cx_core::identity::{Assertion, Assertions, Policy, Verdict};
+use cx_core::identity::{Assertion, Policy, Verdict};
 use cx_core::ids::{ConversationKey, CustomerId, EventKey, IdKey, ObservationId};
 use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
@@ -190,7 +190,7 @@ impl Store {
                 Ok(Self::new(path.to_owned(), connection, settings, Place::File))
             }
             Err(StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. })
-                if found == schema::Found::Ours =>
+                if found == schema::Found::Ours && !schema::is_writable(path) =>
             {
                 Self::open_reader(path, options)
             }
@@ -199,7 +199,7 @@ impl Store {
     }
 
     fn open_reader(path: &Path, options: Option<StoreOptions>) -> Result<Self, StoreError> {
-        let connection = schema::open_reader(path)?;
+        let connection = schema::open_read_only(path)?;
         let settings = settings(&connection, options, path)?;
         Ok(Self::new(path.to_owned(), connection, settings, Place::ReadOnlyFile))
     }
@@ -325,8 +325,11 @@ impl Store {
     }
 
     fn view_with(&self, of: &[Who], past: Past, links: Links) -> Result<Self, StoreError> {
-        let asking = self.asking(past);
-        let mut facts = self.read(|connection| view::facts(connection, &asking, of))?;
+        let (asking, mut facts) = self.read(|connection| {
+            let asking = self.asking(past);
+            let facts = view::facts(connection, &asking, of)?;
+            Ok((asking, facts))
+        })?;
         if links == Links::Certain {
             let is_certain = |said: &Assertion| !matches!(said.verdict, Verdict::Probable(..));
             facts.assertions.retain(|(said, _)| is_certain(said));
@@ -350,8 +353,8 @@ impl Store {
         options: &ContextOptions,
         sources: Option<Vec<SourceFreshness>>,
     ) -> Result<(Context, usize), StoreError> {
-        let known = self.known();
         self.read(|connection| {
+            let known = self.known();
             let found = read::find(connection, who)?;
             let chosen = match found.confidence {
                 Confidence::Certain | Confidence::Probable => found.customers.first(),
@@ -591,8 +594,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn why(&self, a: &Who, b: &Who, past: Past) -> Result<Option<Why>, StoreError> {
-        let asking = self.asking(past);
-        self.read(|connection| explain::why(connection, &asking, a, b))
+        self.read(|connection| explain::why(connection, &self.asking(past), a, b))
     }
 
     /// Why two are not one person: what they have in common, and why it does not join them;
@@ -601,8 +603,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn why_not(&self, a: &Who, b: &Who, past: Past) -> Result<Option<WhyNot>, StoreError> {
-        let asking = self.asking(past);
-        self.read(|connection| explain::why_not(connection, &asking, a, b))
+        self.read(|connection| explain::why_not(connection, &self.asking(past), a, b))
     }
 
     /// How a customer came about; one answer for each customer who holds the identifier, none
@@ -611,8 +612,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn how(&self, who: &Who, past: Past) -> Result<Vec<How>, StoreError> {
-        let asking = self.asking(past);
-        self.read(|connection| explain::how(connection, &asking, who))
+        self.read(|connection| explain::how(connection, &self.asking(past), who))
     }
 
     /// Who may be the same person as this customer, with what speaks for it, the likeliest first;
@@ -621,8 +621,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn candidates(&self, who: &Who, past: Past) -> Result<Vec<Candidate>, StoreError> {
-        let asking = self.asking(past);
-        self.read(|connection| explain::candidates(connection, &asking, who))
+        self.read(|connection| explain::candidates(connection, &self.asking(past), who))
     }
 
     /// The customers who have candidates, after this one in the order of ids, at most `limit` of
@@ -656,8 +655,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NothingToLearn`], or where the file cannot be read or written.
     pub fn propose(&self, options: &ProposeOptions, at: Timestamp) -> Result<Proposed, StoreError> {
-        let asking = self.asking(Past::today());
-        let compared = self.read(|connection| proposals::read(connection, &asking))?;
+        let compared =
+            self.read(|connection| proposals::read(connection, &self.asking(Past::today())))?;
         let found = compared.run(options).map_err(|error| StoreError::NothingToLearn { error })?;
         let (model, linkage) = &found;
         self.write(|tx, writer| {
@@ -807,8 +806,9 @@ impl Store {
             };
             erasure::erase(tx, writer, customer.row(), mode, erased_at)
         })?;
-        let writer = self.writer();
-        writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        // The person is erased whether or not the log can be emptied now: compaction does it, too,
+        // and says so where it cannot.
+        drop(schema::try_to_empty_log(&self.writer().connection));
         Ok(erasure)
     }
 
@@ -841,8 +841,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read at all.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
-        let settings = self.known();
-        self.read(|connection| check::check(connection, &settings))
+        self.read(|connection| check::check(connection, &self.known()))
     }
 
     /// Writes a consistent copy of the store to a new file, while others read and write.
@@ -887,16 +886,34 @@ impl Store {
         }
     }
 
-    /// The settings as the last write left them. Nobody waits for a write that is under way.
+    /// The settings as the last write left them, as far as this handle has read since. Nobody waits
+    /// for a write that is under way.
     fn known(&self) -> Arc<Settings> {
         Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes note of what another process may have said, or put in force.
+    fn hear(&self, connection: &Connection) -> Result<(), StoreError> {
+        let known = self.known();
+        let mut settings = None;
+        if corrections::said(connection)? != known.said {
+            let mut newer = Settings::clone(&known);
+            (newer.said, newer.assertions) = corrections::in_force(connection)?;
+            settings = Some(newer);
+        }
+        if let Some(policy) = policy::newer(connection, &known.policy)? {
+            settings.get_or_insert_with(|| Settings::clone(&known)).policy = policy;
+        }
+        if let Some(settings) = settings {
+            *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        }
+        Ok(())
     }
 
     /// Makes what a write has changed known to those who read.
     fn publish(&self, settings: &Settings) {
         let known = self.known();
-        if !Arc::ptr_eq(&known.assertions, &settings.assertions) || known.policy != settings.policy
-        {
+        if known.said != settings.said || known.policy != settings.policy {
             let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
             *known = Arc::new(settings.clone());
         }
@@ -928,8 +945,8 @@ impl Store {
         let done = run().map_err(|error| error.at(&self.0.path));
         if done.is_err() {
             dictionary.forget();
-            if let Ok(all) = corrections::all(connection) {
-                settings.assertions = Arc::new(Assertions::new(all));
+            if let Ok((said, assertions)) = corrections::in_force(connection) {
+                (settings.said, settings.assertions) = (said, assertions);
             }
             if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
                 settings.policy = policy;
@@ -957,7 +974,7 @@ impl Store {
             Ok(tried)
         })();
         dictionary.forget();
-        settings.assertions = Arc::new(Assertions::new(corrections::all(connection)?));
+        (settings.said, settings.assertions) = corrections::in_force(connection)?;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }
@@ -974,13 +991,19 @@ impl Store {
             let writer = self.writer();
             return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
         }
+        let work = |connection: &Connection| {
+            self.hear(connection)?;
+            work(connection)
+        };
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => schema::open_reader(&self.0.path).map_err(|error| error.at(&self.0.path))?,
         };
         let done = in_snapshot(&connection, work).map_err(|error| error.at(&self.0.path));
-        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        if connection.is_autocommit() {
+            self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        }
         done
     }
 }
@@ -990,9 +1013,19 @@ fn in_snapshot<T>(
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     connection.execute_batch("BEGIN DEFERRED")?;
-    let done = work(connection);
-    connection.execute_batch("COMMIT")?;
-    done
+    match work(connection) {
+        Ok(done) => {
+            connection.execute_batch("COMMIT")?;
+            Ok(done)
+        }
+        Err(error) => {
+            // The engine may have ended the snapshot by itself.
+            if !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK")?;
+            }
+            Err(error)
+        }
+    }
 }
 
 /// Which links count.
@@ -1051,8 +1084,7 @@ fn settings(
         let mut value = connection.prepare("SELECT v FROM meta WHERE k = ?1")?;
         Ok(value.query_row([k], |row| row.get(0)).optional()?)
     };
-    let all = corrections::all(connection)?;
-    let assertions = Arc::new(Assertions::new(all));
+    let (said, assertions) = corrections::in_force(connection)?;
     if let Some(tenant) = stored("tenant")? {
         let tenant = String::from_utf8_lossy(&tenant).into_owned();
         if let Some(options) = &options
@@ -1066,7 +1098,7 @@ fn settings(
         let policy = stored("policy")?.unwrap_or_default();
         let policy = serde_json::from_slice(&policy)
             .map_err(|error| StoreError::malformed("policy", error))?;
-        return Ok(Settings { tenant, id_key: IdKey::new(id_key), policy, assertions });
+        return Ok(Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions });
     }
     let options = options.unwrap_or_default();
     let id_key = options.id_key.unwrap_or_else(|| IdKey::of_tenant(&options.tenant));
@@ -1074,17 +1106,16 @@ fn settings(
     let mut put = connection.prepare("INSERT OR IGNORE INTO meta(k, v) VALUES(?1, ?2)")?;
     put.execute(params!["id_key", &id_key.as_bytes()[..]])?;
     put.execute(params!["tenant", options.tenant.as_bytes()])?;
-    Ok(Settings { tenant: options.tenant, id_key, policy: options.policy, assertions })
+    Ok(Settings { tenant: options.tenant, id_key, policy: options.policy, said, assertions })
 }
 
-fn refresh(tx: &Transaction<'_>, settings: &mut Settings) -> Result<(), StoreError> {
-    let n: i64 =
-        tx.prepare_cached("SELECT count(*) FROM assertion")?.query_row([], |row| row.get(0))?;
+/// Brings the settings up to date with what another process may have written.
+fn refresh(tx: &Connection, settings: &mut Settings) -> Result<(), StoreError> {
     if let Some(policy) = policy::newer(tx, &settings.policy)? {
         settings.policy = policy;
     }
-    if u64::try_from(n).unwrap_or(0) != settings.n_assertions() {
-        settings.assertions = Arc::new(Assertions::new(corrections::all(tx)?));
+    if corrections::said(tx)? != settings.said {
+        (settings.said, settings.assertions) = corrections::in_force(tx)?;
     }
     Ok(())
 }

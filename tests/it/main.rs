@@ -26,5 +26,6 @@ mod proposal_laws;
 mod store_crash;
 mod store_files;
 mod store_laws;
+mod store_machine;
 mod store_migrations;
 mod store_texts;

@@ -4,7 +4,6 @@
 //! The test starts itself again as the writing process. `CX_CRASH_CYCLES` says how often it is
 //! killed (`cargo xtask crash` does so 1,000 times), `CX_CRASH_SEED` at which moments.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
@@ -13,13 +12,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use cx_core::event::Event;
-use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Subject, Verdict};
-use cx_core::time::Micros;
-use cx_store::{EraseMode, Recording, Store};
+use cx_store::Store;
 use cx_tests::chance::Chance;
-use cx_tests::story;
+use cx_tests::promises::{self, Told, Wrong, look};
 
 const FILE: &str = "CX_CRASH_FILE";
 const FROM: &str = "CX_CRASH_FROM";
@@ -29,43 +24,6 @@ const LIES: &str = "CX_CRASH_LIES";
 const KILLS_OF_A_FILE: u64 = 25;
 /// The longest that a writer lives, in microseconds; opening the file takes the first part of it.
 const LONGEST_LIFE: u64 = 250_000;
-
-/// How many events a batch has, beside the one of whoever is erased.
-fn size(batch: u64) -> u64 {
-    1 + batch * 7 % 40
-}
-
-fn has_assertion(batch: u64) -> bool {
-    batch.is_multiple_of(5)
-}
-
-fn has_erasure(batch: u64) -> bool {
-    batch.is_multiple_of(7)
-}
-
-fn gone(batch: u64) -> String {
-    format!("gone{batch}@example.nl")
-}
-
-fn batch(batch: u64) -> Vec<Event> {
-    let minutes = i64::try_from(batch).unwrap();
-    let mut events: Vec<Event> = (0..size(batch))
-        .map(|number| {
-            let person = (batch + number) % 17;
-            let claims =
-                [format!("email p{person}@example.nl"), format!("phone 06 123400{person:02}")];
-            let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
-            let key = format!("b{batch}-{number}");
-            let event = story::message(&key, minutes, "chat", "Jan de Vries", &claims);
-            story::in_conversation(event, &format!("c{}", number % 9))
-        })
-        .collect();
-    if has_erasure(batch) {
-        let claim = format!("email {}", gone(batch));
-        events.push(story::message(&format!("gone-{batch}"), minutes, "email", "", &[&claim]));
-    }
-    events
-}
 
 /// The writing process: it tells every step on standard output once the store has acknowledged it.
 #[test]
@@ -80,62 +38,25 @@ fn writes_until_it_is_killed() {
         writeln!(out, "\n{step} {number}").unwrap();
         out.flush().unwrap();
     };
-    let anchor = |mail: &str| {
-        store.anchor(&Who::parse(mail, None).unwrap()).unwrap().map(Subject::Observation)
-    };
     for number in from.. {
-        let at = story::monday() + Micros::MINUTE.times(i64::try_from(number).unwrap());
         if lies {
             tell("kept", number);
         }
-        store.ingest(&Recording::new(at, "test"), batch(number)).unwrap();
-        if !lies {
-            tell("kept", number);
-        }
-        if has_assertion(number) {
-            let one = anchor(&format!("p{}@example.nl", number % 17));
-            let other = anchor(&format!("p{}@example.nl", number * 3 % 17));
-            if let (Some(one), Some(other)) = (one, other)
-                && one != other
-            {
-                let verdict = if number.is_multiple_of(2) {
-                    Verdict::Same(one, other)
-                } else {
-                    Verdict::Different(one, other)
-                };
-                let reason = Some(format!("said {number}"));
-                store
-                    .assert(&Assertion { verdict, by: "agent:7".to_owned(), reason, at }, at)
-                    .unwrap();
-                tell("said", number);
+        let tell = |step: &str, number| {
+            if !lies {
+                tell(step, number);
             }
-        }
-        if has_erasure(number) {
-            let who = Who::parse(&gone(number), None).unwrap();
-            store.erase(&who, EraseMode::Delete, at).unwrap();
-            tell("erased", number);
-        }
+        };
+        promises::write(&store, number, tell).unwrap();
     }
 }
 
-/// What the killed process had told, by step.
-#[derive(Debug, Default)]
-struct Told {
-    kept: Vec<u64>,
-    said: Vec<u64>,
-    erased: Vec<u64>,
-}
-
-impl Told {
-    fn take(&mut self, line: &str) {
-        let Some((step, number)) = line.split_once(' ') else { return };
-        let Ok(number) = number.parse() else { return };
-        match step {
-            "kept" => self.kept.push(number),
-            "said" => self.said.push(number),
-            "erased" => self.erased.push(number),
-            _ => {}
-        }
+/// Reads a line of what the killed process had told.
+fn take(told: &mut Told, line: &str) {
+    if let Some((step, number)) = line.split_once(' ')
+        && let Ok(number) = number.parse()
+    {
+        told.take(step, number);
     }
 }
 
@@ -163,18 +84,8 @@ fn life(path: &Path, from: u64, microseconds: u64, lies: bool, told: &mut Told) 
         String::from_utf8_lossy(&ended.stderr)
     );
     for line in lines.join().unwrap() {
-        told.take(&line);
+        take(told, &line);
     }
-}
-
-/// What is wrong with a file after its writer was killed.
-#[derive(Debug, PartialEq, Eq)]
-enum Wrong {
-    Lost { batch: u64 },
-    Half { batch: u64, found: u64 },
-    Unsaid { batch: u64 },
-    NotErased { batch: u64 },
-    NotClean { problems: Vec<String> },
 }
 
 #[derive(Debug, Default)]
@@ -198,44 +109,6 @@ impl fmt::Display for Tally {
              {between} kills between commit and acknowledgement, {early} before the first one"
         )
     }
-}
-
-/// The oracle: looks for everything that was told, in a file whose writer is dead. Gives the batch
-/// to go on with.
-fn look(path: &Path, told: &Told) -> (u64, Vec<Wrong>) {
-    let store = Store::open(path).unwrap();
-    let mut found: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut gone: Vec<u64> = Vec::new();
-    for event in store.events() {
-        let key = event.unwrap().key.to_string();
-        if let Some(batch) = key.strip_prefix("gone-") {
-            gone.push(batch.parse().unwrap());
-        } else {
-            let batch = key.strip_prefix('b').unwrap().split('-').next().unwrap();
-            *found.entry(batch.parse().unwrap()).or_default() += 1;
-        }
-    }
-    let reasons: Vec<String> =
-        store.assertions().unwrap().into_iter().filter_map(|said| said.reason).collect();
-    let mut wrong = Vec::new();
-    for &batch in told.kept.iter().filter(|batch| !found.contains_key(batch)) {
-        wrong.push(Wrong::Lost { batch });
-    }
-    for (&batch, &found) in found.iter().filter(|&(&batch, &found)| found != size(batch)) {
-        wrong.push(Wrong::Half { batch, found });
-    }
-    for &batch in told.said.iter().filter(|batch| !reasons.contains(&format!("said {batch}"))) {
-        wrong.push(Wrong::Unsaid { batch });
-    }
-    for &batch in told.erased.iter().filter(|batch| gone.contains(batch)) {
-        wrong.push(Wrong::NotErased { batch });
-    }
-    let report = store.check().unwrap();
-    if !report.is_clean() {
-        wrong.push(Wrong::NotClean { problems: report.problems });
-    }
-    let next = found.last_key_value().map_or(0, |(batch, _)| batch + 1);
-    (next, wrong)
 }
 
 fn number(name: &str, otherwise: u64) -> u64 {

@@ -9,6 +9,7 @@
 )]
 
 pub mod story;
+pub mod promises;
 pub mod strategies;
 pub mod model;
 pub mod chance;

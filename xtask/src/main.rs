@@ -22,6 +22,7 @@ usage: cargo xtask TASK
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
             `bench store-peers [EVENTS]` the same job by hand in Python
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
+  faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
         "bench" => bench(),
         "crash" => crash(),
+        "faults" => faults(),
         "wheel" => wheel(),
         "bless" => bless(),
         _ => Err(USAGE.to_owned()),
@@ -234,6 +236,26 @@ fn crash() -> Result<(), Failure> {
             "--nocapture",
         ],
         &[("CX_CRASH_CYCLES", &kills), ("CX_CRASH_SEED", &seed)],
+    )
+}
+
+fn faults() -> Result<(), Failure> {
+    let mut words = env::args().skip(2);
+    let points = words.next().unwrap_or_else(|| "10000".to_owned());
+    let seed = words.next().unwrap_or_else(|| "1".to_owned());
+    cargo(
+        [
+            "test",
+            "--release",
+            "--locked",
+            "-p",
+            "cx-tests",
+            "--test",
+            "faults",
+            "--",
+            "--nocapture",
+        ],
+        &[("CX_FAULT_POINTS", &points), ("CX_FAULT_SEED", &seed)],
     )
 }
 

@@ -55,7 +55,6 @@ pub trait Moments {
 /// The assertions in force: those that are not revoked, ready for look-up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assertions {
-    n_told: u64,
     in_force: BTreeMap<AssertionId, Assertion>,
     /// Those in force by what they name.
     about: BTreeMap<Subject, BTreeSet<AssertionId>>,
@@ -76,8 +75,7 @@ impl Assertions {
                 revoked_by.entry(target).or_default().push(*id);
             }
         }
-        let n_told = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        let mut set = Self { n_told, ..Self::default() };
+        let mut set = Self::default();
         for (id, assertion) in &all {
             if stands(*id, &revoked_by, &mut BTreeSet::new()) {
                 set.admit(*id, assertion.clone());
@@ -135,11 +133,6 @@ impl Assertions {
     /// Whether a person trusts this value to be one person's. A block goes before.
     pub fn trusts(&self, identifier: &Identifier) -> bool {
         self.trusted.contains_key(identifier) && !self.blocks(identifier)
-    }
-
-    /// How many assertions were told, those not in force too.
-    pub const fn n_told(&self) -> u64 {
-        self.n_told
     }
 
     /// Whether none is in force.
