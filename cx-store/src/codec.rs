@@ -8,6 +8,8 @@ use cx_core::time::Timestamp;
 
 use crate::error::StoreError;
 
+/// How a payload stands: as JSON.
+pub(crate) const WHOLE: i64 = 0;
 /// How a payload stands: as JSON, with some of it blacked out. Its hash is that of the whole.
 pub(crate) const BLACKED_OUT: i64 = 1;
 

@@ -290,7 +290,8 @@ pub(crate) fn recorded(
     Ok(all)
 }
 
-fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
+/// A verdict from its columns.
+pub(crate) fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
     let observation =
         |text: &str| text.parse().map_err(|error| StoreError::malformed("observation", error));
     Ok(match kind {
@@ -314,12 +315,9 @@ fn verdict(kind: &str, a: &str, b: &str) -> Result<Verdict, StoreError> {
     })
 }
 
-fn insert_assertion(
-    tx: &Transaction<'_>,
-    assertion: &Assertion,
-    recorded_at: Timestamp,
-) -> Result<(), StoreError> {
-    let (a, b) = match &assertion.verdict {
+/// Both sides of a verdict as they stand in their columns.
+pub(crate) fn columns(verdict: &Verdict) -> (String, String) {
+    match verdict {
         Verdict::Same(a, b) | Verdict::Different(a, b) => {
             (codec::subject_text(a), codec::subject_text(b))
         }
@@ -330,8 +328,16 @@ fn insert_assertion(
             (codec::identifier_text(identifier), String::new())
         }
         Verdict::Rekey(from, to) => (codec::identifier_text(from), codec::identifier_text(to)),
-        Verdict::Revoke(_) | Verdict::Probable(..) => assertion.verdict.sides(),
-    };
+        Verdict::Revoke(_) | Verdict::Probable(..) => verdict.sides(),
+    }
+}
+
+fn insert_assertion(
+    tx: &Transaction<'_>,
+    assertion: &Assertion,
+    recorded_at: Timestamp,
+) -> Result<(), StoreError> {
+    let (a, b) = columns(&assertion.verdict);
     tx.prepare_cached(
         "INSERT OR IGNORE INTO assertion(aid, kind, a, b, said_by, reason, said_at, recorded_at)
          VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

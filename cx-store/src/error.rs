@@ -112,6 +112,18 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// What was to be taken in are no facts of a store. Nothing was taken in.
+    #[error("not the facts of a store: {detail}")]
+    NotFacts {
+        /// What is wrong with the first line.
+        detail: String,
+    },
+    /// What was asked for could not be written to where it was to go.
+    #[error("cannot write: {detail}")]
+    CannotWrite {
+        /// What the system said.
+        detail: String,
+    },
     /// One customer must be meant, and nobody is, or several are.
     #[error("nobody is known by it, or several customers share it")]
     NobodyMeant,

@@ -119,11 +119,14 @@ pub(crate) struct Occasion {
     pub(crate) by: By,
     pub(crate) adapter: Option<String>,
     pub(crate) assertion: Option<AssertionId>,
+    /// Whether the feed tells of it; it does not of facts that are moved from another file, which
+    /// bring the feed with them.
+    pub(crate) is_told: bool,
 }
 
 impl Occasion {
     pub(crate) const fn new(at: Timestamp, by: By) -> Self {
-        Self { at, by, adapter: None, assertion: None }
+        Self { at, by, adapter: None, assertion: None, is_told: true }
     }
 }
 
@@ -179,6 +182,9 @@ impl Movements {
         tx: &Transaction<'_>,
         occasion: &Occasion,
     ) -> Result<(), StoreError> {
+        if !occasion.is_told {
+            return Ok(());
+        }
         let mut hands: BTreeMap<(Option<i64>, Option<i64>), Vec<i64>> = BTreeMap::new();
         let mut lost: BTreeSet<i64> = BTreeSet::new();
         for (bundle, from) in &self.before {
@@ -361,7 +367,8 @@ impl Ways<'_> {
     }
 }
 
-fn row_of(tx: &Transaction<'_>, value: &Identifier) -> Result<Option<i64>, StoreError> {
+/// The row of a value; `None` where nobody has it.
+pub(crate) fn row_of(tx: &Transaction<'_>, value: &Identifier) -> Result<Option<i64>, StoreError> {
     let mut row = tx.prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?;
     let hash = codec::identifier_hash(value);
     Ok(row.query_row([&hash[..]], |row| row.get(0)).optional()?)
@@ -515,7 +522,11 @@ pub(crate) fn after(
     Ok(records)
 }
 
-fn identifier(connection: &Connection, row: i64) -> Result<Option<Identifier>, StoreError> {
+/// The value of a row; `None` where it is gone.
+pub(crate) fn identifier(
+    connection: &Connection,
+    row: i64,
+) -> Result<Option<Identifier>, StoreError> {
     let mut found = connection.prepare_cached(
         "SELECT d.name, i.scope, i.key, i.linkable FROM identifier i JOIN dict d ON d.id = i.ns
          WHERE i.id = ?1",

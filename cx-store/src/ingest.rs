@@ -127,7 +127,38 @@ pub(crate) fn ingest(
     recording: &Recording,
     events: Vec<Event>,
 ) -> Result<IngestReport, StoreError> {
-    let mut prepared = prepare(settings, events)?;
+    let prepared = prepare(settings, events.into_iter().map(|event| (event, None)).collect())?;
+    let occasion = Occasion {
+        adapter: Some(recording.adapter.clone()),
+        ..Occasion::new(recording.recorded_at, By::Import)
+    };
+    take_in(tx, settings, dictionary, recording, prepared, &occasion)
+}
+
+/// Takes in a batch that was recorded in another file: events, with the hash of the whole where
+/// some of it was blacked out since.
+pub(crate) fn restore(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    recording: &Recording,
+    events: Vec<(Event, Option<[u8; 16]>)>,
+) -> Result<(), StoreError> {
+    let prepared = prepare(settings, events)?;
+    let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
+    take_in(tx, settings, dictionary, recording, prepared, &occasion)?;
+    Ok(())
+}
+
+#[expect(clippy::vec_box, reason = "they are sorted, and large")]
+fn take_in(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    recording: &Recording,
+    mut prepared: Vec<Box<Prepared>>,
+    occasion: &Occasion,
+) -> Result<IngestReport, StoreError> {
     // Rows of one bundle stand together, in the order of its timeline.
     prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
@@ -143,11 +174,7 @@ pub(crate) fn ingest(
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
-    let occasion = Occasion {
-        adapter: Some(recording.adapter.clone()),
-        ..Occasion::new(recording.recorded_at, By::Import)
-    };
-    let outcome = derived::update(tx, settings, &batch.touched, &occasion)?;
+    let outcome = derived::update(tx, settings, &batch.touched, occasion)?;
     batch.report.customers = outcome.n_customers;
     let told = batch.told.iter().map(|(row, positions)| {
         let records = positions.iter().filter_map(|position| prepared.get(*position));
@@ -176,7 +203,7 @@ pub(crate) fn single_out(
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((seq, payload, arrived)) = found else { continue };
-        let record = Prepared::new(settings, codec::event(&payload)?)?;
+        let record = Prepared::new(settings, codec::event(&payload)?, None)?;
         let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
         if settings.assertions.names(*id) {
             tx.prepare_cached(
@@ -196,7 +223,8 @@ pub(crate) fn single_out(
     Ok(batch.touched)
 }
 
-/// Takes rows of events out, for good. Gives the bundles that are touched by it.
+/// Takes rows of events out, for good, and counts their sources again, which reads every event.
+/// Gives the bundles that are touched by it.
 pub(crate) fn take_out(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
@@ -204,6 +232,7 @@ pub(crate) fn take_out(
 ) -> Result<Touched, StoreError> {
     let recording = Recording::new(Timestamp::MAX, "");
     let mut batch = Batch::new(tx, writer.settings, writer.dictionary, &recording)?;
+    let mut sources: BTreeSet<i64> = BTreeSet::new();
     for row in rows {
         let (arrived, home, source, standing): (i64, Option<i64>, i64, i64) = tx
             .prepare_cached(
@@ -221,8 +250,16 @@ pub(crate) fn take_out(
         ] {
             tx.prepare_cached(sql)?.execute([row])?;
         }
-        tx.prepare_cached("UPDATE source_stat SET n = n - 1 WHERE source = ?1")?
-            .execute([source])?;
+        sources.insert(source);
+    }
+    for source in sources {
+        tx.prepare_cached("DELETE FROM source_stat WHERE source = ?1")?.execute([source])?;
+        tx.prepare_cached(
+            "INSERT INTO source_stat(source, last_event, last_import, n)
+             SELECT ?1, max(e.ts), max(b.recorded_at), count(*)
+             FROM event e JOIN batch b ON b.id = e.batch WHERE e.source = ?1 HAVING count(*) > 0",
+        )?
+        .execute([source])?;
     }
     batch.touched.bundles.extend(batch.recount.iter().copied());
     for bundle in std::mem::take(&mut batch.recount) {
@@ -238,6 +275,8 @@ struct Prepared {
     bundle: BundleId,
     payload: String,
     hash: [u8; 16],
+    /// Then the hash is that of the whole.
+    is_blacked_out: bool,
 }
 
 /// So many events at least are worth a thread of their own.
@@ -245,16 +284,19 @@ const SHARE: usize = 1_000;
 
 /// Computes what depends on each event alone, on all cores where there are many.
 #[expect(clippy::vec_box, reason = "they are sorted, and large")]
-fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Box<Prepared>>, StoreError> {
+fn prepare(
+    settings: &Settings,
+    events: Vec<(Event, Option<[u8; 16]>)>,
+) -> Result<Vec<Box<Prepared>>, StoreError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
         return events
             .into_iter()
-            .map(|event| Prepared::new(settings, event).map(Box::new))
+            .map(|(event, whole)| Prepared::new(settings, event, whole).map(Box::new))
             .collect();
     }
-    let mut shares: Vec<Vec<Event>> = Vec::new();
+    let mut shares: Vec<Vec<(Event, Option<[u8; 16]>)>> = Vec::new();
     let mut rest = events;
     while rest.len() > share {
         let tail = rest.split_off(rest.len() - share);
@@ -268,7 +310,7 @@ fn prepare(settings: &Settings, events: Vec<Event>) -> Result<Vec<Box<Prepared>>
                 scope.spawn(move || {
                     share
                         .into_iter()
-                        .map(|event| Prepared::new(settings, event).map(Box::new))
+                        .map(|(event, whole)| Prepared::new(settings, event, whole).map(Box::new))
                         .collect()
                 })
             })
@@ -298,12 +340,14 @@ struct Counts {
 }
 
 impl Prepared {
-    fn new(settings: &Settings, event: Event) -> Result<Self, StoreError> {
+    fn new(settings: &Settings, event: Event, whole: Option<[u8; 16]>) -> Result<Self, StoreError> {
         let observation = Observation::of(&settings.tenant, &event);
         let bundle = observation.bundle();
         let (payload, hash) =
             event.text_and_hash().map_err(|error| StoreError::malformed("event", error))?;
-        Ok(Self { event, observation, bundle, payload, hash })
+        let is_blacked_out = whole.is_some();
+        let hash = whole.unwrap_or(hash);
+        Ok(Self { event, observation, bundle, payload, hash, is_blacked_out })
     }
 
     fn order(&self) -> (BundleId, Timestamp, &str, [u8; 16]) {
@@ -510,7 +554,7 @@ impl<'a> Batch<'a> {
             .prepare_cached(
                 "INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
                    conversation_id, batch, rev, hash, standing, codec, payload)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15)",
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(params![
                 bundle,
@@ -527,6 +571,7 @@ impl<'a> Batch<'a> {
                 event.rev,
                 &record.hash[..],
                 standing,
+                if record.is_blacked_out { codec::BLACKED_OUT } else { codec::WHOLE },
                 record.payload,
             ])?;
         let seq = self.tx.last_insert_rowid();
@@ -540,6 +585,9 @@ impl<'a> Batch<'a> {
         let mut home = bundle;
         if self.settings.assertions.names(record.observation.id) {
             home = self.bundle(record, record.observation.own_bundle(), recorded)?;
+            self.tx
+                .prepare_cached("INSERT OR IGNORE INTO named(oid, event_key) VALUES(?1, ?2)")?
+                .execute(params![&record.observation.id.as_bytes()[..], event.key.as_str()])?;
             self.tx
                 .prepare_cached(
                     "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time) VALUES(?1, ?2, ?2, 0)",
@@ -764,7 +812,7 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
         for (payload, channel) in events {
-            let record = Prepared::new(self.settings, codec::event(&payload)?)?;
+            let record = Prepared::new(self.settings, codec::event(&payload)?, None)?;
             let recorded = first_recorded(self.tx, record.event.key.as_str())?;
             self.count_in(&record, bundle, channel, recorded.min(self.recorded_at))?;
         }

@@ -888,7 +888,7 @@ impl Store {
 
     /// The settings as the last write left them, as far as this handle has read since. Nobody waits
     /// for a write that is under way.
-    fn known(&self) -> Arc<Settings> {
+    pub(crate) fn known(&self) -> Arc<Settings> {
         Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -924,7 +924,7 @@ impl Store {
     }
 
     /// Runs a write in one transaction: all of it is kept, or nothing.
-    fn write<T>(
+    pub(crate) fn write<T>(
         &self,
         work: impl FnOnce(&Transaction<'_>, &mut Writing<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -983,7 +983,7 @@ impl Store {
     }
 
     /// Runs a read in one snapshot.
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

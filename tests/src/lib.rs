@@ -9,6 +9,7 @@
 )]
 
 pub mod story;
+pub mod asking;
 pub mod promises;
 pub mod strategies;
 pub mod model;

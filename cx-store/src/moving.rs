@@ -1,0 +1,224 @@
+//! All facts of a store out of its file and into another one: for another version, another engine,
+//! another machine.
+
+use std::io::{BufRead, Read, Write};
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::StoreError;
+use crate::facts::{self, Fact, FactCounts};
+use crate::lines::{self, Head};
+use crate::store::{Store, StoreOptions};
+
+/// How many facts are taken in at once.
+const BATCH: usize = 10_000;
+
+/// The longest line that is read, in bytes: 16 MiB.
+const LINE_LIMIT: u64 = 16 << 20;
+
+/// What became of the facts of another store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MoveReport {
+    /// How many of each kind were taken in.
+    pub taken: FactCounts,
+    /// How many lines could not be read.
+    pub rejected: u64,
+    /// What is wrong with them, with the number of the line; at most [`MoveReport::KEPT`].
+    pub problems: Vec<String>,
+}
+
+impl MoveReport {
+    /// How many problems are kept in words; all are counted.
+    pub const KEPT: usize = 1_000;
+
+    fn reject(&mut self, line: u64, problem: &str) {
+        self.rejected += 1;
+        if self.problems.len() < Self::KEPT {
+            self.problems.push(format!("line {line}: {problem}"));
+        }
+    }
+}
+
+impl Store {
+    /// Writes all facts as lines of JSON: what happened, what was said, what may not come back; and
+    /// the key under which customer ids are issued. [`Store::import_facts`] makes a store of them
+    /// with the same customers under the same ids. Whoever has the lines has everything: keep them
+    /// as the file itself.
+    ///
+    /// Reads one snapshot, whatever is written meanwhile; one fact is in memory at a time, but for
+    /// the assertions.
+    ///
+    /// ```
+    /// use cx_store::Store;
+    ///
+    /// let store = Store::open_in_memory()?;
+    /// let mut lines = Vec::new();
+    /// let counts = store.export_facts(&mut lines)?;
+    /// assert_eq!(counts.events, 0);
+    /// assert!(lines.starts_with(br#"{"fact":"store","v":1"#));
+    /// # Ok::<(), cx_store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::CannotWrite`], or where the file cannot be read.
+    pub fn export_facts(&self, mut out: impl Write) -> Result<FactCounts, StoreError> {
+        let mut counts = FactCounts::default();
+        let mut write = |line: String| {
+            let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
+            written.map_err(|error| StoreError::CannotWrite { detail: error.to_string() })
+        };
+        self.read(|connection| {
+            let known = self.known();
+            write(lines::head(&Head {
+                tenant: known.tenant.clone(),
+                id_key: known.id_key.clone(),
+                policy: known.policy.clone(),
+            })?)?;
+            facts::each(connection, |fact| {
+                counts.count(&fact);
+                write(lines::line(&fact)?)
+            })
+        })?;
+        out.flush().map_err(|error| StoreError::CannotWrite { detail: error.to_string() })?;
+        Ok(counts)
+    }
+
+    /// Makes a store in a new file of the lines that [`Store::export_facts`] wrote. A line that
+    /// cannot be read is reported with its number, and the rest goes in. Nothing is left where it
+    /// fails.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]; [`StoreError::NotFacts`] where the first line does not name a store
+    /// that this version can take in; or where the file cannot be written.
+    pub fn import_facts(
+        lines: impl BufRead,
+        to: impl AsRef<Path>,
+    ) -> Result<(Self, MoveReport), StoreError> {
+        let to = to.as_ref();
+        if to.exists() {
+            return Err(StoreError::Exists { path: to.to_owned() });
+        }
+        let moved = import(lines, to);
+        if moved.is_err() {
+            remove(to);
+        }
+        moved
+    }
+}
+
+/// Removes a store that could not be finished, and what is beside it.
+pub(crate) fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        drop(std::fs::remove_file(name));
+    }
+}
+
+fn import(lines: impl BufRead, to: &Path) -> Result<(Store, MoveReport), StoreError> {
+    let mut lines = Lines { reader: lines, number: 0 };
+    let not_facts = |detail: String| StoreError::NotFacts { detail };
+    let head = match lines.next() {
+        Some(Ok(line)) => lines::read_head(&line).map_err(not_facts)?,
+        Some(Err(problem)) => return Err(not_facts(problem)),
+        None => return Err(not_facts("there is no line".to_owned())),
+    };
+    let mut taking = Taking::new(to, head)?;
+    let mut report = MoveReport::default();
+    while let Some(line) = lines.next() {
+        let is_blank = line.as_ref().is_ok_and(|line| line.trim().is_empty());
+        match line
+            .and_then(|line| if is_blank { Ok(None) } else { lines::read_line(&line).map(Some) })
+        {
+            Ok(None) => {}
+            Ok(Some(fact)) => {
+                if let Err(problem) = taking.take(fact)? {
+                    report.reject(lines.number, problem);
+                }
+            }
+            Err(problem) => report.reject(lines.number, &problem),
+        }
+    }
+    let (store, taken) = taking.finish()?;
+    report.taken = taken;
+    Ok((store, report))
+}
+
+/// Lines with their numbers, none longer than the limit.
+struct Lines<R> {
+    reader: R,
+    number: u64,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next(&mut self) -> Option<Result<String, String>> {
+        let mut bytes = Vec::new();
+        self.number += 1;
+        match self.reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes) {
+            Ok(0) => None,
+            Ok(_) if !bytes.ends_with(b"\n") && u64::try_from(bytes.len()) == Ok(LINE_LIMIT) => {
+                let skipped = self.reader.skip_until(b'\n');
+                Some(Err(match skipped {
+                    Ok(_) => format!("longer than {LINE_LIMIT} bytes"),
+                    Err(error) => error.to_string(),
+                }))
+            }
+            Ok(_) => Some(String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())),
+            Err(error) => Some(Err(error.to_string())),
+        }
+    }
+}
+
+/// Takes facts into a new store, many in one transaction.
+pub(crate) struct Taking {
+    store: Store,
+    batch: Vec<Fact>,
+    taken: FactCounts,
+    has_others: bool,
+}
+
+impl Taking {
+    pub(crate) fn new(to: &Path, head: Head) -> Result<Self, StoreError> {
+        let Head { tenant, id_key, policy } = head;
+        let options = StoreOptions { tenant, id_key: Some(id_key), policy };
+        let store = Store::open_with(to, options)?;
+        Ok(Self { store, batch: Vec::new(), taken: FactCounts::default(), has_others: false })
+    }
+
+    /// Takes a fact; the inner error says why it cannot stand here.
+    pub(crate) fn take(&mut self, fact: Fact) -> Result<Result<(), &'static str>, StoreError> {
+        match &fact {
+            Fact::Assertion(..) if self.taken.events > 0 || self.has_others => {
+                return Ok(Err("an assertion behind the events; they come first"));
+            }
+            Fact::Event(_) if self.has_others => {
+                return Ok(Err("an event behind other facts; only assertions come before events"));
+            }
+            Fact::Assertion(..) | Fact::Event(_) => {}
+            _ if !self.has_others => {
+                self.has_others = true;
+                self.flush()?;
+                self.store.write(|tx, _| facts::forget_passing_ids(tx))?;
+            }
+            _ => {}
+        }
+        self.taken.count(&fact);
+        self.batch.push(fact);
+        if self.batch.len() >= BATCH {
+            self.flush()?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        let batch = std::mem::take(&mut self.batch);
+        self.store.write(|tx, writer| facts::restore(tx, writer, batch))
+    }
+
+    pub(crate) fn finish(mut self) -> Result<(Store, FactCounts), StoreError> {
+        self.flush()?;
+        self.store.catch_up()?;
+        Ok((self.store, self.taken))
+    }
+}
