@@ -1,9 +1,12 @@
 //! The formats that cx reads, by name.
 
 use std::fmt;
+use std::io::BufRead;
 use std::str::FromStr;
 
-use crate::{Options, Record, chatwoot, csv, jsonl, mail, sendgrid, shopify, twilio, zendesk};
+use crate::{
+    Options, Record, RecordError, chatwoot, csv, jsonl, mail, sendgrid, shopify, twilio, zendesk,
+};
 
 /// A format of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +78,42 @@ impl FromStr for Format {
     fn from_str(name: &str) -> Result<Self, FormatError> {
         let found = Self::ALL.iter().find(|format| format.name() == name.trim());
         found.copied().ok_or_else(|| FormatError { name: name.to_owned() })
+    }
+}
+
+/// The same from a reader. Mail, tables and cx's own events are read one by one, so a file may be
+/// of any size; JSON of other systems is read as a whole, since a record may name one behind it.
+///
+/// ```
+/// use cx_adapters::{Format, Options, format};
+///
+/// let table = "kind,channel,direction,occurred_at,phone\n\
+///     call,phone,in,2026-03-04T10:02:00+01:00,+31 6 1234 5678\n";
+/// let options = Options::of("pbx");
+/// let mut events = format::read(Format::Csv, table.as_bytes(), &options);
+/// assert_eq!(events.next().unwrap()?.channel.name(), "phone");
+/// # Ok::<(), cx_adapters::RecordError>(())
+/// ```
+pub fn read<'a>(
+    format: Format,
+    mut reader: impl BufRead + 'a,
+    options: &'a Options,
+) -> Box<dyn Iterator<Item = Record> + 'a> {
+    match format {
+        Format::Mail => Box::new(mail::read(reader, options)),
+        Format::Jsonl => Box::new(jsonl::read(reader, options)),
+        Format::Csv => Box::new(csv::read(reader, csv::ColumnMap::default(), options)),
+        Format::Zendesk
+        | Format::Chatwoot
+        | Format::Twilio
+        | Format::Shopify
+        | Format::Sendgrid => {
+            let mut bytes = Vec::new();
+            let failed = reader.read_to_end(&mut bytes).err();
+            let failed = failed.map(|error| RecordError::new(format!("cannot be read: {error}")));
+            let records: Vec<Record> = events(format, &bytes, options).collect();
+            Box::new(records.into_iter().chain(failed.map(Err)))
+        }
     }
 }
 

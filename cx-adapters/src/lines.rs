@@ -52,7 +52,7 @@ impl<R: BufRead> Lines<R> {
             let end = buffer.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
             let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or(buffer);
             let room = self.limit.saturating_sub(kept.len());
-            kept.extend(part.iter().take(room));
+            kept.extend_from_slice(part.get(..room).unwrap_or(part));
             let taken = part.len();
             length = length.saturating_add(taken);
             self.reader.consume(taken);

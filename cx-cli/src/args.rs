@@ -100,7 +100,9 @@ pub(crate) enum Command {
     /// Rewrites a file, so that nothing of what was erased is left in it.
     Compact(File),
     /// Checks a file, and everything derived in it against its facts.
-    Check(File),
+    Check(Check),
+    /// Reads what can be read of a damaged file into a new one.
+    Salvage(Salvage),
     /// Writes a consistent copy of a file, also while it is in use.
     Backup(Backup),
     /// Shows the main job on a story that comes with cx.
@@ -129,7 +131,8 @@ pub(crate) struct Import {
     /// Files, or folders of files; `-` for the standard input.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// The system the records come from.
+    /// The system the records come from; `facts` for what `cx export --all` wrote, which makes a
+    /// new file with the same customers under the same ids.
     #[arg(long, value_name = "FORMAT", value_parser = format_parser())]
     pub(crate) from: String,
     /// The file to take them into; made if there is none.
@@ -144,8 +147,12 @@ pub(crate) struct Import {
 }
 
 fn format_parser() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(Format::ALL.iter().map(|format| format.name()))
+    let names = Format::ALL.iter().map(|format| format.name());
+    clap::builder::PossibleValuesParser::new(names.chain([FACTS]))
 }
+
+/// The format of `cx export --all`.
+pub(crate) const FACTS: &str = "facts";
 
 /// What the records do not say of themselves.
 #[derive(Debug, ClapArgs)]
@@ -786,10 +793,21 @@ pub(crate) enum ModelCommand {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Export {
-    #[command(flatten)]
-    pub(crate) whom: Whom,
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// An address, a telephone number, a customer id, or NAMESPACE:VALUE.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) who: Option<String>,
+    /// All facts of the file instead, a line of JSON each, for `cx import --from facts`: into
+    /// another version of cx, or another engine. Whoever has them has everything.
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The region of a telephone number without a country code.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
     /// The file to write, where nothing stands yet; the standard output without one.
-    #[arg(long, value_name = "FILE.json")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -835,6 +853,34 @@ pub(crate) struct Backup {
     /// Where the copy goes; nothing may be there.
     #[arg(value_name = "COPY.cx")]
     pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// Where something is wrong, makes everything derived anew from the facts and says what could
+    /// not be saved; nobody else may have the file open. The file as it was is kept as
+    /// FILE.cx.damaged where anything is lost.
+    #[arg(long)]
+    pub(crate) repair: bool,
+    /// What was found, and done, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Salvage {
+    /// The damaged file; it is left as it is.
+    #[arg(value_name = "DAMAGED.cx")]
+    pub(crate) file: PathBuf,
+    /// Where what was saved goes; nothing may be there.
+    #[arg(value_name = "NEW.cx")]
+    pub(crate) to: PathBuf,
+    /// What was saved, and what was not, as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

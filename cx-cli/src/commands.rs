@@ -16,5 +16,6 @@ pub(crate) mod link;
 pub(crate) mod model;
 pub(crate) mod propose;
 pub(crate) mod file;
+pub(crate) mod damage;
 pub(crate) mod demo;
 pub(crate) mod generate;

@@ -24,7 +24,11 @@ pub(crate) enum CliError {
 impl CliError {
     /// Whether whoever read the output has gone, as `head` does.
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+        matches!(
+            self,
+            Self::Write(error) | Self::Store(StoreError::CannotWrite { error })
+                if error.kind() == io::ErrorKind::BrokenPipe
+        )
     }
 
     pub(crate) const fn exit_code(&self) -> u8 {

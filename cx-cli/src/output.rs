@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use cx_core::text::first_words;
+use cx_store::FactCounts;
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -59,6 +60,19 @@ pub(crate) fn count(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// `12 events, 3 assertions …`: facts of each kind.
+pub(crate) fn facts(counts: &FactCounts) -> String {
+    format!(
+        "{}, {}, {}, {} given out, {} of a model, {}",
+        counted(counts.events, "event"),
+        counted(counts.assertions, "assertion"),
+        counted(counts.changes, "change"),
+        counted(counts.issued, "customer id"),
+        counted(counts.proposals, "proposal"),
+        counted(counts.erasures, "erasure"),
+    )
 }
 
 /// `1 event`, `2 events`.

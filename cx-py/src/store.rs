@@ -1356,11 +1356,12 @@ impl Store {
         progress: &Progress,
     ) -> Result<cx_store::IngestReport, BindingError> {
         let store = self.handle.store()?;
-        let bytes = std::fs::read(path)
+        let opened = std::fs::File::open(path)
             .map_err(|problem| BindingError::File { path: path.to_owned(), problem })?;
+        let reader = BufReader::with_capacity(1 << 20, opened);
         let records: Box<dyn Iterator<Item = Record>> = match &import.columns {
-            Some(columns) => Box::new(csv::read(&*bytes, columns.clone(), &import.options)),
-            None => cx_adapters::format::events(import.format, &bytes, &import.options),
+            Some(columns) => Box::new(csv::read(reader, columns.clone(), &import.options)),
+            None => cx_adapters::format::read(import.format, reader, &import.options),
         };
         let name = path.display().to_string();
         let records = records.map(|record| record.map_err(|problem| problem.in_file(&name)));

@@ -119,10 +119,11 @@ pub enum StoreError {
         detail: String,
     },
     /// What was asked for could not be written to where it was to go.
-    #[error("cannot write: {detail}")]
+    #[error("cannot write: {error}")]
     CannotWrite {
         /// What the system said.
-        detail: String,
+        #[source]
+        error: std::io::Error,
     },
     /// One customer must be meant, and nobody is, or several are.
     #[error("nobody is known by it, or several customers share it")]

@@ -23,7 +23,7 @@ pub(crate) enum Fact {
     /// What somebody said, and when it was recorded.
     Assertion(Assertion, Timestamp),
     /// A revision of an event.
-    Event(RecordedEvent),
+    Event(Box<RecordedEvent>),
     /// An entry of the change feed.
     Change(StoredChange),
     /// A customer id that was given out, with the observation it names and the key of its event;
@@ -128,7 +128,7 @@ pub(crate) fn each(
         let event = codec::event(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
         let is_whole = row.get::<_, i64>(2)? != codec::BLACKED_OUT;
         let whole = if is_whole { None } else { Some(row.get(3)?) };
-        take(Fact::Event(RecordedEvent { recording, event, whole }))?;
+        take(Fact::Event(Box::new(RecordedEvent { recording, event, whole })))?;
     }
     let values = |via: String| -> Result<Vec<String>, StoreError> {
         let mut values = Vec::new();
@@ -208,7 +208,7 @@ pub(crate) fn restore(
     for fact in facts {
         match fact {
             Fact::Assertion(assertion, recorded_at) => said.push((assertion, recorded_at)),
-            Fact::Event(event) => events.push(event),
+            Fact::Event(event) => events.push(*event),
             other => others.push(other),
         }
     }

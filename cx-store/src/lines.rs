@@ -241,7 +241,7 @@ pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
                 adapter_version: line.adapter_version,
             };
             let whole = line.whole.map(|hash| bytes("whole", &hash)).transpose()?;
-            Ok(Fact::Event(RecordedEvent { recording, event, whole }))
+            Ok(Fact::Event(Box::new(RecordedEvent { recording, event, whole })))
         }
         "change" => {
             let line: ChangeLine = read(object)?;
@@ -316,7 +316,14 @@ fn id_of<T: FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend(
+            [byte >> 4, byte & 15]
+                .map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
+        );
+    }
+    text
 }
 
 fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {

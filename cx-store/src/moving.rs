@@ -66,7 +66,7 @@ impl Store {
         let mut counts = FactCounts::default();
         let mut write = |line: String| {
             let written = out.write_all(line.as_bytes()).and_then(|()| out.write_all(b"\n"));
-            written.map_err(|error| StoreError::CannotWrite { detail: error.to_string() })
+            written.map_err(|error| StoreError::CannotWrite { error })
         };
         self.read(|connection| {
             let known = self.known();
@@ -80,7 +80,7 @@ impl Store {
                 write(lines::line(&fact)?)
             })
         })?;
-        out.flush().map_err(|error| StoreError::CannotWrite { detail: error.to_string() })?;
+        out.flush().map_err(|error| StoreError::CannotWrite { error })?;
         Ok(counts)
     }
 

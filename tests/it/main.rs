@@ -25,6 +25,7 @@ mod payload_laws;
 mod profile_laws;
 mod proposal_laws;
 mod store_crash;
+mod store_damage;
 mod store_files;
 mod store_laws;
 mod store_machine;

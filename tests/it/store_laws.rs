@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use cx_core::context::ContextOptions;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Verdict};

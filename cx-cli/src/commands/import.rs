@@ -1,6 +1,6 @@
 //! `cx import`: the records of other systems taken into a file.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ use cx_core::time::Timestamp;
 use cx_store::{IngestReport, Recording, Store};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::args::{Args, Import, Source};
+use crate::args::{Args, FACTS, Import, Source};
 use crate::error::CliError;
 use crate::output;
 
@@ -20,6 +20,9 @@ use crate::output;
 const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
+    if import.from == FACTS {
+        return facts(import);
+    }
     let format: Format = import
         .from
         .parse()
@@ -34,12 +37,12 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let mut report = IngestReport::default();
     for file in &files {
         let name = file.display().to_string();
-        let bytes = read(file)?;
+        let reader = open(file)?;
         bar.set_message(name.clone());
         let before = report.total();
         let records: Box<dyn Iterator<Item = Record>> = match &columns {
-            Some(columns) => Box::new(csv::read(bytes.as_slice(), columns.clone(), &options)),
-            None => format::events(format, &bytes, &options),
+            Some(columns) => Box::new(csv::read(reader, columns.clone(), &options)),
+            None => format::read(format, reader, &options),
         };
         let records = records.map(|record| record.map_err(|error| error.in_file(&name)));
         report.add(store.import(&recording, records, |so_far| {
@@ -50,6 +53,29 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     }
     bar.finish_and_clear();
     tell(&report, files.len(), &import.into)?;
+    Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// Makes a file of the facts of another one.
+fn facts(import: &Import) -> Result<ExitCode, CliError> {
+    let [file] = import.files.as_slice() else {
+        return Err(CliError::Usage(format!("--from {FACTS} takes one file")));
+    };
+    let (_, report) = Store::import_facts(open(file)?, &import.into)?;
+    for problem in report.problems.iter().take(SHOWN) {
+        anstream::eprintln!("rejected: {}", output::tame(problem, 400));
+    }
+    let more = report.rejected.saturating_sub(u64::try_from(SHOWN).unwrap_or_default());
+    if more > 0 {
+        anstream::eprintln!("… and {} more", output::count(more));
+    }
+    output::line(&format!(
+        "{} → {}: {}, {} rejected",
+        file.display(),
+        import.into.display(),
+        output::facts(&report.taken),
+        output::count(report.rejected)
+    ))?;
     Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
 
@@ -83,14 +109,16 @@ fn progress(files: usize) -> ProgressBar {
     bar
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
-    let fail = |error| CliError::Read { path: file.to_owned(), error };
+fn open(file: &Path) -> Result<Box<dyn BufRead>, CliError> {
     if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(fail)?;
-        return Ok(bytes);
+        return Ok(Box::new(std::io::stdin().lock()));
     }
-    std::fs::read(file).map_err(fail)
+    let fail = |error| CliError::Read { path: file.to_owned(), error };
+    if file.is_dir() {
+        return Err(fail(std::io::ErrorKind::IsADirectory.into()));
+    }
+    let opened = std::fs::File::open(file).map_err(fail)?;
+    Ok(Box::new(BufReader::with_capacity(1 << 20, opened)))
 }
 
 /// The files that are named, and those in the folders that are named, in order of their names.

@@ -1,27 +1,29 @@
 //! `cx export`, `cx erase`, `cx compact`: what a person may ask for.
 
 use std::fs;
+use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::context::Confidence;
 use cx_store::{Compaction, EraseMode, Store, StoreError};
 
-use crate::args::{Args, Erase, Export, File, Mode};
+use crate::args::{Args, Erase, Export, File, Mode, who as who_of};
 use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
-    let export = store.export(&asked.whom.who()?, args.now()?)?;
+    let store = Store::open_existing(&asked.file)?;
+    let Some(who) = &asked.who else { return export_facts(&store, asked.out.as_deref()) };
+    let export = store.export(&who_of(who, asked.region.as_deref())?, args.now()?)?;
     let text = output::json(&export)?;
     let Some(out) = &asked.out else {
         output::line(&text)?;
         return Ok(ExitCode::SUCCESS);
     };
-    if out.exists() {
-        return Err(StoreError::Exists { path: out.clone() }.into());
-    }
-    fs::write(out, text + "\n").map_err(|error| CliError::Read { path: out.clone(), error })?;
+    let mut file = new_file(out)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    written.map_err(|error| CliError::Read { path: out.clone(), error })?;
     let n = u64::try_from(export.events.len()).unwrap_or(u64::MAX);
     output::line(&format!(
         "{}: {} with {}",
@@ -30,6 +32,31 @@ pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> 
         output::counted(n, "event")
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn export_facts(store: &Store, out: Option<&Path>) -> Result<ExitCode, CliError> {
+    let Some(out) = out else {
+        store.export_facts(BufWriter::new(std::io::stdout().lock()))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let file = new_file(out)?;
+    let written = store.export_facts(BufWriter::with_capacity(1 << 20, file));
+    if written.is_err() {
+        drop(fs::remove_file(out));
+    }
+    output::line(&format!("{}: {}", out.display(), output::facts(&written?)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A file where nothing stands yet.
+fn new_file(path: &Path) -> Result<fs::File, CliError> {
+    fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AlreadyExists {
+            StoreError::Exists { path: path.to_owned() }.into()
+        } else {
+            CliError::Read { path: path.to_owned(), error }
+        }
+    })
 }
 
 pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {

@@ -1,0 +1,426 @@
+//! Rows of a damaged file, read page by page without the database engine.
+//!
+//! A page that holds rows says so in its first byte and lists its rows itself, so each is read
+//! whatever has become of the pages that lead to it. Rows that were deleted are in no list, and
+//! free pages are zeros, so nothing that was erased comes back. The format is told at
+//! <https://www.sqlite.org/fileformat2.html>; what was committed to the log goes before the file.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// The size of a page in every file that cx makes.
+const PAGE: usize = 8192;
+
+/// A page that holds rows of a table with numbered rows.
+const TABLE_LEAF: u8 = 0x0d;
+/// Pages that hold rows of a table that is its own index: those without, and with pages below.
+const INDEX_LEAF: u8 = 0x0a;
+const INDEX_INTERIOR: u8 = 0x02;
+
+/// A value in a row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Integer(i64),
+    Real,
+    Text(String),
+    Blob(Vec<u8>),
+    /// A text that is not UTF-8.
+    Garbled,
+}
+
+impl Value {
+    pub(crate) const fn integer(&self) -> Option<i64> {
+        if let Self::Integer(value) = self { Some(*value) } else { None }
+    }
+
+    pub(crate) fn text(&self) -> Option<&str> {
+        if let Self::Text(value) = self { Some(value) } else { None }
+    }
+
+    pub(crate) fn bytes<const N: usize>(&self) -> Option<[u8; N]> {
+        if let Self::Blob(value) = self { value.as_slice().try_into().ok() } else { None }
+    }
+}
+
+/// Where a row lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    page: u32,
+    cell: u16,
+}
+
+/// A row: its number, where it has one, and its columns.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) place: Place,
+    pub(crate) number: Option<i64>,
+    pub(crate) columns: Vec<Value>,
+}
+
+/// What is wrong with a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub(crate) page: u32,
+    pub(crate) what: &'static str,
+}
+
+/// The pages of a file, as its log leaves them.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    file: File,
+    log: Option<File>,
+    /// Where in the log the latest committed image of a page begins.
+    in_log: HashMap<u32, u64>,
+    /// How many pages there are, in the file or in the log.
+    n: u32,
+    /// Bytes at the end of the file that are less than a page.
+    pub(crate) rest: u64,
+}
+
+impl Pages {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
+        let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
+        let mut name = path.as_os_str().to_owned();
+        name.push("-wal");
+        let (mut log, mut in_log) = (None, HashMap::new());
+        if let Ok(mut opened) = File::open(name) {
+            in_log = committed(&mut opened);
+            n = in_log.keys().copied().max().unwrap_or(0).max(n);
+            log = Some(opened);
+        }
+        Ok(Self { file, log, in_log, n, rest: length % page })
+    }
+
+    pub(crate) const fn count(&self) -> u32 {
+        self.n
+    }
+
+    /// A page; numbers begin at 1. Zeros where the file ends before it.
+    fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
+        let mut page = vec![0; PAGE];
+        let (file, at) = if let (Some(at), Some(log)) = (self.in_log.get(&number), &mut self.log) {
+            (log, *at)
+        } else {
+            let before = u64::from(number.saturating_sub(1));
+            (&mut self.file, before * u64::try_from(PAGE).unwrap_or(u64::MAX))
+        };
+        file.seek(SeekFrom::Start(at))?;
+        let mut read = 0;
+        while let Some(room) = page.get_mut(read..).filter(|room| !room.is_empty()) {
+            match file.read(room) {
+                Ok(0) => break,
+                Ok(n) => read += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(page)
+    }
+
+    /// The rows that a page lists, and what is wrong with those that cannot be read.
+    pub(crate) fn rows(&mut self, number: u32) -> io::Result<(Vec<Row>, Vec<Damage>)> {
+        let page = self.page(number)?;
+        let (mut rows, mut damage) = (Vec::new(), Vec::new());
+        // The first page begins with the header of the file.
+        let start = if number == 1 { 100 } else { 0 };
+        let kind = page.get(start).copied().unwrap_or_default();
+        if !matches!(kind, TABLE_LEAF | INDEX_LEAF | INDEX_INTERIOR) {
+            return Ok((rows, damage));
+        }
+        let Some(n) = number_at(&page, start + 3, 2) else { return Ok((rows, damage)) };
+        for cell in 0..n {
+            let place = Place { page: number, cell: u16::try_from(cell).unwrap_or(u16::MAX) };
+            match self.row(&page, place)? {
+                Some(row) => rows.push(row),
+                None => damage.push(Damage { page: number, what: "a row that cannot be read" }),
+            }
+        }
+        Ok((rows, damage))
+    }
+
+    /// Reads a row again.
+    pub(crate) fn row_at(&mut self, place: Place) -> io::Result<Option<Row>> {
+        let page = self.page(place.page)?;
+        self.row(&page, place)
+    }
+
+    fn row(&mut self, page: &[u8], place: Place) -> io::Result<Option<Row>> {
+        let start = if place.page == 1 { 100 } else { 0 };
+        let kind = page.get(start).copied().unwrap_or_default();
+        let list = start + if kind == INDEX_INTERIOR { 12 } else { 8 };
+        let Some(at) = number_at(page, list + 2 * usize::from(place.cell), 2) else {
+            return Ok(None);
+        };
+        let mut at = usize::try_from(at).unwrap_or(usize::MAX);
+        if kind == INDEX_INTERIOR {
+            at = at.saturating_add(4);
+        }
+        let Some((length, next)) = varint(page, at) else { return Ok(None) };
+        let mut at = next;
+        let mut row_number = None;
+        if kind == TABLE_LEAF {
+            let Some((id, next)) = varint(page, at) else { return Ok(None) };
+            row_number = Some(id.cast_signed());
+            at = next;
+        }
+        let Ok(length) = usize::try_from(length) else { return Ok(None) };
+        let Some(record) = self.record(page, at, length, kind == TABLE_LEAF)? else {
+            return Ok(None);
+        };
+        Ok(columns(&record).map(|columns| Row { place, number: row_number, columns }))
+    }
+
+    /// The bytes of a record, those on further pages too.
+    fn record(
+        &mut self,
+        page: &[u8],
+        at: usize,
+        length: usize,
+        is_table: bool,
+    ) -> io::Result<Option<Vec<u8>>> {
+        // No reserved bytes at the end of a page: cx never asks for any.
+        let most = if is_table { PAGE - 35 } else { (PAGE - 12) * 64 / 255 - 23 };
+        let least = (PAGE - 12) * 32 / 255 - 23;
+        // More than the file has is damage.
+        let all = usize::try_from(self.n).unwrap_or(usize::MAX).saturating_mul(PAGE);
+        if length > all {
+            return Ok(None);
+        }
+        if length <= most {
+            return Ok(page.get(at..at + length).map(<[u8]>::to_vec));
+        }
+        let here = least + (length - least) % (PAGE - 4);
+        let here = if here <= most { here } else { least };
+        let Some(first) = page.get(at..at + here) else { return Ok(None) };
+        let mut record = first.to_vec();
+        let mut next = number_at(page, at + here, 4).unwrap_or(0);
+        while record.len() < length {
+            if next == 0 || next > u64::from(self.n) {
+                return Ok(None);
+            }
+            let further = self.page(u32::try_from(next).unwrap_or(0))?;
+            next = number_at(&further, 0, 4).unwrap_or(0);
+            let part = (length - record.len()).min(PAGE - 4);
+            record.extend_from_slice(further.get(4..4 + part).unwrap_or_default());
+        }
+        Ok(Some(record))
+    }
+}
+
+/// Where the latest committed image of each page begins in a log.
+fn committed(log: &mut File) -> HashMap<u32, u64> {
+    let mut committed = HashMap::new();
+    let mut header = [0; 32];
+    if log.read_exact(&mut header).is_err() {
+        return committed;
+    }
+    let magic = number_at(&header, 0, 4).unwrap_or(0);
+    let is_big = match magic {
+        0x377f_0682 => false,
+        0x377f_0683 => true,
+        _ => return committed,
+    };
+    let mut sum = (0, 0);
+    checksum(&mut sum, header.get(..24).unwrap_or_default(), is_big);
+    let same_page = number_at(&header, 8, 4) == u64::try_from(PAGE).ok();
+    if !same_page || !is_sum(sum, &header, 24) {
+        return committed;
+    }
+    let salt = header.get(16..24).unwrap_or_default().to_vec();
+    let mut open: HashMap<u32, u64> = HashMap::new();
+    let (mut frame, mut page) = ([0; 24], vec![0; PAGE]);
+    let mut at: u64 = 32;
+    while log.read_exact(&mut frame).is_ok() && log.read_exact(&mut page).is_ok() {
+        checksum(&mut sum, frame.get(..8).unwrap_or_default(), is_big);
+        checksum(&mut sum, &page, is_big);
+        if frame.get(8..16) != Some(salt.as_slice()) || !is_sum(sum, &frame, 16) {
+            break;
+        }
+        let number = u32::try_from(number_at(&frame, 0, 4).unwrap_or(0)).unwrap_or(0);
+        open.insert(number, at + 24);
+        at += 24 + u64::try_from(PAGE).unwrap_or(0);
+        if number_at(&frame, 4, 4) != Some(0) {
+            committed.extend(open.drain());
+        }
+    }
+    committed
+}
+
+fn checksum(sum: &mut (u32, u32), bytes: &[u8], is_big: bool) {
+    for pair in bytes.chunks_exact(8) {
+        let (one, other) = pair.split_at(4);
+        let word = |bytes: &[u8]| {
+            let bytes: [u8; 4] = bytes.try_into().unwrap_or_default();
+            if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        };
+        sum.0 = sum.0.wrapping_add(word(one)).wrapping_add(sum.1);
+        sum.1 = sum.1.wrapping_add(word(other)).wrapping_add(sum.0);
+    }
+}
+
+fn is_sum(sum: (u32, u32), bytes: &[u8], at: usize) -> bool {
+    number_at(bytes, at, 4) == Some(sum.0.into())
+        && number_at(bytes, at + 4, 4) == Some(sum.1.into())
+}
+
+/// A number of so many bytes, the highest first.
+fn number_at(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(length)?)?;
+    Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
+/// A number of one to nine bytes, and where it ends.
+fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut number = 0_u64;
+    for length in 0..9 {
+        let byte = *bytes.get(at.checked_add(length)?)?;
+        if length == 8 {
+            return Some((number << 8 | u64::from(byte), at + 9));
+        }
+        number = number << 7 | u64::from(byte & 0x7f);
+        if byte < 0x80 {
+            return Some((number, at + length + 1));
+        }
+    }
+    None
+}
+
+/// The columns of a record; `None` where it is damaged.
+fn columns(record: &[u8]) -> Option<Vec<Value>> {
+    let (header, mut at) = varint(record, 0)?;
+    let header = usize::try_from(header).ok().filter(|header| *header <= record.len())?;
+    let mut body = header;
+    let mut columns = Vec::new();
+    while at < header {
+        let (kind, next) = varint(record, at)?;
+        at = next;
+        let (value, length) = value(record, body, kind)?;
+        columns.push(value);
+        body = body.checked_add(length)?;
+    }
+    (at == header && body == record.len()).then_some(columns)
+}
+
+fn value(record: &[u8], at: usize, kind: u64) -> Option<(Value, usize)> {
+    let signed = |length: usize| -> Option<(Value, usize)> {
+        let number = number_at(record, at, length)?;
+        let unused = 64 - 8 * u32::try_from(length).ok()?;
+        Some((Value::Integer((number << unused).cast_signed() >> unused), length))
+    };
+    match kind {
+        0 => Some((Value::Null, 0)),
+        1..=4 => signed(usize::try_from(kind).ok()?),
+        5 => signed(6),
+        6 => signed(8),
+        7 => record.get(at..at.checked_add(8)?).map(|_| (Value::Real, 8)),
+        8 => Some((Value::Integer(0), 0)),
+        9 => Some((Value::Integer(1), 0)),
+        10 | 11 => None,
+        _ => {
+            let length = usize::try_from((kind - 12) / 2).ok()?;
+            let bytes = record.get(at..at.checked_add(length)?)?.to_vec();
+            let value = if kind.is_multiple_of(2) {
+                Value::Blob(bytes)
+            } else {
+                String::from_utf8(bytes).map_or(Value::Garbled, Value::Text)
+            };
+            Some((value, length))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use rusqlite::Connection;
+
+    use super::*;
+
+    /// A database with rows of every kind, longer than pages too, half of it in its log.
+    fn database(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection.pragma_update(None, "page_size", 8192).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.pragma_update(None, "secure_delete", true).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE a(id INTEGER PRIMARY KEY, n INTEGER, t TEXT, b BLOB);
+                 CREATE TABLE k(t TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID;",
+            )
+            .unwrap();
+        for n in 0..400_i64 {
+            let text = "é".repeat(usize::try_from(n * n % 13_000).unwrap());
+            connection
+                .execute(
+                    "INSERT INTO a VALUES(?1, ?2, ?3, ?4)",
+                    rusqlite::params![n, (n - 200).pow(7), text, vec![7_u8; 90]],
+                )
+                .unwrap();
+            connection
+                .execute(
+                    "INSERT INTO k VALUES(?1, ?2)",
+                    rusqlite::params![format!("k{n}{text}"), n],
+                )
+                .unwrap();
+            if n == 200 {
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            }
+        }
+        connection
+    }
+
+    #[test]
+    fn every_row_of_a_sound_file_is_found_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let connection = database(&path);
+        connection.execute("DELETE FROM a WHERE id % 7 = 3", []).unwrap();
+        let mut pages = Pages::open(&path).unwrap();
+        assert!(pages.in_log.len() > 10, "half of it is in the log");
+        let (mut numbered, mut own) = (Vec::new(), Vec::new());
+        for page in 1..=pages.count() {
+            let (rows, damage) = pages.rows(page).unwrap();
+            assert_eq!(damage, []);
+            for row in rows {
+                assert_eq!(pages.row_at(row.place).unwrap().unwrap().columns, row.columns);
+                match row.columns.as_slice() {
+                    [Value::Null, Value::Integer(n), Value::Text(text), Value::Blob(bytes)] => {
+                        numbered.push((row.number.unwrap(), *n, text.len(), bytes.len()));
+                    }
+                    [Value::Text(text), Value::Integer(n)] => own.push((*n, text.len())),
+                    _ => {}
+                }
+            }
+        }
+        numbered.sort_unstable();
+        own.sort_unstable();
+        let (mut expected, mut expected_own) = (Vec::new(), Vec::new());
+        for n in 0..400_i64 {
+            let length = 2 * usize::try_from(n * n % 13_000).unwrap();
+            if n % 7 != 3 {
+                expected.push((n, (n - 200).pow(7), length, 90));
+            }
+            let mut key = String::new();
+            write!(key, "k{n}").unwrap();
+            expected_own.push((n, key.len() + length));
+        }
+        assert!(numbered == expected, "{} rows, not {}", numbered.len(), expected.len());
+        assert!(own == expected_own, "{} rows, not {}", own.len(), expected_own.len());
+    }
+
+    #[test]
+    fn numbers_of_all_lengths_are_read() {
+        assert_eq!(varint(&[0x81, 0x00], 0), Some((128, 2)));
+        assert_eq!(varint(&[0xff; 9], 0), Some((u64::MAX, 9)));
+        assert_eq!(varint(&[0x81], 0), None);
+        assert_eq!(columns(&[2, 1, 0xff]), Some(vec![Value::Integer(-1)]));
+        assert_eq!(columns(&[9, 1]), None);
+    }
+}

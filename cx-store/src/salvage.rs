@@ -1,0 +1,526 @@
+//! What can be saved of a damaged file, into a new one; and the repair of a file in its place.
+//!
+//! Facts are found by the form of their rows, whatever has become of the pages that lead to them;
+//! each event is compared with its hash. Everything derived is made anew.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cx_core::identity::{Assertion, Policy};
+use cx_core::ids::{AssertionId, CustomerId, IdKey, ObservationId};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use serde::Serialize;
+
+use crate::codec;
+use crate::corrections;
+use crate::error::StoreError;
+use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange};
+use crate::lines::Head;
+use crate::moving::{Taking, remove};
+use crate::pages::{Pages, Place, Row, Value};
+use crate::report::Recording;
+use crate::store::Store;
+use crate::suppression::Seal;
+
+/// What was saved of a damaged file, and what was not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SalvageReport {
+    /// How many pages of 8,192 bytes the file has, with its log.
+    pub pages: u64,
+    /// How many facts of each kind were saved.
+    pub saved: FactCounts,
+    /// How many events there were, as the file counted them; `None` where the counts are lost too.
+    pub events_before: Option<u64>,
+    /// How many rows were found that could not be saved.
+    pub unreadable: u64,
+    /// What could not be saved, in words with its place; at most [`SalvageReport::KEPT`]. Empty
+    /// where all facts were saved.
+    pub lost: Vec<String>,
+}
+
+impl SalvageReport {
+    /// How many losses are kept in words.
+    pub const KEPT: usize = 1_000;
+
+    /// Whether every fact that the file is known to have held was saved.
+    pub const fn is_complete(&self) -> bool {
+        self.lost.is_empty()
+    }
+
+    fn lose(&mut self, what: impl Into<String>) {
+        if self.lost.len() < Self::KEPT {
+            self.lost.push(what.into());
+        }
+    }
+
+    fn lose_row(&mut self, what: impl Into<String>) {
+        self.unreadable += 1;
+        self.lose(what);
+    }
+}
+
+/// What the repair of a file did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RepairReport {
+    /// What was saved, and what was not.
+    pub salvage: SalvageReport,
+    /// Where the file as it was is kept, where something could not be saved.
+    pub kept: Option<PathBuf>,
+}
+
+impl Store {
+    /// Reads what facts can be read of a damaged file into a new one, and derives everything anew.
+    /// The damaged file is left as it is. Nothing is left of the new one where that fails.
+    ///
+    /// Events whose content is not what it was are left out, and told. Takes some 20 bytes of
+    /// memory an event, and the time of taking all events in again.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`]; [`StoreError::NotFound`]; [`StoreError::NotOurs`] where there is no
+    /// row of cx in it; or where the new file cannot be written.
+    pub fn salvage(
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+    ) -> Result<(Self, SalvageReport), StoreError> {
+        let (from, to) = (from.as_ref(), to.as_ref());
+        if to.exists() {
+            return Err(StoreError::Exists { path: to.to_owned() });
+        }
+        let saved = salvage(from, to);
+        if saved.is_err() {
+            remove(to);
+        }
+        saved
+    }
+
+    /// Makes everything derived in a file anew from its facts, and leaves out what cannot be read,
+    /// as [`Store::salvage`] does; the repaired file takes the place of the damaged one, which is
+    /// kept beside it as `FILE.damaged` where anything was lost. Needs as much free space again,
+    /// and nobody else who has the file open.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where somebody has it open; [`StoreError::Exists`] where an earlier
+    /// damaged file is kept; and as [`Store::salvage`]. The file is as before then.
+    pub fn repair(path: impl AsRef<Path>) -> Result<RepairReport, StoreError> {
+        let path = path.as_ref();
+        let (aside, fresh) = (named(path, ".damaged"), named(path, ".repaired"));
+        if !path.exists() {
+            return Err(StoreError::NotFound { path: path.to_owned() });
+        }
+        if aside.exists() {
+            return Err(StoreError::Exists { path: aside });
+        }
+        let alone = alone(path)?;
+        // What an interrupted repair has left.
+        remove(&fresh);
+        let (store, salvage) = Self::salvage(path, &fresh)?;
+        drop(store);
+        drop(alone);
+        let cannot = |error: std::io::Error| StoreError::CannotOpen {
+            path: path.to_owned(),
+            detail: error.to_string(),
+        };
+        // The log goes with its file: it would be taken for one of the new file.
+        if named(path, "-wal").exists() {
+            fs::rename(named(path, "-wal"), named(&aside, "-wal")).map_err(cannot)?;
+        }
+        fs::rename(path, &aside).map_err(cannot)?;
+        drop(fs::remove_file(named(path, "-shm")));
+        fs::rename(&fresh, path).map_err(cannot)?;
+        if salvage.is_complete() {
+            remove(&aside);
+            return Ok(RepairReport { salvage, kept: None });
+        }
+        Ok(RepairReport { salvage, kept: Some(aside) })
+    }
+}
+
+fn named(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Holds the file, so that nobody else opens it; `None` where it is too damaged to be held.
+fn alone(path: &Path) -> Result<Option<Connection>, StoreError> {
+    let hold = || -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        // The damaged file is left as it is, its log too.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.pragma_update(None, "locking_mode", "exclusive")?;
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
+        Ok(connection)
+    };
+    match hold().map_err(|error| error.at(path)) {
+        Ok(connection) => Ok(Some(connection)),
+        Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Instants are larger than this, in microseconds, and numbers of rows smaller.
+const ERA: i64 = 1_000_000_000_000;
+
+/// The adapter of events of which it is lost when they were recorded.
+const SALVAGE: &str = "salvage";
+
+/// What was found in the pages.
+#[derive(Default)]
+struct Finds {
+    /// Where each event lies, by its row's number.
+    events: BTreeMap<i64, Vec<Place>>,
+    changes: BTreeMap<i64, Place>,
+    /// Where each identifier lies, by its row's number.
+    identifiers: HashMap<i64, Place>,
+    names: HashMap<i64, String>,
+    recordings: HashMap<i64, Recording>,
+    settings: HashMap<String, Vec<u8>>,
+    assertions: BTreeMap<[u8; 16], Fact>,
+    /// By the key of their table.
+    others: BTreeMap<(u8, Vec<u8>), Fact>,
+    /// How many events there are of each source.
+    counts: BTreeMap<i64, i64>,
+}
+
+fn salvage(from: &Path, to: &Path) -> Result<(Store, SalvageReport), StoreError> {
+    let cannot = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => StoreError::NotFound { path: from.to_owned() },
+        _ => StoreError::CannotOpen { path: from.to_owned(), detail: error.to_string() },
+    };
+    let mut pages = Pages::open(from).map_err(cannot)?;
+    let mut report = SalvageReport { pages: pages.count().into(), ..SalvageReport::default() };
+    if pages.rest > 0 {
+        report.lose(format!("{} bytes at the end of the file, less than a page", pages.rest));
+    }
+    let mut finds = Finds::default();
+    for page in 1..=pages.count() {
+        let (rows, damage) = pages.rows(page).map_err(cannot)?;
+        for damage in damage {
+            report.lose_row(format!("page {}: {}", damage.page, damage.what));
+        }
+        for row in rows {
+            finds.take(row, &mut report);
+        }
+    }
+    if finds.events.is_empty() && !finds.settings.contains_key("id_key") {
+        let found = "no row of cx is in it".to_owned();
+        return Err(StoreError::NotOurs { path: from.to_owned(), found });
+    }
+    if !finds.counts.is_empty() {
+        let before = finds.counts.values().fold(0_i64, |sum, n| sum.saturating_add(*n));
+        report.events_before = u64::try_from(before).ok();
+    }
+    let head = finds.head(&mut report);
+    let gone: BTreeSet<[u8; 16]> = finds.suppressed();
+    let seal = Seal::new(&head.id_key);
+    let mut taking = Taking::new(to, head)?;
+    for fact in std::mem::take(&mut finds.assertions).into_values() {
+        take(&mut taking, fact)?;
+    }
+    let (mut saved, mut undated): (u64, u64) = (0, 0);
+    for (seq, places) in std::mem::take(&mut finds.events) {
+        match event(&mut pages, &finds.recordings, seq, &places).map_err(cannot)? {
+            Ok(event) if gone.contains(&seal.event(event.event.key.as_str())) => {}
+            Ok(event) => {
+                saved += 1;
+                undated += u64::from(event.recording.adapter == SALVAGE);
+                take(&mut taking, Fact::Event(Box::new(event)))?;
+            }
+            Err(problem) => report.lose_row(format!("event row {seq}: {problem}")),
+        }
+    }
+    if let Some(before) = report.events_before.filter(|before| *before > saved) {
+        report.lose(format!("{} of {before} events", before - saved));
+    }
+    if undated > 0 {
+        report.lose(format!(
+            "when {undated} events were recorded, and by what: when they happened counts now"
+        ));
+    }
+    for (seq, place) in std::mem::take(&mut finds.changes) {
+        match change(&mut pages, &finds, seq, place).map_err(cannot)? {
+            Some(change) => take(&mut taking, Fact::Change(change))?,
+            None => report.lose_row(format!("entry {seq} of the change feed")),
+        }
+    }
+    for fact in finds.others.into_values() {
+        take(&mut taking, fact)?;
+    }
+    let (store, saved) = taking.finish()?;
+    report.saved = saved;
+    Ok((store, report))
+}
+
+fn take(taking: &mut Taking, fact: Fact) -> Result<(), StoreError> {
+    // They come in the order in which they have to.
+    taking.take(fact)?.map_err(|problem| StoreError::malformed("fact", problem))
+}
+
+impl Finds {
+    fn take(&mut self, row: Row, report: &mut SalvageReport) {
+        let Row { place, number, columns } = row;
+        if let Some(number) = number {
+            self.take_numbered(place, number, &columns, report);
+        } else {
+            self.take_keyed(&columns);
+        }
+    }
+
+    /// Rows of tables whose rows have numbers, by their form.
+    fn take_numbered(
+        &mut self,
+        place: Place,
+        number: i64,
+        columns: &[Value],
+        report: &mut SalvageReport,
+    ) {
+        use Value::{Blob, Garbled, Integer, Null, Text};
+        match columns {
+            [
+                Null,
+                Integer(_),
+                Integer(_),
+                _,
+                Text(_) | Garbled,
+                ..,
+                Integer(_),
+                Integer(_),
+                Text(_) | Garbled,
+            ] if columns.len() == 17 => {
+                self.events.entry(number).or_default().push(place);
+            }
+            [Null, Integer(at), Text(adapter), Text(version)] => {
+                if let Ok(recorded_at) = codec::timestamp(*at) {
+                    let (adapter, adapter_version) = (adapter.clone(), version.clone());
+                    let recording = Recording { recorded_at, adapter, adapter_version };
+                    self.recordings.insert(number, recording);
+                }
+            }
+            [Null, Integer(_), Text(name)] => {
+                self.names.insert(number, name.clone());
+            }
+            [Null, Integer(event), Integer(import), Integer(n)]
+                if event.abs() > ERA && import.abs() > ERA =>
+            {
+                self.counts.insert(number, *n);
+            }
+            [Null, Integer(_), Text(_), _, _, Integer(_), Text(_), _, Text(_)] => {
+                self.changes.insert(number, place);
+            }
+            [Null, Blob(_), Integer(_), Text(_), Text(_), Integer(_), Integer(_), Integer(_)] => {
+                self.identifiers.insert(number, place);
+            }
+            [Null, Integer(at), Text(mode), customer @ Blob(_), Integer(events), compacted] => {
+                let fact = erasure(*at, mode, customer, *events, compacted);
+                match fact {
+                    Some(fact) => {
+                        let key = number.to_be_bytes().to_vec();
+                        self.others.insert((9, key), fact);
+                    }
+                    None => report.lose_row(format!("erasure {number}")),
+                }
+            }
+            [
+                id @ Blob(_),
+                Text(kind),
+                Text(a),
+                Text(b),
+                Text(by),
+                reason,
+                Integer(at),
+                Integer(recorded),
+            ] => {
+                let reason = reason.text().map(str::to_owned);
+                let read = || -> Result<Fact, StoreError> {
+                    let verdict = corrections::verdict(kind, a, b)?;
+                    let (by, at) = (by.clone(), codec::timestamp(*at)?);
+                    let recorded_at = codec::timestamp(*recorded)?;
+                    Ok(Fact::Assertion(Assertion { verdict, by, reason, at }, recorded_at))
+                };
+                let same = |fact: &Fact, id: [u8; 16]| matches!(fact, Fact::Assertion(said, _) if *said.id().as_bytes() == id);
+                match (id.bytes::<16>(), read()) {
+                    (Some(id), Ok(fact)) if same(&fact, id) => {
+                        self.assertions.insert(id, fact);
+                    }
+                    _ => report.lose_row(format!("assertion {number}: it is not what was said")),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Rows of tables that are their own index, by their form.
+    fn take_keyed(&mut self, columns: &[Value]) {
+        use Value::{Blob, Integer, Text};
+        match columns {
+            [Text(key), Blob(value)] => {
+                self.settings.insert(key.clone(), value.clone());
+            }
+            [hash @ Blob(_), Integer(until)] if until.abs() > ERA => {
+                if let (Some(hash), Ok(until)) = (hash.bytes(), codec::timestamp(*until)) {
+                    self.others.insert((8, hash.to_vec()), Fact::Suppressed { hash, until });
+                }
+            }
+            [customer @ Blob(_), observation @ Blob(_), Text(key)] => {
+                if let (Some(customer), Some(observation)) = (customer.bytes(), observation.bytes())
+                {
+                    let fact = Fact::Issued {
+                        customer: CustomerId::from_bytes(customer),
+                        observation: ObservationId::from_bytes(observation),
+                        key: key.clone(),
+                    };
+                    self.others.insert((6, customer.to_vec()), fact);
+                }
+            }
+            [a @ Blob(_), b @ Blob(_), Text(relation), Integer(weight), Text(told)] => {
+                if let (Some(a), Some(b)) = (a.bytes::<16>(), b.bytes::<16>()) {
+                    let fact = Fact::Proposal {
+                        a: ObservationId::from_bytes(a),
+                        b: ObservationId::from_bytes(b),
+                        relation: relation.clone(),
+                        weight: *weight,
+                        told: told.clone(),
+                    };
+                    self.others.insert((7, [a, b].concat()), fact);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whose store it is and how customers are derived; the defaults where that is lost.
+    fn head(&self, report: &mut SalvageReport) -> Head {
+        let setting = |name: &str| self.settings.get(name);
+        let tenant = setting("tenant").map(|name| String::from_utf8_lossy(name).into_owned());
+        if tenant.is_none() {
+            report.lose("whose store it is: it is nobody's now");
+        }
+        let tenant = tenant.unwrap_or_default();
+        let id_key = setting("id_key").and_then(|key| <[u8; 32]>::try_from(key.as_slice()).ok());
+        if id_key.is_none() {
+            report.lose("the key of customer ids: it follows from the tenant's name now");
+        }
+        let id_key = id_key.map_or_else(|| IdKey::of_tenant(&tenant), IdKey::new);
+        let policy: Option<Policy> =
+            setting("policy").and_then(|policy| serde_json::from_slice(policy).ok());
+        if policy.is_none() {
+            report.lose("the policy: it is the default one now");
+        }
+        Head { tenant, id_key, policy: policy.unwrap_or_default() }
+    }
+
+    fn suppressed(&self) -> BTreeSet<[u8; 16]> {
+        let hashes = self.others.values().filter_map(|fact| match fact {
+            Fact::Suppressed { hash, .. } => Some(*hash),
+            _ => None,
+        });
+        hashes.collect()
+    }
+}
+
+fn erasure(at: i64, mode: &str, customer: &Value, events: i64, compacted: &Value) -> Option<Fact> {
+    let compacted_at = match compacted {
+        Value::Null => None,
+        compacted => Some(codec::timestamp(compacted.integer()?).ok()?),
+    };
+    Some(Fact::Erasure {
+        at: codec::timestamp(at).ok()?,
+        mode: mode.to_owned(),
+        customer: CustomerId::from_bytes(customer.bytes()?),
+        events,
+        compacted_at,
+    })
+}
+
+/// The event of a row, where it is what was written.
+fn event(
+    pages: &mut Pages,
+    recordings: &HashMap<i64, Recording>,
+    seq: i64,
+    places: &[Place],
+) -> std::io::Result<Result<RecordedEvent, String>> {
+    let mut problem = "it cannot be read".to_owned();
+    for place in places {
+        let Some(row) = pages.row_at(*place)?.filter(|row| row.number == Some(seq)) else {
+            continue;
+        };
+        match whole_event(&row.columns, recordings) {
+            Ok(event) => return Ok(Ok(event)),
+            Err(found) => problem = found,
+        }
+    }
+    Ok(Err(problem))
+}
+
+fn whole_event(
+    columns: &[Value],
+    recordings: &HashMap<i64, Recording>,
+) -> Result<RecordedEvent, String> {
+    let column = |at: usize| columns.get(at).unwrap_or(&Value::Null);
+    let (Some(payload), Some(hash)) = (column(16).text(), column(13).bytes::<16>()) else {
+        return Err("its text is spoilt".to_owned());
+    };
+    let event = codec::event(payload).map_err(|error| error.to_string())?;
+    let is_whole = column(15).integer() != Some(codec::BLACKED_OUT);
+    if is_whole && event.content_hash() != hash {
+        return Err(format!("{}: its content is not what was taken in", event.key));
+    }
+    if column(4).text() != Some(event.key.as_str()) {
+        return Err(format!("{}: it stands under another key", event.key));
+    }
+    let recording = column(11).integer().and_then(|batch| recordings.get(&batch));
+    // Where it is lost when it was recorded, it was not before it happened.
+    let recording =
+        recording.cloned().unwrap_or_else(|| Recording::new(event.occurred_at, SALVAGE));
+    Ok(RecordedEvent { recording, event, whole: (!is_whole).then_some(hash) })
+}
+
+fn change(
+    pages: &mut Pages,
+    finds: &Finds,
+    seq: i64,
+    place: Place,
+) -> std::io::Result<Option<StoredChange>> {
+    let Some(row) = pages.row_at(place)?.filter(|row| row.number == Some(seq)) else {
+        return Ok(None);
+    };
+    let column = |at: usize| row.columns.get(at).unwrap_or(&Value::Null);
+    let customer = |at: usize| column(at).bytes().map(CustomerId::from_bytes);
+    let read = || -> Option<StoredChange> {
+        Some(StoredChange {
+            seq,
+            at: codec::timestamp(column(1).integer()?).ok()?,
+            kind: column(2).text()?.to_owned(),
+            a: customer(3),
+            b: customer(4),
+            n: column(5).integer()?,
+            cause: column(6).text()?.to_owned(),
+            assertion: column(7).bytes().map(AssertionId::from_bytes),
+            values: Vec::new(),
+        })
+    };
+    let Some(mut change) = read() else { return Ok(None) };
+    let via = column(8).text().unwrap_or_default();
+    for id in via.split_whitespace().filter_map(|id| id.parse().ok()) {
+        let Some(place) = finds.identifiers.get(&id) else { continue };
+        let Some(row) = pages.row_at(*place)? else { continue };
+        if let [
+            _,
+            _,
+            Value::Integer(ns),
+            Value::Text(scope),
+            Value::Text(key),
+            Value::Integer(linkable),
+            ..,
+        ] = row.columns.as_slice()
+            && let Some(name) = finds.names.get(ns)
+        {
+            let linkable = linkable.to_string();
+            change.values.push([linkable.as_str(), name, scope, key].join("\u{1f}"));
+        }
+    }
+    Ok(Some(change))
+}

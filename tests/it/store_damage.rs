@@ -1,0 +1,354 @@
+//! Damaged files: a typed error, or right answers, or a check that notices; and what can be saved
+//! is saved, and nothing else.
+//!
+//! Each page of a small file is spoilt in several ways, and it is cut at each page and within it.
+//! `CX_DAMAGE` says at how many places of each page.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::time::Timestamp;
+use cx_store::{EraseMode, Recording, SearchQuery, Store, StoreError};
+use cx_tests::asking::answers;
+use cx_tests::chance::Chance;
+use cx_tests::story;
+
+const PAGE: usize = 8192;
+
+fn now() -> Timestamp {
+    "2029-01-01T00:00:00Z".parse().unwrap()
+}
+
+/// A file with something in every table.
+fn sound(path: &Path) -> Store {
+    let store = Store::open(path).unwrap();
+    let message = |number: i64| -> Event {
+        let person = number % 11;
+        let claims = [format!("email p{person}@example.nl"), format!("phone 06 123400{person:02}")];
+        let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+        let name = if person == 3 { "Anna Vos" } else { "Jan de Vries" };
+        let event = story::message(&format!("k{number}"), number, "chat", name, &claims);
+        let mut event = story::in_conversation(event, &format!("c{person}"));
+        // Some are longer than a page.
+        if number % 29 == 0 {
+            event.extra.insert("note".to_owned(), "waar is mijn pakket? ".repeat(700).into());
+        }
+        event
+    };
+    for (number, at) in [(0, "2026-03-04T10:00:00Z"), (60, "2026-03-05T10:00:00Z")] {
+        let recording = Recording::new(at.parse().unwrap(), "test");
+        store.ingest(&recording, (number..number + 60).map(message)).unwrap();
+    }
+    let mut revised = message(7);
+    revised.rev = Some("2".to_owned());
+    store.ingest(&Recording::new(now(), "test"), [revised]).unwrap();
+    let anchor = |mail: &str| {
+        Subject::Observation(store.anchor(&Who::parse(mail, None).unwrap()).unwrap().unwrap())
+    };
+    let said = Assertion {
+        verdict: Verdict::Same(anchor("p1@example.nl"), anchor("p2@example.nl")),
+        by: "agent:7".to_owned(),
+        reason: Some("the same voice".to_owned()),
+        at: now(),
+    };
+    store.assert(&said, now()).unwrap();
+    let who = Who::parse("p5@example.nl", None).unwrap();
+    store.erase(&who, EraseMode::Delete, now()).unwrap();
+    store
+}
+
+/// The facts of a store, without the order of the file.
+fn facts(store: &Store) -> BTreeSet<String> {
+    let mut lines = Vec::new();
+    store.export_facts(&mut lines).unwrap();
+    String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// Everything that is asked of a store in the test.
+fn asked(store: &Store) -> Result<String, StoreError> {
+    let hits = store.search(&SearchQuery::new("message"))?;
+    let hits: Vec<String> = hits.iter().map(|hit| hit.event.to_string()).collect();
+    let customers = store.customers(None, 1_000)?;
+    let mut text = format!("{hits:?}\n{:?}\n", store.who_is_waiting(now())?.len());
+    for customer in customers {
+        let options = cx_core::context::ContextOptions::at(now());
+        text.push_str(&store.context(&Who::Customer(customer), &options)?.to_json());
+    }
+    Ok(text)
+}
+
+fn number(name: &str, otherwise: usize) -> usize {
+    std::env::var(name).ok().and_then(|words| words.parse().ok()).unwrap_or(otherwise)
+}
+
+struct Damaged {
+    folder: tempfile::TempDir,
+    facts: BTreeSet<String>,
+    asked: String,
+    bytes: Vec<u8>,
+    silent: Vec<String>,
+    tried: u64,
+    refused: u64,
+    noticed: u64,
+    complete: u64,
+}
+
+impl Damaged {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sound.cx");
+        let store = sound(&path);
+        let (facts, asked) = (facts(&store), asked(&store).unwrap());
+        drop(store);
+        let bytes = std::fs::read(&path).unwrap();
+        let (silent, tried, refused, noticed, complete) = (Vec::new(), 0, 0, 0, 0);
+        Self { folder, facts, asked, bytes, silent, tried, refused, noticed, complete }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Opens, asks, checks and salvages a damaged copy.
+    fn try_out(&mut self, bytes: &[u8], what: &str) {
+        self.tried += 1;
+        let (path, to) = (self.path("damaged.cx"), self.path("saved.cx"));
+        std::fs::write(&path, bytes).unwrap();
+        let salvaged = Store::salvage(&path, &to);
+        match salvaged {
+            Ok((store, report)) => {
+                let saved = facts(&store);
+                let strange: Vec<&String> = saved.difference(&self.facts).collect();
+                // What was lost in the head is made good by defaults, and told.
+                let strange: Vec<&&String> =
+                    strange.iter().filter(|line| !line.contains("\"fact\":\"store\"")).collect();
+                let is_salvaged = |line: &str| line.contains("\"adapter\":\"salvage\"");
+                assert!(
+                    strange.iter().all(|line| is_salvaged(line)
+                        || line.contains("\"fact\":\"change\"")
+                        || line.contains("\"fact\":\"issued\"")),
+                    "{what}: saved what never was: {strange:?}"
+                );
+                let missing = self
+                    .facts
+                    .difference(&saved)
+                    .filter(|line| line.contains("\"fact\":\"event\""))
+                    .count();
+                assert!(
+                    missing == 0 || !report.is_complete(),
+                    "{what}: {missing} events are missing, and nobody says so"
+                );
+                self.complete += u64::from(report.is_complete());
+                let check = store.check().unwrap();
+                assert!(check.is_clean(), "{what}: {:?}", check.problems);
+                drop(store);
+                for suffix in ["", "-wal", "-shm"] {
+                    drop(std::fs::remove_file(self.path(&format!("saved.cx{suffix}"))));
+                }
+            }
+            Err(error) => {
+                assert!(
+                    matches!(error, StoreError::NotOurs { .. }),
+                    "{what}: cannot be salvaged: {error:?}"
+                );
+                assert!(!to.exists(), "{what}: half of it is left");
+            }
+        }
+        let opened = Store::open_existing(&path);
+        let Ok(store) = opened else {
+            self.refused += 1;
+            return;
+        };
+        let answer = asked(&store);
+        let check = store.check();
+        let is_noticed = !check.as_ref().is_ok_and(cx_store::CheckReport::is_clean);
+        self.noticed += u64::from(is_noticed);
+        if !answer.is_ok_and(|answer| answer == self.asked) && !is_noticed {
+            self.silent.push(what.to_owned());
+        }
+        drop(store);
+        for suffix in ["-wal", "-shm"] {
+            drop(std::fs::remove_file(self.path(&format!("damaged.cx{suffix}"))));
+        }
+    }
+}
+
+impl std::fmt::Display for Damaged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tried, refused, noticed, complete, .. } = self;
+        let silent = self.silent.len();
+        write!(
+            f,
+            "{tried} damaged files: {refused} not opened, {noticed} noticed by check, {silent} wrong \
+             and not noticed; of {complete} all facts were saved"
+        )
+    }
+}
+
+#[test]
+fn each_page_spoilt_gives_an_error_or_right_answers_or_is_noticed() {
+    let mut damaged = Damaged::new();
+    let mut chance = Chance::seeded(11);
+    let bytes = damaged.bytes.clone();
+    let places = number("CX_DAMAGE", 2);
+    for page in 0..bytes.len() / PAGE {
+        let (start, end) = (page * PAGE, (page + 1) * PAGE);
+        let mut blank = bytes.clone();
+        blank[start..end].fill(0);
+        damaged.try_out(&blank, &format!("page {} blank", page + 1));
+        for _ in 0..places {
+            let at = start + chance.index(PAGE);
+            let bit = 1_u8 << chance.below(8);
+            let mut flipped = bytes.clone();
+            flipped[at] ^= bit;
+            damaged.try_out(&flipped, &format!("page {}: byte {} ^ {bit}", page + 1, at - start));
+        }
+    }
+    println!("{damaged}");
+    assert_eq!(damaged.silent, [""; 0], "{damaged}");
+}
+
+#[test]
+fn a_file_cut_anywhere_gives_an_error_or_right_answers_or_is_noticed() {
+    let mut damaged = Damaged::new();
+    let bytes = damaged.bytes.clone();
+    let mut chance = Chance::seeded(12);
+    for page in 0..bytes.len() / PAGE {
+        let places = number("CX_DAMAGE", 2) / 2;
+        for at in std::iter::once(0).chain((0..places).map(|_| chance.index(PAGE))) {
+            let length = page * PAGE + at;
+            damaged.try_out(&bytes[..length], &format!("cut at {length}"));
+        }
+    }
+    println!("{damaged}");
+    assert_eq!(damaged.silent, [""; 0], "{damaged}");
+}
+
+#[test]
+fn a_sound_file_is_salvaged_whole_from_its_log_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (folder.path().join("live.cx"), folder.path().join("saved.cx"));
+    // It is still open: most of it is in the log.
+    let store = sound(&path);
+    let (saved, report) = Store::salvage(&path, &to).unwrap();
+    assert!(report.is_complete(), "{:?}", report.lost);
+    assert_eq!(facts(&store), facts(&saved));
+    assert_eq!(answers(&store, now()), answers(&saved, now()));
+    assert!(matches!(Store::salvage(&path, &to), Err(StoreError::Exists { .. })));
+    assert!(matches!(Store::repair(&path), Err(StoreError::Locked { .. })));
+}
+
+#[test]
+fn a_file_of_each_schema_is_salvaged_whole() {
+    for version in 1..=3 {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("files/schema-{version}.cx"));
+        let folder = tempfile::tempdir().unwrap();
+        let (saved, report) = Store::salvage(&path, folder.path().join("saved.cx")).unwrap();
+        assert!(report.is_complete(), "{version}: {:?}", report.lost);
+        let copy = folder.path().join("copy.cx");
+        std::fs::copy(&path, &copy).unwrap();
+        let copy = Store::open(&copy).unwrap();
+        assert_eq!(facts(&copy), facts(&saved), "schema {version}");
+        assert!(answers(&copy, now()) == answers(&saved, now()), "schema {version}");
+    }
+}
+
+#[test]
+fn a_repair_makes_everything_derived_anew_and_loses_nothing() {
+    let spoil = [
+        "DELETE FROM member WHERE bundle_id = 3",
+        "UPDATE bundle SET n = n + 1 WHERE id = 2",
+        "DELETE FROM bundle_claim",
+        "DELETE FROM identifier WHERE id % 2 = 0",
+        "DELETE FROM conversation",
+        "DELETE FROM bundle_stat",
+        "DELETE FROM customer",
+        "DELETE FROM source_stat",
+        "DELETE FROM open_conversation",
+        "INSERT INTO event_fts(event_fts) VALUES('delete-all')",
+        "DROP INDEX event_timeline",
+        "UPDATE event SET ts = ts + 1 WHERE seq = 9",
+        "UPDATE event SET bundle_id = 1 WHERE seq = 40",
+        "UPDATE event SET conversation_id = NULL",
+        "UPDATE conversation SET canonical_id = 1",
+        "UPDATE identifier SET hub = 1 - hub",
+        "DELETE FROM past_claim",
+        "DELETE FROM seen_with",
+        "UPDATE bundle SET name = 'Mallory'",
+        "UPDATE event SET channel = (SELECT id FROM dict WHERE class = 3 LIMIT 1) WHERE seq = 12",
+        "UPDATE event SET direction = 2 WHERE seq < 20",
+        "UPDATE event SET visibility = 1 WHERE seq < 20",
+        "UPDATE event SET src_seq = 5 WHERE seq < 20",
+        "UPDATE event SET standing = 2 WHERE seq = 21",
+        "UPDATE open_conversation SET waiting_since = 0",
+        "UPDATE source_stat SET last_event = last_event - 1000000",
+        "UPDATE bundle_stat SET channel = channel + 1",
+        "DELETE FROM issued WHERE cid NOT IN (SELECT cid FROM customer)",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let original = folder.path().join("sound.cx");
+    let store = sound(&original);
+    let (before, told) = (facts(&store), asked(&store).unwrap());
+    drop(store);
+    let mut silent = Vec::new();
+    for sql in spoil {
+        let path = folder.path().join("spoilt.cx");
+        std::fs::copy(&original, &path).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(sql).unwrap();
+        connection.close().unwrap();
+        // An id that means nobody any more cannot be made anew, and is no part of an answer.
+        if !sql.contains("issued") {
+            let noticed = Store::open(&path)
+                .and_then(|store| store.check())
+                .map_or(true, |report| !report.is_clean());
+            if !noticed {
+                silent.push(sql);
+            }
+        }
+        let repair = Store::repair(&path).unwrap();
+        assert!(repair.salvage.is_complete(), "{sql}: {:?}", repair.salvage.lost);
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 2, "{sql}: {left:?}");
+        let store = Store::open(&path).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_clean(), "{sql}: {:?}", report.problems);
+        assert_eq!(asked(&store).unwrap(), told, "{sql}");
+        // The feed names its values by rows that are derived.
+        if !sql.contains("issued") && !sql.contains("identifier WHERE") {
+            assert!(facts(&store) == before, "{sql}");
+        }
+    }
+    assert_eq!(silent, [""; 0], "spoilt, and not noticed");
+}
+
+#[test]
+fn a_repair_that_cannot_save_all_keeps_the_file_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.cx");
+    drop(sound(&path));
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE event SET payload = replace(payload, 'Vries', 'Vrees') WHERE seq = 8",
+        )
+        .unwrap();
+    connection.close().unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let repair = Store::repair(&path).unwrap();
+    assert_eq!(repair.salvage.unreadable, 1);
+    assert!(repair.salvage.lost[0].contains("its content is not what was taken in"), "{repair:?}");
+    let kept = repair.kept.unwrap();
+    assert_eq!(std::fs::read(&kept).unwrap(), before);
+    assert!(Store::open(&path).unwrap().check().unwrap().is_clean());
+    assert!(matches!(Store::repair(&path), Err(StoreError::Exists { .. })));
+    for foreign in ["hello", "SQLite format 3\0 and nothing else"] {
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, foreign).unwrap();
+        assert!(matches!(Store::repair(&path), Err(StoreError::NotOurs { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), foreign);
+    }
+}
