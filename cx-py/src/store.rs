@@ -3,6 +3,7 @@
 //! Every call of the store runs without the interpreter lock.
 
 use std::fmt::Write as _;
+use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::codec;
 use crate::derived::Settings;
 use crate::error::StoreError;
+use crate::rebuild;
 use crate::search;
 
 /// What a check looked at, and what is wrong.
@@ -63,6 +64,21 @@ pub(crate) fn check(
     references(connection, &mut report)?;
     let facts = facts(connection, settings, &mut report)?;
     customers(connection, settings, &facts, &mut report)?;
+    drop(facts);
+    // Where a fact cannot be read, nothing can be made anew of all of them.
+    if report.is_clean() {
+        for difference in rebuild::differences(connection, settings)? {
+            report.expect(false, || difference);
+        }
+    }
+    let mut named = connection.prepare("SELECT oid, event_key FROM named")?;
+    let mut named = named.query([])?;
+    while let Some(row) = named.next()? {
+        let key = codec::event_key(&row.get::<_, String>(1)?)?;
+        let is_its =
+            ObservationId::of(&settings.tenant, &key).as_bytes() == &row.get::<_, [u8; 16]>(0)?;
+        report.expect(is_its, || format!("{key} is named by another observation than its own"));
+    }
     let indexed = search::indexed_until(connection)?;
     let last: i64 =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
@@ -89,6 +105,7 @@ fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), S
         ("events of no bundle", "SELECT count(*) FROM event e WHERE standing = 0 AND NOT EXISTS(SELECT 1 FROM bundle b WHERE b.id = e.bundle_id)
             AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq)"),
         ("events of no batch", "SELECT count(*) FROM event e WHERE NOT EXISTS(SELECT 1 FROM batch b WHERE b.id = e.batch)"),
+        ("events of another import than those around them", "SELECT count(*) FROM (SELECT batch < lag(batch) OVER (ORDER BY seq) AS is_before FROM event) WHERE is_before"),
         ("events of no conversation", "SELECT count(*) FROM event e WHERE conversation_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM conversation c WHERE c.id = e.conversation_id)"),
         ("events of an unknown kind, channel or source", "SELECT count(*) FROM event e WHERE NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.kind)
             OR NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.channel) OR NOT EXISTS(SELECT 1 FROM dict d WHERE d.id = e.source)"),
@@ -122,7 +139,8 @@ fn facts(
     report: &mut CheckReport,
 ) -> Result<Vec<Recorded>, StoreError> {
     let mut rows = connection.prepare(
-        "SELECT e.seq, e.key, e.ts, e.rev, e.hash, e.payload, e.standing, b.recorded_at, e.bundle_id, u.hash, e.codec
+        "SELECT e.seq, e.key, e.ts, e.rev, e.hash, e.payload, e.standing, b.recorded_at, e.bundle_id, u.hash, e.codec,
+           e.sum, e.batch
          FROM event e JOIN batch b ON b.id = e.batch LEFT JOIN bundle u ON u.id = e.bundle_id",
     )?;
     let mut rows = rows.query([])?;
@@ -134,7 +152,12 @@ fn facts(
         let recorded: i64 = row.get(7)?;
         let earliest = first.entry(key.clone()).or_insert(recorded);
         *earliest = (*earliest).min(recorded);
-        let event = match codec::event(&row.get::<_, String>(5)?) {
+        let payload: String = row.get(5)?;
+        let is_as_written = row
+            .get::<_, Option<i64>>(11)?
+            .is_none_or(|sum| row.get(12).is_ok_and(|batch| codec::sum(&payload, batch) == sum));
+        report.expect(is_as_written, || format!("event row {seq}: it is not what was written"));
+        let event = match codec::event(&payload) {
             Ok(event) => event,
             Err(error) => {
                 report.expect(false, || format!("event row {seq}: {error}"));

@@ -146,3 +146,26 @@ pub(crate) fn source_scope(name: &str) -> String {
     let (system, instance) = name.split_once('\u{1f}').unwrap_or((name, ""));
     if instance.is_empty() { system.to_owned() } else { format!("{system}:{instance}") }
 }
+
+/// Bytes in digits of base 16.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend(
+            [byte >> 4, byte & 15]
+                .map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
+        );
+    }
+    text
+}
+
+/// A sum over a payload and the import that it came with, by which damage is noticed: the content's
+/// hash leaves out what may move on its own.
+pub(crate) fn sum(payload: &str, batch: i64) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&batch.to_le_bytes());
+    hasher.update(payload.as_bytes());
+    let mut sum = [0; 8];
+    hasher.finalize_xof().fill(&mut sum);
+    i64::from_le_bytes(sum)
+}

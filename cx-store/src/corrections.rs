@@ -134,8 +134,7 @@ fn tell(
         }
     }
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
-    touched.bundles.extend(moved.bundles);
-    touched.bridges.extend(moved.bridges);
+    touched.add(moved);
     Ok(derived::assess(tx, writer.settings, &touched, occasion)?.refused)
 }
 
@@ -178,8 +177,7 @@ pub(crate) fn forget(
     }
     say(tx, writer)?;
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
-    touched.bundles.extend(moved.bundles);
-    touched.bridges.extend(moved.bridges);
+    touched.add(moved);
     derived::assess(tx, writer.settings, &touched, &Occasion::new(at, By::Erasure))?;
     Ok(())
 }

@@ -46,6 +46,19 @@ pub(crate) struct Touched {
     pub(crate) bundles: BTreeSet<i64>,
     /// Bridges on which bundles may stand no longer.
     pub(crate) bridges: BTreeSet<i64>,
+    /// Values that bundles may have no longer.
+    pub(crate) values: BTreeSet<i64>,
+    /// Bundles that were linked through such values, to be resolved again.
+    pub(crate) loosened: BTreeSet<i64>,
+}
+
+impl Touched {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.bundles.extend(other.bundles);
+        self.bridges.extend(other.bridges);
+        self.values.extend(other.values);
+        self.loosened.extend(other.loosened);
+    }
 }
 
 /// What an update has changed.
@@ -87,6 +100,28 @@ pub(crate) fn assess(
         update.in_question.extend(update.claimed_rows(*bundle)?);
     }
     update.run(touched, occasion)
+}
+
+/// Takes all claims of a bundle out, for others to be written in their place. Gives what is
+/// touched by it.
+pub(crate) fn unclaim(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    bundle: i64,
+) -> Result<Touched, StoreError> {
+    let mut touched = Touched::default();
+    let update = Update::new(tx, settings);
+    let (linked, loosened) = update.neighbours(bundle)?;
+    update.count_seen_with(bundle, &linked, -1)?;
+    touched.bundles.insert(bundle);
+    touched.values = update.claimed_rows(bundle)?;
+    touched.loosened = loosened;
+    tx.prepare_cached("DELETE FROM bundle_claim WHERE bundle_id = ?1")?.execute([bundle])?;
+    tx.prepare_cached(
+        "UPDATE bundle SET registered = 0, resolved_first_seen = NULL WHERE id = ?1",
+    )?
+    .execute([bundle])?;
+    Ok(touched)
 }
 
 /// What an assertion touches: the bundles of everything it names.
@@ -160,6 +195,8 @@ impl<'a> Update<'a> {
             }
         }
         let mut seeds = self.register(&touched.bundles, occasion)?;
+        seeds.extend(&touched.loosened);
+        self.in_question.extend(&touched.values);
         seeds.extend(self.turn_hubs()?);
         for seed in seeds {
             let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
@@ -334,8 +371,8 @@ impl<'a> Update<'a> {
         Ok(())
     }
 
-    /// Takes an empty bundle out; gives the neighbours that may have hung on it.
-    fn remove(&mut self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+    /// The values by which a bundle is linked, and the bundles that may hang on it.
+    fn neighbours(&self, bundle: i64) -> Result<(BTreeSet<i64>, BTreeSet<i64>), StoreError> {
         let linked = self.linked_rows(bundle)?;
         let mut neighbours = BTreeSet::new();
         for row in &linked {
@@ -349,6 +386,12 @@ impl<'a> Update<'a> {
             neighbours.extend(self.holders(&b)?);
         }
         neighbours.remove(&bundle);
+        Ok((linked, neighbours))
+    }
+
+    /// Takes an empty bundle out; gives the neighbours that may have hung on it.
+    fn remove(&mut self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        let (linked, neighbours) = self.neighbours(bundle)?;
         self.count_seen_with(bundle, &linked, -1)?;
         self.in_question.extend(self.claimed_rows(bundle)?);
         self.leave(bundle)?;
@@ -532,7 +575,7 @@ impl<'a> Update<'a> {
             }
         }
         self.movements.joined(std::mem::take(&mut resolution.joins), &row_of);
-        self.flag_contested(&resolution, &identifier_rows)?;
+        self.flag_contested(&resolution, &identifier_rows, component)?;
         self.attribute(&resolution, component, &row_of)?;
         for bundle in component {
             self.tx
@@ -549,12 +592,19 @@ impl<'a> Update<'a> {
         &self,
         resolution: &Resolution,
         rows: &BTreeMap<Identifier, i64>,
+        component: &[i64],
     ) -> Result<(), StoreError> {
         for (identifier, row) in rows {
             let is_contested = resolution.contested.contains(identifier);
-            if self.contested.borrow_mut().insert(*row, is_contested) == Some(is_contested) {
+            let was_contested = self.contested.borrow().get(row).copied();
+            if was_contested == Some(is_contested) {
                 continue;
             }
+            // Whoever has a value without being linked by it does not say that nobody contests it.
+            if !is_contested && !self.is_theirs(*row, component)? {
+                continue;
+            }
+            self.contested.borrow_mut().insert(*row, is_contested);
             self.tx
                 .prepare_cached(
                     "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
@@ -562,6 +612,18 @@ impl<'a> Update<'a> {
                 .execute(params![row, is_contested])?;
         }
         Ok(())
+    }
+
+    /// Whether all who are linked by a value are in this component: a hub links nobody.
+    fn is_theirs(&self, row: i64, component: &[i64]) -> Result<bool, StoreError> {
+        if self.is_hub(row)? {
+            return Ok(true);
+        }
+        let mut linked = self.tx.prepare_cached(
+            "SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1 AND links = 1 LIMIT 1",
+        )?;
+        let linked: Option<i64> = linked.query_row([row], |row| row.get(0)).optional()?;
+        Ok(linked.is_none_or(|bundle| component.contains(&bundle)))
     }
 
     /// Writes which single events go to another bundle than their own, by their time.

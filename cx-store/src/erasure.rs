@@ -427,9 +427,9 @@ fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError
         }
     }
     for row in &found {
-        let payload: String = tx
-            .prepare_cached("SELECT payload FROM event WHERE seq = ?1")?
-            .query_row([row], |row| row.get(0))?;
+        let (payload, batch): (String, i64) = tx
+            .prepare_cached("SELECT payload, batch FROM event WHERE seq = ?1")?
+            .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut json: Value = serde_json::from_str(&payload)
             .map_err(|error| StoreError::malformed("event", error))?;
         if let Value::Object(fields) = &mut json {
@@ -440,8 +440,9 @@ fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError
             }
         }
         let is_indexed = search::forget(tx, *row)?;
-        tx.prepare_cached("UPDATE event SET payload = ?2, codec = ?3 WHERE seq = ?1")?
-            .execute(params![row, json.to_string(), codec::BLACKED_OUT])?;
+        let left = json.to_string();
+        tx.prepare_cached("UPDATE event SET payload = ?2, codec = ?3, sum = ?4 WHERE seq = ?1")?
+            .execute(params![row, left, codec::BLACKED_OUT, codec::sum(&left, batch)])?;
         if is_indexed {
             search::index(tx, *row)?;
         }

@@ -108,28 +108,7 @@ pub(crate) fn each(
     for (assertion, recorded_at) in corrections::recorded(connection, Past::today())? {
         take(Fact::Assertion(assertion, recorded_at))?;
     }
-    let mut recordings: BTreeMap<i64, Recording> = BTreeMap::new();
-    let mut rows =
-        connection.prepare("SELECT id, recorded_at, adapter, adapter_version FROM batch")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let recorded_at = codec::timestamp(row.get(1)?)?;
-        let recording =
-            Recording { recorded_at, adapter: row.get(2)?, adapter_version: row.get(3)? };
-        recordings.insert(row.get(0)?, recording);
-    }
-    let mut rows =
-        connection.prepare("SELECT batch, payload, codec, hash FROM event ORDER BY seq")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let recording = recordings.get(&row.get(0)?);
-        let recording =
-            recording.ok_or_else(|| StoreError::malformed("event", "no batch"))?.clone();
-        let event = codec::event(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
-        let is_whole = row.get::<_, i64>(2)? != codec::BLACKED_OUT;
-        let whole = if is_whole { None } else { Some(row.get(3)?) };
-        take(Fact::Event(Box::new(RecordedEvent { recording, event, whole })))?;
-    }
+    events(connection, |event| take(Fact::Event(Box::new(event))))?;
     let values = |via: String| -> Result<Vec<String>, StoreError> {
         let mut values = Vec::new();
         for row in via.split_whitespace().filter_map(|row| row.parse::<i64>().ok()) {
@@ -184,6 +163,36 @@ pub(crate) fn each(
             events: row.get(3)?,
             compacted_at: row.get::<_, Option<i64>>(4)?.map(codec::timestamp).transpose()?,
         })?;
+    }
+    Ok(())
+}
+
+/// Reads all revisions of all events, in the order in which they came in.
+pub(crate) fn events(
+    connection: &Connection,
+    mut take: impl FnMut(RecordedEvent) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut recordings: BTreeMap<i64, Recording> = BTreeMap::new();
+    let mut rows =
+        connection.prepare("SELECT id, recorded_at, adapter, adapter_version FROM batch")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let recorded_at = codec::timestamp(row.get(1)?)?;
+        let recording =
+            Recording { recorded_at, adapter: row.get(2)?, adapter_version: row.get(3)? };
+        recordings.insert(row.get(0)?, recording);
+    }
+    let mut rows =
+        connection.prepare("SELECT batch, payload, codec, hash FROM event ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let recording = recordings.get(&row.get(0)?);
+        let recording =
+            recording.ok_or_else(|| StoreError::malformed("event", "no batch"))?.clone();
+        let event = codec::event(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+        let is_whole = row.get::<_, i64>(2)? != codec::BLACKED_OUT;
+        let whole = if is_whole { None } else { Some(row.get(3)?) };
+        take(RecordedEvent { recording, event, whole })?;
     }
     Ok(())
 }

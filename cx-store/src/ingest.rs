@@ -507,7 +507,12 @@ impl<'a> Batch<'a> {
         if let Some(row) = conversation {
             self.told.remove(&row);
         }
-        self.remember(old.seq)?;
+        let payload: String = self
+            .tx
+            .prepare_cached("SELECT payload FROM event WHERE seq = ?1")?
+            .query_row([old.seq], |row| row.get(0))?;
+        let observation = Observation::of(&self.settings.tenant, &codec::event(&payload)?);
+        self.remember(old.seq, &observation)?;
         self.set_standing(old.seq, standing)?;
         self.tx
             .prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?
@@ -518,16 +523,16 @@ impl<'a> Batch<'a> {
     }
 
     /// Keeps what a revision claims that is shown no longer: by it the past is found.
-    fn remember(&self, seq: i64) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached(
-                "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq)
-                 SELECT c.identifier_id, e.seq FROM event e JOIN bundle_claim c ON c.bundle_id = e.bundle_id
-                 WHERE e.seq = ?1
-                 UNION SELECT x.identifier_id, e.seq FROM event e JOIN bundle_bridge x ON x.bundle_id = e.bundle_id
-                 WHERE e.seq = ?1",
-            )?
-            .execute([seq])?;
+    fn remember(&mut self, seq: i64, observation: &Observation) -> Result<(), StoreError> {
+        let claimed = observation.claims.iter().map(|claim| &claim.identifier);
+        for identifier in claimed.chain(&observation.bridges) {
+            let identifier = self.identifier(identifier)?;
+            self.tx
+                .prepare_cached(
+                    "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
+                )?
+                .execute([identifier, seq])?;
+        }
         Ok(())
     }
 
@@ -553,8 +558,8 @@ impl<'a> Batch<'a> {
         self.tx
             .prepare_cached(
                 "INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
-                   conversation_id, batch, rev, hash, standing, codec, payload)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                   conversation_id, batch, rev, hash, standing, codec, payload, sum)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
             )?
             .execute(params![
                 bundle,
@@ -573,6 +578,7 @@ impl<'a> Batch<'a> {
                 standing,
                 if record.is_blacked_out { codec::BLACKED_OUT } else { codec::WHOLE },
                 record.payload,
+                codec::sum(&record.payload, batch),
             ])?;
         let seq = self.tx.last_insert_rowid();
         let at = event.occurred_at.as_micros();
@@ -580,7 +586,7 @@ impl<'a> Batch<'a> {
         *last = at.max(*last);
         *n += 1;
         if !is_current {
-            return Ok(());
+            return self.remember(seq, &record.observation);
         }
         let mut home = bundle;
         if self.settings.assertions.names(record.observation.id) {
@@ -632,8 +638,12 @@ impl<'a> Batch<'a> {
         id: BundleId,
         recorded: Timestamp,
     ) -> Result<i64, StoreError> {
-        if let Some(row) = self.bundles.get(&id) {
-            return Ok(*row);
+        let is_own = id == record.observation.own_bundle();
+        if let Some(row) = self.bundles.get(&id).copied() {
+            if is_own {
+                self.renew(row, record)?;
+            }
+            return Ok(row);
         }
         let known: Option<i64> = self
             .tx
@@ -645,6 +655,9 @@ impl<'a> Batch<'a> {
         let oid = &observation.id.as_bytes()[..];
         if let Some(row) = known {
             self.bundles.insert(id, row);
+            if is_own {
+                self.renew(row, record)?;
+            }
             return Ok(row);
         }
         let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
@@ -663,6 +676,12 @@ impl<'a> Batch<'a> {
                 record.event.key.as_str()
             ])?;
         let row = self.tx.last_insert_rowid();
+        self.claim(row, observation)?;
+        self.bundles.insert(id, row);
+        Ok(row)
+    }
+
+    fn claim(&mut self, bundle: i64, observation: &Observation) -> Result<(), StoreError> {
         for claim in &observation.claims {
             let identifier = self.identifier(&claim.identifier)?;
             self.tx
@@ -670,14 +689,49 @@ impl<'a> Batch<'a> {
                     "INSERT INTO bundle_claim(bundle_id, identifier_id, assurance, caveat) VALUES(?1, ?2, ?3, ?4)",
                 )?
                 .execute(params![
-                    row,
+                    bundle,
                     identifier,
                     codec::assurance_code(claim.assurance),
                     codec::caveat_code(claim.caveat)
                 ])?;
         }
-        self.bundles.insert(id, row);
-        Ok(row)
+        Ok(())
+    }
+
+    /// Brings the bundle that a record has for itself up to date with what its revision says now.
+    fn renew(&mut self, bundle: i64, record: &Prepared) -> Result<(), StoreError> {
+        let observation = &record.observation;
+        let mut says = BTreeSet::new();
+        for claim in &observation.claims {
+            let identifier = self.identifier(&claim.identifier)?;
+            says.insert((
+                identifier,
+                codec::assurance_code(claim.assurance),
+                codec::caveat_code(claim.caveat),
+            ));
+        }
+        let said: BTreeSet<(i64, i64, i64)> = {
+            let mut rows = self.tx.prepare_cached(
+                "SELECT identifier_id, assurance, caveat FROM bundle_claim WHERE bundle_id = ?1",
+            )?;
+            let rows =
+                rows.query_map([bundle], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
+        let name_was: Option<String> = self
+            .tx
+            .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
+            .query_row([bundle], |row| row.get(0))?;
+        if says == said && name_key == name_was {
+            return Ok(());
+        }
+        self.touched.add(derived::unclaim(self.tx, self.settings, bundle)?);
+        self.claim(bundle, observation)?;
+        self.tx
+            .prepare_cached("UPDATE bundle SET name_key = ?2 WHERE id = ?1")?
+            .execute(params![bundle, name_key])?;
+        Ok(())
     }
 
     fn identifier(&mut self, identifier: &Identifier) -> Result<i64, StoreError> {
@@ -814,7 +868,7 @@ impl<'a> Batch<'a> {
         for (payload, channel) in events {
             let record = Prepared::new(self.settings, codec::event(&payload)?, None)?;
             let recorded = first_recorded(self.tx, record.event.key.as_str())?;
-            self.count_in(&record, bundle, channel, recorded.min(self.recorded_at))?;
+            self.count_in(&record, bundle, channel, recorded)?;
         }
         self.flush()
     }
@@ -899,6 +953,12 @@ impl<'a> Batch<'a> {
             self.tx
                 .prepare_cached("UPDATE conversation SET canonical_id = ?2 WHERE id = ?1 AND canonical_id <> ?2")?
                 .execute(params![row, canonical])?;
+            if Some(*row) != canonical {
+                // It is listed under its one key from now on.
+                self.tx
+                    .prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
+                    .execute([row])?;
+            }
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ mod search;
 mod erasure;
 mod export;
 mod facts;
+mod rebuild;
 mod pages;
 mod lines;
 mod measured;

@@ -134,7 +134,7 @@ pub(crate) fn head(head: &Head) -> Result<String, StoreError> {
         v: VERSION,
         cx: env!("CARGO_PKG_VERSION").to_owned(),
         tenant: head.tenant.clone(),
-        id_key: hex(head.id_key.as_bytes()),
+        id_key: codec::hex(head.id_key.as_bytes()),
         policy: head.policy.clone(),
     })
 }
@@ -177,7 +177,7 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
             recorded_at: recorded.recording.recorded_at,
             adapter: recorded.recording.adapter.clone(),
             adapter_version: recorded.recording.adapter_version.clone(),
-            whole: recorded.whole.map(|hash| hex(&hash)),
+            whole: recorded.whole.map(|hash| codec::hex(&hash)),
             event: recorded.event.to_json(),
         }),
         Fact::Change(change) => written(&ChangeLine {
@@ -206,9 +206,11 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
             weight: *weight,
             told: told.clone(),
         }),
-        Fact::Suppressed { hash, until } => {
-            written(&SuppressedLine { fact: named("suppressed"), hash: hex(hash), until: *until })
-        }
+        Fact::Suppressed { hash, until } => written(&SuppressedLine {
+            fact: named("suppressed"),
+            hash: codec::hex(hash),
+            until: *until,
+        }),
         Fact::Erasure { at, mode, customer, events, compacted_at } => written(&ErasureLine {
             fact: named("erasure"),
             at: *at,
@@ -313,17 +315,6 @@ fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, String> {
 
 fn id_of<T: FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<T, String> {
     text.parse().map_err(|error| format!("{field}: {error}"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.extend(
-            [byte >> 4, byte & 15]
-                .map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default()),
-        );
-    }
-    text
 }
 
 fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {

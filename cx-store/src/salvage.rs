@@ -279,17 +279,8 @@ impl Finds {
     ) {
         use Value::{Blob, Garbled, Integer, Null, Text};
         match columns {
-            [
-                Null,
-                Integer(_),
-                Integer(_),
-                _,
-                Text(_) | Garbled,
-                ..,
-                Integer(_),
-                Integer(_),
-                Text(_) | Garbled,
-            ] if columns.len() == 17 => {
+            // Rows of earlier versions have no sum.
+            [Null, Integer(_), Integer(_), _, Text(_) | Garbled, ..] if columns.len() >= 17 => {
                 self.events.entry(number).or_default().push(place);
             }
             [Null, Integer(at), Text(adapter), Text(version)] => {
@@ -463,6 +454,10 @@ fn whole_event(
     let (Some(payload), Some(hash)) = (column(16).text(), column(13).bytes::<16>()) else {
         return Err("its text is spoilt".to_owned());
     };
+    let sum = column(17).integer();
+    if sum.is_some() && sum != column(11).integer().map(|batch| codec::sum(payload, batch)) {
+        return Err("it is not what was written".to_owned());
+    }
     let event = codec::event(payload).map_err(|error| error.to_string())?;
     let is_whole = column(15).integer() != Some(codec::BLACKED_OUT);
     if is_whole && event.content_hash() != hash {

@@ -29,6 +29,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0002_change.sql")),
     Step::Statements(include_str!("schema/0003_proposal.sql")),
     Step::Derive(ingest::remember_replaced),
+    Step::Statements(include_str!("schema/0005_sum.sql")),
 ];
 
 /// The latest schema version that this version of cx knows.
@@ -142,6 +143,18 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
 pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
     let mut connection = Connection::open_in_memory()?;
     configure_writer(&connection)?;
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens a connection to a new database for a while: it is kept in memory as long as it is small,
+/// and in a file without a name that is gone with the connection.
+pub(crate) fn open_temporary() -> Result<Connection, StoreError> {
+    let mut connection = Connection::open("")?;
+    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "journal_mode", "off")?;
+    connection.pragma_update(None, "synchronous", "off")?;
+    configure(&connection)?;
     migrate(&mut connection)?;
     Ok(connection)
 }

@@ -841,7 +841,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read at all.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
-        self.read(|connection| check::check(connection, &self.known()))
+        // A connection of its own: the search of one that has searched before may look at what the
+        // index was then, and find it damaged.
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let report = self.read(|connection| check::check(connection, &self.known()));
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        report
     }
 
     /// Writes a consistent copy of the store to a new file, while others read and write.

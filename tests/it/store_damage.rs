@@ -243,7 +243,7 @@ fn a_sound_file_is_salvaged_whole_from_its_log_too() {
 
 #[test]
 fn a_file_of_each_schema_is_salvaged_whole() {
-    for version in 1..=3 {
+    for version in 1..=4 {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("files/schema-{version}.cx"));
         let folder = tempfile::tempdir().unwrap();
         let (saved, report) = Store::salvage(&path, folder.path().join("saved.cx")).unwrap();
@@ -340,7 +340,7 @@ fn a_repair_that_cannot_save_all_keeps_the_file_as_it_was() {
     let before = std::fs::read(&path).unwrap();
     let repair = Store::repair(&path).unwrap();
     assert_eq!(repair.salvage.unreadable, 1);
-    assert!(repair.salvage.lost[0].contains("its content is not what was taken in"), "{repair:?}");
+    assert!(repair.salvage.lost[0].contains("it is not what was written"), "{repair:?}");
     let kept = repair.kept.unwrap();
     assert_eq!(std::fs::read(&kept).unwrap(), before);
     assert!(Store::open(&path).unwrap().check().unwrap().is_clean());
