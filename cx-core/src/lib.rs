@@ -26,4 +26,5 @@ pub mod feedback;
 pub mod profile;
 pub mod journey;
 pub mod measure;
+pub mod retention;
 pub mod context;

@@ -170,6 +170,15 @@ impl StoreError {
         Self::MalformedRow { what, detail: detail.to_string() }
     }
 
+    /// Whether what was written may never have reached the disk: a sync has failed.
+    pub(crate) fn is_failed_sync(&self) -> bool {
+        let Self::Engine(EngineError(error)) = self else { return false };
+        error.sqlite_error().is_some_and(|error| {
+            use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
+            [SQLITE_IOERR_FSYNC, SQLITE_IOERR_DIR_FSYNC].contains(&error.extended_code)
+        })
+    }
+
     /// The same error as what it means for this file.
     pub(crate) fn at(self, path: &Path) -> Self {
         use rusqlite::ErrorCode;

@@ -88,6 +88,8 @@ struct Writer {
     connection: Connection,
     dictionary: Dictionary,
     settings: Settings,
+    /// Whether a sync of the log has failed since it was last emptied.
+    is_log_suspect: bool,
 }
 
 impl fmt::Debug for Store {
@@ -206,7 +208,8 @@ impl Store {
 
     fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
         let known = RwLock::new(Arc::new(settings.clone()));
-        let writer = Writer { connection, dictionary: Dictionary::default(), settings };
+        let dictionary = Dictionary::default();
+        let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
         Self(Arc::new(Inner { path, place, readers, known, writer }))
     }
@@ -937,8 +940,9 @@ impl Store {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
         let mut writer = self.writer();
-        let Writer { connection, dictionary, settings } = &mut *writer;
+        let Writer { connection, dictionary, settings, is_log_suspect } = &mut *writer;
         let run = || -> Result<T, StoreError> {
+            trust_log(connection, is_log_suspect)?;
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have said something meanwhile.
             refresh(&tx, settings)?;
@@ -947,7 +951,9 @@ impl Store {
             tx.commit()?;
             Ok(done)
         };
-        let done = run().map_err(|error| error.at(&self.0.path));
+        let done = run();
+        *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
+        let done = done.map_err(|error| error.at(&self.0.path));
         if done.is_err() {
             dictionary.forget();
             if let Ok((said, assertions)) = corrections::in_force(connection) {
@@ -970,7 +976,7 @@ impl Store {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
         let mut writer = self.writer();
-        let Writer { connection, dictionary, settings } = &mut *writer;
+        let Writer { connection, dictionary, settings, .. } = &mut *writer;
         let tried = (|| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             refresh(&tx, settings)?;
@@ -1011,6 +1017,22 @@ impl Store {
         }
         done
     }
+}
+
+/// After a sync has failed the system may have dropped what was written before it, and says so
+/// only once: what is appended behind a gap in the log would be lost in a power loss, however
+/// well it was synced. So nothing is appended until all of the log is in the file.
+fn trust_log(connection: &Connection, is_suspect: &mut bool) -> Result<(), StoreError> {
+    if *is_suspect {
+        let busy: i64 =
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if busy != 0 {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+            return Err(rusqlite::Error::SqliteFailure(code, None).into());
+        }
+        *is_suspect = false;
+    }
+    Ok(())
 }
 
 fn in_snapshot<T>(
