@@ -5,6 +5,7 @@
 //! that point at earlier ones. The JSON of an event is the canonical format of cx: see
 //! `docs/model.md`. Fields and kinds that cx does not know come back as they came.
 
+mod canonical;
 pub mod fields;
 pub mod talk;
 pub mod mail;
@@ -26,7 +27,7 @@ use serde_json::{Map, Value};
 use crate::actor::Actor;
 use crate::channel::Channel;
 use crate::identifier::{Claim, Identifier, Linkable, Namespace, Role};
-use crate::ids::{ConversationKey, EventKey};
+use crate::ids::{ConversationKey, EventKey, domain};
 use crate::time::{Timestamp, UtcOffset};
 
 pub use fields::FieldError;
@@ -346,65 +347,68 @@ impl Event {
     /// record says, nor is `extra`: what cx does not understand may move on its own, such as a
     /// counter or the time of an export, and makes no other record of it.
     pub fn content_hash(&self) -> [u8; 16] {
-        let text = serde_json::to_vec(&Value::Object(self.content(self.to_json())));
-        hash_of_content(&text.unwrap_or_default())
+        self.text_and_hash().1
     }
 
-    /// The event's JSON as text together with its [`Event::content_hash`]: it is written once
-    /// where the whole of it is what the record says.
-    ///
-    /// # Errors
-    /// Where the JSON cannot be written, which that of an event always can.
-    pub fn text_and_hash(&self) -> Result<(String, [u8; 16]), serde_json::Error> {
-        let json = Value::Object(self.to_json());
-        let text = serde_json::to_string(&json)?;
-        let is_whole = self.rev.is_none()
-            && self.extra.is_empty()
-            && self.occurred_at_origin != TimeOrigin::Import
-            && ["rev", "extra"].iter().all(|name| json.get(name).is_none());
-        let hash = match json {
-            Value::Object(json) if !is_whole => {
-                hash_of_content(&serde_json::to_vec(&Value::Object(self.content(json)))?)
-            }
-            _ => hash_of_content(text.as_bytes()),
+    /// The event's JSON as text together with its [`Event::content_hash`]. It is written once,
+    /// without a tree of values.
+    pub fn text_and_hash(&self) -> (String, [u8; 16]) {
+        let mut text = Vec::with_capacity(512);
+        let mut writer = fields::Writer::Text(canonical::Object::begin(&mut text));
+        self.put(&mut writer);
+        let placed = match writer {
+            fields::Writer::Text(object) => object.end(),
+            fields::Writer::Tree(_) => Vec::new(),
         };
-        Ok((text, hash))
-    }
-
-    /// What of the JSON is what the record says.
-    fn content(&self, mut json: Map<String, Value>) -> Map<String, Value> {
-        json.remove("rev");
-        json.remove("extra");
-        if self.occurred_at_origin == TimeOrigin::Import {
-            json.remove("occurred_at");
-        }
-        json
+        let is_said = |name: &str| match name {
+            "rev" | "extra" => false,
+            "occurred_at" => self.occurred_at_origin != TimeOrigin::Import,
+            _ => true,
+        };
+        let hash = if placed.iter().all(|(name, _)| is_said(name)) {
+            hash_of_content(&[&text])
+        } else {
+            let said = placed.iter().filter(|(name, _)| is_said(name));
+            let said = said.filter_map(|(_, place)| text.get(place.clone()));
+            let mut parts: Vec<&[u8]> = Vec::with_capacity(2 * placed.len() + 2);
+            for field in said {
+                parts.extend([if parts.is_empty() { &b"{"[..] } else { b"," }, field]);
+            }
+            parts.push(if parts.is_empty() { b"{}" } else { b"}" });
+            hash_of_content(&parts)
+        };
+        (String::from_utf8(text).unwrap_or_default(), hash)
     }
 
     /// The event as a JSON object; fields in alphabetical order, empty ones left out.
     pub fn to_json(&self) -> Map<String, Value> {
-        let mut json = self.unknown.clone();
-        let mut put = fields::Writer::new(&mut json);
-        put.value("key", &self.key);
-        put.value("rev", &self.rev);
-        put.value("source", &self.source);
-        put.value("kind", self.kind.name());
-        put.value("channel", &self.channel);
-        put.unless_default("direction", &self.direction);
-        put.unless_default("visibility", &self.visibility);
-        put.unless_default("actor", &self.actor);
-        put.unless_empty("who", &self.who);
-        put.value("name", &self.name);
-        put.value("conversation", &self.conversation);
-        put.value("occurred_at", self.occurred_at);
-        put.value("utc_offset", self.utc_offset);
-        put.unless_default("occurred_at_origin", &self.occurred_at_origin);
-        put.value("seq", self.seq);
-        put.value("body", &self.body);
-        put.unless_empty("attachments", &self.attachments);
-        put.object("data", self.kind.to_json());
-        put.object("extra", self.extra.clone());
+        let mut json = Map::new();
+        self.put(&mut fields::Writer::Tree(&mut json));
         json
+    }
+
+    /// Puts the fields in alphabetical order.
+    fn put(&self, put: &mut fields::Writer<'_>) {
+        put.all(&self.unknown);
+        put.unless_default("actor", &self.actor);
+        put.unless_empty("attachments", &self.attachments);
+        put.value("body", &self.body);
+        put.value("channel", &self.channel);
+        put.value("conversation", &self.conversation);
+        put.object("data", |data| self.kind.put(data));
+        put.unless_default("direction", &self.direction);
+        put.object("extra", |extra| extra.all(&self.extra));
+        put.value("key", &self.key);
+        put.value("kind", &self.kind.name());
+        put.value("name", &self.name);
+        put.value("occurred_at", &self.occurred_at);
+        put.unless_default("occurred_at_origin", &self.occurred_at_origin);
+        put.value("rev", &self.rev);
+        put.value("seq", &self.seq);
+        put.value("source", &self.source);
+        put.value("utc_offset", &self.utc_offset);
+        put.unless_default("visibility", &self.visibility);
+        put.unless_empty("who", &self.who);
     }
 
     /// Reads an event from a JSON object. `occurred_at` may carry any offset, which is kept.
@@ -457,12 +461,13 @@ impl Event {
     }
 }
 
-fn hash_of_content(text: &[u8]) -> [u8; 16] {
+fn hash_of_content(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = domain!("cx event content 1").clone();
+    for part in parts {
+        hasher.update(part);
+    }
     let mut hash = [0; 16];
-    blake3::Hasher::new_derive_key("cx event content 1")
-        .update(text)
-        .finalize_xof()
-        .fill(&mut hash);
+    hasher.finalize_xof().fill(&mut hash);
     hash
 }
 
@@ -548,6 +553,37 @@ mod tests {
         assert_eq!(error.to_string(), "/key: missing");
     }
 
+    /// What the hash was before text was written without a tree: files hold it.
+    fn hash_as_of_a_tree(event: &Event) -> [u8; 16] {
+        let mut json = event.to_json();
+        json.remove("rev");
+        json.remove("extra");
+        if event.occurred_at_origin == TimeOrigin::Import {
+            json.remove("occurred_at");
+        }
+        let mut hash = [0; 16];
+        blake3::Hasher::new_derive_key("cx event content 1")
+            .update(&serde_json::to_vec(&json).unwrap())
+            .finalize_xof()
+            .fill(&mut hash);
+        hash
+    }
+
+    #[test]
+    fn text_and_hash_are_those_of_the_tree() {
+        let told = minimal(&json!({
+            "kind": "call", "rev": "7", "extra": {"z": 1.0, "a": null}, "aa": 1, "zz": [{"b": 1, "a": 2}],
+            "occurred_at_origin": "import", "data": {"zeta": {}, "outcome": "missed", "alpha": [1]},
+            "conversation": {"key": "k", "subject": "\"s\"", "aliases": ["c", "b"]},
+            "who": [{"ns": "email", "value": "A@Example.nl", "role": "from"}]
+        }));
+        let company = crate::synthetic::Company::new(3, 50).take(500);
+        for event in company.chain([read(told)]) {
+            let text = serde_json::to_string(&event.to_json()).unwrap();
+            assert_eq!(event.text_and_hash(), (text, hash_as_of_a_tree(&event)));
+        }
+    }
+
     fn claim(value: &str, role: Role) -> Claim {
         Claim::new(Namespace::Email, value, role, Assurance::ChannelProved).unwrap()
     }
@@ -596,10 +632,10 @@ mod tests {
             event.extra.insert(text.clone(), Value::String(text.clone()));
             event.conversation = ConversationKey::new(text).ok().map(ConversationRef::of);
             let written = serde_json::to_string(&event).unwrap();
-            prop_assert_eq!(event.text_and_hash().unwrap(), (written.clone(), event.content_hash()));
+            prop_assert_eq!(event.text_and_hash(), (written.clone(), hash_as_of_a_tree(&event)));
             let bare = Event { extra: Map::new(), ..event.clone() };
             let text = serde_json::to_string(&bare).unwrap();
-            prop_assert_eq!(bare.text_and_hash().unwrap(), (text, event.content_hash()));
+            prop_assert_eq!(bare.text_and_hash(), (text, hash_as_of_a_tree(&event)));
             prop_assert_eq!(serde_json::from_str::<Event>(&written).unwrap(), event);
         }
     }

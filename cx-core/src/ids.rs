@@ -166,10 +166,20 @@ hash_id! {
     CustomerId, "cus_"
 }
 
-/// The first sixteen bytes of a hash over `parts`, each with its length before it, in a space of
-/// its own (`domain`).
-pub(crate) fn hash16(domain: &str, parts: &[&[u8]]) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_derive_key(domain);
+/// What a hash is of: hashes of different things never meet. Its key is derived once.
+macro_rules! domain {
+    ($name:literal) => {{
+        static DOMAIN: std::sync::LazyLock<blake3::Hasher> =
+            std::sync::LazyLock::new(|| blake3::Hasher::new_derive_key($name));
+        &*DOMAIN
+    }};
+}
+
+pub(crate) use domain;
+
+/// The first sixteen bytes of a hash over parts, each with its length before it.
+pub(crate) fn hash16(domain: &blake3::Hasher, parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = domain.clone();
     for part in parts {
         let length = u64::try_from(part.len()).unwrap_or(u64::MAX);
         hasher.update(&length.to_le_bytes());
@@ -183,14 +193,14 @@ pub(crate) fn hash16(domain: &str, parts: &[&[u8]]) -> [u8; 16] {
 impl ObservationId {
     /// The observation that the event with this key makes in the store of this tenant.
     pub fn of(tenant: &str, key: &EventKey) -> Self {
-        Self(hash16("cx observation 1", &[tenant.as_bytes(), key.as_str().as_bytes()]))
+        Self(hash16(domain!("cx observation 1"), &[tenant.as_bytes(), key.as_str().as_bytes()]))
     }
 }
 
 impl BundleId {
     /// The bundle that holds this observation alone.
     pub fn of_one(observation: ObservationId) -> Self {
-        Self(hash16("cx bundle of one observation 1", &[observation.as_bytes()]))
+        Self(hash16(domain!("cx bundle of one observation 1"), &[observation.as_bytes()]))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values of the domain to columns and back: the one place where they meet.
 
+use std::sync::LazyLock;
+
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Assurance, Identifier, Linkable, Namespace};
 use cx_core::identity::{Caveat, Subject};
@@ -15,7 +17,9 @@ pub(crate) const BLACKED_OUT: i64 = 1;
 
 /// Sixteen bytes that name an identifier, so that no address stands in a random-order index.
 pub(crate) fn identifier_hash(identifier: &Identifier) -> [u8; 16] {
-    let mut hasher = blake3::Hasher::new_derive_key("cx store identifier 1");
+    static DOMAIN: LazyLock<blake3::Hasher> =
+        LazyLock::new(|| blake3::Hasher::new_derive_key("cx store identifier 1"));
+    let mut hasher = DOMAIN.clone();
     for part in [identifier.namespace().name(), identifier.scope(), identifier.key()] {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(part.as_bytes());
@@ -162,10 +166,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// A sum over a payload and the import that it came with, by which damage is noticed: the content's
 /// hash leaves out what may move on its own.
 pub(crate) fn sum(payload: &str, batch: i64) -> i64 {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&batch.to_le_bytes());
-    hasher.update(payload.as_bytes());
-    let mut sum = [0; 8];
-    hasher.finalize_xof().fill(&mut sum);
-    i64::from_le_bytes(sum)
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&batch.to_le_bytes());
+    sum.update(payload.as_bytes());
+    sum.finalize().into()
 }

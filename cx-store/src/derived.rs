@@ -5,7 +5,7 @@
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use cx_core::identifier::{Identifier, Namespace};
@@ -50,6 +50,27 @@ pub(crate) struct Touched {
     pub(crate) values: BTreeSet<i64>,
     /// Bundles that were linked through such values, to be resolved again.
     pub(crate) loosened: BTreeSet<i64>,
+    /// What there was not before: it need not be read back.
+    pub(crate) fresh: Fresh,
+}
+
+/// What was made in the transaction that is under way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fresh {
+    /// Bundles, with what they claim and the name.
+    pub(crate) bundles: HashMap<i64, FreshBundle>,
+    /// Identifiers.
+    pub(crate) identifiers: HashSet<i64>,
+    /// The bundles on a bridge, where the bridge is among these identifiers.
+    pub(crate) on_bridge: HashMap<i64, Vec<i64>>,
+}
+
+/// A bundle that was not there before.
+#[derive(Debug, Clone)]
+pub(crate) struct FreshBundle {
+    pub(crate) id: BundleId,
+    pub(crate) claims: Vec<(ObservedClaim, i64)>,
+    pub(crate) name: Option<PersonName>,
 }
 
 impl Touched {
@@ -58,6 +79,9 @@ impl Touched {
         self.bridges.extend(other.bridges);
         self.values.extend(other.values);
         self.loosened.extend(other.loosened);
+        self.fresh.bundles.extend(other.fresh.bundles);
+        self.fresh.identifiers.extend(other.fresh.identifiers);
+        self.fresh.on_bridge.extend(other.fresh.on_bridge);
     }
 }
 
@@ -79,7 +103,9 @@ pub(crate) fn update(
     touched: &Touched,
     occasion: &Occasion,
 ) -> Result<Outcome, StoreError> {
-    Update::new(tx, settings).run(touched, occasion)
+    let mut update = Update::new(tx, settings);
+    update.fresh = Some(&touched.fresh);
+    update.run(touched, occasion)
 }
 
 /// Brings the derived rows up to date after an assertion has touched these bundles: which of
@@ -110,9 +136,10 @@ pub(crate) fn unclaim(
     bundle: i64,
 ) -> Result<Touched, StoreError> {
     let mut touched = Touched::default();
-    let update = Update::new(tx, settings);
+    let mut update = Update::new(tx, settings);
     let (linked, loosened) = update.neighbours(bundle)?;
-    update.count_seen_with(bundle, &linked, -1)?;
+    let name = update.name_of(bundle)?;
+    update.count_seen_with(name.as_deref(), &linked, -1)?;
     touched.bundles.insert(bundle);
     touched.values = update.claimed_rows(bundle)?;
     touched.loosened = loosened;
@@ -162,6 +189,23 @@ struct Update<'a> {
     movements: Movements,
     refused: Vec<(AssertionId, Refusal)>,
     largest: usize,
+    /// What was made in this transaction.
+    fresh: Option<&'a Fresh>,
+    /// By which values bundles are linked, of those whose links were written here.
+    linked: HashMap<i64, BTreeSet<i64>>,
+    /// Of values that are new: whom they link, and what is seen with them.
+    new_values: HashMap<i64, NewValue>,
+    /// New bundles that are to be marked as registered when they are resolved.
+    unmarked: BTreeSet<i64>,
+}
+
+/// A value that was not there before, as far as it was written here.
+#[derive(Debug, Default)]
+struct NewValue {
+    links: Vec<i64>,
+    seen_with: BTreeSet<String>,
+    /// Something was taken from it: the rows say how it stands.
+    is_changed: bool,
 }
 
 impl<'a> Update<'a> {
@@ -183,6 +227,33 @@ impl<'a> Update<'a> {
             movements: Movements::default(),
             refused: Vec::new(),
             largest: 0,
+            fresh: None,
+            linked: HashMap::new(),
+            new_values: HashMap::new(),
+            unmarked: BTreeSet::new(),
+        }
+    }
+
+    fn fresh_bundle(&self, bundle: i64) -> Option<&'a FreshBundle> {
+        self.fresh?.bundles.get(&bundle)
+    }
+
+    fn is_new_value(&self, row: i64) -> bool {
+        self.fresh.is_some_and(|fresh| fresh.identifiers.contains(&row))
+    }
+
+    /// What was written of a new value, if nothing was taken from it.
+    fn new_value(&self, row: i64) -> Option<&NewValue> {
+        if !self.is_new_value(row) {
+            return None;
+        }
+        self.new_values.get(&row).filter(|value| !value.is_changed)
+    }
+
+    /// Notes that a value is no longer as it was written here.
+    fn changed_value(&mut self, row: i64) {
+        if self.is_new_value(row) {
+            self.new_values.entry(row).or_default().is_changed = true;
         }
     }
 
@@ -204,6 +275,9 @@ impl<'a> Update<'a> {
                 let component = self.component(seed)?;
                 self.resolve(&component)?;
             }
+        }
+        for bundle in std::mem::take(&mut self.unmarked) {
+            self.mark(bundle, Mark::Registered)?;
         }
         self.carry(bridges)?;
         self.movements.write(self.tx, occasion)?;
@@ -242,7 +316,10 @@ impl<'a> Update<'a> {
                 }
                 continue;
             }
-            let loaded = self.load(*bundle)?;
+            let loaded = match self.fresh_bundle(*bundle) {
+                Some(fresh) => self.load_fresh(*bundle, fresh, &standing)?,
+                None => self.load(*bundle)?,
+            };
             let links = self.link_flags(*bundle, &loaded, &standing)?;
             if links || is_moved || self.is_contested(*bundle)? {
                 seeds.insert(*bundle);
@@ -286,7 +363,11 @@ impl<'a> Update<'a> {
         if !registered {
             self.movements.arrived(bundle);
         }
-        self.count_seen_with(bundle, &stored, -1)?;
+        let name = loaded.facts.name.as_ref().map(PersonName::key);
+        self.count_seen_with(name.as_deref(), &stored, -1)?;
+        for row in &stored {
+            self.changed_value(*row);
+        }
         if !stored.is_empty() {
             self.tx
                 .prepare_cached(
@@ -294,24 +375,47 @@ impl<'a> Update<'a> {
                 )?
                 .execute([bundle])?;
         }
-        for row in &wanted {
+        if wanted.len() == loaded.rows.len() && !wanted.is_empty() {
             self.tx
-                .prepare_cached(
-                    "UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1 AND identifier_id = ?2",
-                )?
-                .execute([bundle, *row])?;
+                .prepare_cached("UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1")?
+                .execute([bundle])?;
+        } else {
+            for row in &wanted {
+                self.tx
+                    .prepare_cached(
+                        "UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1 AND identifier_id = ?2",
+                    )?
+                    .execute([bundle, *row])?;
+            }
         }
-        self.count_seen_with(bundle, &wanted, 1)?;
-        self.tx
-            .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
-            .execute(params![bundle, nobody])?;
+        self.count_seen_with(name.as_deref(), &wanted, 1)?;
+        for row in wanted.iter().filter(|row| self.is_new_value(**row)).copied().collect::<Vec<_>>() {
+            self.new_values.entry(row).or_default().links.push(bundle);
+        }
+        if nobody || registered || self.fresh_bundle(bundle).is_none() {
+            self.mark(bundle, if nobody { Mark::Nobody } else { Mark::Registered })?;
+        } else {
+            self.unmarked.insert(bundle);
+        }
+        self.linked.insert(bundle, wanted);
         // A value that nobody is linked by may be blocked, or a role's.
         self.in_question.extend(stored.iter().chain(&loaded.rows));
         // Who was linked through what is taken away has to be resolved anew.
         Ok(true)
     }
 
+    /// Writes that a bundle is registered.
+    fn mark(&self, bundle: i64, mark: Mark) -> Result<(), StoreError> {
+        self.tx
+            .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
+            .execute(params![bundle, mark == Mark::Nobody])?;
+        Ok(())
+    }
+
     fn linked_rows(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
+        if let Some(known) = self.linked.get(&bundle) {
+            return Ok(known.clone());
+        }
         let mut rows = self.tx.prepare_cached(
             "SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1 AND links = 1",
         )?;
@@ -327,20 +431,16 @@ impl<'a> Update<'a> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Counts the bundle's name and exclusive ids as seen with each value that links it.
+    /// Counts the name and the exclusive ids of a bundle as seen with each value that links it.
     fn count_seen_with(
-        &self,
-        bundle: i64,
+        &mut self,
+        name: Option<&str>,
         linked: &BTreeSet<i64>,
         by: i64,
     ) -> Result<(), StoreError> {
         if linked.is_empty() {
             return Ok(());
         }
-        let name: Option<String> = self
-            .tx
-            .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
-            .query_row([bundle], |row| row.get(0))?;
         let mut exclusive: Vec<(i64, String)> = Vec::new();
         for row in linked {
             let identifier = self.identifier(*row)?;
@@ -359,7 +459,10 @@ impl<'a> Update<'a> {
                          ON CONFLICT(identifier_id, what) DO UPDATE SET n = n + excluded.n",
                     )?
                     .execute(params![row, what, by])?;
-                if by < 0 {
+                if by > 0 && self.is_new_value(*row) {
+                    self.new_values.entry(*row).or_default().seen_with.insert(what);
+                } else if by < 0 {
+                    self.changed_value(*row);
                     self.tx
                         .prepare_cached(
                             "DELETE FROM seen_with WHERE identifier_id = ?1 AND what = ?2 AND n <= 0",
@@ -369,6 +472,11 @@ impl<'a> Update<'a> {
             }
         }
         Ok(())
+    }
+
+    fn name_of(&self, bundle: i64) -> Result<Option<String>, StoreError> {
+        let mut name = self.tx.prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?;
+        Ok(name.query_row([bundle], |row| row.get(0))?)
     }
 
     /// The values by which a bundle is linked, and the bundles that may hang on it.
@@ -392,7 +500,12 @@ impl<'a> Update<'a> {
     /// Takes an empty bundle out; gives the neighbours that may have hung on it.
     fn remove(&mut self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
         let (linked, neighbours) = self.neighbours(bundle)?;
-        self.count_seen_with(bundle, &linked, -1)?;
+        let name = self.name_of(bundle)?;
+        self.count_seen_with(name.as_deref(), &linked, -1)?;
+        for row in &linked {
+            self.changed_value(*row);
+        }
+        self.linked.remove(&bundle);
         self.in_question.extend(self.claimed_rows(bundle)?);
         self.leave(bundle)?;
         self.movements.removed(bundle);
@@ -449,6 +562,15 @@ impl<'a> Update<'a> {
         let mut view = DirectView::default();
         let above = self.settings.policy.of_identifier(identifier).hub_above;
         let Some(above) = above else { return Ok(view) };
+        if let Some(known) = self.new_value(row).filter(|known| known.links.len() <= FEW) {
+            for what in &known.seen_with {
+                match what.split_once('\u{1f}') {
+                    Some(("n", name)) => drop(view.names.insert(PersonName::from_key(name))),
+                    _ => *view.exclusive_ids.entry(place_of(what)).or_insert(0) += 1,
+                }
+            }
+            return Ok(view);
+        }
         let mut names = self.tx.prepare_cached(
             "SELECT substr(what, 3) FROM seen_with
              WHERE identifier_id = ?1 AND what >= 'n' || char(31) AND what < 'n' || char(32)
@@ -468,10 +590,7 @@ impl<'a> Update<'a> {
         let mut ids = ids.query([row])?;
         while let Some(row) = ids.next()? {
             let what: String = row.get(0)?;
-            let mut parts = what.split('\u{1f}').skip(1);
-            let namespace = Namespace::from_name(parts.next().unwrap_or_default());
-            let scope = parts.next().unwrap_or_default().to_owned();
-            let count = view.exclusive_ids.entry((namespace, scope)).or_insert(0);
+            let count = view.exclusive_ids.entry(place_of(&what)).or_insert(0);
             *count += 1;
             if *count > above {
                 break;
@@ -578,6 +697,16 @@ impl<'a> Update<'a> {
         self.flag_contested(&resolution, &identifier_rows, component)?;
         self.attribute(&resolution, component, &row_of)?;
         for bundle in component {
+            if self.unmarked.remove(bundle) {
+                self.tx
+                    .prepare_cached(
+                        "UPDATE bundle SET registered = 1, nobody = 0,
+                           resolved_first_seen = first_seen, resolved_anchor = anchor_oid
+                         WHERE id = ?1",
+                    )?
+                    .execute([bundle])?;
+                continue;
+            }
             self.tx
                 .prepare_cached(
                     "UPDATE bundle SET resolved_first_seen = first_seen, resolved_anchor = anchor_oid
@@ -700,6 +829,7 @@ impl<'a> Update<'a> {
         for bundle in &self.moved {
             bridges.extend(self.bridges(*bundle)?);
         }
+        bridges.retain(|bridge| !self.carries_only_somebody(*bridge));
         let mut nobodies: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         let mut next: Vec<i64> = bridges.iter().copied().collect();
         let mut seen = bridges;
@@ -733,6 +863,17 @@ impl<'a> Update<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a bridge is new, and all bundles on it are, and name somebody.
+    fn carries_only_somebody(&self, bridge: i64) -> bool {
+        let Some(fresh) = self.fresh else { return false };
+        fresh.on_bridge.get(&bridge).is_some_and(|bundles| {
+            bundles.iter().all(|bundle| {
+                fresh.bundles.contains_key(bundle)
+                    && self.loaded.get(bundle).is_some_and(|loaded| loaded.facts.is_somebody())
+            })
+        })
     }
 
     fn bridges(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
@@ -779,23 +920,26 @@ impl<'a> Update<'a> {
         bundles: &[i64],
     ) -> Result<i64, StoreError> {
         let cid = CustomerId::issue(&self.settings.id_key, anchor.1);
-        let known: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT id FROM customer WHERE cid = ?1")?
-            .query_row([&cid.as_bytes()[..]], |row| row.get(0))
-            .optional()?;
-        if let Some(known) = known {
+        let is_likely_new = bundles.iter().all(|bundle| self.fresh_bundle(*bundle).is_some());
+        if !is_likely_new && let Some(known) = self.customer_row(cid)? {
             return Ok(known);
         }
-        self.tx
+        let made = self
+            .tx
             .prepare_cached(
-                "INSERT INTO customer(cid, anchor_recorded, anchor_oid) VALUES(?1, ?2, ?3)",
+                "INSERT INTO customer(cid, anchor_recorded, anchor_oid) VALUES(?1, ?2, ?3)
+                 ON CONFLICT(cid) DO NOTHING",
             )?
             .execute(params![
                 &cid.as_bytes()[..],
                 anchor.0.as_micros(),
                 &anchor.1.as_bytes()[..]
             ])?;
+        if made == 0
+            && let Some(known) = self.customer_row(cid)?
+        {
+            return Ok(known);
+        }
         let row = self.tx.last_insert_rowid();
         if let Some(key) = self.key_of(anchor.1, bundles)? {
             self.tx
@@ -807,6 +951,11 @@ impl<'a> Update<'a> {
         self.changed.insert(row);
         self.movements.created(row, cid);
         Ok(row)
+    }
+
+    fn customer_row(&self, cid: CustomerId) -> Result<Option<i64>, StoreError> {
+        let mut found = self.tx.prepare_cached("SELECT id FROM customer WHERE cid = ?1")?;
+        Ok(found.query_row([&cid.as_bytes()[..]], |row| row.get(0)).optional()?)
     }
 
     /// The key of the event that an observation of these bundles is.
@@ -838,6 +987,12 @@ impl<'a> Update<'a> {
     }
 
     fn member(&self, bundle: i64) -> Result<Option<i64>, StoreError> {
+        if let Some(now) = self.movements.owner_now(bundle) {
+            return Ok(now);
+        }
+        if self.fresh_bundle(bundle).is_some() {
+            return Ok(None);
+        }
         let mut of =
             self.tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
         Ok(of.query_row([bundle], |row| row.get(0)).optional()?)
@@ -907,6 +1062,9 @@ impl<'a> Update<'a> {
     }
 
     fn linked_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {
+        if let Some(known) = self.new_value(row) {
+            return Ok(known.links.clone());
+        }
         let mut bundles = self.tx.prepare_cached(
             "SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1 AND links = 1",
         )?;
@@ -930,7 +1088,7 @@ impl<'a> Update<'a> {
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
         let mut found = self.tx.prepare_cached(
             "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered,
-               nobody
+               nobody, anchor_recorded
              FROM bundle WHERE id = ?1",
         )?;
         let standing = found.query_row([bundle], |row| {
@@ -942,6 +1100,7 @@ impl<'a> Update<'a> {
                 resolved,
                 is_registered: row.get(5)?,
                 was_nobody: row.get(6)?,
+                recorded: row.get(7)?,
             })
         });
         Ok(standing.optional()?)
@@ -961,6 +1120,46 @@ impl<'a> Update<'a> {
         )?;
         let rows = rows.query_map([bundle], |row| row.get::<_, String>(0))?;
         rows.map(|row| Ok(codec::source_scope(&row?))).collect()
+    }
+
+    /// A bundle that was made in this transaction.
+    fn load_fresh(
+        &self,
+        bundle: i64,
+        fresh: &FreshBundle,
+        standing: &Standing,
+    ) -> Result<Loaded, StoreError> {
+        for (claim, row) in &fresh.claims {
+            if self.is_new_value(*row) {
+                self.hubs.borrow_mut().entry(*row).or_insert(false);
+                self.contested.borrow_mut().entry(*row).or_insert(false);
+            } else if !self.contested.borrow().contains_key(row) {
+                let mut flags = self
+                    .tx
+                    .prepare_cached("SELECT hub, contested FROM identifier WHERE id = ?1")?;
+                let (hub, contested) = flags.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                self.hubs.borrow_mut().entry(*row).or_insert(hub);
+                self.contested.borrow_mut().insert(*row, contested);
+            }
+            self.identifiers
+                .borrow_mut()
+                .entry(*row)
+                .or_insert_with(|| claim.identifier.clone());
+        }
+        let (claims, rows) = fresh.claims.iter().cloned().unzip();
+        let facts = BundleFacts {
+            id: fresh.id,
+            claims,
+            name: fresh.name.clone(),
+            first_seen: codec::timestamp(standing.first_seen)?,
+            anchor: (
+                codec::timestamp(standing.recorded)?,
+                ObservationId::from_bytes(standing.anchor),
+            ),
+            alone: self.alone.get(&fresh.id).copied(),
+            sources: self.sources(bundle)?,
+        };
+        Ok(Loaded { facts, rows })
     }
 
     fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {
@@ -1012,11 +1211,31 @@ impl<'a> Update<'a> {
     }
 }
 
+/// The namespace and scope of an exclusive id, as it was written by [`Update::count_seen_with`].
+fn place_of(what: &str) -> (Namespace, String) {
+    let mut parts = what.split('\u{1f}').skip(1);
+    let namespace = Namespace::from_name(parts.next().unwrap_or_default());
+    (namespace, parts.next().unwrap_or_default().to_owned())
+}
+
+/// So many bundles on a new value are looked at in memory: with more of them the limits on what is
+/// looked at count.
+const FEW: usize = 3;
+
+/// How a bundle is marked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Registered,
+    /// Registered, and naming nobody.
+    Nobody,
+}
+
 /// What decides whether a known bundle has to be resolved again.
 struct Standing {
     n: i64,
     first_seen: i64,
     anchor: [u8; 16],
+    recorded: i64,
     resolved: Option<(i64, [u8; 16])>,
     is_registered: bool,
     was_nobody: bool,

@@ -140,7 +140,7 @@ pub(crate) fn erase(
     let blacked_out = black_out(tx, &strings)?;
     for (recorded_at, events) in anonymous {
         let recording = Recording::new(recorded_at, "erasure");
-        ingest::ingest(tx, writer.settings, writer.dictionary, &recording, events)?;
+        ingest::ingest(tx, writer.settings, writer.dictionary, &recording, &events)?;
     }
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     tx.prepare_cached("INSERT INTO erasure(at, mode, cid, events) VALUES(?1, ?2, ?3, ?4)")?

@@ -247,7 +247,7 @@ fn flush(
     events: Vec<(Event, Option<[u8; 16]>)>,
 ) -> Result<(), StoreError> {
     let Some(recording) = recording else { return Ok(()) };
-    ingest::restore(tx, writer.settings, writer.dictionary, &recording, events)
+    ingest::restore(tx, writer.settings, writer.dictionary, &recording, &events)
 }
 
 /// Takes out the ids of customers who came and went while events were restored: which ids were

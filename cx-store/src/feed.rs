@@ -153,6 +153,11 @@ impl Movements {
         self.now.insert(bundle, to);
     }
 
+    /// Whose a bundle is now, if that has changed.
+    pub(crate) fn owner_now(&self, bundle: i64) -> Option<Option<i64>> {
+        self.now.get(&bundle).copied()
+    }
+
     pub(crate) fn created(&mut self, customer: i64, id: CustomerId) {
         self.created.insert(customer, id);
     }

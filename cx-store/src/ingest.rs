@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cx_core::event::Event;
+use cx_core::event::{Event, Source};
 use cx_core::identifier::Identifier;
-use cx_core::identity::Observation;
+use cx_core::identity::{Observation, ObservedClaim};
 use cx_core::ids::{BundleId, ConversationKey, ObservationId};
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
 
 use crate::codec;
-use crate::derived::{self, Settings, Touched};
+use crate::derived::{self, FreshBundle, Settings, Touched};
 use crate::error::StoreError;
 use crate::feed::{By, Occasion};
 use crate::report::{IngestReport, Recording};
@@ -62,14 +62,14 @@ fn identifier_row(
     tx: &Transaction<'_>,
     dictionary: &mut Dictionary,
     identifier: &Identifier,
-) -> Result<i64, StoreError> {
+) -> Result<(i64, IsNew), StoreError> {
     let hash = codec::identifier_hash(identifier);
     let known: Option<i64> = tx
         .prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?
         .query_row([&hash[..]], |row| row.get(0))
         .optional()?;
     if let Some(row) = known {
-        return Ok(row);
+        return Ok((row, IsNew::No));
     }
     let ns = dictionary.number(tx, NAMESPACE, identifier.namespace().name())?;
     tx.prepare_cached(
@@ -82,7 +82,14 @@ fn identifier_row(
         identifier.key(),
         identifier.is_linkable()
     ])?;
-    Ok(tx.last_insert_rowid())
+    Ok((tx.last_insert_rowid(), IsNew::Yes))
+}
+
+/// Whether a row was made just now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsNew {
+    Yes,
+    No,
 }
 
 /// Writes down what all revisions claim that are shown no longer.
@@ -103,7 +110,7 @@ pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> 
         let observation = Observation::of(&tenant, &codec::event(&payload)?);
         let claimed = observation.claims.iter().map(|claim| &claim.identifier);
         for identifier in claimed.chain(&observation.bridges) {
-            let identifier = identifier_row(tx, &mut dictionary, identifier)?;
+            let (identifier, _) = identifier_row(tx, &mut dictionary, identifier)?;
             tx.prepare_cached(
                 "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
             )?
@@ -125,9 +132,9 @@ pub(crate) fn ingest(
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    events: Vec<Event>,
+    events: &[Event],
 ) -> Result<IngestReport, StoreError> {
-    let prepared = prepare(settings, events.into_iter().map(|event| (event, None)).collect())?;
+    let prepared = prepare(settings, events.iter().map(|event| (event, None)).collect())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
@@ -142,28 +149,27 @@ pub(crate) fn restore(
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    events: Vec<(Event, Option<[u8; 16]>)>,
+    events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
-    let prepared = prepare(settings, events)?;
+    let prepared = prepare(settings, events.iter().map(|(event, whole)| (event, *whole)).collect())?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
     take_in(tx, settings, dictionary, recording, prepared, &occasion)?;
     Ok(())
 }
 
-#[expect(clippy::vec_box, reason = "they are sorted, and large")]
 fn take_in(
     tx: &Transaction<'_>,
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    mut prepared: Vec<Box<Prepared>>,
+    mut prepared: Vec<Prepared<'_>>,
     occasion: &Occasion,
 ) -> Result<IngestReport, StoreError> {
     // Rows of one bundle stand together, in the order of its timeline.
     prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
     for (position, record) in prepared.iter().enumerate() {
-        if batch.suppression.covers(tx, &record.event)? {
+        if batch.suppression.covers(tx, record.event)? {
             batch.report.suppressed += 1;
         } else {
             batch.position = position;
@@ -178,7 +184,7 @@ fn take_in(
     batch.report.customers = outcome.n_customers;
     let told = batch.told.iter().map(|(row, positions)| {
         let records = positions.iter().filter_map(|position| prepared.get(*position));
-        (*row, records.map(|record| &record.event).collect())
+        (*row, records.map(|record| record.event).collect())
     });
     waiting::refold_with(tx, &batch.conversations, told.collect())?;
     Ok(batch.report)
@@ -203,7 +209,8 @@ pub(crate) fn single_out(
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((seq, payload, arrived)) = found else { continue };
-        let record = Prepared::new(settings, codec::event(&payload)?, None)?;
+        let event = codec::event(&payload)?;
+        let record = Prepared::new(settings, &event, None);
         let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
         if settings.assertions.names(*id) {
             tx.prepare_cached(
@@ -269,8 +276,8 @@ pub(crate) fn take_out(
 }
 
 /// An event with all that is computed from it alone.
-struct Prepared {
-    event: Event,
+struct Prepared<'a> {
+    event: &'a Event,
     observation: Observation,
     bundle: BundleId,
     payload: String,
@@ -283,46 +290,29 @@ struct Prepared {
 const SHARE: usize = 1_000;
 
 /// Computes what depends on each event alone, on all cores where there are many.
-#[expect(clippy::vec_box, reason = "they are sorted, and large")]
-fn prepare(
+fn prepare<'a>(
     settings: &Settings,
-    events: Vec<(Event, Option<[u8; 16]>)>,
-) -> Result<Vec<Box<Prepared>>, StoreError> {
+    events: Vec<(&'a Event, Option<[u8; 16]>)>,
+) -> Result<Vec<Prepared<'a>>, StoreError> {
+    let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Vec<Prepared<'a>> {
+        share.iter().map(|(event, whole)| Prepared::new(settings, event, *whole)).collect()
+    };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
-        return events
-            .into_iter()
-            .map(|(event, whole)| Prepared::new(settings, event, whole).map(Box::new))
-            .collect();
+        return Ok(prepared(&events));
     }
-    let mut shares: Vec<Vec<(Event, Option<[u8; 16]>)>> = Vec::new();
-    let mut rest = events;
-    while rest.len() > share {
-        let tail = rest.split_off(rest.len() - share);
-        shares.push(tail);
-    }
-    shares.push(rest);
-    let done: Vec<Result<Vec<Box<Prepared>>, StoreError>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = shares
-            .into_iter()
-            .map(|share| {
-                scope.spawn(move || {
-                    share
-                        .into_iter()
-                        .map(|(event, whole)| Prepared::new(settings, event, whole).map(Box::new))
-                        .collect()
-                })
-            })
-            .collect();
-        let failed = || Err(StoreError::malformed("event", "a thread that stopped"));
-        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| failed())).collect()
+    let done: Vec<Option<Vec<Prepared<'a>>>> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            events.chunks(share).map(|share| scope.spawn(|| prepared(share))).collect();
+        threads.into_iter().map(|thread| thread.join().ok()).collect()
     });
-    let mut prepared = Vec::new();
+    let mut all = Vec::with_capacity(events.len());
     for share in done {
-        prepared.extend(share?);
+        let failed = || StoreError::malformed("event", "a thread that stopped");
+        all.extend(share.ok_or_else(failed)?);
     }
-    Ok(prepared)
+    Ok(all)
 }
 
 /// What is counted into a bundle, to be written once.
@@ -339,15 +329,14 @@ struct Counts {
     channels: BTreeMap<i64, i64>,
 }
 
-impl Prepared {
-    fn new(settings: &Settings, event: Event, whole: Option<[u8; 16]>) -> Result<Self, StoreError> {
-        let observation = Observation::of(&settings.tenant, &event);
+impl<'a> Prepared<'a> {
+    fn new(settings: &Settings, event: &'a Event, whole: Option<[u8; 16]>) -> Self {
+        let observation = Observation::of(&settings.tenant, event);
         let bundle = observation.bundle();
-        let (payload, hash) =
-            event.text_and_hash().map_err(|error| StoreError::malformed("event", error))?;
+        let (payload, hash) = event.text_and_hash();
         let is_blacked_out = whole.is_some();
         let hash = whole.unwrap_or(hash);
-        Ok(Self { event, observation, bundle, payload, hash, is_blacked_out })
+        Self { event, observation, bundle, payload, hash, is_blacked_out }
     }
 
     fn order(&self) -> (BundleId, Timestamp, &str, [u8; 16]) {
@@ -364,8 +353,19 @@ struct Revision {
     recorded: i64,
 }
 
+const REVISIONS: &str = "
+    SELECT e.seq, e.rev, e.hash, e.standing, b.recorded_at
+    FROM event e CROSS JOIN batch b ON b.id = e.batch WHERE e.key = ?1";
+const INSERT_EVENT: &str = "
+    INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
+      conversation_id, batch, rev, hash, standing, codec, payload, sum)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
 struct Batch<'a> {
     tx: &'a Transaction<'a>,
+    /// Prepared once, since every event needs them.
+    find_revisions: CachedStatement<'a>,
+    insert_event: CachedStatement<'a>,
     settings: &'a Settings,
     dictionary: &'a mut Dictionary,
     recorded_at: Timestamp,
@@ -374,15 +374,19 @@ struct Batch<'a> {
     touched: Touched,
     recount: BTreeSet<i64>,
     conversations: BTreeSet<i64>,
-    identifiers: HashMap<[u8; 16], i64>,
+    identifiers: HashMap<Identifier, i64>,
     bundles: HashMap<BundleId, i64>,
     conversation_rows: HashMap<ConversationKey, i64>,
+    /// The row of the conversation that was made last, if any was.
+    last_conversation: Option<i64>,
     counts: BTreeMap<i64, Counts>,
     /// Where in the batch the record stands that is taken in.
     position: usize,
     /// Conversations that are known by one key only and all of whose events came in this batch:
     /// where these stand.
     told: BTreeMap<i64, Vec<usize>>,
+    /// Sources with their numbers.
+    sources_seen: Vec<(String, String, i64)>,
     /// By source: its last event, and how many came.
     sources: BTreeMap<i64, (i64, i64)>,
     suppression: Suppression,
@@ -398,6 +402,8 @@ impl<'a> Batch<'a> {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             tx,
+            find_revisions: tx.prepare_cached(REVISIONS)?,
+            insert_event: tx.prepare_cached(INSERT_EVENT)?,
             settings,
             dictionary,
             recorded_at: recording.recorded_at,
@@ -409,16 +415,18 @@ impl<'a> Batch<'a> {
             identifiers: HashMap::new(),
             bundles: HashMap::new(),
             conversation_rows: HashMap::new(),
+            last_conversation: None,
             counts: BTreeMap::new(),
             position: 0,
             told: BTreeMap::new(),
+            sources_seen: Vec::new(),
             sources: BTreeMap::new(),
             suppression: Suppression::new(tx, &settings.id_key)?,
             report: IngestReport::default(),
         })
     }
 
-    fn take(&mut self, record: &Prepared) -> Result<(), StoreError> {
+    fn take(&mut self, record: &Prepared<'_>) -> Result<(), StoreError> {
         let revisions = self.revisions(record.event.key.as_str())?;
         let rev = record.event.rev.as_deref();
         if revisions.iter().any(|other| other.rev.as_deref() == rev && other.hash == record.hash) {
@@ -432,7 +440,7 @@ impl<'a> Batch<'a> {
             }
         } else if revisions.is_empty() {
             self.report.new += 1;
-            *self.report.kinds.entry(record.event.kind.name().into_owned()).or_insert(0) += 1;
+            self.report.count(&record.event.kind.name());
         } else {
             self.report.revised += 1;
         }
@@ -458,12 +466,8 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn revisions(&self, key: &str) -> Result<Vec<Revision>, StoreError> {
-        let mut rows = self.tx.prepare_cached(
-            "SELECT e.seq, e.rev, e.hash, e.standing, b.recorded_at
-             FROM event e CROSS JOIN batch b ON b.id = e.batch WHERE e.key = ?1",
-        )?;
-        let rows = rows.query_map([key], |row| {
+    fn revisions(&mut self, key: &str) -> Result<Vec<Revision>, StoreError> {
+        let rows = self.find_revisions.query_map([key], |row| {
             Ok(Revision {
                 seq: row.get(0)?,
                 rev: row.get(1)?,
@@ -487,7 +491,7 @@ impl<'a> Batch<'a> {
         &mut self,
         old: &Revision,
         standing: i64,
-        record: &Prepared,
+        record: &Prepared<'_>,
         recorded: Timestamp,
     ) -> Result<(), StoreError> {
         // What it claims may have come in this very batch.
@@ -538,13 +542,12 @@ impl<'a> Batch<'a> {
 
     fn insert(
         &mut self,
-        record: &Prepared,
+        record: &Prepared<'_>,
         standing: i64,
         recorded: Timestamp,
     ) -> Result<(), StoreError> {
         let event = &record.event;
-        let source_name = format!("{}\u{1f}{}", event.source.system, event.source.instance);
-        let source = self.dictionary.number(self.tx, SOURCE, &source_name)?;
+        let source = self.source(&event.source)?;
         let channel = self.dictionary.number(self.tx, CHANNEL, &event.channel.name())?;
         let kind = self.dictionary.number(self.tx, KIND, &event.kind.name())?;
         let batch = self.batch()?;
@@ -555,13 +558,7 @@ impl<'a> Batch<'a> {
             bundle = self.bundle(record, record.bundle, recorded)?;
             conversation = self.conversation(record)?;
         }
-        self.tx
-            .prepare_cached(
-                "INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
-                   conversation_id, batch, rev, hash, standing, codec, payload, sum)
-                 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-            )?
-            .execute(params![
+        self.insert_event.execute(params![
                 bundle,
                 event.occurred_at.as_micros(),
                 codec::source_order(event.seq),
@@ -613,6 +610,21 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
+    /// The number of a source; of one after another it is mostly the same.
+    fn source(&mut self, source: &Source) -> Result<i64, StoreError> {
+        let place = (source.system.as_str(), source.instance.as_str());
+        let known = self.sources_seen.iter().find(|(system, instance, _)| (&**system, &**instance) == place);
+        if let Some((_, _, number)) = known {
+            return Ok(*number);
+        }
+        let name = format!("{}\u{1f}{}", source.system, source.instance);
+        let number = self.dictionary.number(self.tx, SOURCE, &name)?;
+        if self.sources_seen.len() < 32 {
+            self.sources_seen.push((source.system.clone(), source.instance.clone(), number));
+        }
+        Ok(number)
+    }
+
     fn batch(&mut self) -> Result<i64, StoreError> {
         if let Some(batch) = self.row {
             return Ok(batch);
@@ -634,7 +646,7 @@ impl<'a> Batch<'a> {
     /// The row of a bundle, made with its claims if it is new. Its counts are for the caller.
     fn bundle(
         &mut self,
-        record: &Prepared,
+        record: &Prepared<'_>,
         id: BundleId,
         recorded: Timestamp,
     ) -> Result<i64, StoreError> {
@@ -676,12 +688,20 @@ impl<'a> Batch<'a> {
                 record.event.key.as_str()
             ])?;
         let row = self.tx.last_insert_rowid();
-        self.claim(row, observation)?;
+        let mut claims = self.claim(row, observation)?;
+        claims.sort();
+        let name = observation.name.clone();
+        self.touched.fresh.bundles.insert(row, FreshBundle { id, claims, name });
         self.bundles.insert(id, row);
         Ok(row)
     }
 
-    fn claim(&mut self, bundle: i64, observation: &Observation) -> Result<(), StoreError> {
+    fn claim(
+        &mut self,
+        bundle: i64,
+        observation: &Observation,
+    ) -> Result<Vec<(ObservedClaim, i64)>, StoreError> {
+        let mut rows = Vec::with_capacity(observation.claims.len());
         for claim in &observation.claims {
             let identifier = self.identifier(&claim.identifier)?;
             self.tx
@@ -694,12 +714,13 @@ impl<'a> Batch<'a> {
                     codec::assurance_code(claim.assurance),
                     codec::caveat_code(claim.caveat)
                 ])?;
+            rows.push((claim.clone(), identifier));
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Brings the bundle that a record has for itself up to date with what its revision says now.
-    fn renew(&mut self, bundle: i64, record: &Prepared) -> Result<(), StoreError> {
+    fn renew(&mut self, bundle: i64, record: &Prepared<'_>) -> Result<(), StoreError> {
         let observation = &record.observation;
         let mut says = BTreeSet::new();
         for claim in &observation.claims {
@@ -727,6 +748,7 @@ impl<'a> Batch<'a> {
             return Ok(());
         }
         self.touched.add(derived::unclaim(self.tx, self.settings, bundle)?);
+        self.touched.fresh.bundles.remove(&bundle);
         self.claim(bundle, observation)?;
         self.tx
             .prepare_cached("UPDATE bundle SET name_key = ?2 WHERE id = ?1")?
@@ -735,19 +757,21 @@ impl<'a> Batch<'a> {
     }
 
     fn identifier(&mut self, identifier: &Identifier) -> Result<i64, StoreError> {
-        let hash = codec::identifier_hash(identifier);
-        if let Some(row) = self.identifiers.get(&hash) {
+        if let Some(row) = self.identifiers.get(identifier) {
             return Ok(*row);
         }
-        let row = identifier_row(self.tx, self.dictionary, identifier)?;
-        self.identifiers.insert(hash, row);
+        let (row, is_new) = identifier_row(self.tx, self.dictionary, identifier)?;
+        if is_new == IsNew::Yes {
+            self.touched.fresh.identifiers.insert(row);
+        }
+        self.identifiers.insert(identifier.clone(), row);
         Ok(row)
     }
 
     /// Counts an observation into its bundle; [`Batch::flush`] writes it.
     fn count_in(
         &mut self,
-        record: &Prepared,
+        record: &Prepared<'_>,
         bundle: i64,
         channel: i64,
         recorded: Timestamp,
@@ -822,6 +846,9 @@ impl<'a> Batch<'a> {
             ])?;
             for (bridge, (first, n)) in counts.bridges {
                 bridge_row.execute([bridge, bundle, first, n])?;
+                if self.touched.fresh.identifiers.contains(&bridge) {
+                    self.touched.fresh.on_bridge.entry(bridge).or_default().push(bundle);
+                }
                 self.touched.bridges.insert(bridge);
             }
             for (channel, n) in counts.channels {
@@ -866,7 +893,8 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
         for (payload, channel) in events {
-            let record = Prepared::new(self.settings, codec::event(&payload)?, None)?;
+            let event = codec::event(&payload)?;
+            let record = Prepared::new(self.settings, &event, None);
             let recorded = first_recorded(self.tx, record.event.key.as_str())?;
             self.count_in(&record, bundle, channel, recorded)?;
         }
@@ -874,7 +902,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The row of the conversation that an event belongs to, with its aliases.
-    fn conversation(&mut self, record: &Prepared) -> Result<Option<i64>, StoreError> {
+    fn conversation(&mut self, record: &Prepared<'_>) -> Result<Option<i64>, StoreError> {
         let Some(conversation) = &record.event.conversation else { return Ok(None) };
         let row = self.conversation_row(&conversation.key)?;
         for alias in &conversation.aliases {
@@ -907,15 +935,18 @@ impl<'a> Batch<'a> {
             self.conversation_rows.insert(key.clone(), row);
             return Ok(row);
         }
+        let row = match self.last_conversation {
+            Some(last) => last + 1,
+            None => self.tx.query_row(
+                "SELECT coalesce(max(id), 0) + 1 FROM conversation",
+                [],
+                |row| row.get(0),
+            )?,
+        };
+        self.last_conversation = Some(row);
         self.tx
-            .prepare_cached(
-                "INSERT INTO conversation(key, canonical_id) VALUES(?1, (SELECT coalesce(max(id), 0) + 1 FROM conversation))",
-            )?
-            .execute([key.as_str()])?;
-        let row = self.tx.last_insert_rowid();
-        self.tx
-            .prepare_cached("UPDATE conversation SET canonical_id = id WHERE id = ?1")?
-            .execute([row])?;
+            .prepare_cached("INSERT INTO conversation(id, key, canonical_id) VALUES(?1, ?2, ?1)")?
+            .execute(params![row, key.as_str()])?;
         self.conversation_rows.insert(key.clone(), row);
         self.told.insert(row, Vec::new());
         Ok(row)

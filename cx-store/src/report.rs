@@ -63,6 +63,14 @@ impl IngestReport {
         }
     }
 
+    /// Counts a new event of this kind.
+    pub(crate) fn count(&mut self, kind: &str) {
+        match self.kinds.get_mut(kind) {
+            Some(n) => *n += 1,
+            None => drop(self.kinds.insert(kind.to_owned(), 1)),
+        }
+    }
+
     /// How many records were read.
     pub const fn total(&self) -> u64 {
         self.new + self.duplicate + self.revised + self.conflict + self.rejected

@@ -245,7 +245,7 @@ impl Store {
         }
         self.write(|tx, writer| {
             let is_small = events.len() <= SOON;
-            let report = ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)?;
+            let report = ingest::ingest(tx, writer.settings, writer.dictionary, recording, &events)?;
             if is_small {
                 search::catch_up(tx)?;
             }
@@ -344,7 +344,7 @@ impl Store {
         for (recorded_at, events) in facts.events {
             view.write(|tx, writer| {
                 let recording = Recording::new(recorded_at, "");
-                ingest::ingest(tx, writer.settings, writer.dictionary, &recording, events)
+                ingest::ingest(tx, writer.settings, writer.dictionary, &recording, &events)
             })?;
         }
         Ok(view)

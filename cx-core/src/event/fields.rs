@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::canonical::{self, Object};
 use crate::time::{Timestamp, UtcOffset};
 
 /// What is wrong with a field of a record, and where it stands.
@@ -101,26 +102,32 @@ fn read<T: DeserializeOwned>(value: &Value, pointer: String) -> Result<T, FieldE
     T::deserialize(value).map_err(|error| FieldError::malformed(pointer, value, error.to_string()))
 }
 
-/// Puts fields into an object; empty ones are left out.
-pub(crate) struct Writer<'a>(&'a mut Map<String, Value>);
+/// Puts fields into an object; empty ones are left out. Of two with one name the last one counts.
+pub(crate) enum Writer<'a> {
+    /// Into a tree of values.
+    Tree(&'a mut Map<String, Value>),
+    /// Into a text.
+    Text(Object<'a>),
+}
 
-impl<'a> Writer<'a> {
-    pub(crate) const fn new(object: &'a mut Map<String, Value>) -> Self {
-        Self(object)
-    }
-
-    pub(crate) fn value<T: Serialize>(&mut self, field: &str, value: T) {
-        match serde_json::to_value(value) {
-            Ok(Value::Null) | Err(_) => {}
-            Ok(value) => {
-                self.0.insert(field.to_owned(), value);
+impl Writer<'_> {
+    pub(crate) fn value<T: Serialize + ?Sized>(&mut self, field: &'static str, value: &T) {
+        match self {
+            Self::Tree(tree) => match serde_json::to_value(value) {
+                Ok(Value::Null) | Err(_) => {}
+                Ok(value) => {
+                    tree.insert(field.to_owned(), value);
+                }
+            },
+            Self::Text(object) => {
+                object.unless(field.into(), b"null", |text| canonical::write(text, value));
             }
         }
     }
 
     pub(crate) fn unless_default<T: Serialize + Default + PartialEq>(
         &mut self,
-        field: &str,
+        field: &'static str,
         value: &T,
     ) {
         if *value != T::default() {
@@ -128,15 +135,44 @@ impl<'a> Writer<'a> {
         }
     }
 
-    pub(crate) fn unless_empty<T: Serialize>(&mut self, field: &str, values: &[T]) {
+    pub(crate) fn unless_empty<T: Serialize>(&mut self, field: &'static str, values: &[T]) {
         if !values.is_empty() {
             self.value(field, values);
         }
     }
 
-    pub(crate) fn object(&mut self, field: &str, object: Map<String, Value>) {
-        if !object.is_empty() {
-            self.0.insert(field.to_owned(), Value::Object(object));
+    /// Puts all fields of a map into the object, whatever they are.
+    pub(crate) fn all(&mut self, of: &Map<String, Value>) {
+        for (name, value) in of {
+            match self {
+                Self::Tree(tree) => {
+                    tree.insert(name.clone(), value.clone());
+                }
+                Self::Text(object) => {
+                    object.unless(name.clone().into(), b"", |text| canonical::write(text, value));
+                }
+            }
+        }
+    }
+
+    /// Puts an object into the object, unless nothing is put into it.
+    pub(crate) fn object(&mut self, field: &'static str, put: impl FnOnce(&mut Writer<'_>)) {
+        match self {
+            Self::Tree(tree) => {
+                let mut object = Map::new();
+                put(&mut Writer::Tree(&mut object));
+                if !object.is_empty() {
+                    tree.insert(field.to_owned(), Value::Object(object));
+                }
+            }
+            Self::Text(object) => object.unless(field.into(), b"{}", |text| {
+                let mut writer = Writer::Text(Object::begin(text));
+                put(&mut writer);
+                if let Writer::Text(object) = writer {
+                    object.end();
+                }
+                Ok(())
+            }),
         }
     }
 }
@@ -144,7 +180,7 @@ impl<'a> Writer<'a> {
 /// A field of an event's data: how it is read where it is missing, and written where it is empty.
 pub(crate) trait Field: Sized {
     fn take(reader: &mut Reader<'_>, name: &str) -> Result<Self, FieldError>;
-    fn put(&self, writer: &mut Writer<'_>, name: &str);
+    fn put(&self, writer: &mut Writer<'_>, name: &'static str);
 }
 
 impl<T: DeserializeOwned + Serialize> Field for Option<T> {
@@ -152,7 +188,7 @@ impl<T: DeserializeOwned + Serialize> Field for Option<T> {
         reader.optional(name)
     }
 
-    fn put(&self, writer: &mut Writer<'_>, name: &str) {
+    fn put(&self, writer: &mut Writer<'_>, name: &'static str) {
         writer.value(name, self);
     }
 }
@@ -162,7 +198,7 @@ impl<T: DeserializeOwned + Serialize> Field for Vec<T> {
         reader.list(name)
     }
 
-    fn put(&self, writer: &mut Writer<'_>, name: &str) {
+    fn put(&self, writer: &mut Writer<'_>, name: &'static str) {
         writer.unless_empty(name, self);
     }
 }
@@ -178,7 +214,7 @@ macro_rules! required_fields {
                 reader.required(name)
             }
 
-            fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &str) {
+            fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &'static str) {
                 writer.value(name, self);
             }
         })*
@@ -198,7 +234,7 @@ macro_rules! defaulted_fields {
                 Ok(reader.optional(name)?.unwrap_or_default())
             }
 
-            fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &str) {
+            fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &'static str) {
                 writer.unless_default(name, self);
             }
         })*
@@ -236,11 +272,14 @@ macro_rules! data {
 
                 /// The data as a JSON object; empty fields are left out.
                 pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-                    let mut json = self.other.clone();
-                    #[allow(unused_mut, unused_variables, clippy::allow_attributes, reason = "some kinds have no fields")]
-                    let mut writer = $crate::event::fields::Writer::new(&mut json);
-                    $($crate::event::fields::Field::put(&self.$field, &mut writer, stringify!($field));)*
+                    let mut json = serde_json::Map::new();
+                    self.put(&mut $crate::event::fields::Writer::Tree(&mut json));
                     json
+                }
+
+                pub(crate) fn put(&self, writer: &mut $crate::event::fields::Writer<'_>) {
+                    writer.all(&self.other);
+                    $($crate::event::fields::Field::put(&self.$field, writer, stringify!($field));)*
                 }
             }
         )*

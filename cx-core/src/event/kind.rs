@@ -9,7 +9,7 @@ use super::conversation::{
     Assigned, Changed, FieldChanged, Handover, Linked, Merged, Opened, Removal, Split, Status, Tags,
 };
 use super::feedback::{Acted, Answered, Asked, LoopClosed};
-use super::fields::FieldError;
+use super::fields::{FieldError, Writer};
 use super::identity::{Consent, IdentityChange, IdentityLink, People, Profile};
 use super::mail::MailEvent;
 use super::proactive::Incident;
@@ -114,6 +114,14 @@ macro_rules! kinds {
                     $(Self::$variant(data) => data.to_json(),)*
                     Self::Subscription { data, .. } => data.to_json(),
                     Self::Custom { data, .. } => data.clone(),
+                }
+            }
+
+            pub(super) fn put(&self, writer: &mut Writer<'_>) {
+                match self {
+                    $(Self::$variant(data) => data.put(writer),)*
+                    Self::Subscription { data, .. } => data.put(writer),
+                    Self::Custom { data, .. } => writer.all(data),
                 }
             }
         }

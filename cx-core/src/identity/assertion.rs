@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::identifier::Identifier;
-use crate::ids::{AssertionId, ObservationId, hash16};
+use crate::ids::{AssertionId, ObservationId, domain, hash16};
 use crate::time::Timestamp;
 
 /// What an assertion is about: an observation or an identifier, never a customer. A customer is
@@ -164,7 +164,7 @@ impl Assertion {
         let (a, b) = self.verdict.sides();
         let reason = self.reason.as_deref().unwrap_or_default();
         AssertionId::from_bytes(hash16(
-            "cx assertion 1",
+            domain!("cx assertion 1"),
             &[
                 self.verdict.name().as_bytes(),
                 a.as_bytes(),

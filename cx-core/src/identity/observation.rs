@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::name::PersonName;
 use crate::event::{Event, Kind};
 use crate::identifier::{Assurance, Claim, Identifier};
-use crate::ids::{BundleId, ObservationId, hash16};
+use crate::ids::{BundleId, ObservationId, domain, hash16};
 use crate::time::Timestamp;
 
 /// A claim as identity resolution sees it: which identifier, how well proved.
@@ -121,7 +121,7 @@ pub(super) fn bundle_id(
         parts.push(name.map(PersonName::key).unwrap_or_default().into_bytes());
     }
     let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    Some(BundleId::from_bytes(hash16("cx bundle 1", &parts)))
+    Some(BundleId::from_bytes(hash16(domain!("cx bundle 1"), &parts)))
 }
 
 fn observed(claim: &Claim) -> ObservedClaim {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{Assurance, Identifier, NORMALISER_VERSION, Namespace};
-use crate::ids::hash16;
+use crate::ids::{domain, hash16};
 use crate::time::{Micros, Span};
 
 pub use document::{Difference, PolicyError};
@@ -166,7 +166,7 @@ impl Policy {
     /// one are derived anew.
     pub fn hash(&self) -> [u8; 16] {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        hash16("cx policy 1", &[&json, &NORMALISER_VERSION.to_le_bytes()])
+        hash16(domain!("cx policy 1"), &[&json, &NORMALISER_VERSION.to_le_bytes()])
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::{Comparison, Level, Pattern};
 use super::condition::{Conditions, Frequency, Shares};
-use crate::ids::hash16;
+use crate::ids::{domain, hash16};
 
 /// The least probability that a level has: what was never seen is rare, not impossible.
 pub(super) const FLOOR: f64 = 1e-7;
@@ -155,7 +155,7 @@ impl Model {
     /// The name of the model: a hash of all that it says.
     pub fn hash(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{:032x}", u128::from_be_bytes(hash16("cx linkage model 1", &[&json])))
+        format!("{:032x}", u128::from_be_bytes(hash16(domain!("cx linkage model 1"), &[&json])))
     }
 
     fn check(&self) -> Result<(), ModelError> {

@@ -25,6 +25,10 @@ use cx_tests::agreement::float;
 
 use crate::figure::Figure;
 
+/// As in the `cx` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const USAGE: &str = "\
 usage: cargo xtask bench store [--events N] [--seed S] [--keep FOLDER]
 
