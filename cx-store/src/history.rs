@@ -119,7 +119,7 @@ impl History {
         let sources = if whole.is_attributed && whole.n <= scan {
             read::sources_by_bundle(connection, customer)?
         } else {
-            sources_by_bundle(events.iter().chain(&earlier))
+            sources_by_bundle(&[&events, &earlier])
         };
         let customer = read::customer_facts(connection, customer, &sources)?;
         let mut rows = Vec::new();
@@ -144,10 +144,10 @@ impl History {
 }
 
 /// From which sources the events of each bundle come.
-fn sources_by_bundle<'l>(lines: impl Iterator<Item = &'l Line>) -> BTreeMap<i64, BTreeSet<String>> {
+fn sources_by_bundle(lines: &[&[Line]]) -> BTreeMap<i64, BTreeSet<String>> {
     let mut sources: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
     let mut last: Option<(i64, &str, &str)> = None;
-    for (columns, event) in lines {
+    for (columns, event) in lines.iter().copied().flatten() {
         let source = &event.source;
         let this = (columns.bundle, source.system.as_str(), source.instance.as_str());
         if last != Some(this) {

@@ -31,9 +31,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0003_proposal.sql")),
     Step::Derive(ingest::remember_replaced),
     Step::Statements(include_str!("schema/0005_sum.sql")),
-    Step::Statements(include_str!("schema/0006_answers.sql")),
-    Step::Derive(index_standing),
-    Step::Derive(waiting::refold_open),
+    Step::Derive(hasten_answers),
 ];
 
 /// The kinds of events that say what holds until further notice.
@@ -58,9 +56,10 @@ pub(crate) fn standing_kinds(connection: &Connection) -> Result<String, StoreErr
     Ok(ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
 }
 
-/// Makes the index by which such events are found among many. A file gives its kinds numbers of
-/// its own.
-fn index_standing(tx: &Transaction<'_>) -> Result<(), StoreError> {
+/// Marks, orders and indexes by which answers cost what they tell and not what there is. A file
+/// gives its kinds numbers of its own, which stand in one of the indexes.
+fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute_batch(include_str!("schema/0006_answers.sql"))?;
     for name in STANDING {
         tx.execute("INSERT OR IGNORE INTO dict(class, name) VALUES(3, ?1)", [name])?;
     }
@@ -69,7 +68,7 @@ fn index_standing(tx: &Transaction<'_>) -> Result<(), StoreError> {
         "CREATE INDEX event_standing ON event(bundle_id, kind, ts)
          WHERE standing = 0 AND kind IN ({kinds})"
     ))?;
-    Ok(())
+    waiting::refold_open(tx)
 }
 
 /// The latest schema version that this version of cx knows.

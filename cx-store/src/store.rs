@@ -1071,14 +1071,14 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if self.0.place != Place::File {
-            let writer = self.writer();
-            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
-        }
         let work = |connection: &Connection| {
             self.hear(connection)?;
             work(connection)
         };
+        if self.0.place != Place::File {
+            let writer = self.writer();
+            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
+        }
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
