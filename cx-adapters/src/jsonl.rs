@@ -48,6 +48,10 @@ fn event(line: &Line) -> Result<Option<Event>, RecordError> {
     if text.is_empty() {
         return Ok(None);
     }
+    // Most lines are events; what is wrong with the others is told below.
+    if let Ok(event) = Event::from_text(text) {
+        return Ok(Some(event));
+    }
     let value: Value = serde_json::from_str(text).map_err(|error| {
         here(RecordError::new(format!("not JSON: {}", on_one_line(&error))).with_value(text))
     })?;

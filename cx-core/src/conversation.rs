@@ -150,16 +150,18 @@ pub struct Conversation {
     pub anomalies: Vec<Anomaly>,
 }
 
-/// Folds the events of one conversation, in timeline order.
+/// Folds the events of one conversation, in timeline order. Texts are borrowed until the end.
 #[derive(Debug, Clone)]
-pub struct ConversationFold {
+pub struct ConversationFold<'a> {
     key: ConversationKey,
-    built: Option<Building>,
+    built: Option<Building<'a>>,
 }
 
 #[derive(Debug, Clone)]
-struct Building {
+struct Building<'a> {
+    /// All but the last message.
     conversation: Conversation,
+    last: Option<Last<'a>>,
     /// Whether the source keeps the state.
     mirrored: bool,
     /// The customer's first message that no person has answered.
@@ -168,18 +170,24 @@ struct Building {
     bot_spoke_last: bool,
     /// Whether they are talking at this moment.
     on_the_phone: bool,
-    last_message_id: Option<String>,
     before_removal: Option<State>,
 }
 
-impl ConversationFold {
+/// The last thing somebody said, and its text as later corrections leave it.
+#[derive(Debug, Clone, Copy)]
+struct Last<'a> {
+    event: &'a Event,
+    text: Option<&'a str>,
+}
+
+impl<'a> ConversationFold<'a> {
     /// A fold that has seen nothing.
     pub const fn new(key: ConversationKey) -> Self {
         Self { key, built: None }
     }
 
     /// Takes the next event, however the source got there.
-    pub fn push(&mut self, event: &Event) {
+    pub fn push(&mut self, event: &'a Event) {
         let key = &self.key;
         self.built.get_or_insert_with(|| Building::new(key.clone(), event)).take(event);
     }
@@ -189,7 +197,11 @@ impl ConversationFold {
     /// # Errors
     /// [`IllegalTransition`] where cx keeps the state and the event would leave the table. The
     /// event then changes nothing.
-    pub fn apply(&mut self, event: &Event, lifecycle: Lifecycle) -> Result<(), IllegalTransition> {
+    pub fn apply(
+        &mut self,
+        event: &'a Event,
+        lifecycle: Lifecycle,
+    ) -> Result<(), IllegalTransition> {
         if let (Lifecycle::Own, Some(to)) = (lifecycle, named_state(event)) {
             let from = self.built.as_ref().map_or(State::New, |built| built.conversation.state);
             state::check(from, to)?;
@@ -224,7 +236,7 @@ const fn named_state(event: &Event) -> Option<State> {
     }
 }
 
-impl Building {
+impl<'a> Building<'a> {
     fn new(key: ConversationKey, event: &Event) -> Self {
         let cycle = Cycle {
             started_at: event.occurred_at,
@@ -260,17 +272,17 @@ impl Building {
         };
         Self {
             conversation,
+            last: None,
             mirrored: false,
             unanswered_since: None,
             answered_at: None,
             bot_spoke_last: false,
             on_the_phone: false,
-            last_message_id: None,
             before_removal: None,
         }
     }
 
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &'a Event) {
         if let Some(subject) = event.conversation.as_ref().and_then(|c| c.subject.as_ref())
             && self.conversation.subject.is_none()
         {
@@ -369,33 +381,22 @@ impl Building {
                 self.correct(&correction.target, None);
             }
             Kind::MessageEdited(correction) => {
-                let text = event.body.as_ref().map(|body| body.text.clone());
+                let text = event.body.as_ref().map(|body| body.text.as_str());
                 self.correct(&correction.target, text);
             }
             _ => {}
         }
     }
 
-    fn take_talk(&mut self, event: &Event) {
+    fn take_talk(&mut self, event: &'a Event) {
         let at = event.occurred_at;
         if !self.conversation.channels.contains(&event.channel) {
             self.conversation.channels.push(event.channel.clone());
         }
         let automatic = event.actor.kind == ActorType::Automation;
         if !automatic {
-            self.conversation.last = Some(LastMessage {
-                event: event.key.clone(),
-                at,
-                channel: event.channel.clone(),
-                direction: event.direction,
-                actor: event.actor.kind,
-                actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
-                text: event.body.as_ref().map(|body| body.text.clone()),
-            });
-            self.last_message_id = match &event.kind {
-                Kind::Message(message) => message.message_id.clone(),
-                _ => None,
-            };
+            let text = event.body.as_ref().map(|body| body.text.as_str());
+            self.last = Some(Last { event, text });
         }
         if event.is_from_customer() {
             self.conversation.n_contacts = self.conversation.n_contacts.saturating_add(1);
@@ -530,15 +531,20 @@ impl Building {
         self.conversation.promises.retain(|promise| promise.what != what);
     }
 
-    fn correct(&mut self, target: &str, text: Option<String>) {
-        let Some(last) = &mut self.conversation.last else { return };
-        if last.event.as_str() == target || self.last_message_id.as_deref() == Some(target) {
+    fn correct(&mut self, target: &str, text: Option<&'a str>) {
+        let Some(last) = &mut self.last else { return };
+        let message_id = match &last.event.kind {
+            Kind::Message(message) => message.message_id.as_deref(),
+            _ => None,
+        };
+        if last.event.key.as_str() == target || message_id == Some(target) {
             last.text = text;
         }
     }
 
     fn finish(mut self) -> Conversation {
         let conversation = &mut self.conversation;
+        conversation.last = self.last.map(Last::told);
         conversation.promises.sort_by(|a, b| {
             (a.due_at.is_none(), a.due_at, &a.what).cmp(&(b.due_at.is_none(), b.due_at, &b.what))
         });
@@ -565,5 +571,20 @@ impl Building {
         conversation.waiting_on = waiting.map(|(on, _)| on);
         conversation.waiting_since = waiting.map(|(_, since)| since);
         self.conversation
+    }
+}
+
+impl Last<'_> {
+    fn told(self) -> LastMessage {
+        let event = self.event;
+        LastMessage {
+            event: event.key.clone(),
+            at: event.occurred_at,
+            channel: event.channel.clone(),
+            direction: event.direction,
+            actor: event.actor.kind,
+            actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
+            text: self.text.map(str::to_owned),
+        }
     }
 }

@@ -17,6 +17,7 @@ pub mod web;
 pub mod commerce;
 pub mod identity;
 pub mod kind;
+mod reader;
 mod anonymise;
 
 use std::cmp::Ordering;
@@ -32,6 +33,7 @@ use crate::time::{Timestamp, UtcOffset};
 
 pub use fields::FieldError;
 pub use kind::Kind;
+pub use reader::EventReader;
 
 /// Where a record comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
@@ -458,6 +460,15 @@ impl Event {
         };
         json.retain(|_, value| !value.is_null());
         Ok(Self { unknown: json, ..event })
+    }
+
+    /// Reads an event from JSON text. Several times as fast as by way of [`Event::from_json`], with
+    /// the same outcome for every text; [`EventReader`] is faster still for many events.
+    ///
+    /// # Errors
+    /// Where the text is no JSON, or what it says no event: then with the JSON pointer of the field.
+    pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
+        EventReader::default().read(text)
     }
 }
 

@@ -508,21 +508,77 @@ impl Serialize for Claim {
     }
 }
 
+impl ClaimJson {
+    fn normalised(&self) -> Result<Identifier, IdentifierError> {
+        let region = self.region.as_deref();
+        Identifier::normalise(self.ns.clone(), &self.scope, &self.value, region)
+    }
+
+    fn claim(self, identifier: Identifier) -> Claim {
+        Claim {
+            identifier,
+            raw: self.value,
+            region: self.region,
+            role: self.role,
+            assurance: self.assurance,
+            shared: self.shared,
+            on_behalf_of: self.on_behalf_of,
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Claim {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let json = ClaimJson::deserialize(from)?;
-        let identifier =
-            Identifier::normalise(json.ns, &json.scope, &json.value, json.region.as_deref())
-                .map_err(serde::de::Error::custom)?;
-        Ok(Self {
-            identifier,
-            raw: json.value,
-            region: json.region,
-            role: json.role,
-            assurance: json.assurance,
-            shared: json.shared,
-            on_behalf_of: json.on_behalf_of,
-        })
+        let identifier = json.normalised().map_err(serde::de::Error::custom)?;
+        Ok(json.claim(identifier))
+    }
+}
+
+/// The identifiers that were made of the last values that were read. One person's events name
+/// the same few values again and again, and normalising a number costs more than reading it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recent {
+    known: Vec<(String, Option<String>, Identifier)>,
+    next: usize,
+}
+
+impl Recent {
+    /// So many values are remembered; all of them are looked at for each claim.
+    const MOST: usize = 16;
+
+    /// Reads a list of claims, or null.
+    pub(crate) fn claims<'de, D: serde::Deserializer<'de>>(
+        &mut self,
+        from: D,
+    ) -> Result<Option<Vec<Claim>>, D::Error> {
+        let Some(read) = Option::<Vec<ClaimJson>>::deserialize(from)? else { return Ok(None) };
+        let claim = |json: ClaimJson| {
+            let identifier = self.identifier(&json).map_err(serde::de::Error::custom)?;
+            Ok(json.claim(identifier))
+        };
+        read.into_iter().map(claim).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn identifier(&mut self, json: &ClaimJson) -> Result<Identifier, IdentifierError> {
+        let is_it = |(raw, region, identifier): &&(String, Option<String>, Identifier)| {
+            *raw == json.value
+                && identifier.namespace == json.ns
+                // A scope that was written otherwise is normalised again.
+                && identifier.scope == json.scope
+                && *region == json.region
+        };
+        if let Some((_, _, known)) = self.known.iter().find(is_it) {
+            return Ok(known.clone());
+        }
+        let identifier = json.normalised()?;
+        let known = (json.value.clone(), json.region.clone(), identifier.clone());
+        match self.known.get_mut(self.next) {
+            Some(place) => *place = known,
+            None => self.known.push(known),
+        }
+        self.next = (self.next + 1) % Self::MOST;
+        Ok(identifier)
     }
 }
 

@@ -83,11 +83,7 @@ pub fn summaries(events: &[Event], as_of: Timestamp) -> Vec<Summary> {
     let events: Vec<&Event> = events.iter().collect();
     let mut summaries: Vec<Summary> = Vec::new();
     for definition in shipped() {
-        let mut last: Vec<Instance> = Vec::new();
-        for instance in instances(definition, &events, as_of) {
-            last.retain(|earlier| earlier.key != instance.key);
-            last.push(instance);
-        }
+        let last = instance::last_instances(definition, &events, as_of);
         summaries.extend(last.iter().map(|instance| Summary::of(definition, instance)));
     }
     summaries.sort_by(|a, b| {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::str::FromStr;
 
-use chrono::{DateTime, FixedOffset, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Why a value is not an instant.
@@ -89,6 +89,9 @@ impl Timestamp {
     /// [`TimeError::NoOffset`] where the text names no instant, [`TimeError::Malformed`] where it
     /// is no date and time.
     pub fn parse_with_offset(text: &str) -> Result<(Self, Option<UtcOffset>), TimeError> {
+        if let Some(at) = written_here(text.as_bytes()) {
+            return Ok((at, None));
+        }
         let trimmed = text.trim();
         match DateTime::parse_from_rfc3339(trimmed) {
             Ok(at) => {
@@ -122,6 +125,66 @@ impl Timestamp {
     }
 }
 
+/// An instant as it is written here: in UTC, with 0, 3 or 6 decimals. `None` says nothing: another
+/// text may be an instant too.
+fn written_here(text: &[u8]) -> Option<Timestamp> {
+    let (date, rest) = text.split_at_checked(19)?;
+    let [y0, y1, y2, y3, b'-', mo0, mo1, b'-', d0, d1, b'T', h0, h1, b':', m0, m1, b':', s0, s1] =
+        *date
+    else {
+        return None;
+    };
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0_i64, |number, digit| {
+            digit.is_ascii_digit().then(|| 10 * number + i64::from(digit - b'0'))
+        })
+    };
+    let micros = match rest {
+        b"Z" => 0,
+        [b'.', decimals @ .., b'Z'] if decimals.len() == 3 => 1_000 * number(decimals)?,
+        [b'.', decimals @ .., b'Z'] if decimals.len() == 6 => number(decimals)?,
+        _ => return None,
+    };
+    let (year, month, day) = (number(&[y0, y1, y2, y3])?, number(&[mo0, mo1])?, number(&[d0, d1])?);
+    let (hour, minute, second) = (number(&[h0, h1])?, number(&[m0, m1])?, number(&[s0, s1])?);
+    // A leap second, and what is no date, is left to those who know the calendar.
+    if year < 1 || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let days = days_from_civil(year, month, day);
+    if civil_from_days(days) != (year, month, day) {
+        return None;
+    }
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(Timestamp(seconds * Micros::SECOND.0 + micros))
+}
+
+/// The number of the day 1970-01-01 is 0. After Howard Hinnant, *chrono-compatible low-level date
+/// algorithms*: years begin in March, so that the day of the leap comes last.
+const fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day of a day.
+const fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + (if month <= 2 { 1 } else { 0 });
+    (year, month, day)
+}
+
 fn is_naive(text: &str) -> bool {
     ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
         .iter()
@@ -138,7 +201,35 @@ impl From<DateTime<Utc>> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_chrono().to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        let (year, month, day) = civil_from_days(self.utc_day());
+        let micros = self.0.rem_euclid(Micros::DAY.0);
+        let (seconds, micros) = (micros / Micros::SECOND.0, micros % Micros::SECOND.0);
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let mut put = |from: usize, to: usize, number: i64| {
+            let mut left = number;
+            for place in text.iter_mut().take(to).skip(from).rev() {
+                *place = b'0' + u8::try_from(left % 10).unwrap_or(0);
+                left /= 10;
+            }
+        };
+        put(0, 4, year);
+        put(5, 7, month);
+        put(8, 10, day);
+        put(11, 13, hour);
+        put(14, 16, minute);
+        put(17, 19, second);
+        put(20, 26, micros);
+        let length = match (micros, micros % 1_000) {
+            (0, _) => 19,
+            (_, 0) => 23,
+            (_, _) => 26,
+        };
+        if let Some(end) = text.get_mut(length) {
+            *end = b'Z';
+        }
+        let written = text.get(..=length).and_then(|text| std::str::from_utf8(text).ok());
+        f.write_str(written.unwrap_or_default())
     }
 }
 
@@ -391,6 +482,43 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn an_instant_is_written_and_read_as_the_calendar_has_it(
+            micros in Timestamp::MIN.0..=Timestamp::MAX.0,
+            unit in proptest::sample::select(&[1_i64, 1_000, 1_000_000, 86_400_000_000][..]),
+        ) {
+            let at = Timestamp::from_micros((micros / unit * unit).max(Timestamp::MIN.0)).unwrap();
+            let written = at.to_chrono().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            prop_assert_eq!(at.to_string(), written.clone());
+            prop_assert_eq!(written_here(written.as_bytes()), Some(at));
+        }
+
+        #[test]
+        fn what_is_read_at_once_is_what_the_calendar_says(
+            text in "[0-9]{3}[0-9][-][0-2][0-9][-][0-4][0-9]T[0-3][0-9]:[0-7][0-9]:[0-7][0-9]([.][0-9]{2,7})?Z",
+        ) {
+            if let Some(at) = written_here(text.as_bytes()) {
+                let known = DateTime::parse_from_rfc3339(&text).unwrap();
+                prop_assert_eq!(at.as_micros(), known.timestamp_micros());
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_and_the_last_instant_are_written_like_all_others() {
+        for (at, text) in [
+            (Timestamp::MIN, "0001-01-01T00:00:00Z"),
+            (Timestamp::MAX, "9999-12-31T23:59:59.999999Z"),
+            (Timestamp(951_782_400_000_000), "2000-02-29T00:00:00Z"),
+            (Timestamp(-1_000), "1969-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(at.to_string(), text);
+            assert_eq!(text.parse(), Ok(at));
+        }
+        assert!("2026-02-29T00:00:00Z".parse::<Timestamp>().is_err());
+    }
 
     #[test]
     fn the_original_offset_is_kept_apart() {

@@ -38,7 +38,7 @@ pub(crate) fn event_key(text: &str) -> Result<EventKey, StoreError> {
 }
 
 pub(crate) fn event(payload: &str) -> Result<Event, StoreError> {
-    serde_json::from_str(payload).map_err(|error| StoreError::malformed("event", error))
+    Event::from_text(payload).map_err(|error| StoreError::malformed("event", error))
 }
 
 pub(crate) const fn assurance_code(assurance: Assurance) -> i64 {

@@ -41,6 +41,8 @@ mod proposals;
 mod explain;
 mod view;
 mod read;
+mod history;
+mod memory;
 mod search;
 mod erasure;
 mod export;

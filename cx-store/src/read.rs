@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::schema;
 use crate::waiting;
 
 /// Who is meant by an identifier or an id.
@@ -452,8 +453,24 @@ fn places(
         }
     }
     let limit_column = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut places = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
+    let sort = |places: &mut Vec<Place>| {
+        places.sort_by(|a, b| match query.order {
+            Order::OldestFirst => a.order(b),
+            Order::NewestFirst => b.order(a),
+        });
+        places.truncate(limit);
+    };
     for bundle in bundles {
+        // What lies beyond the last place of a page that is full already is not looked at.
+        if places.len() > limit {
+            sort(&mut places);
+            match (query.order, places.last()) {
+                (Order::OldestFirst, Some(last)) => until = until.min(last.ts),
+                (Order::NewestFirst, Some(last)) => since = since.max(last.ts),
+                (_, None) => {}
+            }
+        }
         for sql in [&own, &given] {
             let mut rows = connection.prepare_cached(sql)?;
             let rows = rows.query_map(
@@ -476,107 +493,53 @@ fn places(
             }
         }
     }
-    places.sort_by(|a, b| match query.order {
-        Order::OldestFirst => a.order(b),
-        Order::NewestFirst => b.order(a),
-    });
-    places.truncate(limit);
+    sort(&mut places);
     Ok(places)
 }
 
-/// The latest events of a customer up to an instant, in timeline order, and how many older ones
-/// were left out.
-pub(crate) fn events_until(
+/// The numbers of the latest events of these bundles until an instant, at most so many.
+pub(crate) fn latest(
     connection: &Connection,
-    customer: i64,
-    as_of: Timestamp,
+    bundles: &[i64],
+    until: Timestamp,
     limit: usize,
-) -> Result<(Vec<Event>, u64), StoreError> {
-    let query = TimelineQuery::new().until(as_of).newest_first();
-    let bundles = bundles(connection, customer)?;
-    let mut places = places(connection, &bundles, &query, None, limit)?;
-    let left_out = if places.len() < limit {
-        0
-    } else {
-        let mut total = connection.prepare_cached(
-            "SELECT coalesce(sum(b.n), 0) FROM member m JOIN bundle b ON b.id = m.bundle_id
-             WHERE m.customer_id = ?1",
-        )?;
-        let total: i64 = total.query_row([customer], |row| row.get(0))?;
-        u64::try_from(total).unwrap_or(0).saturating_sub(u64::try_from(limit).unwrap_or(0))
-    };
-    places.reverse();
-    let events = places.iter().map(|place| payload(connection, place.seq));
-    Ok((events.collect::<Result<_, _>>()?, left_out))
+) -> Result<Vec<i64>, StoreError> {
+    let query = TimelineQuery::new().until(until).newest_first();
+    let places = places(connection, bundles, &query, None, limit)?;
+    Ok(places.into_iter().map(|place| place.seq).collect())
 }
 
-/// The events of a customer before the first of these that speak for ever: profiles and consents.
-/// Reads the place of every earlier event, and so is asked only where some were left out.
-pub(crate) fn standing_events(
+/// The numbers of the latest events of one of the kinds that speak for ever until an instant, at
+/// most so many.
+pub(crate) fn latest_standing(
     connection: &Connection,
-    customer: i64,
-    events: &[Event],
-) -> Result<Vec<Event>, StoreError> {
-    let Some(first) = events.first() else { return Ok(Vec::new()) };
-    let query = TimelineQuery::new().until(first.occurred_at);
-    let bundles = bundles(connection, customer)?;
-    let mut standing = Vec::new();
-    let mut kind = connection.prepare_cached(
-        "SELECT d.name FROM event e JOIN dict d ON d.id = e.kind WHERE e.seq = ?1",
-    )?;
-    for place in places(connection, &bundles, &query, None, usize::MAX)? {
-        let name: String = kind.query_row([place.seq], |row| row.get(0))?;
-        if STANDING.contains(&name.as_str()) {
-            standing.push(payload(connection, place.seq)?);
+    bundles: &[i64],
+    kind: i64,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let kinds = schema::standing_kinds(connection)?;
+    let mut found: Vec<(i64, i64)> = Vec::new();
+    let limit_column = i64::try_from(limit).unwrap_or(i64::MAX);
+    // That the kind is one of those is said again, so that the index is seen to fit.
+    let sql = format!(
+        "SELECT ts, seq FROM event INDEXED BY event_standing
+         WHERE bundle_id = ?1 AND kind = ?2 AND ts <= ?3 AND standing = 0 AND kind IN ({kinds})
+         ORDER BY ts DESC LIMIT ?4"
+    );
+    for bundle in bundles {
+        let mut rows = connection.prepare_cached(&sql)?;
+        let parameters = params![bundle, kind, until.as_micros(), limit_column];
+        let rows = rows.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for row in rows {
+            found.push(row?);
+        }
+        if found.len() > limit {
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            found.truncate(limit);
         }
     }
-    Ok(standing)
-}
-
-/// The kinds of events that say what holds until further notice.
-const STANDING: &[&str] = &[
-    "profile.updated",
-    "consent.changed",
-    "mail.complained",
-    "mail.resubscribed",
-    "mail.unsubscribed",
-];
-
-/// Further events of the conversations of these events: what is in them and not in `events`.
-pub(crate) fn conversation_events(
-    connection: &Connection,
-    events: &[Event],
-    as_of: Timestamp,
-) -> Result<(Vec<Event>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
-    let keys: BTreeSet<&ConversationKey> =
-        events.iter().filter_map(|event| event.conversation.as_ref()).map(|c| &c.key).collect();
-    let known: BTreeSet<&str> = events.iter().map(|event| event.key.as_str()).collect();
-    let mut canonical: BTreeMap<ConversationKey, ConversationKey> = BTreeMap::new();
-    let mut seen: BTreeSet<i64> = BTreeSet::new();
-    let mut further = Vec::new();
-    for key in keys {
-        let Some(id) = canonical_id(connection, key)? else { continue };
-        if !seen.insert(id) {
-            continue;
-        }
-        let all_keys = keys_of(connection, id)?;
-        let Some(one) = all_keys.first().cloned() else { continue };
-        for key in all_keys {
-            canonical.insert(key, one.clone());
-        }
-        let mut rows = connection.prepare_cached(
-            "SELECT e.seq, e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
-             WHERE c.canonical_id = ?1 AND e.standing = 0 AND e.ts <= ?2",
-        )?;
-        let mut rows = rows.query(params![id, as_of.as_micros()])?;
-        while let Some(row) = rows.next()? {
-            if !known.contains(row.get_ref(1)?.as_str().unwrap_or_default()) {
-                further.push(payload(connection, row.get(0)?)?);
-            }
-        }
-    }
-    further.sort_by(Event::timeline_cmp);
-    Ok((further, canonical))
+    Ok(found.into_iter().map(|(_, seq)| seq).collect())
 }
 
 pub(crate) fn canonical_id(
@@ -601,6 +564,26 @@ fn keys_of(connection: &Connection, canonical: i64) -> Result<Vec<ConversationKe
     Ok(keys)
 }
 
+/// The conversations that are one with this, with their keys: the one that stands for all of them
+/// first.
+pub(crate) fn keys_beside(
+    connection: &Connection,
+    id: i64,
+) -> Result<Vec<(i64, ConversationKey)>, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT c.id, c.key FROM conversation o JOIN conversation c ON c.canonical_id = o.canonical_id
+         WHERE o.id = ?1 ORDER BY c.id <> o.canonical_id, c.key",
+    )?;
+    let rows = rows.query_map([id], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let mut keys = Vec::new();
+    for row in rows {
+        let (id, key) = row?;
+        let key = key.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
+        keys.push((id, key));
+    }
+    Ok(keys)
+}
+
 /// A conversation by any of its keys.
 pub(crate) fn conversation(
     connection: &Connection,
@@ -621,6 +604,7 @@ pub(crate) fn conversation(
 pub(crate) fn customer_facts(
     connection: &Connection,
     customer: i64,
+    sources: &BTreeMap<i64, BTreeSet<String>>,
 ) -> Result<CustomerFacts, StoreError> {
     let since: i64 = connection
         .prepare_cached(
@@ -628,7 +612,7 @@ pub(crate) fn customer_facts(
              WHERE m.customer_id = ?1",
         )?
         .query_row([customer], |row| row.get(0))?;
-    let identifiers = identifiers(connection, customer)?;
+    let identifiers = identifiers(connection, customer, sources)?;
     let possible = possible(connection, customer)?;
     let reasons = reasons(connection, customer, &identifiers)?;
     Ok(CustomerFacts {
@@ -640,7 +624,11 @@ pub(crate) fn customer_facts(
     })
 }
 
-fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierFact>, StoreError> {
+fn identifiers(
+    connection: &Connection,
+    customer: i64,
+    sources: &BTreeMap<i64, BTreeSet<String>>,
+) -> Result<Vec<IdentifierFact>, StoreError> {
     let mut rows = connection.prepare_cached(
         "SELECT i.id, d.name, i.scope, i.key, i.linkable, i.hub, max(c.assurance), max(c.links),
                 min(b.first_seen), max(b.last_seen), sum(b.n)
@@ -649,12 +637,13 @@ fn identifiers(connection: &Connection, customer: i64) -> Result<Vec<IdentifierF
          WHERE m.customer_id = ?1 GROUP BY i.id ORDER BY d.name, i.scope, i.key",
     )?;
     let mut rows = rows.query([customer])?;
-    let mut sources = sources_by_identifier(connection, customer)?;
+    let mut sources = sources_by_identifier(connection, customer, sources)?;
     let mut facts = Vec::new();
     while let Some(row) = rows.next()? {
         let id: i64 = row.get(0)?;
         let is_hub: bool = row.get(5)?;
-        let others = others_with(connection, id, customer)?;
+        // How many share what nobody is recognised by is not told.
+        let others = if is_hub { 0 } else { others_with(connection, id, customer)? };
         facts.push(IdentifierFact {
             identifier: codec::read_identifier(row, 1)?,
             assurance: codec::assurance(row.get(6)?)?,
@@ -682,8 +671,8 @@ fn others_with(connection: &Connection, identifier: i64, customer: i64) -> Resul
     Ok(n.query_row([identifier, customer], |row| row.get(0))?)
 }
 
-/// By identifier, from which sources it came. The events of each bundle are looked at once.
-fn sources_by_identifier(
+/// From which sources the events of each bundle of a customer come.
+pub(crate) fn sources_by_bundle(
     connection: &Connection,
     customer: i64,
 ) -> Result<BTreeMap<i64, BTreeSet<String>>, StoreError> {
@@ -701,6 +690,15 @@ fn sources_by_identifier(
         let name = codec::source_scope(row.get_ref(1)?.as_str().unwrap_or_default());
         of_bundle.entry(row.get(0)?).or_default().insert(name);
     }
+    Ok(of_bundle)
+}
+
+/// By identifier, from which sources it came.
+fn sources_by_identifier(
+    connection: &Connection,
+    customer: i64,
+    of_bundle: &BTreeMap<i64, BTreeSet<String>>,
+) -> Result<BTreeMap<i64, BTreeSet<String>>, StoreError> {
     let mut claims = connection.prepare_cached(
         "SELECT c.identifier_id, c.bundle_id FROM member m
            JOIN bundle_claim c ON c.bundle_id = m.bundle_id WHERE m.customer_id = ?1",

@@ -62,7 +62,9 @@ struct Told {
 const TOLD: &[Told] = &[
     Told {
         what: "tables and indexes",
-        sql: "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'",
+        // The numbers of kinds stand in one index.
+        sql: "SELECT type, name, tbl_name, iif(name = 'event_standing', NULL, sql)
+              FROM sqlite_master WHERE name NOT LIKE 'sqlite%'",
     },
     Told {
         what: "columns of events",
@@ -132,7 +134,7 @@ const TOLD: &[Told] = &[
     },
     Told {
         what: "open conversations",
-        sql: "SELECT c.key, w.waiting_since, w.due_at
+        sql: "SELECT c.key, w.waiting_since, w.due_at, w.theirs, w.at
               FROM open_conversation w LEFT JOIN conversation c ON c.id = w.conversation_id",
     },
     Told {

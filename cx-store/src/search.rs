@@ -25,6 +25,10 @@ impl SearchQuery {
     /// product of its length and that of what it finds.
     pub const WORDS: usize = 32;
 
+    /// So many events are ranked. Where the words stand in more of them, those that came in last
+    /// are: what is best among all of a hundred thousand is no better to anybody who reads it.
+    pub const RANKED: usize = 1_000;
+
     /// Everything in which all these words stand, for agents; a `*` behind a word stands for any
     /// ending. Everything else in the text is taken as it stands.
     pub fn new(text: impl Into<String>) -> Self {
@@ -164,6 +168,9 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
         return Ok(Vec::new());
     }
     let agents = query.audience == Audience::Agent;
+    let Some(first) = first_ranked(connection, &expression, agents, query)? else {
+        return Ok(Vec::new());
+    };
     let mut rows = connection.prepare_cached(
         "SELECT e.payload, snippet(event_fts, -1, '[', ']', '…', 12), u.cid
          FROM event_fts f JOIN event e ON e.seq = f.rowid AND e.standing = 0
@@ -171,12 +178,14 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id
          WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND (?3 IS NULL OR m.customer_id = ?3)
-           AND e.ts >= ?4 AND e.ts <= ?5
+           AND e.ts >= ?4 AND e.ts <= ?5 AND f.rowid >= ?7
          ORDER BY rank, e.ts DESC, e.key LIMIT ?6",
     )?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let (since, until) = (query.since.as_micros(), query.until.as_micros());
-    let mut rows = rows.query(params![expression, agents, query.customer, since, until, limit])?;
+    let parameters =
+        params![expression, agents, query.customer, since, until, limit, first];
+    let mut rows = rows.query(parameters)?;
     let mut hits = Vec::new();
     while let Some(row) = rows.next()? {
         let found = codec::event(&row.get::<_, String>(0)?)?;
@@ -192,6 +201,28 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
         });
     }
     Ok(hits)
+}
+
+/// The first row that is ranked: of those that are found, the last ones are. `None` where nothing
+/// is found.
+fn first_ranked(
+    connection: &Connection,
+    expression: &str,
+    agents: bool,
+    query: &SearchQuery,
+) -> Result<Option<i64>, StoreError> {
+    let mut found = connection.prepare_cached(
+        "SELECT min(seq) FROM (SELECT f.rowid AS seq
+           FROM event_fts f CROSS JOIN event e ON e.seq = f.rowid AND e.standing = 0
+           WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND e.ts >= ?4 AND e.ts <= ?5
+             AND (?3 IS NULL OR ?3 = (SELECT m.customer_id FROM member m WHERE m.bundle_id = coalesce(
+               (SELECT a.bundle_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)))
+           ORDER BY f.rowid DESC LIMIT ?6)",
+    )?;
+    let most = i64::try_from(SearchQuery::RANKED).unwrap_or(i64::MAX);
+    let (since, until) = (query.since.as_micros(), query.until.as_micros());
+    let parameters = params![expression, agents, query.customer, since, until, most];
+    Ok(found.query_row(parameters, |row| row.get(0))?)
 }
 
 /// The words of a text as a query of the engine: each quoted, so that nothing in it is syntax.

@@ -1,12 +1,10 @@
 //! `Store`: open, take in, ask, correct, check, copy.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use cx_core::context::facts::SourceFreshness;
 use cx_core::context::{self, Audience, Confidence, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
 use cx_core::event::Event;
@@ -27,8 +25,10 @@ use crate::error::StoreError;
 use crate::explain;
 use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
+use crate::history::{Edition, History, SCAN};
 use crate::ingest::{self, Dictionary, Writing};
 use crate::measured;
+use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
 use crate::past::Past;
 use crate::policy::{self, PolicyReport};
@@ -53,9 +53,6 @@ pub struct StoreOptions {
     pub policy: Policy,
 }
 
-/// How many of a customer's latest events a context looks at.
-const SCAN: usize = 5_000;
-
 /// How many events of an import are taken in at once.
 const BATCH: usize = 10_000;
 
@@ -73,8 +70,16 @@ struct Inner {
     /// Fields are dropped in this order: the writer goes last, and copies the log back into the
     /// file, which a connection that only reads cannot.
     readers: Mutex<Vec<Connection>>,
-    known: RwLock<Arc<Settings>>,
+    known: RwLock<Known>,
+    memory: Mutex<Memory>,
     writer: Mutex<Writer>,
+}
+
+/// The settings as they were last read, or written here.
+struct Known {
+    settings: Arc<Settings>,
+    /// As of which edition of the file they were last read.
+    heard: Option<Edition>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -207,11 +212,12 @@ impl Store {
     }
 
     fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
-        let known = RwLock::new(Arc::new(settings.clone()));
+        let known = Known { settings: Arc::new(settings.clone()), heard: None };
+        let (known, memory) = (RwLock::new(known), Mutex::new(Memory::new(Memory::MOST)));
         let dictionary = Dictionary::default();
         let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { path, place, readers, known, writer }))
+        Self(Arc::new(Inner { path, place, readers, known, memory, writer }))
     }
 
     /// The file of the store; `:memory:` if it has none.
@@ -295,10 +301,15 @@ impl Store {
     pub fn context(&self, who: &Who, options: &ContextOptions) -> Result<Context, StoreError> {
         let past = Past::today().as_of(options.as_of);
         let past = past.known_at(options.known_at.unwrap_or(Timestamp::MAX));
-        let is_today = self.read(|connection| past.is_today(connection))?;
+        let today = self.read(|connection| {
+            if !past.is_today(connection)? {
+                return Ok(None);
+            }
+            let history = |customer| self.history(connection, customer, options.as_of);
+            self.answer(connection, who, options, history).map(Some)
+        })?;
         let mut links = Links::All;
-        if is_today {
-            let (context, by_model) = self.context_today(who, options, None)?;
+        if let Some((context, by_model)) = today {
             if by_model == 0 || options.audience != Audience::Customer {
                 return Ok(context);
             }
@@ -312,7 +323,15 @@ impl Store {
             source.last_import = source.last_import.min(past.recorded_by());
         }
         let view = self.view_with(std::slice::from_ref(who), past, links)?;
-        Ok(view.context_today(who, options, Some(sources))?.0)
+        let answer = view.read(|connection| {
+            let history = |customer| -> Result<_, StoreError> {
+                let mut history = History::read(connection, customer, options.as_of, SCAN, None)?;
+                history.sources = sources;
+                Ok(Arc::new(history))
+            };
+            view.answer(connection, who, options, history)
+        })?;
+        Ok(answer.0)
     }
 
     /// A store in memory of what was known of these then, and of all that decides whose it is:
@@ -350,62 +369,85 @@ impl Store {
         Ok(view)
     }
 
-    fn context_today(
+    /// What is known of a customer as the file stands, from memory where it is remembered.
+    fn history(
         &self,
+        connection: &Connection,
+        customer: i64,
+        as_of: Timestamp,
+    ) -> Result<Arc<History>, StoreError> {
+        let edition = Edition::of(connection)?;
+        let before = match self.memory().recall(customer, edition) {
+            Recalled::AsItStands(history) => return Ok(history),
+            Recalled::Before(before) => before,
+        };
+        let history = Arc::new(History::read(connection, customer, as_of, SCAN, before)?);
+        self.memory().keep(customer, edition, Arc::clone(&history));
+        Ok(history)
+    }
+
+    /// The answer, and how many of the links in it only a model has made.
+    fn answer(
+        &self,
+        connection: &Connection,
         who: &Who,
         options: &ContextOptions,
-        sources: Option<Vec<SourceFreshness>>,
+        history: impl FnOnce(i64) -> Result<Arc<History>, StoreError>,
     ) -> Result<(Context, usize), StoreError> {
-        self.read(|connection| {
-            let known = self.known();
-            let found = read::find(connection, who)?;
-            let chosen = match found.confidence {
-                Confidence::Certain | Confidence::Probable => found.customers.first(),
-                Confidence::Ambiguous | Confidence::None => None,
-            };
-            let asked = match who {
-                Who::Identifier(identifier) => vec![identifier.clone()],
-                Who::Customer(_) => Vec::new(),
-            };
-            let row = chosen.map(read::FoundCustomer::row);
-            let (mut events, mut earlier) = (Vec::new(), Vec::new());
-            let (mut further, mut left_out) = (Vec::new(), BTreeMap::new());
-            let mut canonical = BTreeMap::new();
-            let mut customer = None;
-            let mut merges = Vec::new();
-            if let Some(row) = row {
-                let n;
-                (events, n) = read::events_until(connection, row, options.as_of, SCAN)?;
-                if n > 0 {
-                    left_out.insert("events".to_owned(), n);
-                    earlier = read::standing_events(connection, row, &events)?;
-                }
-                (further, canonical) =
-                    read::conversation_events(connection, &events, options.as_of)?;
-                let facts = read::customer_facts(connection, row)?;
-                merges =
-                    read::merges(&known.assertions, &known.tenant, &events, &facts.identifiers);
-                customer = Some(facts);
-            }
-            let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
-            let one_key = |key: &ConversationKey| canonical.get(key).unwrap_or(key).clone();
-            let journeys = cx_core::journey::summaries(&events, options.as_of);
-            let facts = ContextFacts {
-                asked,
-                confidence: found.confidence,
-                others: read::candidates(&found, row),
-                customer,
-                events: &events,
-                earlier: &earlier,
-                conversation_events: &further,
-                canonical: &one_key,
-                sources: sources.map_or_else(|| read::sources(connection), Ok)?,
-                merges,
-                journeys,
-                left_out,
-            };
-            Ok((context::build(&facts, options), by_model))
-        })
+        let known = self.known();
+        let found = read::find(connection, who)?;
+        let chosen = match found.confidence {
+            Confidence::Certain | Confidence::Probable => found.customers.first(),
+            Confidence::Ambiguous | Confidence::None => None,
+        };
+        let asked = match who {
+            Who::Identifier(identifier) => vec![identifier.clone()],
+            Who::Customer(_) => Vec::new(),
+        };
+        let row = chosen.map(read::FoundCustomer::row);
+        let history = row.map(history).transpose()?;
+        let history = history.as_deref();
+        let events = history.map_or(&[][..], |history| &history.events);
+        let merges = history.map_or_else(Vec::new, |history| {
+            let identifiers = &history.customer.identifiers;
+            read::merges(&known.assertions, &known.tenant, events, identifiers)
+        });
+        let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
+        let one_key = |key: &ConversationKey| {
+            history.and_then(|history| history.canonical.get(key)).unwrap_or(key).clone()
+        };
+        let facts = ContextFacts {
+            asked,
+            confidence: found.confidence,
+            others: read::candidates(&found, row),
+            customer: history.map(|history| history.customer.clone()),
+            events,
+            earlier: history.map_or(&[], |history| &history.earlier),
+            conversation_events: history.map_or(&[], |history| &history.further),
+            canonical: &one_key,
+            sources: match history {
+                Some(history) => history.sources.clone(),
+                None => read::sources(connection)?,
+            },
+            merges,
+            journeys: cx_core::journey::summaries(events, options.as_of),
+            left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
+        };
+        Ok((context::build(&facts, options), by_model))
+    }
+
+    /// How many bytes of memory this handle, and its clones, may use at most to remember the
+    /// customers that were asked for last: 64 MiB where nothing is said. Nothing is kept of a
+    /// single customer who would take more than half of it, and with 0 nothing at all.
+    ///
+    /// What is remembered holds as long as the file stands as it stood: whatever anybody writes to
+    /// it is seen by the next question.
+    pub fn remember(&self, bytes: usize) {
+        self.memory().clear(bytes);
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Who holds an identifier, or whom an id that was once issued means today.
@@ -474,7 +516,21 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn who_is_waiting(&self, as_of: Timestamp) -> Result<Vec<Waiting>, StoreError> {
-        self.read(|connection| waiting::list(connection, as_of))
+        self.first_waiting(as_of, usize::MAX)
+    }
+
+    /// The first of all matters in which somebody has to act, in the order of
+    /// [`Store::who_is_waiting`], at most `limit` of them. Only these are read, unless something
+    /// happened after `as_of`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn first_waiting(
+        &self,
+        as_of: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, StoreError> {
+        self.read(|connection| waiting::list(connection, as_of, limit))
     }
 
     /// All answers to surveys until an instant, each with the customer who gave it: what scores are
@@ -812,6 +868,10 @@ impl Store {
         // The person is erased whether or not the log can be emptied now: compaction does it, too,
         // and says so where it cannot.
         drop(schema::try_to_empty_log(&self.writer().connection));
+        let mut memory = self.memory();
+        let most = memory.most();
+        memory.clear(most);
+        drop(memory);
         Ok(erasure)
     }
 
@@ -897,12 +957,19 @@ impl Store {
     /// The settings as the last write left them, as far as this handle has read since. Nobody waits
     /// for a write that is under way.
     pub(crate) fn known(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner).settings)
     }
 
     /// Takes note of what another process may have said, or put in force.
     fn hear(&self, connection: &Connection) -> Result<(), StoreError> {
-        let known = self.known();
+        let edition = Edition::of(connection)?;
+        let known = {
+            let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.heard == Some(edition) {
+                return Ok(());
+            }
+            Arc::clone(&known.settings)
+        };
         let mut settings = None;
         if corrections::said(connection)? != known.said {
             let mut newer = Settings::clone(&known);
@@ -912,9 +979,11 @@ impl Store {
         if let Some(policy) = policy::newer(connection, &known.policy)? {
             settings.get_or_insert_with(|| Settings::clone(&known)).policy = policy;
         }
+        let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(settings) = settings {
-            *self.0.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+            known.settings = Arc::new(settings);
         }
+        known.heard = Some(edition);
         Ok(())
     }
 
@@ -923,7 +992,7 @@ impl Store {
         let known = self.known();
         if known.said != settings.said || known.policy != settings.policy {
             let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-            *known = Arc::new(settings.clone());
+            *known = Known { settings: Arc::new(settings.clone()), heard: None };
         }
     }
 
@@ -946,8 +1015,12 @@ impl Store {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have said something meanwhile.
             refresh(&tx, settings)?;
+            let before = tx.total_changes();
             let mut writing = Writing { dictionary, settings };
             let done = work(&tx, &mut writing)?;
+            if tx.total_changes() != before {
+                Edition::end(&tx)?;
+            }
             tx.commit()?;
             Ok(done)
         };
@@ -998,14 +1071,14 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if self.0.place != Place::File {
-            let writer = self.writer();
-            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
-        }
         let work = |connection: &Connection| {
             self.hear(connection)?;
             work(connection)
         };
+        if self.0.place != Place::File {
+            let writer = self.writer();
+            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
+        }
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::conversation::{self, Conversation, WaitingOn};
-use cx_core::event::Event;
+use cx_core::event::{Event, EventReader};
 use cx_core::ids::{ConversationKey, CustomerId};
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::codec;
 use crate::error::StoreError;
 
 /// A matter in which somebody has to act.
@@ -74,83 +73,142 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
     let due = conversation.promises.first().and_then(|promise| promise.due_at);
     let since =
         conversation.waiting_since.filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
+    let (theirs, at) = turn(&conversation);
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO open_conversation(conversation_id, waiting_since, due_at)
-         VALUES(?1, ?2, ?3)",
+        "INSERT OR REPLACE INTO open_conversation(conversation_id, waiting_since, due_at, theirs, at)
+         VALUES(?1, ?2, ?3, ?4, ?5)",
     )?
-    .execute(params![id, since.map(Timestamp::as_micros), due.map(Timestamp::as_micros)])?;
+    .execute(params![
+        id,
+        since.map(Timestamp::as_micros),
+        due.map(Timestamp::as_micros),
+        theirs,
+        at.as_micros()
+    ])?;
     Ok(())
+}
+
+/// When a matter's turn is: those that wait for us come first, and of these the one that is due, or
+/// has waited, longest; of equal ones the smaller key.
+fn turn(conversation: &Conversation) -> (bool, Timestamp) {
+    let due = conversation.promises.first().and_then(|promise| promise.due_at);
+    let theirs = conversation.waiting_on != Some(WaitingOn::Us);
+    (theirs, due.or(conversation.waiting_since).unwrap_or(conversation.since))
+}
+
+/// Folds all open conversations again, as after a step of the schema.
+pub(crate) fn refold_open(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let open: BTreeSet<i64> = {
+        let mut rows = tx.prepare("SELECT conversation_id FROM open_conversation")?;
+        let rows = rows.query_map([], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    refold(tx, &open)
 }
 
 /// The events of a conversation, all its keys together, in timeline order.
 pub(crate) fn events(connection: &Connection, canonical: i64) -> Result<Vec<Event>, StoreError> {
+    let rows = rows(connection, canonical, &mut EventReader::default())?;
+    Ok(rows.into_iter().map(|(_, event)| event).collect())
+}
+
+/// The same with the number of each event.
+fn rows(
+    connection: &Connection,
+    canonical: i64,
+    reader: &mut EventReader,
+) -> Result<Vec<(i64, Event)>, StoreError> {
     let mut rows = connection.prepare_cached(
-        "SELECT e.payload FROM conversation c JOIN event e ON e.conversation_id = c.id
+        "SELECT e.seq, e.payload FROM conversation c JOIN event e ON e.conversation_id = c.id
          WHERE c.canonical_id = ?1 AND e.standing = 0",
     )?;
-    let rows = rows.query_map([canonical], |row| row.get::<_, String>(0))?;
+    let mut rows = rows.query([canonical])?;
     let mut events = Vec::new();
-    for payload in rows {
-        events.push(codec::event(&payload?)?);
+    while let Some(row) = rows.next()? {
+        let payload = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let event = reader.read(payload).map_err(|error| StoreError::malformed("event", error))?;
+        events.push((row.get(0)?, event));
     }
-    events.sort_by(Event::timeline_cmp);
+    events.sort_by(|a, b| a.1.timeline_cmp(&b.1));
     Ok(events)
 }
 
-fn fold(connection: &Connection, canonical: i64) -> Result<Option<Conversation>, StoreError> {
+fn key(connection: &Connection, canonical: i64) -> Result<ConversationKey, StoreError> {
     let mut key = connection.prepare_cached("SELECT key FROM conversation WHERE id = ?1")?;
     let key: String = key.query_row([canonical], |row| row.get(0))?;
-    let key: ConversationKey =
-        key.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
+    key.parse().map_err(|error| StoreError::malformed("conversation key", error))
+}
+
+fn fold(connection: &Connection, canonical: i64) -> Result<Option<Conversation>, StoreError> {
     let events = events(connection, canonical)?;
+    let key = key(connection, canonical)?;
     Ok(conversation::fold(key, &events.iter().collect::<Vec<_>>()))
 }
 
-/// All open matters, those that are due or have waited for us longest first, as they stand at an
-/// instant.
-pub(crate) fn list(connection: &Connection, as_of: Timestamp) -> Result<Vec<Waiting>, StoreError> {
+/// The open matters as they stand at an instant, at most so many, in the order of their turns.
+/// Where nothing happened later, only those that are given are read.
+pub(crate) fn list(
+    connection: &Connection,
+    as_of: Timestamp,
+    limit: usize,
+) -> Result<Vec<Waiting>, StoreError> {
+    let mut latest = connection.prepare_cached("SELECT max(last_event) FROM source_stat")?;
+    let latest: Option<i64> = latest.query_row([], |row| row.get(0))?;
+    let is_as_noted = latest.is_none_or(|latest| latest <= as_of.as_micros());
+    let wanted = if is_as_noted { i64::try_from(limit).unwrap_or(i64::MAX) } else { i64::MAX };
     let ids: Vec<i64> = {
-        let mut rows =
-            connection.prepare_cached("SELECT conversation_id FROM open_conversation")?;
-        let rows = rows.query_map([], |row| row.get(0))?;
+        let mut rows = connection.prepare_cached(
+            "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
+             ORDER BY w.theirs, w.at, c.key LIMIT ?1",
+        )?;
+        let rows = rows.query_map([wanted], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
+    let mut reader = EventReader::default();
     let mut waiting = Vec::new();
     for id in ids {
-        let mut key = connection.prepare_cached("SELECT key FROM conversation WHERE id = ?1")?;
-        let key: String = key.query_row([id], |row| row.get(0))?;
-        let key: ConversationKey =
-            key.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
-        let events = events(connection, id)?;
-        let until: Vec<&Event> = events.iter().filter(|event| event.occurred_at <= as_of).collect();
-        let Some(conversation) = conversation::fold(key, &until) else { continue };
-        if conversation.state.is_open() {
-            waiting.push(Waiting { conversation, customer: customer(connection, id)? });
-        }
+        waiting.extend(matter(connection, id, as_of, &mut reader)?);
     }
-    waiting.sort_by_key(|matter| {
-        let conversation = &matter.conversation;
-        let due = conversation.promises.first().and_then(|promise| promise.due_at);
-        let ours = conversation.waiting_on == Some(WaitingOn::Us);
-        (
-            !ours,
-            due.or(conversation.waiting_since).unwrap_or(conversation.since),
-            conversation.key.clone(),
-        )
-    });
+    if !is_as_noted {
+        waiting.sort_by_cached_key(|matter| {
+            (turn(&matter.conversation), matter.conversation.key.clone())
+        });
+        waiting.truncate(limit);
+    }
     Ok(waiting)
 }
 
-/// The customer who was first in a conversation.
-fn customer(connection: &Connection, canonical: i64) -> Result<Option<CustomerId>, StoreError> {
-    let mut rows = connection.prepare_cached(
-        "SELECT u.cid FROM conversation c
-           JOIN event e ON e.conversation_id = c.id AND e.standing = 0
-           LEFT JOIN attribution a ON a.event_seq = e.seq
+fn matter(
+    connection: &Connection,
+    id: i64,
+    as_of: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Option<Waiting>, StoreError> {
+    let rows = rows(connection, id, reader)?;
+    let until: Vec<&Event> =
+        rows.iter().map(|(_, event)| event).filter(|event| event.occurred_at <= as_of).collect();
+    let folded = conversation::fold(key(connection, id)?, &until);
+    let Some(conversation) = folded.filter(|conversation| conversation.state.is_open()) else {
+        return Ok(None);
+    };
+    let mut customer = None;
+    for (seq, _) in &rows {
+        customer = customer_of(connection, *seq)?;
+        if customer.is_some() {
+            break;
+        }
+    }
+    Ok(Some(Waiting { conversation, customer }))
+}
+
+/// The customer of an event: the first in a conversation who is known is the one it is of.
+fn customer_of(connection: &Connection, seq: i64) -> Result<Option<CustomerId>, StoreError> {
+    let mut customer = connection.prepare_cached(
+        "SELECT u.cid FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
            JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            JOIN customer u ON u.id = m.customer_id
-         WHERE c.canonical_id = ?1 ORDER BY e.ts, e.src_seq, e.key LIMIT 1",
+         WHERE e.seq = ?1",
     )?;
-    let mut rows = rows.query_map([canonical], |row| row.get::<_, [u8; 16]>(0))?;
-    Ok(rows.next().transpose()?.map(CustomerId::from_bytes))
+    let customer = customer.query_row([seq], |row| row.get::<_, [u8; 16]>(0)).optional()?;
+    Ok(customer.map(CustomerId::from_bytes))
 }

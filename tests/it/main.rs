@@ -19,6 +19,7 @@ mod identity_trap_table;
 mod identity_traps;
 mod linkage_laws;
 mod load_laws;
+mod memory_laws;
 mod moving_laws;
 mod past_laws;
 mod payload_laws;

@@ -1,6 +1,6 @@
 //! Facts into blocks: one scan, the folds side by side, then what each audience may see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::blocks::{
     Alert, Asked, Behaviour, CartBlock, ChannelContacts, CommerceBlock, Company, Contact, Contacts,
@@ -13,6 +13,7 @@ use super::facts::{
     Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, Sharing, Weight,
 };
 use super::person::{self, mask};
+use crate::channel::Channel;
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
 use crate::conversation::{Conversation, ConversationFold, WaitingOn};
 use crate::event::conversation::{Party, PartyType};
@@ -140,13 +141,27 @@ fn merges(facts: &ContextFacts<'_>) -> Vec<MergeBlock> {
 
 /// The conversations of these events, each by its one key, in the order of the keys.
 fn conversations(events: &[&Event], facts: &ContextFacts<'_>) -> Vec<Conversation> {
-    let mut folds: BTreeMap<ConversationKey, ConversationFold> = BTreeMap::new();
+    // Most keys come again and again: each is looked up once.
+    let mut place_of: HashMap<&ConversationKey, usize> = HashMap::new();
+    let mut by_key: BTreeMap<ConversationKey, usize> = BTreeMap::new();
+    let mut folds: Vec<ConversationFold<'_>> = Vec::new();
     for event in events {
         let Some(conversation) = &event.conversation else { continue };
-        let key = (facts.canonical)(&conversation.key);
-        folds.entry(key.clone()).or_insert_with(|| ConversationFold::new(key)).push(event);
+        let place = *place_of.entry(&conversation.key).or_insert_with(|| {
+            let key = (facts.canonical)(&conversation.key);
+            *by_key.entry(key).or_insert_with_key(|key| {
+                folds.push(ConversationFold::new(key.clone()));
+                folds.len() - 1
+            })
+        });
+        if let Some(fold) = folds.get_mut(place) {
+            fold.push(event);
+        }
     }
-    folds.into_values().filter_map(ConversationFold::finish).collect()
+    let mut folded: Vec<Conversation> =
+        folds.into_iter().filter_map(ConversationFold::finish).collect();
+    folded.sort_by(|a, b| a.key.cmp(&b.key));
+    folded
 }
 
 fn cut<T>(
@@ -242,18 +257,20 @@ fn behaviour(events: &[&Event], items: usize) -> Behaviour {
 }
 
 fn measures(events: &[&Event], as_of: Timestamp) -> Measures {
-    let within = |days: i64| {
-        let from = as_of - Micros::DAY.times(days);
-        events.iter().filter(move |event| event.is_from_customer() && event.occurred_at > from)
-    };
-    let mut by_channel: BTreeMap<String, u64> = BTreeMap::new();
-    for event in within(90) {
-        *by_channel.entry(event.channel.to_string()).or_insert(0) += 1;
+    let from = |days: i64| as_of - Micros::DAY.times(days);
+    let (month, quarter) = (from(30), from(90));
+    let contacts = || events.iter().filter(|event| event.is_from_customer());
+    let mut counts: BTreeMap<&Channel, u64> = BTreeMap::new();
+    for event in contacts().filter(|event| event.occurred_at > quarter) {
+        *counts.entry(&event.channel).or_insert(0) += 1;
     }
+    let within = |from: Timestamp| contacts().filter(move |event| event.occurred_at > from);
+    let by_channel: BTreeMap<String, u64> =
+        counts.into_iter().map(|(channel, n)| (channel.to_string(), n)).collect();
     let preferred = by_channel.iter().max_by(|a, b| (a.1, b.0).cmp(&(b.1, a.0)));
     Measures {
-        contacts_30d: u64::try_from(within(30).count()).unwrap_or(u64::MAX),
-        contacts_90d: u64::try_from(within(90).count()).unwrap_or(u64::MAX),
+        contacts_30d: u64::try_from(within(month).count()).unwrap_or(u64::MAX),
+        contacts_90d: u64::try_from(within(quarter).count()).unwrap_or(u64::MAX),
         preferred_channel: preferred.map(|(channel, _)| channel.clone()),
     }
 }
@@ -555,16 +572,19 @@ impl View<'_> {
         left_out: &mut BTreeMap<String, u64>,
     ) -> Contacts {
         let from = self.options.as_of - Micros::DAY.times(90);
-        let mut by_channel: BTreeMap<String, ChannelContacts> = BTreeMap::new();
+        let mut by_channel: BTreeMap<&Channel, ChannelContacts> = BTreeMap::new();
         let mut recent = Vec::new();
         for event in events.iter().rev().filter(|event| is_contact(event)) {
             let channel = by_channel
-                .entry(event.channel.to_string())
+                .entry(&event.channel)
                 .or_insert(ChannelContacts { last: None, count_90d: 0 });
             channel.last.get_or_insert_with(|| event.occurred_at.to_string());
             channel.count_90d += u64::from(event.occurred_at > from);
             recent.push(*event);
         }
+        let by_channel =
+            by_channel.into_iter().map(|(channel, told)| (channel.to_string(), told)).collect();
+        let corrections = corrections(events);
         let recent = cut(recent, self.options.items, "contacts", left_out);
         let contact = |event: &Event| Contact {
             event: event.key.to_string(),
@@ -574,7 +594,7 @@ impl View<'_> {
             direction: event.direction.name().to_owned(),
             actor: event.actor.kind.name().to_owned(),
             name: event.actor.name.clone(),
-            text: self.text(said(event, events)),
+            text: self.text(said(event, &corrections)),
             conversation: event
                 .conversation
                 .as_ref()
@@ -642,10 +662,21 @@ const fn is_contact(event: &Event) -> bool {
     event.kind.is_talk() || matches!(event.kind, Kind::Note(_))
 }
 
+/// The events that correct another one, in order.
+fn corrections<'a>(events: &[&'a Event]) -> Vec<&'a Event> {
+    let is_one = |event: &&&Event| {
+        matches!(
+            event.kind,
+            Kind::MessageRedacted(_) | Kind::MessageDeleted(_) | Kind::MessageEdited(_)
+        )
+    };
+    events.iter().filter(is_one).copied().collect()
+}
+
 /// What an event says, as later corrections leave it.
-fn said<'a>(event: &'a Event, events: &[&'a Event]) -> Option<&'a str> {
+fn said<'a>(event: &'a Event, corrections: &[&'a Event]) -> Option<&'a str> {
     let mut text = event.body.as_ref().map(|body| body.text.as_str());
-    for other in events.iter().filter(|other| other.occurred_at >= event.occurred_at) {
+    for other in corrections.iter().filter(|other| other.occurred_at >= event.occurred_at) {
         match &other.kind {
             Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction)
                 if correction.target == event.key.as_str() =>

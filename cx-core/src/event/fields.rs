@@ -1,7 +1,12 @@
 //! Reading and writing JSON objects field by field, with the place of whatever is wrong.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::canonical::{self, Object};
@@ -181,6 +186,77 @@ impl Writer<'_> {
 pub(crate) trait Field: Sized {
     fn take(reader: &mut Reader<'_>, name: &str) -> Result<Self, FieldError>;
     fn put(&self, writer: &mut Writer<'_>, name: &'static str);
+    /// What stands next in a text; `None` for null.
+    fn next<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Self>, A::Error>;
+    /// What it is where nothing is written; `None` where something must be.
+    fn absent() -> Option<Self>;
+}
+
+/// The data of a kind, read straight from a text: the same as through a tree of values, or an
+/// error where that may find another, or none.
+pub(crate) trait Data: Sized {
+    fn read<'de, A: MapAccess<'de>>(map: A) -> Result<Self, A::Error>;
+}
+
+/// Reads the data of a kind from its text; none is as good as an empty object.
+pub(crate) fn read_data<T: Data>(text: Option<&RawValue>) -> Result<T, serde_json::Error> {
+    struct Reading<T>(PhantomData<T>);
+    impl<'de, T: Data> Visitor<'de> for Reading<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::read(map)
+        }
+    }
+    let text = text.map_or("{}", RawValue::get);
+    serde_json::Deserializer::from_str(text).deserialize_map(Reading(PhantomData))
+}
+
+/// A text that is only looked at: borrowed wherever nothing in it is escaped.
+pub(crate) struct Glance<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Glance<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Looking;
+        impl<'de> Visitor<'de> for Looking {
+            type Value = Glance<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Glance(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Glance(Cow::Owned(text.to_owned())))
+            }
+        }
+        from.deserialize_str(Looking)
+    }
+}
+
+/// Puts what stands next into its place. A field that is written twice is left to the tree, in
+/// which the last one counts.
+pub(crate) fn fill<'de, A: MapAccess<'de>, T: Field>(
+    place: &mut Option<T>,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if place.is_some() {
+        return Err(serde::de::Error::custom("written twice"));
+    }
+    *place = T::next(map)?;
+    Ok(())
+}
+
+/// What was found of a field, or what it is without.
+pub(crate) fn or_absent<T: Field, E: serde::de::Error>(found: Option<T>) -> Result<T, E> {
+    found.or_else(T::absent).ok_or_else(|| E::custom("missing"))
 }
 
 impl<T: DeserializeOwned + Serialize> Field for Option<T> {
@@ -191,6 +267,14 @@ impl<T: DeserializeOwned + Serialize> Field for Option<T> {
     fn put(&self, writer: &mut Writer<'_>, name: &'static str) {
         writer.value(name, self);
     }
+
+    fn next<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Self>, A::Error> {
+        Ok(map.next_value::<Self>()?.map(Some))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
 }
 
 impl<T: DeserializeOwned + Serialize> Field for Vec<T> {
@@ -200,6 +284,14 @@ impl<T: DeserializeOwned + Serialize> Field for Vec<T> {
 
     fn put(&self, writer: &mut Writer<'_>, name: &'static str) {
         writer.unless_empty(name, self);
+    }
+
+    fn next<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Self>, A::Error> {
+        map.next_value()
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
     }
 }
 
@@ -216,6 +308,16 @@ macro_rules! required_fields {
 
             fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &'static str) {
                 writer.value(name, self);
+            }
+
+            fn next<'de, A: serde::de::MapAccess<'de>>(
+                map: &mut A,
+            ) -> Result<Option<Self>, A::Error> {
+                map.next_value()
+            }
+
+            fn absent() -> Option<Self> {
+                None
             }
         })*
     };
@@ -236,6 +338,16 @@ macro_rules! defaulted_fields {
 
             fn put(&self, writer: &mut $crate::event::fields::Writer<'_>, name: &'static str) {
                 writer.unless_default(name, self);
+            }
+
+            fn next<'de, A: serde::de::MapAccess<'de>>(
+                map: &mut A,
+            ) -> Result<Option<Self>, A::Error> {
+                map.next_value()
+            }
+
+            fn absent() -> Option<Self> {
+                Some(Self::default())
             }
         })*
     };
@@ -280,6 +392,22 @@ macro_rules! data {
                 pub(crate) fn put(&self, writer: &mut $crate::event::fields::Writer<'_>) {
                     writer.all(&self.other);
                     $($crate::event::fields::Field::put(&self.$field, writer, stringify!($field));)*
+                }
+            }
+
+            impl $crate::event::fields::Data for $name {
+                fn read<'de, A: serde::de::MapAccess<'de>>(mut map: A) -> Result<Self, A::Error> {
+                    $(let mut $field: Option<$type> = None;)*
+                    let mut other = serde_json::Map::new();
+                    while let Some($crate::event::fields::Glance(name)) = map.next_key()? {
+                        $(if name == stringify!($field) {
+                            $crate::event::fields::fill(&mut $field, &mut map)?;
+                            continue;
+                        })*
+                        other.insert(name.into_owned(), map.next_value()?);
+                    }
+                    other.retain(|_, value: &mut serde_json::Value| !value.is_null());
+                    Ok(Self { $($field: $crate::event::fields::or_absent($field)?,)* other })
                 }
             }
         )*

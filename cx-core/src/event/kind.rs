@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::commerce::{Cart, Checkout, Order, Refund, Subscription};
@@ -9,7 +10,7 @@ use super::conversation::{
     Assigned, Changed, FieldChanged, Handover, Linked, Merged, Opened, Removal, Split, Status, Tags,
 };
 use super::feedback::{Acted, Answered, Asked, LoopClosed};
-use super::fields::{FieldError, Writer};
+use super::fields::{FieldError, Writer, read_data};
 use super::identity::{Consent, IdentityChange, IdentityLink, People, Profile};
 use super::mail::MailEvent;
 use super::proactive::Incident;
@@ -104,6 +105,27 @@ macro_rules! kinds {
                             data: Subscription::from_json(data)?,
                         },
                         None => Self::Custom { name: name.to_owned(), data },
+                    },
+                })
+            }
+
+            /// The kind of that name with its data as a text: what [`Kind::from_json`] gives, or an
+            /// error where that may find another, or none.
+            pub(crate) fn read(
+                name: &str,
+                data: Option<&RawValue>,
+            ) -> Result<Self, serde_json::Error> {
+                Ok(match name {
+                    $($name => Self::$variant(read_data(data)?),)*
+                    _ => match name.strip_prefix("subscription.") {
+                        Some(what) => {
+                            Self::Subscription { what: what.to_owned(), data: read_data(data)? }
+                        }
+                        None => {
+                            let data = data.map_or("{}", RawValue::get);
+                            let data = serde_json::from_str(data)?;
+                            Self::Custom { name: name.to_owned(), data }
+                        }
                     },
                 })
             }

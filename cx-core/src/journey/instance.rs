@@ -1,5 +1,6 @@
 //! Instances: how a journey really went.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -142,25 +143,90 @@ pub struct Instance {
 /// # Ok::<(), cx_core::time::TimeError>(())
 /// ```
 pub fn instances(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Instance> {
+    let lanes = walks(definition, events, as_of).into_iter().flatten();
+    lanes.map(|walk| walk.told(definition)).collect()
+}
+
+/// Of each key the last instance, by key.
+pub(super) fn last_instances(
+    definition: &Definition,
+    events: &[&Event],
+    as_of: Timestamp,
+) -> Vec<Instance> {
+    let lanes = walks(definition, events, as_of).into_iter();
+    lanes.filter_map(|mut walks| Some(walks.pop()?.told(definition))).collect()
+}
+
+/// The instances of each key, in order.
+fn walks<'a>(
+    definition: &Definition,
+    events: &[&'a Event],
+    as_of: Timestamp,
+) -> Vec<Vec<Walk<'a>>> {
     let upto = events.partition_point(|event| event.occurred_at <= as_of);
     let events = events.get(..upto).unwrap_or_default();
     let keys = Keys::of(definition.key, events);
-    let mut lanes: BTreeMap<String, Vec<&Event>> = BTreeMap::new();
+    let mut lanes: BTreeMap<Cow<'a, str>, Vec<&'a Event>> = BTreeMap::new();
     for event in events {
         if let Some(key) = keys.key(event) {
             lanes.entry(key).or_default().push(event);
         }
     }
     let hash = definition.hash();
-    let mut instances = Vec::new();
+    let mut walks = Vec::new();
     for (key, events) in lanes {
+        let key = key.into_owned();
         let mut lane = Lane { definition, hash: &hash, key, current: None, ended: Vec::new() };
         for event in events {
             lane.take(event);
         }
-        instances.extend(lane.finish(as_of));
+        walks.push(lane.finish(as_of));
     }
-    instances
+    walks
+}
+
+/// An instance whose steps are not told yet.
+struct Walk<'a> {
+    /// All but the steps, and of the deviations those that no event makes.
+    instance: Instance,
+    steps: Vec<Taken<'a>>,
+}
+
+/// A step, borrowed.
+struct Taken<'a> {
+    event: &'a Event,
+    /// Which touchpoint it is.
+    touchpoint: Option<usize>,
+    is_again: bool,
+    is_early: bool,
+}
+
+impl Walk<'_> {
+    fn told(self, definition: &Definition) -> Instance {
+        let mut instance = self.instance;
+        let late = std::mem::take(&mut instance.deviations);
+        for taken in self.steps {
+            let touchpoint = taken.touchpoint.and_then(|at| definition.touchpoints.get(at));
+            let event = &taken.event.key;
+            if let Some(it) = touchpoint.filter(|_| taken.is_again) {
+                let (touchpoint, event) = (it.id.clone(), event.clone());
+                instance.deviations.push(Deviation::Repeated { touchpoint, event });
+            }
+            if let Some(it) = touchpoint.filter(|_| taken.is_early) {
+                let (touchpoint, event) = (it.id.clone(), event.clone());
+                instance.deviations.push(Deviation::OutOfOrder { touchpoint, event });
+            }
+            instance.steps.push(Step {
+                event: event.clone(),
+                at: taken.event.occurred_at,
+                kind: taken.event.kind.name().into_owned(),
+                touchpoint: touchpoint.map(|it| it.id.clone()),
+                phase: touchpoint.map(|it| it.phase.clone()),
+            });
+        }
+        instance.deviations.extend(late);
+        instance
+    }
 }
 
 /// What each event is about.
@@ -186,16 +252,19 @@ impl Keys {
         Self { key, orders }
     }
 
-    fn key(&self, event: &Event) -> Option<String> {
+    fn key<'a>(&self, event: &'a Event) -> Option<Cow<'a, str>> {
         match self.key {
-            Key::Customer => Some(String::new()),
-            Key::Conversation => event.conversation.as_ref().map(|it| it.key.to_string()),
-            Key::Order => bridge(event, &Namespace::Order).or_else(|| {
-                let stands = [Namespace::Cart, Namespace::Checkout]
-                    .into_iter()
-                    .find_map(|namespace| bridge(event, &namespace))?;
-                Some(self.orders.get(&stands).cloned().unwrap_or(stands))
-            }),
+            Key::Customer => Some(Cow::from("")),
+            Key::Conversation => event.conversation.as_ref().map(|it| it.key.as_str().into()),
+            Key::Order => {
+                let order = bridge(event, &Namespace::Order).or_else(|| {
+                    let stands = [Namespace::Cart, Namespace::Checkout]
+                        .into_iter()
+                        .find_map(|namespace| bridge(event, &namespace))?;
+                    Some(self.orders.get(&stands).cloned().unwrap_or(stands))
+                });
+                order.map(Cow::from)
+            }
         }
     }
 }
@@ -209,17 +278,20 @@ fn bridge(event: &Event, namespace: &Namespace) -> Option<String> {
 }
 
 /// The journeys of one key, one after the other.
-struct Lane<'a> {
-    definition: &'a Definition,
-    hash: &'a str,
+struct Lane<'d, 'a> {
+    definition: &'d Definition,
+    hash: &'d str,
     key: String,
-    current: Option<Going>,
-    ended: Vec<Instance>,
+    current: Option<Going<'a>>,
+    ended: Vec<Walk<'a>>,
 }
 
 /// A journey that goes on.
-struct Going {
+struct Going<'a> {
     instance: Instance,
+    steps: Vec<Taken<'a>>,
+    /// Which touchpoints have been.
+    been: Vec<bool>,
     last_activity: Timestamp,
     /// The latest phase so far.
     furthest: usize,
@@ -229,14 +301,14 @@ struct Going {
     in_phase: Vec<Micros>,
 }
 
-impl Lane<'_> {
-    fn take(&mut self, event: &Event) {
+impl<'a> Lane<'_, 'a> {
+    fn take(&mut self, event: &'a Event) {
         self.expire(event.occurred_at);
         let definition = self.definition;
-        let starts = definition.start.matches(event);
-        if starts
-            && definition.reentry == Reentry::OnNewStart
-            && self.current.as_ref().is_some_and(|going| !going.instance.steps.is_empty())
+        let starts = || definition.start.matches(event);
+        if definition.reentry == Reentry::OnNewStart
+            && self.current.as_ref().is_some_and(|going| !going.steps.is_empty())
+            && starts()
         {
             self.end(|going| {
                 let phase = going.instance.phase.clone();
@@ -245,7 +317,7 @@ impl Lane<'_> {
         }
         if self.current.is_none() {
             let may_begin = definition.reentry != Reentry::None || self.ended.is_empty();
-            if !starts || !may_begin {
+            if !may_begin || !starts() {
                 return;
             }
             self.current = Some(self.begin(event.occurred_at));
@@ -259,7 +331,7 @@ impl Lane<'_> {
         }
     }
 
-    fn begin(&self, at: Timestamp) -> Going {
+    fn begin(&self, at: Timestamp) -> Going<'a> {
         let seq = u32::try_from(self.ended.len()).unwrap_or(u32::MAX).saturating_add(1);
         let instance = Instance {
             definition: self.definition.id.clone(),
@@ -283,6 +355,8 @@ impl Lane<'_> {
         };
         Going {
             instance,
+            steps: Vec::new(),
+            been: vec![false; self.definition.touchpoints.len()],
             last_activity: at,
             furthest: 0,
             asked_at: None,
@@ -308,29 +382,24 @@ impl Lane<'_> {
         }
     }
 
-    fn end(&mut self, how: impl FnOnce(&Going) -> (Outcome, Timestamp)) {
+    fn end(&mut self, how: impl FnOnce(&Going<'a>) -> (Outcome, Timestamp)) {
         let Some(mut going) = self.current.take() else { return };
         let (outcome, at) = how(&going);
         going.wait_until(at);
         going.close_phase(self.definition, at);
         let mut instance = going.instance;
-        for touchpoint in &self.definition.touchpoints {
-            let is_missing = touchpoint.expected == Expected::Required
-                && !instance
-                    .steps
-                    .iter()
-                    .any(|step| step.touchpoint.as_ref() == Some(&touchpoint.id));
-            if is_missing {
+        for (touchpoint, has_been) in self.definition.touchpoints.iter().zip(&going.been) {
+            if touchpoint.expected == Expected::Required && !has_been {
                 let touchpoint = touchpoint.id.clone();
                 instance.deviations.push(Deviation::Missing { touchpoint });
             }
         }
         instance.outcome = outcome;
         instance.ended = Some(at);
-        self.ended.push(instance);
+        self.ended.push(Walk { instance, steps: going.steps });
     }
 
-    fn finish(mut self, as_of: Timestamp) -> Vec<Instance> {
+    fn finish(mut self, as_of: Timestamp) -> Vec<Walk<'a>> {
         self.expire(as_of);
         if let Some(mut going) = self.current.take() {
             going.wait_until(as_of);
@@ -338,53 +407,40 @@ impl Lane<'_> {
             let idle = as_of.since(going.last_activity);
             let left = self.definition.inactivity.0.as_micros() - idle.as_micros();
             going.instance.remaining = Some(Micros::new(left));
-            self.ended.push(going.instance);
+            self.ended.push(Walk { instance: going.instance, steps: going.steps });
         }
         self.ended
     }
 }
 
-impl Going {
-    fn step(&mut self, definition: &Definition, event: &Event) {
-        let touchpoint = definition.touchpoints.iter().find(|it| it.when.matches(event));
-        if let Some(touchpoint) = touchpoint {
-            self.planned(definition, touchpoint, event);
+impl<'a> Going<'a> {
+    fn step(&mut self, definition: &Definition, event: &'a Event) {
+        let found = definition.touchpoints.iter().position(|it| it.when.matches(event));
+        let planned = found.and_then(|at| Some((at, definition.touchpoints.get(at)?)));
+        let mut taken = Taken { event, touchpoint: found, is_again: false, is_early: false };
+        if let Some((at, touchpoint)) = planned {
+            self.planned(definition, touchpoint, &mut taken);
+            if let Some(been) = self.been.get_mut(at) {
+                taken.is_again = *been && touchpoint.expected != Expected::Repeatable;
+                *been = true;
+            }
         }
-        self.instance.steps.push(Step {
-            event: event.key.clone(),
-            at: event.occurred_at,
-            kind: event.kind.name().into_owned(),
-            touchpoint: touchpoint.map(|it| it.id.clone()),
-            phase: touchpoint.map(|it| it.phase.clone()),
-        });
-        if touchpoint.is_some_and(|it| it.mode == Mode::Communication) {
+        self.steps.push(taken);
+        if planned.is_some_and(|(_, it)| it.mode == Mode::Communication) {
             self.talk(event);
         }
     }
 
-    fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, event: &Event) {
-        let instance = &mut self.instance;
-        let is_again =
-            instance.steps.iter().any(|it| it.touchpoint.as_ref() == Some(&touchpoint.id));
-        if is_again && touchpoint.expected != Expected::Repeatable {
-            instance.deviations.push(Deviation::Repeated {
-                touchpoint: touchpoint.id.clone(),
-                event: event.key.clone(),
-            });
-        }
+    fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, taken: &mut Taken<'_>) {
         let index = definition.phase_index(&touchpoint.phase).unwrap_or_default();
-        if index < self.furthest {
-            instance.deviations.push(Deviation::OutOfOrder {
-                touchpoint: touchpoint.id.clone(),
-                event: event.key.clone(),
-            });
-        }
-        if instance.phase.as_ref() != Some(&touchpoint.phase) {
-            self.leave_phase(definition, event.occurred_at);
+        taken.is_early = index < self.furthest;
+        let at = taken.event.occurred_at;
+        if self.instance.phase.as_ref() != Some(&touchpoint.phase) {
+            self.leave_phase(definition, at);
             self.instance.phase = Some(touchpoint.phase.clone());
         }
         self.furthest = self.furthest.max(index);
-        self.last_activity = event.occurred_at;
+        self.last_activity = at;
     }
 
     fn leave_phase(&mut self, definition: &Definition, at: Timestamp) {
@@ -413,10 +469,10 @@ impl Going {
         if !is_asked && !is_answered {
             return;
         }
-        let channel = event.channel.name().into_owned();
-        if self.instance.channels.last() != Some(&channel) {
+        let channel = event.channel.name();
+        if self.instance.channels.last().is_none_or(|last| *last != channel) {
             self.instance.switches += u64::from(!self.instance.channels.is_empty());
-            self.instance.channels.push(channel);
+            self.instance.channels.push(channel.into_owned());
         }
         if is_asked {
             self.instance.contacts += 1;

@@ -42,6 +42,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("bulk", "Ingest in batches of 100,000"),
     ("stream", "Ingest in batches of 10,000, and how single events and merges cost as it grows"),
     ("questions", "Questions"),
+    ("one", "One customer with a long history"),
 ];
 
 /// What the sections share.
@@ -140,6 +141,7 @@ fn measure(section: &str, options: &Options) -> Result<(), String> {
         "bulk" => load::bulk(options),
         "stream" => load::stream(options),
         "questions" => questions::figures(options),
+        "one" => questions::one_customer(options),
         _ => return Err(USAGE.to_owned()),
     };
     figures.extend(peak_megabytes().map(|peak| Figure::new("peak memory, in megabytes", peak)));

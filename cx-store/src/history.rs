@@ -1,0 +1,459 @@
+//! A customer's history: everything that is read of one customer for an answer.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use cx_core::context::facts::{CustomerFacts, SourceFreshness};
+use cx_core::event::{Event, EventReader};
+use cx_core::ids::ConversationKey;
+use cx_core::time::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::read;
+use crate::schema;
+
+/// How many of a customer's latest events an answer looks at, how many further ones of their
+/// conversations, and how many earlier ones of each sort that speak for ever.
+pub(crate) const SCAN: usize = 5_000;
+
+/// How many of the first events of a conversation are looked at where not all of it can be: those
+/// that say where it is held and what it is about.
+const OPENING: usize = 20;
+
+/// Marks in the file by which one sees whether anything was written since it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Edition {
+    /// Another one after every write.
+    pub(crate) written: [u8; 8],
+    /// Another one after every write by which the number of an event may mean another payload.
+    pub(crate) rewritten: [u8; 8],
+}
+
+impl Edition {
+    /// As the file stands in this snapshot.
+    pub(crate) fn of(connection: &Connection) -> Result<Self, StoreError> {
+        let mut marks = connection.prepare_cached(
+            "SELECT (SELECT v FROM meta WHERE k = 'written'), (SELECT v FROM meta WHERE k = 'rewritten')",
+        )?;
+        Ok(marks.query_row([], |row| {
+            let mark = |at| row.get::<_, Option<[u8; 8]>>(at).map(Option::unwrap_or_default);
+            Ok(Self { written: mark(0)?, rewritten: mark(1)? })
+        })?)
+    }
+
+    /// Says that something was written.
+    pub(crate) fn end(connection: &Connection) -> Result<(), StoreError> {
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('written', randomblob(8))")?
+            .execute([])?;
+        Ok(())
+    }
+}
+
+/// Everything that is read of one customer.
+#[derive(Debug)]
+pub(crate) struct History {
+    /// The latest events in timeline order.
+    pub(crate) events: Vec<Event>,
+    /// Events before these that speak for ever.
+    pub(crate) earlier: Vec<Event>,
+    /// Further events of their conversations, in timeline order.
+    pub(crate) further: Vec<Event>,
+    /// The one key of each conversation that has several.
+    pub(crate) canonical: BTreeMap<ConversationKey, ConversationKey>,
+    pub(crate) customer: CustomerFacts,
+    /// How fresh each source is, of all customers together.
+    pub(crate) sources: Vec<SourceFreshness>,
+    /// What there was too much of to look at, and how much of it was left out.
+    pub(crate) left_out: BTreeMap<String, u64>,
+    /// About how many bytes of memory all this takes.
+    pub(crate) size: usize,
+    /// What stands in the columns of each event, in the order of the three lists.
+    rows: Vec<Columns>,
+}
+
+/// What of an event stands in columns alone.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    seq: i64,
+    bundle: i64,
+    conversation: Option<i64>,
+    size: usize,
+}
+
+type Line = (Columns, Event);
+
+impl History {
+    /// Reads a customer's history until an instant. What is known of an earlier reading, in which
+    /// the same numbers meant the same events, is not read again.
+    pub(crate) fn read(
+        connection: &Connection,
+        customer: i64,
+        as_of: Timestamp,
+        scan: usize,
+        known: Option<Self>,
+    ) -> Result<Self, StoreError> {
+        let known = known.map(Self::into_lines).unwrap_or_default();
+        let reader = EventReader::default();
+        let mut lines = Lines { connection, as_of: as_of.as_micros(), scan, reader, known };
+        let whole = Whole::of(connection, customer)?;
+        let mut left_out = BTreeMap::new();
+        let mut events = if whole.n <= scan && !whole.is_attributed {
+            lines.all(customer)?
+        } else {
+            lines.latest(&whole.bundles)?
+        };
+        events.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        let n = whole.n.saturating_sub(scan);
+        let mut earlier = Vec::new();
+        if n > 0 && events.len() >= scan {
+            left_out.insert("events".to_owned(), u64::try_from(n).unwrap_or(u64::MAX));
+            let first = events.first().map_or(as_of, |(_, event)| event.occurred_at);
+            let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
+            earlier = lines.standing(&whole.bundles, first, &known)?;
+            earlier.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        }
+        let (mut further, canonical) = lines.further(&events, &mut left_out)?;
+        further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        let sources = if whole.is_attributed && whole.n <= scan {
+            read::sources_by_bundle(connection, customer)?
+        } else {
+            sources_by_bundle(&[&events, &earlier])
+        };
+        let customer = read::customer_facts(connection, customer, &sources)?;
+        let mut rows = Vec::new();
+        let mut part = |lines: Vec<Line>| -> Vec<Event> {
+            let one = |(columns, event)| {
+                rows.push(columns);
+                event
+            };
+            lines.into_iter().map(one).collect()
+        };
+        let (events, earlier, further) = (part(events), part(earlier), part(further));
+        let size = rows.iter().map(|columns| columns.size).sum();
+        let sources = read::sources(connection)?;
+        Ok(Self { events, earlier, further, canonical, customer, sources, left_out, size, rows })
+    }
+
+    /// The events with their columns, by their numbers.
+    fn into_lines(self) -> HashMap<i64, Line> {
+        let events = self.events.into_iter().chain(self.earlier).chain(self.further);
+        self.rows.into_iter().zip(events).map(|(row, event)| (row.seq, (row, event))).collect()
+    }
+}
+
+/// From which sources the events of each bundle come.
+fn sources_by_bundle(lines: &[&[Line]]) -> BTreeMap<i64, BTreeSet<String>> {
+    let mut sources: BTreeMap<i64, BTreeSet<String>> = BTreeMap::new();
+    let mut last: Option<(i64, &str, &str)> = None;
+    for (columns, event) in lines.iter().copied().flatten() {
+        let source = &event.source;
+        let this = (columns.bundle, source.system.as_str(), source.instance.as_str());
+        if last != Some(this) {
+            sources.entry(columns.bundle).or_default().insert(source.scope());
+            last = Some(this);
+        }
+    }
+    sources
+}
+
+/// How much there is of a customer.
+struct Whole {
+    bundles: Vec<i64>,
+    /// How many events.
+    n: usize,
+    /// Whether an event hangs on another bundle than the one it arrived under.
+    is_attributed: bool,
+}
+
+impl Whole {
+    fn of(connection: &Connection, customer: i64) -> Result<Self, StoreError> {
+        let mut rows = connection.prepare_cached(
+            "SELECT b.id, b.n, EXISTS(SELECT 1 FROM attribution a WHERE a.bundle_id = b.id)
+                OR EXISTS(SELECT 1 FROM attribution a WHERE a.home_id = b.id)
+             FROM member m JOIN bundle b ON b.id = m.bundle_id WHERE m.customer_id = ?1",
+        )?;
+        let mut rows = rows.query([customer])?;
+        let mut whole = Self { bundles: Vec::new(), n: 0, is_attributed: false };
+        while let Some(row) = rows.next()? {
+            whole.bundles.push(row.get(0)?);
+            let n = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
+            whole.n = whole.n.saturating_add(n);
+            whole.is_attributed |= row.get::<_, bool>(2)?;
+        }
+        Ok(whole)
+    }
+}
+
+/// Reads events with what stands in their columns.
+struct Lines<'c> {
+    connection: &'c Connection,
+    as_of: i64,
+    /// How many are looked at, as of [`SCAN`].
+    scan: usize,
+    reader: EventReader,
+    known: HashMap<i64, Line>,
+}
+
+impl Lines<'_> {
+    /// All events of a customer, in any order.
+    fn all(&mut self, customer: i64) -> Result<Vec<Line>, StoreError> {
+        if !self.known.is_empty() {
+            let mut rows = self.connection.prepare_cached(
+                "SELECT e.seq FROM member m JOIN event e INDEXED BY event_timeline
+                   ON e.bundle_id = m.bundle_id AND e.standing = 0
+                 WHERE m.customer_id = ?1 AND e.ts <= ?2",
+            )?;
+            let rows = rows.query_map([customer, self.as_of], |row| row.get(0))?;
+            let seqs: Vec<i64> = rows.collect::<Result<_, _>>()?;
+            return seqs.into_iter().map(|seq| self.one(seq)).collect();
+        }
+        let mut rows = self.connection.prepare_cached(
+            "SELECT e.seq, e.bundle_id, e.conversation_id, e.payload
+             FROM member m JOIN event e INDEXED BY event_timeline
+               ON e.bundle_id = m.bundle_id AND e.standing = 0
+             WHERE m.customer_id = ?1 AND e.ts <= ?2",
+        )?;
+        let mut rows = rows.query([customer, self.as_of])?;
+        let mut lines = Vec::new();
+        while let Some(row) = rows.next()? {
+            lines.push(line(row, &mut self.reader)?);
+        }
+        Ok(lines)
+    }
+
+    /// The latest events of these bundles.
+    fn latest(&mut self, bundles: &[i64]) -> Result<Vec<Line>, StoreError> {
+        let as_of = codec::timestamp(self.as_of)?;
+        let seqs = read::latest(self.connection, bundles, as_of, self.scan)?;
+        seqs.into_iter().map(|seq| self.one(seq)).collect()
+    }
+
+    fn one(&mut self, seq: i64) -> Result<Line, StoreError> {
+        if let Some(known) = self.known.remove(&seq) {
+            return Ok(known);
+        }
+        let mut row = self.connection.prepare_cached(
+            "SELECT seq, bundle_id, conversation_id, payload FROM event WHERE seq = ?1",
+        )?;
+        let mut rows = row.query([seq])?;
+        let row = rows.next()?.ok_or_else(|| StoreError::malformed("event row", seq))?;
+        line(row, &mut self.reader)
+    }
+
+    /// The latest events of each kind that speaks for ever, until an instant, without those that
+    /// are known.
+    fn standing(
+        &mut self,
+        bundles: &[i64],
+        until: Timestamp,
+        known: &BTreeSet<i64>,
+    ) -> Result<Vec<Line>, StoreError> {
+        let mut standing = Vec::new();
+        for kind in schema::standing(self.connection)? {
+            let most = self.scan + known.len();
+            let mut seqs = read::latest_standing(self.connection, bundles, kind, until, most)?;
+            seqs.retain(|seq| !known.contains(seq));
+            for seq in seqs.into_iter().take(self.scan) {
+                standing.push(self.one(seq)?);
+            }
+        }
+        Ok(standing)
+    }
+
+    /// Further events of the conversations of these events, and the one key of each that has
+    /// several.
+    #[expect(clippy::type_complexity, reason = "two results of one walk")]
+    fn further(
+        &mut self,
+        events: &[Line],
+        left_out: &mut BTreeMap<String, u64>,
+    ) -> Result<(Vec<Line>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
+        let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
+        let ids: BTreeSet<i64> =
+            events.iter().filter_map(|(columns, _)| columns.conversation).collect();
+        let mut canonical = BTreeMap::new();
+        let mut seen: BTreeSet<i64> = BTreeSet::new();
+        let (mut further, mut n_cut) = (Vec::new(), 0);
+        for id in ids {
+            if !seen.insert(id) {
+                continue;
+            }
+            let keys = read::keys_beside(self.connection, id)?;
+            if let [(_, one), _, ..] = keys.as_slice() {
+                for (_, key) in &keys {
+                    canonical.insert(key.clone(), one.clone());
+                }
+            }
+            seen.extend(keys.iter().map(|(id, _)| *id));
+            let room = self.scan.saturating_sub(further.len());
+            let ids: Vec<i64> = keys.into_iter().map(|(id, _)| id).collect();
+            let (seqs, is_cut) = self.of_conversation(&ids, &known, room)?;
+            n_cut += u64::from(is_cut);
+            for seq in seqs {
+                further.push(self.one(seq)?);
+            }
+        }
+        if n_cut > 0 {
+            left_out.insert("conversations".to_owned(), n_cut);
+        }
+        Ok((further, canonical))
+    }
+
+    /// The events of a conversation that are not known: all, or where there are too many the first
+    /// few and the latest, and whether that was so.
+    fn of_conversation(
+        &self,
+        ids: &[i64],
+        known: &BTreeSet<i64>,
+        room: usize,
+    ) -> Result<(Vec<i64>, bool), StoreError> {
+        let mut seqs: BTreeSet<i64> = BTreeSet::new();
+        let mut is_cut = false;
+        for id in ids {
+            let most = self.scan + known.len();
+            let mut found = self.in_order(*id, "DESC", most + 1)?;
+            let is_long = found.len() > most;
+            found.truncate(most);
+            found.retain(|seq| !known.contains(seq));
+            if is_long || found.len() > room.saturating_sub(seqs.len()) {
+                is_cut = true;
+                found.truncate(room.saturating_sub(seqs.len()));
+                let first = self.in_order(*id, "ASC", OPENING)?;
+                found.extend(first.into_iter().filter(|seq| !known.contains(seq)));
+            }
+            seqs.extend(found);
+        }
+        Ok((seqs.into_iter().collect(), is_cut))
+    }
+
+    fn in_order(&self, id: i64, order: &str, limit: usize) -> Result<Vec<i64>, StoreError> {
+        let mut rows = self.connection.prepare_cached(&format!(
+            "SELECT seq FROM event INDEXED BY event_conversation
+             WHERE conversation_id = ?1 AND standing = 0 AND ts <= ?2 ORDER BY ts {order} LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = rows.query_map(params![id, self.as_of, limit], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// A row with its number, its bundle, its conversation and its payload.
+fn line(row: &rusqlite::Row<'_>, reader: &mut EventReader) -> Result<Line, StoreError> {
+    let payload = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+    let event = reader.read(payload).map_err(|error| StoreError::malformed("event", error))?;
+    // Each field has an allocation of its own.
+    let size = size_of::<Line>() + 2 * payload.len();
+    let (seq, bundle, conversation) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    Ok((Columns { seq, bundle, conversation, size }, event))
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_core::channel::Channel;
+    use cx_core::context::ContextOptions;
+    use cx_core::event::{ConversationRef, Direction, Kind, Source};
+    use cx_core::identifier::{Assurance, Claim, Namespace, Role, Who};
+    use cx_core::ids::EventKey;
+    use cx_core::time::Micros;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Recording, Store};
+
+    fn at(minutes: usize) -> Timestamp {
+        let minutes = i64::try_from(minutes).unwrap();
+        Timestamp::from_seconds(1_772_438_400).unwrap() + Micros::MINUTE.times(minutes)
+    }
+
+    fn event(n: usize, kind: &str, data: &serde_json::Value) -> Event {
+        let kind = Kind::from_json(kind, data.as_object().unwrap().clone()).unwrap();
+        let source = Source { system: "test".to_owned(), ..Source::default() };
+        let key = EventKey::new(format!("test/{n}")).unwrap();
+        let mut event = Event::new(key, source, kind, at(n));
+        event.channel = Channel::Chat;
+        event.direction = Direction::In;
+        let jan = Claim::new(
+            Namespace::Email,
+            "jan@example.nl",
+            Role::From,
+            Assurance::ChannelProved,
+        );
+        event.who.push(jan.unwrap());
+        event
+    }
+
+    /// Consents, then profiles, then messages of one conversation, in which somebody else speaks too.
+    fn store(consents: usize, profiles: usize, messages: usize) -> Store {
+        let mut events = Vec::new();
+        for n in 0..consents {
+            let data = json!({"purpose": "marketing", "on": "email", "state": "denied"});
+            events.push(event(n, "consent.changed", &data));
+        }
+        for n in consents..consents + profiles {
+            events.push(event(n, "profile.updated", &json!({"language": "nl"})));
+        }
+        let before = consents + profiles;
+        for n in before..before + messages {
+            let mut message = event(n, "message", &json!({}));
+            let key = ConversationKey::new("chat/1").unwrap();
+            message.conversation = Some(ConversationRef::of(key));
+            if n % 2 == 1 {
+                message.who.clear();
+                message.direction = Direction::Out;
+            }
+            events.push(message);
+        }
+        let store = Store::open_in_memory().unwrap();
+        store.ingest(&Recording::new(at(100_000), "test"), events).unwrap();
+        store
+    }
+
+    fn read(store: &Store, scan: usize) -> History {
+        store
+            .read(|connection| {
+                let row = connection.query_row("SELECT id FROM customer", [], |row| row.get(0))?;
+                History::read(connection, row, at(100_000), scan, None)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn however_long_a_history_is_so_many_events_of_it_are_read() {
+        for (consents, profiles, messages) in [(40, 60, 300), (80, 200, 900)] {
+            let history = read(&store(consents, profiles, messages), 20);
+            assert_eq!(history.events.len(), 20);
+            // Of the kinds that speak for ever the latest ones.
+            let of = |name: &str| {
+                let is_it = |event: &&Event| event.kind.name() == name;
+                history.earlier.iter().filter(is_it).count()
+            };
+            assert_eq!((of("consent.changed"), of("profile.updated")), (20, 20));
+            assert_eq!(history.earlier.len(), 40);
+            // What is left of the conversation, and how it began.
+            assert!(history.further.len() <= 20 + OPENING, "{}", history.further.len());
+            let left_out = u64::try_from(consents + profiles + messages - 20).unwrap();
+            assert_eq!(history.left_out.get("events"), Some(&left_out));
+            assert_eq!(history.left_out.get("conversations"), Some(&1));
+        }
+    }
+
+    #[test]
+    fn a_history_that_is_short_enough_is_read_whole() {
+        let history = read(&store(5, 5, 10), 20);
+        assert_eq!(history.left_out, BTreeMap::new());
+        assert_eq!(history.events.len() + history.further.len(), 20);
+        assert!(history.earlier.is_empty());
+    }
+
+    #[test]
+    fn an_old_refusal_counts_behind_any_number_of_messages() {
+        let store = store(1, 0, 200);
+        let history = read(&store, 20);
+        assert_eq!(history.earlier.len(), 1);
+        let jan = Who::parse("jan@example.nl", None).unwrap();
+        let context = store.context(&jan, &ContextOptions::at(at(100_000))).unwrap();
+        assert_eq!(context.consent.len(), 1);
+    }
+}
