@@ -66,7 +66,13 @@ pub fn read<'a>(
         loop {
             let row = match rows.next()? {
                 Ok(row) => row,
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    // Without its header line nothing says what stands in the rows.
+                    if table.is_none() {
+                        map = None;
+                    }
+                    return Some(Err(error));
+                }
             };
             if let Some(table) = &table {
                 return Some(table.event(&row).map_err(|error| error.on_line(row.line)));

@@ -19,6 +19,7 @@ pub mod writing;
 pub mod agreement;
 pub mod trap_stream;
 pub mod people;
+pub mod fuzzing;
 
 /// The Rust examples of the documentation, run as documentation tests.
 #[cfg(doctest)]
