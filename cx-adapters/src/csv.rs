@@ -64,13 +64,14 @@ pub fn read<'a>(
     let mut map = Some(map);
     std::iter::from_fn(move || {
         loop {
+            // Without its header line nothing says what stands in the rows.
+            if table.is_none() && map.is_none() {
+                return None;
+            }
             let row = match rows.next()? {
                 Ok(row) => row,
                 Err(error) => {
-                    // Without its header line nothing says what stands in the rows.
-                    if table.is_none() {
-                        map = None;
-                    }
+                    map = None;
                     return Some(Err(error));
                 }
             };

@@ -60,7 +60,8 @@ fn can_build() -> Result<(), Failure> {
     let mut compile = Command::new(rustc);
     compile.args(COVERAGE).args(["--crate-type=rlib", "--out-dir"]).arg(&folder).arg(&rust);
     quietly(compile).map_err(|why| format!("this Rust cannot count coverage: {why}"))?;
-    let cpp = probe("probe.cpp", "#include <vector>\nint probe() { return std::vector<int>{7}[0]; }\n")?;
+    let cpp =
+        probe("probe.cpp", "#include <vector>\nint probe() { return std::vector<int>{7}[0]; }\n")?;
     let cxx = std::env::var_os("CXX").unwrap_or_else(|| "c++".into());
     let mut compile = Command::new(cxx);
     compile.args(["-std=c++17", "-c", "-o"]).arg(folder.join("probe.o")).arg(&cpp);
@@ -176,7 +177,8 @@ impl Fuzz {
         let said = String::from_utf8_lossy(&output.stderr);
         let mut outcome = Outcome::read(&said);
         outcome.seconds = started.elapsed().as_secs().max(1);
-        outcome.findings = entries(&artifacts).into_iter().filter(|it| !before.contains(it)).collect();
+        outcome.findings =
+            entries(&artifacts).into_iter().filter(|it| !before.contains(it)).collect();
         if outcome.findings.is_empty() && !output.status.success() {
             return Err(format!("{name} ended with {}:\n{}", output.status, last(&said)));
         }

@@ -15,8 +15,8 @@ use cx_core::retention::{Keep, Retention};
 use cx_core::time::{Micros, Span, Timestamp, UtcOffset};
 
 use super::is_told;
-use crate::strategies::recorded;
 use crate::story;
+use crate::strategies::recorded;
 
 /// Instants, spans, amounts: what is written is read as the same.
 pub(super) fn values(bytes: &[u8]) {
@@ -138,7 +138,9 @@ pub(super) fn model(bytes: &[u8]) {
         Ok(model) => {
             let written = model.to_splink(1_000);
             match Model::from_splink(&written) {
-                Ok(again) => assert_eq!(again.conditions.len(), model.conditions.len(), "{written}"),
+                Ok(again) => {
+                    assert_eq!(again.conditions.len(), model.conditions.len(), "{written}")
+                }
                 Err(error) => panic!("{error}: {written}"),
             }
         }

@@ -51,8 +51,7 @@ fn written() -> &'static Store {
         let events = WRITTEN.iter().enumerate().map(|(number, (text, _))| {
             let number = i64::try_from(number).unwrap();
             let claims = ["email jan@example.nl"];
-            let mut event =
-                story::message(&format!("k/{number}"), number, "chat", "Jan", &claims);
+            let mut event = story::message(&format!("k/{number}"), number, "chat", "Jan", &claims);
             event.body = (!text.is_empty()).then(|| Body::text(*text));
             if number % 4 == 3 {
                 event.visibility = Visibility::Internal;
@@ -83,7 +82,8 @@ pub(super) fn search(bytes: &[u8]) {
     assert!(found(&query.limit(1)).len() <= 1);
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !text.is_empty() {
         let wanted: BTreeSet<String> = holding(&text.to_ascii_lowercase());
-        let ascii: BTreeSet<String> = keys.into_iter().filter(|key| is_known(key)).cloned().collect();
+        let ascii: BTreeSet<String> =
+            keys.into_iter().filter(|key| is_known(key)).cloned().collect();
         assert_eq!(ascii, wanted, "{text}");
     }
 }
@@ -127,7 +127,7 @@ pub(super) fn who(bytes: &[u8]) {
 }
 
 fn unknown() -> Who {
-    Who::parse("nobody@example.org", None).unwrap()
+    Who::parse("stranger@example.org", None).unwrap()
 }
 
 fn is_named_by_itself(identifier: &Identifier) {

@@ -197,7 +197,8 @@ pub(super) fn facts() -> Vec<Seed> {
 
 pub(super) fn cursor() -> Vec<Seed> {
     let store = Store::open_in_memory().unwrap();
-    let message = |n| story::message(&format!("k/{n}"), n, "chat", "Jan", &["email jan@example.nl"]);
+    let message =
+        |n| story::message(&format!("k/{n}"), n, "chat", "Jan", &["email jan@example.nl"]);
     store.ingest(&Recording::new(story::monday(), "story"), (0..3).map(message)).unwrap();
     let who = "jan@example.nl".parse().unwrap();
     let page = store.timeline(&who, &TimelineQuery::new().limit(2), None).unwrap();
@@ -293,7 +294,8 @@ pub(super) fn store() -> Vec<Seed> {
 
 /// A flipped bit in every other page, a page cut, and nothing at all.
 pub(super) fn damaged() -> Vec<Seed> {
-    let mut seeds = vec![Seed::new("whole", ""), Seed::new("cut", [0x80, 0]), Seed::new("none", [0, 0])];
+    let mut seeds =
+        vec![Seed::new("whole", ""), Seed::new("cut", [0x80, 0]), Seed::new("none", [0, 0])];
     for page in 0..32_usize {
         let at = page * 16_384 + 37 * page + 100;
         let place = [at >> 16 & 0xff, at >> 8 & 0xff, at & 0xff];
