@@ -3,6 +3,7 @@
 //! the truth beside them.
 #![forbid(unsafe_code)]
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a crate of tests: a panic is a failing test"

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::{Failure, root, target};
 
 /// What makes the compiler count the edges that a program takes and tell the comparisons that it
-/// makes. Stable Rust can do that, and links libFuzzer.
+/// makes. Stable Rust can do that, and links `libFuzzer`.
 const COVERAGE: &[&str] = &[
     "--cfg",
     "fuzzing",
@@ -35,7 +35,7 @@ pub(crate) fn fuzz(names: &str, seconds: u64) -> Result<(), Failure> {
 }
 
 /// Runs every target for some seconds from the seeds alone, with the same chances each time.
-/// Skipped where there is no compiler for libFuzzer.
+/// Skipped where there is no compiler for `libFuzzer`.
 pub(crate) fn smoke() -> Result<(), Failure> {
     if let Err(reason) = can_build() {
         eprintln!("fuzzing is skipped: {reason}");
@@ -46,7 +46,7 @@ pub(crate) fn smoke() -> Result<(), Failure> {
     Fuzz::prepare(corpora)?.run("all", SMOKE, "1")
 }
 
-/// Whether the compilers here can make a fuzz target: Rust with coverage, and C++ for libFuzzer.
+/// Whether the compilers here can make a fuzz target: Rust with coverage, and C++ for `libFuzzer`.
 fn can_build() -> Result<(), Failure> {
     let folder = target().join("fuzz").join("probe");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -87,7 +87,7 @@ struct Fuzz {
 /// What a target did.
 #[derive(Default)]
 struct Outcome {
-    /// What libFuzzer says at the end: `number_of_executed_units` and others.
+    /// What `libFuzzer` says at the end: `number_of_executed_units` and others.
     stats: BTreeMap<String, u64>,
     edges: u64,
     corpus: u64,
@@ -207,7 +207,7 @@ impl Fuzz {
 }
 
 impl Outcome {
-    /// Reads what libFuzzer says: `#4096 DONE cov: 1042 ft: 3120 corp: 311/24Kb …`, and the
+    /// Reads what `libFuzzer` says: `#4096 DONE cov: 1042 ft: 3120 corp: 311/24Kb …`, and the
     /// statistics at the end.
     fn read(said: &str) -> Self {
         let mut outcome = Self::default();

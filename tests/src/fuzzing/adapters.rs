@@ -57,8 +57,8 @@ pub(super) fn jsonl(bytes: &[u8]) {
     let records = read(Format::Jsonl, bytes);
     let is_record = |line: &&[u8]| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        std::str::from_utf8(line)
-            .map_or(true, |line| !line.trim_start_matches('\u{feff}').trim().is_empty())
+        let is_blank = |line: &str| line.trim_start_matches('\u{feff}').trim().is_empty();
+        !std::str::from_utf8(line).is_ok_and(is_blank)
     };
     let lines = bytes.split(|byte| *byte == b'\n').filter(is_record);
     assert_eq!(records.len(), lines.count(), "a line is a record");

@@ -77,7 +77,7 @@ fn spoilt(edits: &[u8]) -> Vec<u8> {
         }
     }
     if let [high, low, ..] = *edits.remainder() {
-        let at = (usize::from(high) << 8 | usize::from(low)) * bytes.len() / (1 << 16);
+        let at = ((usize::from(high) << 8) | usize::from(low)) * bytes.len() / (1 << 16);
         bytes.truncate(at);
     }
     bytes

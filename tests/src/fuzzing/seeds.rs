@@ -298,7 +298,7 @@ pub(super) fn damaged() -> Vec<Seed> {
         vec![Seed::new("whole", ""), Seed::new("cut", [0x80, 0]), Seed::new("none", [0, 0])];
     for page in 0..32_usize {
         let at = page * 16_384 + 37 * page + 100;
-        let place = [at >> 16 & 0xff, at >> 8 & 0xff, at & 0xff];
+        let place = [(at >> 16) & 0xff, (at >> 8) & 0xff, at & 0xff];
         let mut bytes: Vec<u8> = place.iter().map(|byte| u8::try_from(*byte).unwrap()).collect();
         bytes.extend([1, 1 << (page % 8)]);
         seeds.push(Seed::new(format!("page-{page}"), bytes));
