@@ -139,7 +139,7 @@ pub(super) fn model(bytes: &[u8]) {
             let written = model.to_splink(1_000);
             match Model::from_splink(&written) {
                 Ok(again) => {
-                    assert_eq!(again.conditions.len(), model.conditions.len(), "{written}")
+                    assert_eq!(again.conditions.len(), model.conditions.len(), "{written}");
                 }
                 Err(error) => panic!("{error}: {written}"),
             }

@@ -165,11 +165,11 @@ pub(super) fn event() -> Vec<Seed> {
 pub(super) fn facts() -> Vec<Seed> {
     let store = Store::open_in_memory().unwrap();
     let options = options();
-    for seed in payloads(Format::Zendesk).into_iter().chain(payloads(Format::Jsonl)) {
-        let jsonl = seed.name.ends_with(".jsonl");
-        let format = if jsonl { Format::Jsonl } else { Format::Zendesk };
-        let events = format::events(format, &seed.bytes, &options).flatten();
-        store.ingest(&Recording::new(story::monday(), format.name()), events).unwrap();
+    for format in [Format::Zendesk, Format::Jsonl] {
+        for seed in payloads(format) {
+            let events = format::events(format, &seed.bytes, &options).flatten();
+            store.ingest(&Recording::new(story::monday(), format.name()), events).unwrap();
+        }
     }
     let mut lines = Vec::new();
     store.export_facts(&mut lines).unwrap();
