@@ -64,9 +64,16 @@ pub fn read<'a>(
     let mut map = Some(map);
     std::iter::from_fn(move || {
         loop {
+            // Without its header line nothing says what stands in the rows.
+            if table.is_none() && map.is_none() {
+                return None;
+            }
             let row = match rows.next()? {
                 Ok(row) => row,
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    map = None;
+                    return Some(Err(error));
+                }
             };
             if let Some(table) = &table {
                 return Some(table.event(&row).map_err(|error| error.on_line(row.line)));

@@ -192,6 +192,21 @@ fn a_table_that_is_no_utf_8_says_so() {
 }
 
 #[test]
+fn without_a_header_line_that_can_be_read_no_row_is_taken_for_one() {
+    let rows = b"call,2026-03-04T10:02:00Z,Jan\ncall,2026-03-04T10:03:00Z,Ren\xe9\n";
+    for (header, problem) in [
+        (&b"kind,occurred_at,pr\xe9nom\n"[..], "not UTF-8"),
+        (b"kind,occurred_at,\"name\n", "never closed"),
+    ] {
+        let table = [header, &rows[..]].concat();
+        let told: Vec<String> =
+            read(&table, "").into_iter().map(|record| record.unwrap_err().to_string()).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("1: ") && told[0].contains(problem), "{told:?}");
+    }
+}
+
+#[test]
 fn a_header_line_alone_and_an_empty_file_hold_nothing() {
     assert!(read(b"", "").is_empty() && read(b"kind,email\n", "").is_empty());
 }

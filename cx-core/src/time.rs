@@ -414,7 +414,7 @@ impl fmt::Display for Micros {
     }
 }
 
-/// A duration in a document: `30d`, `24h`, `90m`, `45s`.
+/// A duration in a document, never negative: `30d`, `24h`, `90m`, `45s`, `500us`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Span(pub Micros);
 
@@ -424,13 +424,23 @@ impl Serialize for Span {
     }
 }
 
+impl Span {
+    const UNITS: [(&str, Micros); 5] = [
+        ("d", Micros::DAY),
+        ("h", Micros::HOUR),
+        ("m", Micros::MINUTE),
+        ("s", Micros::SECOND),
+        ("us", Micros::new(1)),
+    ];
+}
+
+/// In the largest unit of which it is a whole number.
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_seconds();
-        let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-        let fitting = units.into_iter().find(|(unit, _)| seconds % unit == 0);
-        let (unit, name) = fitting.unwrap_or((1, "s"));
-        write!(f, "{}{name}", seconds / unit)
+        let micros = self.0.as_micros();
+        let whole = Self::UNITS.into_iter().find(|(_, unit)| micros % unit.as_micros() == 0);
+        let (name, unit) = whole.unwrap_or(("us", Micros::new(1)));
+        write!(f, "{}{name}", micros / unit.as_micros())
     }
 }
 
@@ -439,17 +449,14 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, SpanError> {
         let problem = || SpanError { text: text.to_owned() };
-        let (number, unit) =
-            text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(problem)?;
-        let unit = match unit {
-            "d" => Micros::DAY,
-            "h" => Micros::HOUR,
-            "m" => Micros::MINUTE,
-            "s" => Micros::SECOND,
-            _ => return Err(problem()),
-        };
-        let number: u32 = number.trim().parse().map_err(|_| problem())?;
-        Ok(Self(unit.times(i64::from(number))))
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_lowercase());
+        let (_, unit) = Self::UNITS
+            .into_iter()
+            .find(|(name, _)| text.strip_prefix(digits) == Some(name))
+            .ok_or_else(problem)?;
+        let number: u64 = digits.trim().parse().map_err(|_| problem())?;
+        let micros = i64::try_from(number).ok().and_then(|n| n.checked_mul(unit.as_micros()));
+        micros.map(|micros| Self(Micros::new(micros))).ok_or_else(problem)
     }
 }
 
@@ -472,6 +479,9 @@ impl<'de> Deserialize<'de> for Span {
         }
         match Written::deserialize(from)? {
             Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+            Written::Micros(micros) if micros < 0 => {
+                Err(serde::de::Error::custom(SpanError { text: micros.to_string() }))
+            }
             Written::Micros(micros) => Ok(Self(Micros::new(micros))),
         }
     }
@@ -546,7 +556,23 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_span_that_time_cannot_hold_is_none() {
+        for text in ["106751992d", "000000123400000d", "-1d", "1.5h", "d", "5", "5 us 1", "5ms"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+        assert_eq!("90m".parse(), Ok(Span(Micros::MINUTE.times(90))));
+        assert!(serde_json::from_str::<Span>("-1").is_err());
+    }
+
     proptest! {
+        #[test]
+        fn a_span_reads_back_what_it_writes(micros in 0..i64::MAX, seconds in 0..10_000_000_i64) {
+            for span in [Span(Micros::new(micros)), Span(Micros::SECOND.times(seconds))] {
+                prop_assert_eq!(span.to_string().parse(), Ok(span));
+            }
+        }
+
         #[test]
         fn an_instant_reads_back_what_it_writes(micros in Timestamp::MIN.0..=Timestamp::MAX.0) {
             let at = Timestamp::from_micros(micros).unwrap();

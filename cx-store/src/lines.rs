@@ -319,7 +319,7 @@ fn id_of<T: FromStr<Err: std::fmt::Display>>(field: &str, text: &str) -> Result<
 
 fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {
     let wrong = || format!("{field}: {text:?} is not {} digits of base 16", 2 * N);
-    if text.len() != 2 * N || !text.is_ascii() {
+    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(wrong());
     }
     let mut bytes = [0; N];
@@ -328,4 +328,18 @@ fn bytes<const N: usize>(field: &str, text: &str) -> Result<[u8; N], String> {
         *byte = u8::from_str_radix(digits, 16).map_err(|_| wrong())?;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sign_is_no_digit() {
+        assert_eq!(bytes::<2>("hash", "0aFf"), Ok([0x0a, 0xff]));
+        for text in ["+a+f", "0a", "0a0g", "0aé"] {
+            let error = bytes::<2>("hash", text).unwrap_err();
+            assert_eq!(error, format!("hash: {text:?} is not 4 digits of base 16"));
+        }
+    }
 }

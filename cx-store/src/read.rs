@@ -206,7 +206,9 @@ impl std::str::FromStr for Cursor {
             bytes.push(u8::from_str_radix(pair, 16).map_err(|_| malformed())?);
         }
         let key = String::from_utf8(bytes).map_err(|_| malformed())?;
-        Ok(Self { ts: ts.parse().map_err(|_| malformed())?, src_seq, key })
+        let cursor = Self { ts: ts.parse().map_err(|_| malformed())?, src_seq, key };
+        // Signs, leading noughts and capitals are read as numbers, and were never given out.
+        if cursor.to_string() == text { Ok(cursor) } else { Err(malformed()) }
     }
 }
 
@@ -881,4 +883,20 @@ pub(crate) fn scan(
         last = Some(seq);
     }
     Ok((events, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_only_as_it_was_given_out() {
+        for text in ["1.0.0.6b", "1.-5..6b2f31", "1.7.-1."] {
+            assert_eq!(text.parse::<Cursor>().unwrap().to_string(), text);
+        }
+        for text in ["1.+0.0.6b", "1.00..", "1.-0..6b", "1.0.+5.6b", "1.0.0.6B", "1.0.0.+b"] {
+            let refused = text.parse::<Cursor>();
+            assert!(matches!(refused, Err(StoreError::MalformedCursor { .. })), "{text}");
+        }
+    }
 }

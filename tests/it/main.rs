@@ -11,6 +11,7 @@
 mod architecture;
 mod context_answers;
 mod fold_laws;
+mod fuzz_corpus;
 mod erasure_laws;
 mod explanation_laws;
 mod identifier_laws;

@@ -3,6 +3,7 @@
 //! the truth beside them.
 #![forbid(unsafe_code)]
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a crate of tests: a panic is a failing test"
@@ -19,6 +20,7 @@ pub mod writing;
 pub mod agreement;
 pub mod trap_stream;
 pub mod people;
+pub mod fuzzing;
 
 /// The Rust examples of the documentation, run as documentation tests.
 #[cfg(doctest)]

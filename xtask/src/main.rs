@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports to its user")]
 
+mod fuzz;
+
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,13 +18,14 @@ usage: cargo xtask TASK
   setup     make .venv and build the Python package into it
   test      run every test: Rust, documentation, Python
   lint      formatting, clippy, rustdoc, Python lint, types and stubs
-  ci        lint and test
+  ci        lint and test, and some seconds of every fuzz target
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets and Splink,
             `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table,
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
             `bench store-peers [EVENTS]` the same job by hand in Python
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
+  fuzz      feed any bytes to every door (`fuzz [TARGET|all] [SECONDS]`, 60 seconds a target; `fuzz smoke` as in ci)
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
 
@@ -35,10 +38,11 @@ fn main() -> ExitCode {
         "setup" => setup(),
         "test" => setup().and_then(|()| test()),
         "lint" => setup().and_then(|()| lint()),
-        "ci" => setup().and_then(|()| lint()).and_then(|()| test()),
+        "ci" => setup().and_then(|()| lint()).and_then(|()| test()).and_then(|()| fuzz::smoke()),
         "bench" => bench(),
         "crash" => crash(),
         "faults" => faults(),
+        "fuzz" => fuzz(),
         "wheel" => wheel(),
         "bless" => bless(),
         _ => Err(USAGE.to_owned()),
@@ -257,6 +261,14 @@ fn faults() -> Result<(), Failure> {
         ],
         &[("CX_FAULT_POINTS", &points), ("CX_FAULT_SEED", &seed)],
     )
+}
+
+fn fuzz() -> Result<(), Failure> {
+    let mut words = env::args().skip(2);
+    let names = words.next().unwrap_or_else(|| "all".to_owned());
+    let seconds = words.next().unwrap_or_else(|| "60".to_owned());
+    let seconds = seconds.parse().map_err(|_| format!("{seconds:?} is no number of seconds"))?;
+    if names == "smoke" { fuzz::smoke() } else { fuzz::fuzz(&names, seconds) }
 }
 
 fn wheel() -> Result<(), Failure> {

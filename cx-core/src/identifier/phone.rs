@@ -74,7 +74,8 @@ pub(super) fn normalise(
     let extension = parsed.extension().to_owned();
     let parsed = one_form(parsed);
     let is_whole = number.starts_with('+') || digits.starts_with('0');
-    if !(is_valid(&parsed) || is_whole && PHONE_NUMBER_UTIL.is_possible_number(&parsed)) {
+    let is_possible = || PHONE_NUMBER_UTIL.is_possible_number(&parsed) && is_own_form(&parsed);
+    if !(is_valid(&parsed) || is_whole && is_possible()) {
         return Ok((folded, false));
     }
     let mut key = PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::E164).into_owned();
@@ -124,6 +125,15 @@ fn with_plus(number: &str) -> String {
         Some(rest) if !rest.starts_with('0') => format!("+{rest}"),
         _ => number.to_owned(),
     }
+}
+
+/// Whether a number is read from its E.164 form as itself: one with noughts behind the country code
+/// that no plan knows loses them one by one, each time it is read.
+fn is_own_form(number: &PhoneNumber) -> bool {
+    let written = PHONE_NUMBER_UTIL.format(number, PhoneNumberFormat::E164);
+    PHONE_NUMBER_UTIL
+        .parse(&written, None)
+        .is_ok_and(|again| PHONE_NUMBER_UTIL.format(&again, PhoneNumberFormat::E164) == written)
 }
 
 fn is_valid(number: &PhoneNumber) -> bool {
@@ -232,6 +242,15 @@ mod tests {
     fn numbers_nobody_owns_keep_their_text_and_do_not_link() {
         for raw in ["0800 1111", "112", "12", "call me", "+1 800 555 0199"] {
             assert!(!normalise(raw, Some("GB")).unwrap().1, "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_read_from_its_own_form_as_another_does_not_link() {
+        for raw in ["+3100000000001", "00 31 0000 0000 01"] {
+            let (once, linkable) = normalise(raw, Some("NL")).unwrap();
+            assert!(!linkable, "{raw}: {once}");
+            assert_eq!(normalise(&once, None).unwrap(), (once, false));
         }
     }
 
