@@ -17,9 +17,10 @@ use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
 use cx_core::linkage::Model;
+use cx_core::retention::Retention;
 use cx_store::{
-    EraseMode, Fit, Past, ProposeOptions, Recording, SearchQuery, StoreError, StoreOptions,
-    TimelineQuery,
+    EraseMode, Fit, Past, ProposeOptions, Recording, RetainOptions, SearchQuery, StoreError,
+    StoreOptions, TimelineQuery,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -1320,6 +1321,112 @@ impl Store {
         Ok(Fields::from_json(serde_json::to_value(&erasure).unwrap_or_default()))
     }
 
+    /// What rules of retention would take out.
+    ///
+    /// Parameters
+    /// ----------
+    /// rules : str
+    ///     Rules in TOML or JSON.
+    /// now : datetime or str, optional
+    ///     The instant at which records are looked at; the clock's by default.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``now``, ``events``, ``revisions``, ``customers`` (who would have nothing left),
+    ///     ``kept_named``, ``kept_revised``, and ``due``: ``rule``, ``kind``, ``channel``,
+    ///     ``events``, ``oldest``, ``newest``.
+    ///
+    /// Examples
+    /// --------
+    /// >>> store = cx.Store()
+    /// >>> rules = '[[rule]]\nchannel = "web"\nkeep = "13 months"'
+    /// >>> store.retention_preview(rules).events
+    /// 0
+    #[pyo3(signature = (rules, *, now=None))]
+    fn retention_preview(
+        &self,
+        py: Python<'_>,
+        rules: &str,
+        now: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Fields, BindingError> {
+        let (rules, now) = (retention_rules(rules)?, timestamp_or_now("now", now)?);
+        let preview = self.with(py, |store| store.retention_preview(&rules, now))?;
+        Ok(Fields::from_json(serde_json::to_value(&preview).unwrap_or_default()))
+    }
+
+    /// Take out what is too old under rules of retention, and put them in force: what is too old
+    /// does not come in again.
+    ///
+    /// Parameters
+    /// ----------
+    /// rules : str, optional
+    ///     Rules in TOML or JSON; those in force by default.
+    /// now : datetime or str, optional
+    ///     The instant at which records are looked at; the clock's by default.
+    /// compact : bool, default True
+    ///     Rewrite the file, so that no byte of what went is left in it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``retained_at``, ``rules``, ``events``, ``revisions``, ``customers``, ``compacted_at``.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidArgumentError
+    ///     The rules cannot be read, or none are given and none are in force.
+    #[pyo3(signature = (rules=None, *, now=None, compact=true))]
+    fn retain(
+        &self,
+        py: Python<'_>,
+        rules: Option<&str>,
+        now: Option<&Bound<'_, PyAny>>,
+        compact: bool,
+    ) -> Result<Fields, BindingError> {
+        let now = timestamp_or_now("now", now)?;
+        let rules = match rules {
+            Some(rules) => retention_rules(rules)?,
+            None => self.with(py, cx_store::Store::retention)?.ok_or_else(|| {
+                BindingError::argument("rules", "None", "none are given, and none are in force")
+            })?,
+        };
+        let options = RetainOptions::at(now);
+        let mut stopped = None;
+        let done = self.with(py, |store| {
+            // Ctrl-C ends it between two batches.
+            let mut done = store.retain(&rules, options, |_| {
+                match Python::attach(|py| py.check_signals()) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        stopped = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+            if compact && stopped.is_none() {
+                done.compacted_at = Some(store.compact(now)?.compacted_at);
+            }
+            Ok(done)
+        })?;
+        if let Some(error) = stopped {
+            return Err(error.into());
+        }
+        Ok(Fields::from_json(serde_json::to_value(&done).unwrap_or_default()))
+    }
+
+    /// All retentions, the first one first: when, by which rules, and how much went.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     As :meth:`retain` returns.
+    fn retentions(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
+        let all = self.with(py, cx_store::Store::retentions)?;
+        let json = all.iter().map(|it| serde_json::to_value(it).unwrap_or_default());
+        Ok(json.map(Fields::from_json).collect())
+    }
+
     /// Everything that was ever said about who is who, by the time it was said.
     ///
     /// Returns
@@ -1378,6 +1485,10 @@ impl Store {
         })?;
         stopped.map_or(Ok(report), Err)
     }
+}
+
+fn retention_rules(text: &str) -> Result<Retention, BindingError> {
+    Retention::read(text).map_err(|error| BindingError::argument("rules", text, error.to_string()))
 }
 
 /// What is imported, and as what.

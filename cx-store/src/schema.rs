@@ -30,6 +30,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0003_proposal.sql")),
     Step::Derive(ingest::remember_replaced),
     Step::Statements(include_str!("schema/0005_sum.sql")),
+    Step::Statements(include_str!("schema/0006_retention.sql")),
 ];
 
 /// The latest schema version that this version of cx knows.

@@ -809,10 +809,14 @@ impl Store {
             };
             erasure::erase(tx, writer, customer.row(), mode, erased_at)
         })?;
-        // The person is erased whether or not the log can be emptied now: compaction does it, too,
-        // and says so where it cannot.
-        drop(schema::try_to_empty_log(&self.writer().connection));
+        self.empty_log();
         Ok(erasure)
+    }
+
+    /// Takes what was taken out of the store out of its log, too. It is gone from the store whether
+    /// or not that can be done now: compaction does it again, and says so where it cannot.
+    pub(crate) fn empty_log(&self) {
+        drop(schema::try_to_empty_log(&self.writer().connection));
     }
 
     /// Rewrites the file, so that no byte of what was erased is left in it. Needs as much free

@@ -24,6 +24,7 @@ mod past_laws;
 mod payload_laws;
 mod profile_laws;
 mod proposal_laws;
+mod retention_laws;
 mod store_crash;
 mod store_damage;
 mod store_files;

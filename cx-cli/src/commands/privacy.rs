@@ -101,8 +101,7 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
     if let Some(compaction) = compaction {
         told(&compaction)?;
     } else {
-        let file = asked.whom.file.display();
-        output::line(&format!("traces may be left in free space until: cx compact {file}"))?;
+        not_compacted(&asked.whom.file)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -113,7 +112,11 @@ pub(crate) fn compact(args: &Args, asked: &File) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn told(compaction: &Compaction) -> Result<(), CliError> {
+pub(crate) fn not_compacted(file: &Path) -> Result<(), CliError> {
+    output::line(&format!("traces may be left in free space until: cx compact {}", file.display()))
+}
+
+pub(crate) fn told(compaction: &Compaction) -> Result<(), CliError> {
     let n = u64::try_from(compaction.erasures.len()).unwrap_or(u64::MAX);
     output::line(&format!(
         "file rewritten at {}: {} bytes, {} before; nothing is left of {}",
