@@ -1321,6 +1321,52 @@ impl Store {
         Ok(Fields::from_json(serde_json::to_value(&erasure).unwrap_or_default()))
     }
 
+    /// Take a person out for good, rewrite the file, and search its bytes for the strings by which
+    /// the person was known.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     The certificate: ``erasure`` (as :meth:`erase` returns), ``rows`` (how many fewer there
+    ///     are in each table), ``bytes_before``, ``bytes_after``, ``search`` (``strings``, ``hits``,
+    ///     ``files``), and ``text``, the same for people to read. It holds no value of the person.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by it, or several are meant.
+    #[pyo3(signature = (who, *, mode, region=None))]
+    fn erase_for_good(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        mode: &str,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let who = self::who("who", who, region)?;
+        let modes = [("anonymise", EraseMode::Anonymise), ("delete", EraseMode::Delete)];
+        let mode = choice("mode", mode, &modes)?;
+        let now = timestamp_or_now("at", None)?;
+        let certificate = self.with(py, |store| store.erase_for_good(&who, mode, now))?;
+        let mut json = serde_json::to_value(&certificate).unwrap_or_default();
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("text".to_owned(), certificate.to_string().into());
+        }
+        Ok(Fields::from_json(json))
+    }
+
+    /// All erasures, the first one first: whom, when, how, and whether the file was rewritten since.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``customer``, ``mode``, ``erased_at``, ``events``, ``compacted_at``.
+    fn erasures(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
+        let all = self.with(py, cx_store::Store::erasures)?;
+        let json = all.iter().map(|it| serde_json::to_value(it).unwrap_or_default());
+        Ok(json.map(Fields::from_json).collect())
+    }
+
     /// What rules of retention would take out.
     ///
     /// Parameters
@@ -1455,6 +1501,12 @@ impl Store {
 }
 
 impl Store {
+    /// A store that is open already.
+    pub(crate) fn of(store: cx_store::Store) -> Self {
+        let path = store.path().to_owned();
+        Self { handle: Arc::new(Handle::new(store, Some(path))), read_only: false }
+    }
+
     /// Reads a file and takes it in batch by batch; runs without the interpreter lock, and takes
     /// it between batches only.
     fn import(

@@ -73,6 +73,35 @@ pub struct Erasure {
     pub compacted_at: Option<Timestamp>,
 }
 
+/// How many rows there are in the tables that hold anything of persons.
+fn counts(connection: &Connection) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+    const TABLES: [&str; 8] = [
+        "assertion",
+        "bundle",
+        "conversation",
+        "customer",
+        "event",
+        "identifier",
+        "past_claim",
+        "proposal",
+    ];
+    let mut rows = BTreeMap::new();
+    for table in TABLES {
+        let n: i64 =
+            connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
+        rows.insert(table, u64::try_from(n).unwrap_or(0));
+    }
+    Ok(rows)
+}
+
+/// What was erased, and the strings by which the person was known.
+pub(crate) struct Erased {
+    pub(crate) erasure: Erasure,
+    pub(crate) strings: Vec<String>,
+    /// How many rows fewer there are in each table.
+    pub(crate) rows: BTreeMap<String, u64>,
+}
+
 /// Takes a customer out.
 pub(crate) fn erase(
     tx: &Transaction<'_>,
@@ -80,7 +109,8 @@ pub(crate) fn erase(
     customer: i64,
     mode: EraseMode,
     at: Timestamp,
-) -> Result<Erasure, StoreError> {
+) -> Result<Erased, StoreError> {
+    let n_before = counts(tx)?;
     let cid = crate::read::customer_id(tx, customer)?;
     let values = values(tx, customer)?;
     let keys = keys(tx, customer, &values)?;
@@ -145,7 +175,7 @@ pub(crate) fn erase(
             &cid.as_bytes()[..],
             i64::try_from(keys.len()).unwrap_or(i64::MAX)
         ])?;
-    Ok(Erasure {
+    let erasure = Erasure {
         customer: cid,
         mode,
         erased_at: at,
@@ -155,7 +185,13 @@ pub(crate) fn erase(
         blacked_out,
         assertions,
         compacted_at: None,
-    })
+    };
+    let n_after = counts(tx)?;
+    let fewer = n_before.into_iter().filter_map(|(table, n)| {
+        let left = n_after.get(table).copied().unwrap_or(0);
+        Some((table.to_owned(), n.checked_sub(left).filter(|n| *n > 0)?))
+    });
+    Ok(Erased { erasure, strings, rows: fewer.collect() })
 }
 
 /// The values on a customer's records, and whether nobody else has them.

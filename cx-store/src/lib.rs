@@ -54,8 +54,11 @@ mod check;
 mod store;
 mod moving;
 mod retention;
+mod certificate;
+mod tenants;
 mod salvage;
 
+pub use certificate::{Certificate, TraceSearch};
 pub use check::CheckReport;
 pub use corrections::{Asserted, Conflict, Preview};
 pub use erasure::{Compaction, EraseMode, Erasure, ErasureRecord};
@@ -73,4 +76,5 @@ pub use retention::{Due, RetainOptions, Retained, RetentionPreview};
 pub use salvage::{RepairReport, SalvageReport};
 pub use search::{Hit, SearchQuery};
 pub use store::{Events, Store, StoreOptions};
+pub use tenants::Tenants;
 pub use waiting::Waiting;

@@ -32,3 +32,4 @@ mod store_laws;
 mod store_machine;
 mod store_migrations;
 mod store_texts;
+mod tenant_laws;
