@@ -90,7 +90,7 @@ impl fmt::Display for Certificate {
         }
         writeln!(
             f,
-            "searched for: {} strings of the person ({} more are a part of what others have)",
+            "searched for: strings of the person: {} ({} more are a part of what others have)",
             search.strings, search.part_of_others
         )?;
         for (file, bytes) in &search.files {

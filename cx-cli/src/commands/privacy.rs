@@ -173,7 +173,7 @@ pub(crate) fn not_compacted(file: &Path) -> Result<(), CliError> {
     output::line(&format!("traces may be left in free space until: cx compact {}", file.display()))
 }
 
-pub(crate) fn told(compaction: &Compaction) -> Result<(), CliError> {
+fn told(compaction: &Compaction) -> Result<(), CliError> {
     let n = u64::try_from(compaction.erasures.len()).unwrap_or(u64::MAX);
     output::line(&format!(
         "file rewritten at {}: {} bytes, {} before; nothing is left of {}",

@@ -45,7 +45,12 @@ pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
     }
     output::line(&told(&done))?;
     match compaction {
-        Some(compaction) => privacy::told(&compaction)?,
+        Some(compaction) => output::line(&format!(
+            "file rewritten at {}: {} bytes, {} before",
+            compaction.compacted_at,
+            output::count(compaction.bytes_after),
+            output::count(compaction.bytes_before),
+        ))?,
         None => privacy::not_compacted(&asked.file)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -68,7 +73,7 @@ fn tell(preview: &RetentionPreview) -> Result<(), CliError> {
     for due in &preview.due {
         output::line(&output::tame(
             &format!(
-                "  {}: {} of {} on {}, {} to {}",
+                "{}: {} of {} on {}, {} to {}",
                 due.rule,
                 output::count(due.events),
                 due.kind,
@@ -81,13 +86,13 @@ fn tell(preview: &RetentionPreview) -> Result<(), CliError> {
     }
     if preview.kept_named > 0 {
         output::line(&format!(
-            "  kept although old: {} that people named when they said who is who",
+            "kept although old: {} that people named when they said who is who",
             output::count(preview.kept_named)
         ))?;
     }
     if preview.kept_revised > 0 {
         output::line(&format!(
-            "  kept although old: {} with another revision that is not",
+            "kept although old: {} with another revision that is not",
             output::count(preview.kept_revised)
         ))?;
     }
