@@ -1441,15 +1441,14 @@ impl Store {
         let mut stopped = None;
         let done = self.with(py, |store| {
             // Ctrl-C ends it between two batches.
-            let mut done = store.retain(&rules, options, |_| {
-                match Python::attach(|py| py.check_signals()) {
+            let mut done =
+                store.retain(&rules, options, |_| match Python::attach(Python::check_signals) {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(error) => {
                         stopped = Some(error);
                         ControlFlow::Break(())
                     }
-                }
-            })?;
+                })?;
             if compact && stopped.is_none() {
                 done.compacted_at = Some(store.compact(now)?.compacted_at);
             }

@@ -202,7 +202,7 @@ fn is_part_of_others(connection: &Connection, string: &str) -> Result<bool, Stor
 /// How long a file is, and how often any of these strings stands in it, ASCII letters in either
 /// case.
 fn occurrences(path: &Path, wanted: &[Vec<u8>]) -> std::io::Result<(u64, u64)> {
-    const CHUNK: usize = 1 << 20;
+    const CHUNK: u64 = 1 << 20;
     let longest = wanted.iter().map(Vec::len).max().unwrap_or(0);
     let mut file = fs::File::open(path)?;
     let (mut n, mut hits) = (0_u64, 0_u64);
@@ -211,7 +211,7 @@ fn occurrences(path: &Path, wanted: &[Vec<u8>]) -> std::io::Result<(u64, u64)> {
         // What may be the beginning of a string stays in front of what comes next.
         let kept = window.len().min(longest.saturating_sub(1));
         window.drain(..window.len() - kept);
-        let read = file.by_ref().take(CHUNK as u64).read_to_end(&mut window)?;
+        let read = file.by_ref().take(CHUNK).read_to_end(&mut window)?;
         if read == 0 {
             return Ok((n, hits));
         }

@@ -370,6 +370,7 @@ fn emptied(connection: &Connection, losses: &BTreeMap<i64, i64>) -> Result<u64, 
 }
 
 /// What one transaction of a retention does.
+#[derive(Clone, Copy)]
 struct Part {
     run: i64,
     /// It begins with the records of this bundle.
