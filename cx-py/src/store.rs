@@ -1385,7 +1385,7 @@ impl Store {
     ///
     /// Examples
     /// --------
-    /// >>> store = cx.Store()
+    /// >>> store = cx.open()
     /// >>> rules = '[[rule]]\nchannel = "web"\nkeep = "13 months"'
     /// >>> store.retention_preview(rules).events
     /// 0
@@ -1441,14 +1441,19 @@ impl Store {
         let mut stopped = None;
         let done = self.with(py, |store| {
             // Ctrl-C ends it between two batches.
-            let mut done =
-                store.retain(&rules, options, |_| match Python::attach(Python::check_signals) {
+            let mut done = store.retain(&rules, options, |_| {
+                let heard = Python::attach(|py| -> PyResult<()> {
+                    py.check_signals()?;
+                    Ok(())
+                });
+                match heard {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(error) => {
                         stopped = Some(error);
                         ControlFlow::Break(())
                     }
-                })?;
+                }
+            })?;
             if compact && stopped.is_none() {
                 done.compacted_at = Some(store.compact(now)?.compacted_at);
             }
