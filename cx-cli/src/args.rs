@@ -97,6 +97,10 @@ pub(crate) enum Command {
     Export(Export),
     /// Takes a person out for good.
     Erase(Erase),
+    /// Lists which customers were erased, when and how, and whether the file was rewritten since.
+    Erasures(Erasures),
+    /// Takes out what is too old under rules of retention, and keeps it out.
+    Retain(Retain),
     /// Rewrites a file, so that nothing of what was erased is left in it.
     Compact(File),
     /// Checks a file, and everything derived in it against its facts.
@@ -833,7 +837,45 @@ pub(crate) struct Erase {
     /// Leaves the rewriting of the file for later: `cx compact`.
     #[arg(long)]
     pub(crate) no_compact: bool,
+    /// Writes the certificate to this file, where nothing stands yet: what was removed, and that
+    /// nothing was found of it when the rewritten file was searched. As JSON where the name ends in
+    /// `.json`.
+    #[arg(long, value_name = "OUT", conflicts_with = "no_compact", requires = "yes")]
+    pub(crate) certificate: Option<PathBuf>,
     /// What was done as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Erasures {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// A line of JSON each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Retain {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// The rules, in TOML or JSON, which are in force from then on; without them those that are in
+    /// force are applied again. See docs/operations.md.
+    #[arg(long, value_name = "RULES")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Tells what would go, and changes nothing.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) preview: bool,
+    /// Does it; without it, tells what would go.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Leaves the rewriting of the file for later: `cx compact`.
+    #[arg(long)]
+    pub(crate) no_compact: bool,
+    /// What would go, or is gone, as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -11,6 +11,7 @@ pub(crate) mod changes;
 pub(crate) mod assertion;
 pub(crate) mod policy;
 pub(crate) mod privacy;
+pub(crate) mod retain;
 pub(crate) mod persons;
 pub(crate) mod link;
 pub(crate) mod model;

@@ -60,6 +60,8 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Model(it) => commands::model::run(it),
         Command::Export(it) => commands::privacy::export(args, it),
         Command::Erase(it) => commands::privacy::erase(args, it),
+        Command::Erasures(it) => commands::privacy::erasures(it),
+        Command::Retain(it) => commands::retain::run(args, it),
         Command::Compact(it) => commands::privacy::compact(args, it),
         Command::Check(it) => commands::damage::check(it),
         Command::Salvage(it) => commands::damage::salvage(it),

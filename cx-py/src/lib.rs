@@ -20,6 +20,7 @@ mod frame;
 mod link;
 mod answer;
 mod store;
+mod tenants;
 
 use pyo3::pymodule;
 
@@ -48,6 +49,8 @@ mod _native {
     use super::report::{CheckReport, IngestReport};
     #[pymodule_export]
     use super::store::{CustomerIterator, Store, open};
+    #[pymodule_export]
+    use super::tenants::Tenants;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

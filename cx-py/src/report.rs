@@ -69,6 +69,12 @@ impl IngestReport {
         self.inner.suppressed
     }
 
+    /// Records that are too old under the rules of retention in force.
+    #[getter]
+    const fn expired(&self) -> u64 {
+        self.inner.expired
+    }
+
     /// Records that could not become events; ``problems`` says why.
     #[getter]
     const fn rejected(&self) -> u64 {

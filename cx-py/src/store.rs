@@ -17,9 +17,10 @@ use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
 use cx_core::linkage::Model;
+use cx_core::retention::Retention;
 use cx_store::{
-    EraseMode, Fit, Past, ProposeOptions, Recording, SearchQuery, StoreError, StoreOptions,
-    TimelineQuery,
+    EraseMode, Fit, Past, ProposeOptions, Recording, RetainOptions, SearchQuery, StoreError,
+    StoreOptions, TimelineQuery,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -1320,6 +1321,162 @@ impl Store {
         Ok(Fields::from_json(serde_json::to_value(&erasure).unwrap_or_default()))
     }
 
+    /// Take a person out for good, rewrite the file, and search its bytes for the strings by which
+    /// the person was known.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     The certificate: ``erasure`` (as :meth:`erase` returns), ``rows`` (how many fewer there
+    ///     are in each table), ``bytes_before``, ``bytes_after``, ``search`` (``strings``, ``hits``,
+    ///     ``files``), and ``text``, the same for people to read. It holds no value of the person.
+    ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by it, or several are meant.
+    #[pyo3(signature = (who, *, mode, region=None))]
+    fn erase_for_good(
+        &self,
+        py: Python<'_>,
+        who: &str,
+        mode: &str,
+        region: Option<&str>,
+    ) -> Result<Fields, BindingError> {
+        let who = self::who("who", who, region)?;
+        let modes = [("anonymise", EraseMode::Anonymise), ("delete", EraseMode::Delete)];
+        let mode = choice("mode", mode, &modes)?;
+        let now = timestamp_or_now("at", None)?;
+        let certificate = self.with(py, |store| store.erase_for_good(&who, mode, now))?;
+        let mut json = serde_json::to_value(&certificate).unwrap_or_default();
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("text".to_owned(), certificate.to_string().into());
+        }
+        Ok(Fields::from_json(json))
+    }
+
+    /// All erasures, the first one first: whom, when, how, and whether the file was rewritten since.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     With ``customer``, ``mode``, ``erased_at``, ``events``, ``compacted_at``.
+    fn erasures(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
+        let all = self.with(py, cx_store::Store::erasures)?;
+        let json = all.iter().map(|it| serde_json::to_value(it).unwrap_or_default());
+        Ok(json.map(Fields::from_json).collect())
+    }
+
+    /// What rules of retention would take out.
+    ///
+    /// Parameters
+    /// ----------
+    /// rules : str
+    ///     Rules in TOML or JSON.
+    /// now : datetime or str, optional
+    ///     The instant at which records are looked at; the clock's by default.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``now``, ``events``, ``revisions``, ``customers`` (who would have nothing left),
+    ///     ``kept_named``, ``kept_revised``, and ``due``: ``rule``, ``kind``, ``channel``,
+    ///     ``events``, ``oldest``, ``newest``.
+    ///
+    /// Examples
+    /// --------
+    /// >>> store = cx.open()
+    /// >>> rules = '[[rule]]\nchannel = "web"\nkeep = "13 months"'
+    /// >>> store.retention_preview(rules).events
+    /// 0
+    #[pyo3(signature = (rules, *, now=None))]
+    fn retention_preview(
+        &self,
+        py: Python<'_>,
+        rules: &str,
+        now: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Fields, BindingError> {
+        let (rules, now) = (retention_rules(rules)?, timestamp_or_now("now", now)?);
+        let preview = self.with(py, |store| store.retention_preview(&rules, now))?;
+        Ok(Fields::from_json(serde_json::to_value(&preview).unwrap_or_default()))
+    }
+
+    /// Take out what is too old under rules of retention, and put them in force: what is too old
+    /// does not come in again.
+    ///
+    /// Parameters
+    /// ----------
+    /// rules : str, optional
+    ///     Rules in TOML or JSON; those in force by default.
+    /// now : datetime or str, optional
+    ///     The instant at which records are looked at; the clock's by default.
+    /// compact : bool, default True
+    ///     Rewrite the file, so that no byte of what went is left in it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``retained_at``, ``rules``, ``events``, ``revisions``, ``customers``, ``compacted_at``.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidArgumentError
+    ///     The rules cannot be read, or none are given and none are in force.
+    #[pyo3(signature = (rules=None, *, now=None, compact=true))]
+    fn retain(
+        &self,
+        py: Python<'_>,
+        rules: Option<&str>,
+        now: Option<&Bound<'_, PyAny>>,
+        compact: bool,
+    ) -> Result<Fields, BindingError> {
+        let now = timestamp_or_now("now", now)?;
+        let rules = match rules {
+            Some(rules) => retention_rules(rules)?,
+            None => self.with(py, cx_store::Store::retention)?.ok_or_else(|| {
+                BindingError::argument("rules", "None", "none are given, and none are in force")
+            })?,
+        };
+        let options = RetainOptions::at(now);
+        let mut stopped = None;
+        let done = self.with(py, |store| {
+            // Ctrl-C ends it between two batches.
+            let mut done = store.retain(&rules, options, |_| {
+                let heard = Python::attach(|py| -> PyResult<()> {
+                    py.check_signals()?;
+                    Ok(())
+                });
+                match heard {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        stopped = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+            if compact && stopped.is_none() {
+                done.compacted_at = Some(store.compact(now)?.compacted_at);
+            }
+            Ok(done)
+        })?;
+        if let Some(error) = stopped {
+            return Err(error.into());
+        }
+        Ok(Fields::from_json(serde_json::to_value(&done).unwrap_or_default()))
+    }
+
+    /// All retentions, the first one first: when, by which rules, and how much went.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     As :meth:`retain` returns.
+    fn retentions(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
+        let all = self.with(py, cx_store::Store::retentions)?;
+        let json = all.iter().map(|it| serde_json::to_value(it).unwrap_or_default());
+        Ok(json.map(Fields::from_json).collect())
+    }
+
     /// Everything that was ever said about who is who, by the time it was said.
     ///
     /// Returns
@@ -1348,6 +1505,12 @@ impl Store {
 }
 
 impl Store {
+    /// A store that is open already.
+    pub(crate) fn of(store: cx_store::Store) -> Self {
+        let path = store.path().to_owned();
+        Self { handle: Arc::new(Handle::new(store, Some(path))), read_only: false }
+    }
+
     /// Reads a file and takes it in batch by batch; runs without the interpreter lock, and takes
     /// it between batches only.
     fn import(
@@ -1378,6 +1541,10 @@ impl Store {
         })?;
         stopped.map_or(Ok(report), Err)
     }
+}
+
+fn retention_rules(text: &str) -> Result<Retention, BindingError> {
+    Retention::read(text).map_err(|error| BindingError::argument("rules", text, error.to_string()))
 }
 
 /// What is imported, and as what.

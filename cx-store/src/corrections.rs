@@ -383,14 +383,16 @@ pub(crate) fn key_of(
 ) -> Result<Option<String>, StoreError> {
     let oid = &observation.as_bytes()[..];
     let cid = CustomerId::issue(id_key, observation);
+    let cid = &cid.as_bytes()[..];
     let known = [
-        ("SELECT event_key FROM named WHERE oid = ?1", oid),
-        ("SELECT event_key FROM issued WHERE cid = ?1", &cid.as_bytes()[..]),
-        ("SELECT anchor_key FROM bundle WHERE anchor_oid = ?1", oid),
+        "SELECT event_key FROM named WHERE oid = ?1 AND ?2 IS NOT NULL",
+        // An id may name another record by now.
+        "SELECT event_key FROM issued WHERE cid = ?2 AND oid = ?1",
+        "SELECT anchor_key FROM bundle WHERE anchor_oid = ?1 AND ?2 IS NOT NULL",
     ];
-    for (sql, value) in known {
+    for sql in known {
         let mut key = connection.prepare_cached(sql)?;
-        if let Some(key) = key.query_row([value], |row| row.get(0)).optional()? {
+        if let Some(key) = key.query_row([oid, cid], |row| row.get(0)).optional()? {
             return Ok(Some(key));
         }
     }

@@ -543,6 +543,17 @@ impl<'a> Update<'a> {
     fn turn_hubs(&mut self) -> Result<BTreeSet<i64>, StoreError> {
         let mut seeds = BTreeSet::new();
         for row in std::mem::take(&mut self.in_question) {
+            // Of what links nobody any more, no component says that nobody contests it.
+            let settled = self
+                .tx
+                .prepare_cached(
+                    "UPDATE identifier SET contested = 0 WHERE id = ?1 AND contested = 1
+                     AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1 AND links = 1)",
+                )?
+                .execute([row])?;
+            if settled > 0 {
+                self.contested.borrow_mut().insert(row, false);
+            }
             let identifier = self.identifier(row)?;
             let is_hub =
                 self.rules().hub(&identifier, &self.direct_view(row, &identifier)?).is_some();
@@ -944,7 +955,10 @@ impl<'a> Update<'a> {
         if let Some(key) = self.key_of(anchor.1, bundles)? {
             self.tx
                 .prepare_cached(
-                    "INSERT OR IGNORE INTO issued(cid, oid, event_key) VALUES(?1, ?2, ?3)",
+                    // The record that an id came from may have been gone, and be back.
+                    "INSERT INTO issued(cid, oid, event_key) VALUES(?1, ?2, ?3)
+                     ON CONFLICT(cid) DO UPDATE SET oid = excluded.oid, event_key = excluded.event_key
+                     WHERE event_key <> excluded.event_key",
                 )?
                 .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }

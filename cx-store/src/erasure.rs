@@ -15,7 +15,7 @@ use crate::corrections;
 use crate::derived;
 use crate::error::StoreError;
 use crate::feed::{self, By, Change, Occasion};
-use crate::ingest::{self, Writing, first_recorded};
+use crate::ingest::{self, TakenOut, Writing, first_recorded};
 use crate::proposals;
 use crate::report::Recording;
 use crate::search;
@@ -73,6 +73,37 @@ pub struct Erasure {
     pub compacted_at: Option<Timestamp>,
 }
 
+/// How many rows there are in the tables that hold anything of persons.
+fn counts(connection: &Connection) -> Result<BTreeMap<&'static str, u64>, StoreError> {
+    const TABLES: [&str; 8] = [
+        "assertion",
+        "bundle",
+        "conversation",
+        "customer",
+        "event",
+        "identifier",
+        "past_claim",
+        "proposal",
+    ];
+    let mut rows = BTreeMap::new();
+    for table in TABLES {
+        // A row of no namespace only holds the place of one that is gone.
+        let held = if table == "identifier" { "WHERE ns <> 0" } else { "" };
+        let sql = format!("SELECT count(*) FROM {table} {held}");
+        let n: i64 = connection.query_row(&sql, [], |row| row.get(0))?;
+        rows.insert(table, u64::try_from(n).unwrap_or(0));
+    }
+    Ok(rows)
+}
+
+/// What was erased, and the strings by which the person was known.
+pub(crate) struct Erased {
+    pub(crate) erasure: Erasure,
+    pub(crate) strings: Vec<String>,
+    /// How many rows fewer there are in each table.
+    pub(crate) rows: BTreeMap<String, u64>,
+}
+
 /// Takes a customer out.
 pub(crate) fn erase(
     tx: &Transaction<'_>,
@@ -80,7 +111,8 @@ pub(crate) fn erase(
     customer: i64,
     mode: EraseMode,
     at: Timestamp,
-) -> Result<Erasure, StoreError> {
+) -> Result<Erased, StoreError> {
+    let n_before = counts(tx)?;
     let cid = crate::read::customer_id(tx, customer)?;
     let values = values(tx, customer)?;
     let keys = keys(tx, customer, &values)?;
@@ -101,23 +133,25 @@ pub(crate) fn erase(
         suppress(tx, &seal.event(key), Timestamp::MAX)?;
         let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
         let id = CustomerId::issue(&writer.settings.id_key, observation);
-        tx.prepare_cached("UPDATE issued SET event_key = '', oid = zeroblob(16) WHERE cid = ?1")?
-            .execute([&id.as_bytes()[..]])?;
-        tx.prepare_cached("DELETE FROM named WHERE oid = ?1")?
-            .execute([&observation.as_bytes()[..]])?;
-        proposals::forget(tx, observation)?;
+        for id in [id].into_iter().chain(inherited(tx, observation)?) {
+            tx.prepare_cached(
+                "UPDATE issued SET event_key = '', oid = zeroblob(16)
+                 WHERE cid = ?1 AND event_key = ?2",
+            )?
+            .execute(params![&id.as_bytes()[..], key])?;
+        }
+        forget_observation(tx, observation)?;
     }
     for value in own.values() {
         if value.is_linkable() && !value.namespace().is_bridge() {
             suppress(tx, &seal.identifier(value), at)?;
         }
     }
-    let conversations = conversations(tx, &rows)?;
     for row in &rows {
         search::forget(tx, *row)?;
     }
     let replaced = once_claimed(tx, &rows)?;
-    let touched = ingest::take_out(tx, writer, &rows)?;
+    let TakenOut { touched, conversations } = ingest::take_out(tx, writer, &rows)?;
     search::step_back(tx)?;
     let occasion = Occasion::new(at, By::Erasure);
     let before = feed::last(tx)?;
@@ -128,15 +162,8 @@ pub(crate) fn erase(
     }
     let assertions = unsay(tx, writer, &keys, &own, at)?;
     forget_conversations(tx, &conversations)?;
-    for row in own.keys().chain(&replaced) {
-        tx.prepare_cached(
-            "DELETE FROM identifier WHERE id = ?1
-             AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1)
-             AND NOT EXISTS(SELECT 1 FROM bundle_bridge WHERE identifier_id = ?1)
-             AND NOT EXISTS(SELECT 1 FROM past_claim WHERE identifier_id = ?1)",
-        )?
-        .execute([row])?;
-    }
+    let carried: BTreeSet<i64> = own.keys().chain(&replaced).copied().collect();
+    forget_identifiers(tx, &carried)?;
     let blacked_out = black_out(tx, &strings)?;
     for (recorded_at, events) in anonymous {
         let recording = Recording::new(recorded_at, "erasure");
@@ -150,7 +177,7 @@ pub(crate) fn erase(
             &cid.as_bytes()[..],
             i64::try_from(keys.len()).unwrap_or(i64::MAX)
         ])?;
-    Ok(Erasure {
+    let erasure = Erasure {
         customer: cid,
         mode,
         erased_at: at,
@@ -160,7 +187,13 @@ pub(crate) fn erase(
         blacked_out,
         assertions,
         compacted_at: None,
-    })
+    };
+    let n_after = counts(tx)?;
+    let fewer = n_before.into_iter().filter_map(|(table, n)| {
+        let left = n_after.get(table).copied().unwrap_or(0);
+        Some((table.to_owned(), n.checked_sub(left).filter(|n| *n > 0)?))
+    });
+    Ok(Erased { erasure, strings, rows: fewer.collect() })
 }
 
 /// The values on a customer's records, and whether nobody else has them.
@@ -248,7 +281,10 @@ fn rows(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<BTreeSet<i64>, 
 }
 
 /// The values that these revisions claimed before they were replaced.
-fn once_claimed(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+pub(crate) fn once_claimed(
+    tx: &Transaction<'_>,
+    rows: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>, StoreError> {
     let mut all = BTreeSet::new();
     for row in rows {
         let mut values =
@@ -372,23 +408,8 @@ fn unsay(
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }
 
-fn conversations(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-    let mut all = BTreeSet::new();
-    for row in rows {
-        let of: Option<i64> = tx
-            .prepare_cached(
-                "SELECT c.canonical_id FROM event e JOIN conversation c ON c.id = e.conversation_id
-                 WHERE e.seq = ?1",
-            )?
-            .query_row([row], |row| row.get(0))
-            .optional()?;
-        all.extend(of);
-    }
-    Ok(all)
-}
-
-/// Takes out conversations without events, and folds the others anew.
-fn forget_conversations(
+/// Takes out conversations of which nothing is told any more, and folds the others anew.
+pub(crate) fn forget_conversations(
     tx: &Transaction<'_>,
     conversations: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
@@ -396,8 +417,9 @@ fn forget_conversations(
     for conversation in conversations {
         let is_left: bool = tx
             .prepare_cached(
-                "SELECT EXISTS(SELECT 1 FROM conversation c JOIN event e ON e.conversation_id = c.id
-                 WHERE c.canonical_id = ?1)",
+                "SELECT EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing = 0)
+                   OR EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing <> 0)
+                   OR EXISTS(SELECT 1 FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1)",
             )?
             .query_row([conversation], |row| row.get(0))?;
         if is_left {
@@ -405,15 +427,63 @@ fn forget_conversations(
             continue;
         }
         for sql in [
-            "DELETE FROM conversation_alias WHERE alias_id IN (SELECT id FROM conversation WHERE canonical_id = ?1)
-               OR of_id IN (SELECT id FROM conversation WHERE canonical_id = ?1)",
             "DELETE FROM open_conversation WHERE conversation_id = ?1",
-            "DELETE FROM conversation WHERE canonical_id = ?1",
+            "DELETE FROM conversation WHERE id = ?1",
         ] {
             tx.prepare_cached(sql)?.execute([conversation])?;
         }
     }
     waiting::refold(tx, &left)
+}
+
+/// The ids that name a record although they came from another one, which is gone.
+pub(crate) fn inherited(
+    tx: &Transaction<'_>,
+    observation: ObservationId,
+) -> Result<Vec<CustomerId>, StoreError> {
+    let mut ids = tx.prepare_cached("SELECT cid FROM heir WHERE oid = ?1")?;
+    let ids = ids.query_map([&observation.as_bytes()[..]], |row| row.get::<_, [u8; 16]>(0))?;
+    Ok(ids.map(|id| id.map(CustomerId::from_bytes)).collect::<Result<_, _>>()?)
+}
+
+/// Forgets by which key a record is found, and what a model took it for.
+pub(crate) fn forget_observation(
+    tx: &Transaction<'_>,
+    observation: ObservationId,
+) -> Result<(), StoreError> {
+    for sql in ["DELETE FROM named WHERE oid = ?1", "DELETE FROM heir WHERE oid = ?1"] {
+        tx.prepare_cached(sql)?.execute([&observation.as_bytes()[..]])?;
+    }
+    proposals::forget(tx, observation)
+}
+
+/// Takes out those of these values that nothing has any more.
+pub(crate) fn forget_identifiers(
+    tx: &Transaction<'_>,
+    rows: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    let last = |tx: &Transaction<'_>| -> Result<Option<i64>, StoreError> {
+        let mut last = tx.prepare_cached("SELECT max(id) FROM identifier")?;
+        Ok(last.query_row([], |row| row.get(0))?)
+    };
+    let before = last(tx)?;
+    for row in rows {
+        tx.prepare_cached(
+            "DELETE FROM identifier WHERE id = ?1
+             AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1)
+             AND NOT EXISTS(SELECT 1 FROM bundle_bridge WHERE identifier_id = ?1)
+             AND NOT EXISTS(SELECT 1 FROM past_claim WHERE identifier_id = ?1)",
+        )?
+        .execute([row])?;
+    }
+    // The feed speaks of values by their numbers: the highest one is not given to another value.
+    if let Some(before) = before.filter(|before| last(tx).is_ok_and(|now| now != Some(*before))) {
+        tx.prepare_cached(
+            "INSERT INTO identifier(id, hash, ns, scope, key, linkable) VALUES(?1, ?2, 0, '', '', 0)",
+        )?
+        .execute(params![before, &before.to_be_bytes()[..]])?;
+    }
+    Ok(())
 }
 
 /// Blacks these strings out in what is left. Reads every event.
@@ -538,6 +608,9 @@ pub(crate) fn compact(
     }
     connection
         .prepare("UPDATE erasure SET compacted_at = ?1 WHERE compacted_at IS NULL")?
+        .execute([at.as_micros()])?;
+    connection
+        .prepare("UPDATE retention SET compacted_at = ?1 WHERE compacted_at IS NULL")?
         .execute([at.as_micros()])?;
     let bytes_after = bytes(connection)?;
     let erasures = all(connection)?.into_iter().filter(|it| it.compacted_at == Some(at)).collect();

@@ -106,6 +106,14 @@ pub enum StoreError {
         /// Who asked.
         asked: String,
     },
+    /// A tenant's name that no file can have.
+    #[error("tenant {tenant:?}: {problem}")]
+    TenantName {
+        /// The name.
+        tenant: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A file stands where one was to be written.
     #[error("{}: exists already", path.display())]
     Exists {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use cx_core::event::Event;
 use cx_core::identity::Assertion;
 use cx_core::ids::{AssertionId, CustomerId, ObservationId};
+use cx_core::retention::Retention;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
@@ -13,6 +14,7 @@ use serde::Serialize;
 use crate::codec;
 use crate::corrections;
 use crate::error::StoreError;
+use crate::expiry;
 use crate::ingest::{self, Writing};
 use crate::past::Past;
 use crate::report::Recording;
@@ -41,6 +43,19 @@ pub(crate) enum Fact {
         events: i64,
         compacted_at: Option<Timestamp>,
     },
+    /// A retention: the rules it put in force, and what it took out.
+    Retention(StoredRetention),
+}
+
+/// A retention as it stands in the file.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRetention {
+    pub(crate) at: Timestamp,
+    pub(crate) rules: Retention,
+    pub(crate) events: i64,
+    pub(crate) revisions: i64,
+    pub(crate) customers: i64,
+    pub(crate) compacted_at: Option<Timestamp>,
 }
 
 /// A revision of an event as it was recorded.
@@ -83,6 +98,8 @@ pub struct FactCounts {
     pub suppressed: u64,
     /// Erasures.
     pub erasures: u64,
+    /// Retentions.
+    pub retentions: u64,
 }
 
 impl FactCounts {
@@ -95,6 +112,7 @@ impl FactCounts {
             Fact::Proposal { .. } => &mut self.proposals,
             Fact::Suppressed { .. } => &mut self.suppressed,
             Fact::Erasure { .. } => &mut self.erasures,
+            Fact::Retention(_) => &mut self.retentions,
         } += 1;
     }
 }
@@ -163,6 +181,20 @@ pub(crate) fn each(
             events: row.get(3)?,
             compacted_at: row.get::<_, Option<i64>>(4)?.map(codec::timestamp).transpose()?,
         })?;
+    }
+    let mut rows = connection.prepare(
+        "SELECT at, rules, events, revisions, customers, compacted_at FROM retention ORDER BY id",
+    )?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        take(Fact::Retention(StoredRetention {
+            at: codec::timestamp(row.get(0)?)?,
+            rules: expiry::read(&row.get::<_, String>(1)?)?,
+            events: row.get(2)?,
+            revisions: row.get(3)?,
+            customers: row.get(4)?,
+            compacted_at: row.get::<_, Option<i64>>(5)?.map(codec::timestamp).transpose()?,
+        }))?;
     }
     Ok(())
 }
@@ -235,7 +267,7 @@ pub(crate) fn restore(
     }
     flush(tx, writer, recording, batch)?;
     for other in &others {
-        insert(tx, other)?;
+        insert(tx, writer, other)?;
     }
     Ok(())
 }
@@ -258,7 +290,7 @@ pub(crate) fn forget_passing_ids(tx: &Transaction<'_>) -> Result<(), StoreError>
 }
 
 /// Writes a fact that nothing is derived from.
-fn insert(tx: &Transaction<'_>, fact: &Fact) -> Result<(), StoreError> {
+fn insert(tx: &Transaction<'_>, writer: &Writing<'_>, fact: &Fact) -> Result<(), StoreError> {
     match fact {
         Fact::Assertion(..) | Fact::Event(_) => {}
         Fact::Change(change) => {
@@ -292,6 +324,12 @@ fn insert(tx: &Transaction<'_>, fact: &Fact) -> Result<(), StoreError> {
                 &observation.as_bytes()[..],
                 key
             ])?;
+            if !key.is_empty()
+                && CustomerId::issue(&writer.settings.id_key, *observation) != *customer
+            {
+                tx.prepare_cached("INSERT OR IGNORE INTO heir(oid, cid) VALUES(?1, ?2)")?
+                    .execute([&observation.as_bytes()[..], &customer.as_bytes()[..]])?;
+            }
         }
         Fact::Proposal { a, b, relation, weight, told } => {
             tx.prepare_cached(
@@ -318,6 +356,20 @@ fn insert(tx: &Transaction<'_>, fact: &Fact) -> Result<(), StoreError> {
                 &customer.as_bytes()[..],
                 events,
                 compacted_at.map(Timestamp::as_micros)
+            ])?;
+        }
+        Fact::Retention(run) => {
+            tx.prepare_cached(
+                "INSERT INTO retention(at, rules, events, revisions, customers, compacted_at)
+                 VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                run.at.as_micros(),
+                expiry::written(&run.rules)?,
+                run.events,
+                run.revisions,
+                run.customers,
+                run.compacted_at.map(Timestamp::as_micros)
             ])?;
         }
     }

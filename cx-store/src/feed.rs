@@ -66,7 +66,7 @@ pub enum Change {
         /// The id now.
         into: CustomerId,
     },
-    /// A customer was erased.
+    /// A customer was erased, or had nothing but what was too old to be kept.
     Erased {
         /// Who is gone.
         customer: CustomerId,
@@ -99,6 +99,8 @@ pub enum By {
     Policy,
     /// An erasure.
     Erasure,
+    /// Rules of retention: what was too old was taken out.
+    Retention,
 }
 
 impl By {
@@ -108,6 +110,7 @@ impl By {
             Self::Assertion => "assertion",
             Self::Policy => "policy",
             Self::Erasure => "erasure",
+            Self::Retention => "retention",
         }
     }
 }
@@ -284,7 +287,9 @@ impl Movements {
                         },
                     }
                 }
-                (Some(from), None) if is_gone && occasion.by == By::Erasure => {
+                (Some(from), None)
+                    if is_gone && matches!(occasion.by, By::Erasure | By::Retention) =>
+                {
                     Change::Erased { customer: cid(tx, *from)? }
                 }
                 (Some(from), None) => Change::Moved {
@@ -509,6 +514,7 @@ pub(crate) fn after(
             "assertion" => By::Assertion,
             "policy" => By::Policy,
             "erasure" => By::Erasure,
+            "retention" => By::Retention,
             other => return Err(StoreError::malformed("cause of a change", other)),
         };
         let via: String = row.get(8)?;

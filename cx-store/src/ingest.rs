@@ -13,6 +13,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use crate::codec;
 use crate::derived::{self, FreshBundle, Settings, Touched};
 use crate::error::StoreError;
+use crate::expiry::Expiry;
 use crate::feed::{By, Occasion};
 use crate::report::{IngestReport, Recording};
 use crate::suppression::Suppression;
@@ -139,7 +140,8 @@ pub(crate) fn ingest(
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
     };
-    take_in(tx, settings, dictionary, recording, prepared, &occasion)
+    let expiry = Expiry::in_force(tx)?;
+    take_in(tx, settings, dictionary, recording, prepared, &occasion, expiry.as_ref())
 }
 
 /// Takes in a batch that was recorded in another file: events, with the hash of the whole where
@@ -153,7 +155,7 @@ pub(crate) fn restore(
 ) -> Result<(), StoreError> {
     let prepared = prepare(settings, events.iter().map(|(event, whole)| (event, *whole)).collect())?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
-    take_in(tx, settings, dictionary, recording, prepared, &occasion)?;
+    take_in(tx, settings, dictionary, recording, prepared, &occasion, None)?;
     Ok(())
 }
 
@@ -164,6 +166,7 @@ fn take_in(
     recording: &Recording,
     mut prepared: Vec<Prepared<'_>>,
     occasion: &Occasion,
+    expiry: Option<&Expiry>,
 ) -> Result<IngestReport, StoreError> {
     // Rows of one bundle stand together, in the order of its timeline.
     prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
@@ -171,6 +174,8 @@ fn take_in(
     for (position, record) in prepared.iter().enumerate() {
         if batch.suppression.covers(tx, record.event)? {
             batch.report.suppressed += 1;
+        } else if expiry.is_some_and(|it| it.covers(&record.event, recording.recorded_at)) {
+            batch.report.expired += 1;
         } else {
             batch.position = position;
             batch.take(record)?;
@@ -230,23 +235,36 @@ pub(crate) fn single_out(
     Ok(batch.touched)
 }
 
-/// Takes rows of events out, for good, and counts their sources again, which reads every event.
-/// Gives the bundles that are touched by it.
+/// What a removal of events has touched.
+pub(crate) struct TakenOut {
+    /// The bundles that have lost any.
+    pub(crate) touched: Touched,
+    /// The conversations that have lost any, and all that were under one key with them.
+    pub(crate) conversations: BTreeSet<i64>,
+}
+
+/// Takes rows of events out, for good.
 pub(crate) fn take_out(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
     rows: &BTreeSet<i64>,
-) -> Result<Touched, StoreError> {
+) -> Result<TakenOut, StoreError> {
     let recording = Recording::new(Timestamp::MAX, "");
     let mut batch = Batch::new(tx, writer.settings, writer.dictionary, &recording)?;
-    let mut sources: BTreeSet<i64> = BTreeSet::new();
+    let conversations = grouped(tx, rows)?;
+    let mut sources: BTreeMap<i64, SourceLoss> = BTreeMap::new();
     for row in rows {
-        let (arrived, home, source, standing): (i64, Option<i64>, i64, i64) = tx
+        let (arrived, home, standing, source, loss) = tx
             .prepare_cached(
-                "SELECT e.bundle_id, a.home_id, e.source, e.standing
-                 FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.seq = ?1",
+                "SELECT e.bundle_id, a.home_id, e.standing, e.source, e.ts, b.recorded_at
+                 FROM event e JOIN batch b ON b.id = e.batch
+                   LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.seq = ?1",
             )?
-            .query_row([row], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            .query_row([row], |row| {
+                let loss = SourceLoss { n: 1, last_event: row.get(4)?, last_import: row.get(5)? };
+                let (arrived, home): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+                Ok((arrived, home, row.get::<_, i64>(2)?, row.get(3)?, loss))
+            })?;
         if standing == CURRENT {
             batch.recount.extend([arrived].into_iter().chain(home));
         }
@@ -257,22 +275,85 @@ pub(crate) fn take_out(
         ] {
             tx.prepare_cached(sql)?.execute([row])?;
         }
-        sources.insert(source);
+        let sum = sources.entry(source).or_insert(SourceLoss { n: 0, ..loss });
+        sum.n += 1;
+        sum.last_event = sum.last_event.max(loss.last_event);
+        sum.last_import = sum.last_import.max(loss.last_import);
     }
-    for source in sources {
-        tx.prepare_cached("DELETE FROM source_stat WHERE source = ?1")?.execute([source])?;
-        tx.prepare_cached(
-            "INSERT INTO source_stat(source, last_event, last_import, n)
-             SELECT ?1, max(e.ts), max(b.recorded_at), count(*)
-             FROM event e JOIN batch b ON b.id = e.batch WHERE e.source = ?1 HAVING count(*) > 0",
-        )?
-        .execute([source])?;
+    for (source, loss) in sources {
+        loss.count_out(tx, source)?;
     }
     batch.touched.bundles.extend(batch.recount.iter().copied());
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
-    Ok(batch.touched)
+    batch.regroup(&conversations)?;
+    Ok(TakenOut { touched: batch.touched, conversations })
+}
+
+/// All conversations under one key with those of these events.
+fn grouped(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
+    let mut all = BTreeSet::new();
+    for row in rows {
+        let mut group = tx.prepare_cached(
+            "SELECT o.id FROM event e JOIN conversation c ON c.id = e.conversation_id
+               JOIN conversation o ON o.canonical_id = c.canonical_id WHERE e.seq = ?1",
+        )?;
+        for conversation in group.query_map([row], |row| row.get(0))? {
+            all.insert(conversation?);
+        }
+    }
+    Ok(all)
+}
+
+/// What a source has lost: how many events, and the last instants among them.
+#[derive(Clone, Copy)]
+struct SourceLoss {
+    n: i64,
+    last_event: i64,
+    last_import: i64,
+}
+
+impl SourceLoss {
+    /// Counts the loss out. Only where the last of the source is among what is gone are its events
+    /// read for what is the last one now.
+    fn count_out(self, tx: &Transaction<'_>, source: i64) -> Result<(), StoreError> {
+        let (last_event, last_import, n): (i64, i64, i64) = tx
+            .prepare_cached("SELECT last_event, last_import, n FROM source_stat WHERE source = ?1")?
+            .query_row([source], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        if n <= self.n {
+            tx.prepare_cached("DELETE FROM source_stat WHERE source = ?1")?.execute([source])?;
+            return Ok(());
+        }
+        let is_left = |sql: &str, last: i64| -> Result<bool, StoreError> {
+            let mut left = tx.prepare_cached(sql)?;
+            Ok(left.query_row([source, last], |_| Ok(())).optional()?.is_some())
+        };
+        let is_same = (self.last_event < last_event
+            || is_left(
+                "SELECT 1 FROM event WHERE source = ?1 AND ts = ?2 ORDER BY seq DESC LIMIT 1",
+                last_event,
+            )?)
+            && (self.last_import < last_import
+                || is_left(
+                    "SELECT 1 FROM event e CROSS JOIN batch b ON b.id = e.batch
+                     WHERE e.source = ?1 AND b.recorded_at = ?2 ORDER BY e.seq DESC LIMIT 1",
+                    last_import,
+                )?);
+        if is_same {
+            tx.prepare_cached("UPDATE source_stat SET n = n - ?2 WHERE source = ?1")?
+                .execute([source, self.n])?;
+            return Ok(());
+        }
+        tx.prepare_cached(
+            "UPDATE source_stat SET n = n - ?2,
+               (last_event, last_import) = (SELECT max(e.ts), max(b.recorded_at)
+                 FROM event e JOIN batch b ON b.id = e.batch WHERE e.source = ?1)
+             WHERE source = ?1",
+        )?
+        .execute([source, self.n])?;
+        Ok(())
+    }
 }
 
 /// An event with all that is computed from it alone.
@@ -950,6 +1031,45 @@ impl<'a> Batch<'a> {
         self.conversation_rows.insert(key.clone(), row);
         self.told.insert(row, Vec::new());
         Ok(row)
+    }
+
+    /// Finds anew which of these conversations are known by several keys, after events have gone.
+    fn regroup(&mut self, conversations: &BTreeSet<i64>) -> Result<(), StoreError> {
+        let mut n_parted = 0;
+        for row in conversations {
+            let parted = self
+                .tx
+                .prepare_cached("DELETE FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1")?
+                .execute([row])?;
+            let alone = self
+                .tx
+                .prepare_cached(
+                    "UPDATE conversation SET canonical_id = id WHERE id = ?1 AND canonical_id <> id",
+                )?
+                .execute([row])?;
+            n_parted += parted + alone;
+        }
+        if n_parted == 0 {
+            return Ok(());
+        }
+        for row in conversations {
+            let payloads: Vec<String> = {
+                let mut rows = self.tx.prepare_cached(
+                    "SELECT payload FROM event WHERE conversation_id = ?1 AND standing = 0
+                     UNION ALL
+                     SELECT payload FROM event WHERE conversation_id = ?1 AND standing <> 0",
+                )?;
+                let rows = rows.query_map([row], |row| row.get(0))?;
+                rows.collect::<Result<_, _>>()?
+            };
+            for payload in payloads {
+                let event = codec::event(&payload)?;
+                if event.conversation.as_ref().is_some_and(|it| !it.aliases.is_empty()) {
+                    self.conversation(&Prepared::new(self.settings, &event, None))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Brings conversations that are known by several keys under one: the key that is nobody's

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use cx_core::event::Event;
 use cx_core::identity::{Assertion, Policy};
 use cx_core::ids::IdKey;
+use cx_core::retention::Retention;
 use cx_core::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::codec;
 use crate::corrections;
 use crate::error::StoreError;
-use crate::facts::{Fact, RecordedEvent, StoredChange};
+use crate::facts::{Fact, RecordedEvent, StoredChange, StoredRetention};
 use crate::report::Recording;
 
 /// The version of this format.
@@ -127,6 +128,19 @@ struct ErasureLine {
     compacted_at: Option<Timestamp>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RetentionLine {
+    fact: String,
+    at: Timestamp,
+    rules: Retention,
+    events: i64,
+    revisions: i64,
+    customers: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compacted_at: Option<Timestamp>,
+}
+
 /// The first line.
 pub(crate) fn head(head: &Head) -> Result<String, StoreError> {
     written(&HeadLine {
@@ -219,6 +233,15 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
             events: *events,
             compacted_at: *compacted_at,
         }),
+        Fact::Retention(run) => written(&RetentionLine {
+            fact: named("retention"),
+            at: run.at,
+            rules: run.rules.clone(),
+            events: run.events,
+            revisions: run.revisions,
+            customers: run.customers,
+            compacted_at: run.compacted_at,
+        }),
     }
 }
 
@@ -295,6 +318,17 @@ pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
                 events: line.events,
                 compacted_at: line.compacted_at,
             })
+        }
+        "retention" => {
+            let line: RetentionLine = read(object)?;
+            Ok(Fact::Retention(StoredRetention {
+                at: line.at,
+                rules: line.rules,
+                events: line.events,
+                revisions: line.revisions,
+                customers: line.customers,
+                compacted_at: line.compacted_at,
+            }))
         }
         "store" => Err("the store is named on the first line only".to_owned()),
         other => Err(format!("fact: {other:?} is none that this cx knows")),

@@ -38,6 +38,8 @@ pub struct IngestReport {
     pub conflict: u64,
     /// Records of people who were erased; they are not taken in again.
     pub suppressed: u64,
+    /// Records that are too old under the rules of retention in force; they are not taken in.
+    pub expired: u64,
     /// Records that could not become events. Counted by whoever read them.
     pub rejected: u64,
     /// The keys in conflict, at most [`IngestReport::KEPT`] of them.
@@ -83,6 +85,7 @@ impl IngestReport {
         self.revised += other.revised;
         self.conflict += other.conflict;
         self.suppressed += other.suppressed;
+        self.expired += other.expired;
         self.rejected += other.rejected;
         self.customers += other.customers;
         let room = Self::KEPT.saturating_sub(self.conflicts.len());

@@ -16,7 +16,8 @@ use serde::Serialize;
 use crate::codec;
 use crate::corrections;
 use crate::error::StoreError;
-use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange};
+use crate::expiry;
+use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetention};
 use crate::lines::Head;
 use crate::moving::{Taking, remove};
 use crate::pages::{Pages, Place, Row, Value};
@@ -315,6 +316,20 @@ impl Finds {
                 }
             }
             [
+                Null,
+                Integer(at),
+                Text(rules),
+                Integer(events),
+                Integer(revisions),
+                Integer(customers),
+                compacted,
+            ] => match retention(*at, rules, [*events, *revisions, *customers], compacted) {
+                Some(fact) => {
+                    self.others.insert((10, number.to_be_bytes().to_vec()), fact);
+                }
+                None => report.lose_row(format!("retention {number}")),
+            },
+            [
                 id @ Blob(_),
                 Text(kind),
                 Text(a),
@@ -424,6 +439,16 @@ fn erasure(at: i64, mode: &str, customer: &Value, events: i64, compacted: &Value
         events,
         compacted_at,
     })
+}
+
+fn retention(at: i64, rules: &str, counts: [i64; 3], compacted: &Value) -> Option<Fact> {
+    let compacted_at = match compacted {
+        Value::Null => None,
+        compacted => Some(codec::timestamp(compacted.integer()?).ok()?),
+    };
+    let [events, revisions, customers] = counts;
+    let (at, rules) = (codec::timestamp(at).ok()?, expiry::read(rules).ok()?);
+    Some(Fact::Retention(StoredRetention { at, rules, events, revisions, customers, compacted_at }))
 }
 
 /// The event of a row, where it is what was written.

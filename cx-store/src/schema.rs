@@ -31,6 +31,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0003_proposal.sql")),
     Step::Derive(ingest::remember_replaced),
     Step::Statements(include_str!("schema/0005_sum.sql")),
+    Step::Statements(include_str!("schema/0006_retention.sql")),
     Step::Derive(hasten_answers),
 ];
 
@@ -59,7 +60,7 @@ pub(crate) fn standing_kinds(connection: &Connection) -> Result<String, StoreErr
 /// Marks, orders and indexes by which answers cost what they tell and not what there is. A file
 /// gives its kinds numbers of its own, which stand in one of the indexes.
 fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    tx.execute_batch(include_str!("schema/0006_answers.sql"))?;
+    tx.execute_batch(include_str!("schema/0007_answers.sql"))?;
     for name in STANDING {
         tx.execute("INSERT OR IGNORE INTO dict(class, name) VALUES(3, ?1)", [name])?;
     }

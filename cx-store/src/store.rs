@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use cx_core::context::{self, Audience, Confidence, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
@@ -20,7 +20,7 @@ use crate::check::{self, CheckReport};
 use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
 use crate::derived::Settings;
-use crate::erasure::{self, Compaction, EraseMode, Erasure, ErasureRecord};
+use crate::erasure::{self, Compaction, EraseMode, Erased, Erasure, ErasureRecord};
 use crate::error::StoreError;
 use crate::explain;
 use crate::export::{self, Export};
@@ -63,6 +63,22 @@ const SOON: usize = 1_000;
 /// handles may be used from any thread. One write runs at a time, reads run beside it.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
+
+/// A store that is open only as long as somebody else holds it.
+#[derive(Clone)]
+pub(crate) struct WeakStore(Weak<Inner>);
+
+impl WeakStore {
+    pub(crate) fn upgrade(&self) -> Option<Store> {
+        self.0.upgrade().map(Store)
+    }
+}
+
+impl fmt::Debug for WeakStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakStore").finish_non_exhaustive()
+    }
+}
 
 struct Inner {
     path: PathBuf,
@@ -218,6 +234,10 @@ impl Store {
         let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
         Self(Arc::new(Inner { path, place, readers, known, memory, writer }))
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakStore {
+        WeakStore(Arc::downgrade(&self.0))
     }
 
     /// The file of the store; `:memory:` if it has none.
@@ -856,7 +876,17 @@ impl Store {
         mode: EraseMode,
         erased_at: Timestamp,
     ) -> Result<Erasure, StoreError> {
-        let erasure = self.write(|tx, writer| {
+        Ok(self.erase_and_tell(who, mode, erased_at)?.erasure)
+    }
+
+    /// Erases somebody, and tells the strings by which the person was known.
+    pub(crate) fn erase_and_tell(
+        &self,
+        who: &Who,
+        mode: EraseMode,
+        erased_at: Timestamp,
+    ) -> Result<Erased, StoreError> {
+        let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
             let (Confidence::Certain | Confidence::Probable, Some(customer)) =
                 (found.confidence, found.customers.first())
@@ -865,14 +895,17 @@ impl Store {
             };
             erasure::erase(tx, writer, customer.row(), mode, erased_at)
         })?;
-        // The person is erased whether or not the log can be emptied now: compaction does it, too,
-        // and says so where it cannot.
+        self.empty_log();
+        Ok(erased)
+    }
+
+    /// Takes what was taken out of the store out of its log, too. It is gone from the store whether
+    /// or not that can be done now: compaction does it again, and says so where it cannot.
+    pub(crate) fn empty_log(&self) {
         drop(schema::try_to_empty_log(&self.writer().connection));
         let mut memory = self.memory();
         let most = memory.most();
         memory.clear(most);
-        drop(memory);
-        Ok(erasure)
     }
 
     /// Rewrites the file, so that no byte of what was erased is left in it. Needs as much free

@@ -245,6 +245,47 @@ fn after_erasure_and_compaction_no_byte_of_the_person_is_left_in_any_file() {
 }
 
 #[test]
+fn a_certificate_tells_what_went_and_that_nothing_is_left_and_holds_none_of_it() {
+    let zebedeus = Who::parse("zebedeus@quackenbush.example", None).unwrap();
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = company(folder.path());
+        let certificate = store.erase_for_good(&zebedeus, mode, now()).unwrap();
+        assert!(certificate.is_clean(), "{certificate}");
+        let size = fs::metadata(folder.path().join("company.cx")).unwrap().len();
+        assert_eq!((certificate.bytes_after, certificate.search.files["company.cx"]), (size, size));
+        // The address and the number, as they are kept and as they were written.
+        assert!(certificate.search.strings >= 3, "{certificate}");
+        assert_eq!(certificate.search.part_of_others, 0);
+        assert_eq!(certificate.erasure.compacted_at, Some(now()));
+        let rows = certificate.rows.get("event").copied();
+        // 12 records, one of them with two revisions, and one that was somebody else's at first.
+        let expected = if mode == EraseMode::Delete { Some(14) } else { Some(2) };
+        assert_eq!(rows, expected, "{mode:?}");
+        let json = serde_json::to_string(&certificate).unwrap();
+        for text in [certificate.to_string(), json] {
+            let text = text.to_ascii_lowercase();
+            assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "{text}");
+        }
+        assert_eq!(found(folder.path()), BTreeSet::new());
+    }
+}
+
+#[test]
+fn a_string_that_is_a_part_of_what_somebody_else_has_is_not_looked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let events = ["an@example.nl", "jan@example.nl"]
+        .map(|mail| story::message(mail, 0, "email", "", &[&format!("email {mail}")]));
+    store.ingest(&recording(), events).unwrap();
+    let an = Who::parse("an@example.nl", None).unwrap();
+    let certificate = store.erase_for_good(&an, EraseMode::Delete, now()).unwrap();
+    let search = &certificate.search;
+    assert_eq!((search.strings, search.part_of_others, search.hits), (0, 1, 0));
+    assert_eq!(store.counts().unwrap(), (1, 1));
+}
+
+#[test]
 fn what_happens_after_an_erasure_begins_anew() {
     let folder = tempfile::tempdir().unwrap();
     let store = company(folder.path());

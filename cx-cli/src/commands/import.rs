@@ -169,8 +169,12 @@ pub(crate) fn summary(report: &IngestReport) -> String {
         0 => String::new(),
         n => format!(", {} of erased people left out", output::count(n)),
     };
+    let expired = match report.expired {
+        0 => String::new(),
+        n => format!(", {} too old left out", output::count(n)),
+    };
     format!(
-        "{} new, {} duplicate, {} revised, {} conflict{suppressed}, {} rejected; {} touched",
+        "{} new, {} duplicate, {} revised, {} conflict{suppressed}{expired}, {} rejected; {} touched",
         output::count(report.new),
         output::count(report.duplicate),
         output::count(report.revised),

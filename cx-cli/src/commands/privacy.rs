@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::context::Confidence;
-use cx_store::{Compaction, EraseMode, Store, StoreError};
+use cx_store::{Certificate, Compaction, EraseMode, Store, StoreError};
 
-use crate::args::{Args, Erase, Export, File, Mode, who as who_of};
+use crate::args::{Args, Erase, Erasures, Export, File, Mode, who as who_of};
 use crate::error::CliError;
 use crate::output;
 
@@ -79,12 +79,36 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         Mode::Delete => EraseMode::Delete,
     };
     let now = args.now()?;
-    let mut erasure = store.erase(&who, mode, now)?;
-    let compaction = if asked.no_compact { None } else { Some(store.compact(now)?) };
-    erasure.compacted_at = compaction.as_ref().map(|compaction| compaction.compacted_at);
+    let out = asked.certificate.as_deref();
+    let out = out.map(|path| Ok::<_, CliError>((path, new_file(path)?))).transpose()?;
+    let certificate = if asked.no_compact {
+        None
+    } else {
+        match store.erase_for_good(&who, mode, now) {
+            Ok(certificate) => Some(certificate),
+            Err(error) => {
+                if let Some((path, _)) = out {
+                    drop(fs::remove_file(path));
+                }
+                return Err(error.into());
+            }
+        }
+    };
+    let erasure = match &certificate {
+        Some(certificate) => certificate.erasure.clone(),
+        None => store.erase(&who, mode, now)?,
+    };
+    if let (Some((path, mut file)), Some(certificate)) = (out, &certificate) {
+        let is_json = path.extension().is_some_and(|extension| extension == "json");
+        let text = if is_json { output::json(certificate)? } else { certificate.to_string() };
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+        written.map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+    }
+    let is_clean = certificate.as_ref().is_none_or(Certificate::is_clean);
+    let code = if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) };
     if asked.json {
         output::line(&output::json(&erasure)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code);
     }
     let done = match mode {
         EraseMode::Anonymise => "anonymous now",
@@ -98,11 +122,43 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         erasure.shared,
         output::counted(erasure.blacked_out, "event"),
     ))?;
-    if let Some(compaction) = compaction {
-        told(&compaction)?;
-    } else {
-        let file = asked.whom.file.display();
-        output::line(&format!("traces may be left in free space until: cx compact {file}"))?;
+    match certificate {
+        Some(certificate) => certified(&certificate)?,
+        None => not_compacted(&asked.whom.file)?,
+    }
+    Ok(code)
+}
+
+fn certified(certificate: &Certificate) -> Result<(), CliError> {
+    let search = &certificate.search;
+    output::line(&format!(
+        "file rewritten: {} bytes, {} before; searched for {} of the person in {}: found {}",
+        output::count(certificate.bytes_after),
+        output::count(certificate.bytes_before),
+        output::counted(search.strings, "string"),
+        output::counted(u64::try_from(search.files.len()).unwrap_or(u64::MAX), "file"),
+        output::counted(search.hits, "time"),
+    ))
+}
+
+pub(crate) fn erasures(asked: &Erasures) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    for erasure in store.erasures()? {
+        if asked.json {
+            output::line(&output::json(&erasure)?)?;
+            continue;
+        }
+        let rewritten = match erasure.compacted_at {
+            Some(at) => format!("file rewritten {at}"),
+            None => "file not rewritten since: cx compact".to_owned(),
+        };
+        output::line(&format!(
+            "{} {}: {} {}, {rewritten}",
+            erasure.erased_at,
+            erasure.customer,
+            erasure.mode.name(),
+            output::counted(erasure.events, "event"),
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -111,6 +167,10 @@ pub(crate) fn compact(args: &Args, asked: &File) -> Result<ExitCode, CliError> {
     let store = Store::open_existing(&asked.file)?;
     told(&store.compact(args.now()?)?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn not_compacted(file: &Path) -> Result<(), CliError> {
+    output::line(&format!("traces may be left in free space until: cx compact {}", file.display()))
 }
 
 fn told(compaction: &Compaction) -> Result<(), CliError> {

@@ -1,7 +1,8 @@
 //! The shell examples in the documentation: each `console` block is run, and its output compared.
 //!
 //! A line `...` stands for any number of lines. The blocks of one page run in one folder, from top
-//! to bottom; `cat > FILE` blocks are not needed, since pages write their files with `cx demo`.
+//! to bottom; most pages write their files with `cx demo`. A block that begins with ```` ```toml
+//! FILE ```` is a file that is there from the beginning.
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,24 @@ fn examples(text: &str) -> Vec<(String, Vec<String>)> {
         }
     }
     examples
+}
+
+/// The files of a page, each with what stands in it.
+fn files(text: &str) -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("```toml ") {
+            files.push((name.to_owned(), String::new()));
+            inside = true;
+        } else if line.starts_with("```") {
+            inside = false;
+        } else if let Some((_, lines)) = files.last_mut().filter(|_| inside) {
+            lines.push_str(line);
+            lines.push('\n');
+        }
+    }
+    files
 }
 
 /// Splits a command as a shell does: at spaces, outside quotation marks.
@@ -79,6 +98,9 @@ fn the_shell_examples_of_the_documentation_say_what_they_show() {
     for page in pages() {
         let Ok(text) = std::fs::read_to_string(&page) else { panic!("no {}", page.display()) };
         let shell = Shell::new();
+        for (name, lines) in files(&text) {
+            shell.write(&name, lines);
+        }
         for (command, shown) in examples(&text) {
             let words = words(&command);
             assert_eq!(words[0], "cx", "{}: {command}", page.display());

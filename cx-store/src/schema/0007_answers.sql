@@ -1,4 +1,4 @@
--- Schema version 6: marks by which answers in memory are known to hold, and whose turn it is.
+-- Schema version 7: marks by which answers in memory are known to hold, and whose turn it is.
 
 -- What an event's number stands for has changed: what was read under it is to be forgotten. Every
 -- write leaves another mark of its own, 'written'.

@@ -1,0 +1,110 @@
+//! `cx retain`: what is too old, told and taken out.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::ExitCode;
+
+use cx_core::retention::Retention;
+use cx_store::{RetainOptions, Retained, RetentionPreview, Store};
+
+use super::privacy;
+use crate::args::{Args, Retain};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
+    let store = Store::open_existing(&asked.file)?;
+    let rules = match &asked.rules {
+        Some(path) => read(path)?,
+        None => store.retention()?.ok_or_else(|| {
+            let file = asked.file.display();
+            CliError::Usage(format!("{file}: no rules are in force yet; name them with --rules"))
+        })?,
+    };
+    let now = args.now()?;
+    if !asked.yes {
+        let preview = store.retention_preview(&rules, now)?;
+        if asked.json {
+            output::line(&output::json(&preview)?)?;
+        } else {
+            tell(&preview)?;
+        }
+        if asked.preview {
+            return Ok(ExitCode::SUCCESS);
+        }
+        anstream::eprintln!("Nothing was changed. It cannot be taken back; do it with --yes.");
+        return Ok(ExitCode::from(1));
+    }
+    let options = RetainOptions::at(now);
+    let mut done = store.retain(&rules, options, |_| ControlFlow::Continue(()))?;
+    let compaction = if asked.no_compact { None } else { Some(store.compact(now)?) };
+    done.compacted_at = compaction.as_ref().map(|compaction| compaction.compacted_at);
+    if asked.json {
+        output::line(&output::json(&done)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::line(&told(&done))?;
+    match compaction {
+        Some(compaction) => output::line(&format!(
+            "file rewritten at {}: {} bytes, {} before",
+            compaction.compacted_at,
+            output::count(compaction.bytes_after),
+            output::count(compaction.bytes_before),
+        ))?,
+        None => privacy::not_compacted(&asked.file)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &Path) -> Result<Retention, CliError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+    Retention::read(&text)
+        .map_err(|error| CliError::Definition { path: path.to_owned(), problem: error.to_string() })
+}
+
+fn tell(preview: &RetentionPreview) -> Result<(), CliError> {
+    output::line(&format!(
+        "{} would go ({}), and {} with them",
+        output::counted(preview.events, "event"),
+        output::counted(preview.revisions, "revision"),
+        output::counted(preview.customers, "customer"),
+    ))?;
+    for due in &preview.due {
+        output::line(&output::tame(
+            &format!(
+                "{}: {} of {} on {}, {} to {}",
+                due.rule,
+                output::count(due.events),
+                due.kind,
+                due.channel,
+                due.oldest,
+                due.newest
+            ),
+            400,
+        ))?;
+    }
+    if preview.kept_named > 0 {
+        output::line(&format!(
+            "kept although old: {} that people named when they said who is who",
+            output::count(preview.kept_named)
+        ))?;
+    }
+    if preview.kept_revised > 0 {
+        output::line(&format!(
+            "kept although old: {} with another revision that is not",
+            output::count(preview.kept_revised)
+        ))?;
+    }
+    Ok(())
+}
+
+fn told(done: &Retained) -> String {
+    format!(
+        "{} gone ({}), and {} with them; {} in force",
+        output::counted(done.events, "event"),
+        output::counted(done.revisions, "revision"),
+        output::counted(done.customers, "customer"),
+        output::counted(u64::try_from(done.rules.rules.len()).unwrap_or(u64::MAX), "rule"),
+    )
+}

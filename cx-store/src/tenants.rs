@@ -1,0 +1,301 @@
+//! Tenants: a folder of stores, one file each, of which few are open at once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cx_core::identity::Policy;
+
+use crate::error::StoreError;
+use crate::moving;
+use crate::store::{Store, StoreOptions, WeakStore};
+
+/// The stores of many tenants, each in a file of its own in one folder. Nothing is shared between
+/// them but the folder: no id, no index, no cache, no key. Cloning it gives another handle on the
+/// same stores.
+///
+/// At most so many of them are kept open; the one that was asked for longest ago is closed first.
+/// A [`Store`] that somebody still holds stays open until it is dropped, on top of these.
+///
+/// ```
+/// use cx_store::Tenants;
+///
+/// # let folder = std::env::temp_dir().join(format!("cx-tenants-{}", std::process::id()));
+/// let tenants = Tenants::open(&folder, 100)?;
+/// let acme = tenants.store("Acme B.V.")?;
+/// assert_eq!(acme.tenant(), "Acme B.V.");
+/// assert_eq!(tenants.names()?, ["Acme B.V."]);
+/// # drop(acme);
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), cx_store::StoreError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tenants(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    folder: PathBuf,
+    most_open: usize,
+    policy: Policy,
+    stores: Mutex<Stores>,
+}
+
+#[derive(Debug, Default)]
+struct Stores {
+    /// Those that are kept open, with the number of the call that asked for them last.
+    open: BTreeMap<String, (u64, Store)>,
+    /// Those that somebody may still hold although they are not kept open.
+    held: BTreeMap<String, WeakStore>,
+    calls: u64,
+}
+
+/// What stands before and behind a tenant in the name of its file.
+const PREFIX: &str = "t-";
+const SUFFIX: &str = ".cx";
+
+/// File names are at most 255 bytes long on most systems; a log's name is four longer.
+const LONGEST: usize = 200;
+
+impl Tenants {
+    /// The stores in a folder, which is made if it is not there. At most `most_open` of them are
+    /// kept open, and at least one.
+    ///
+    /// # Errors
+    /// [`StoreError::CannotOpen`] where the folder cannot be made.
+    pub fn open(folder: impl Into<PathBuf>, most_open: usize) -> Result<Self, StoreError> {
+        Self::open_with(folder, most_open, Policy::default())
+    }
+
+    /// As [`Tenants::open`]; new stores are set up with this policy.
+    ///
+    /// # Errors
+    /// As [`Tenants::open`].
+    pub fn open_with(
+        folder: impl Into<PathBuf>,
+        most_open: usize,
+        policy: Policy,
+    ) -> Result<Self, StoreError> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
+        let stores = Mutex::default();
+        Ok(Self(Arc::new(Inner { folder, most_open: most_open.max(1), policy, stores })))
+    }
+
+    /// The store of a tenant, made if there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::TenantName`], [`StoreError::OtherTenant`] where the file is another tenant's,
+    /// and as [`Store::open`].
+    pub fn store(&self, tenant: &str) -> Result<Store, StoreError> {
+        let path = self.path(tenant)?;
+        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        stores.calls += 1;
+        let call = stores.calls;
+        if let Some((asked, store)) = stores.open.get_mut(tenant) {
+            *asked = call;
+            return Ok(store.clone());
+        }
+        let held = stores.held.get(tenant).and_then(WeakStore::upgrade);
+        let store = if let Some(store) = held {
+            store
+        } else {
+            let policy = self.0.policy.clone();
+            let options = StoreOptions { tenant: tenant.to_owned(), id_key: None, policy };
+            Store::open_with(&path, options)?
+        };
+        stores.open.insert(tenant.to_owned(), (call, store.clone()));
+        stores.shrink(self.0.most_open);
+        Ok(store)
+    }
+
+    /// The store of a tenant who has one.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], and as [`Tenants::store`].
+    pub fn existing(&self, tenant: &str) -> Result<Store, StoreError> {
+        let path = self.path(tenant)?;
+        if !path.is_file() {
+            return Err(StoreError::NotFound { path });
+        }
+        self.store(tenant)
+    }
+
+    /// The tenants who have a store, in the order of their names. Files of other names are not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`StoreError::CannotOpen`] where the folder cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StoreError> {
+        let folder = &self.0.folder;
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).map_err(|error| cannot(folder, &error))? {
+            let entry = entry.map_err(|error| cannot(folder, &error))?;
+            names.extend(entry.file_name().to_str().and_then(decoded));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Deletes the file of a tenant, and what is beside it; says whether there was one. What the
+    /// disk keeps of deleted files is not overwritten.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where somebody in this process still holds the store;
+    /// [`StoreError::CannotOpen`] where the file cannot be deleted.
+    pub fn remove(&self, tenant: &str) -> Result<bool, StoreError> {
+        let path = self.path(tenant)?;
+        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, store)) = stores.open.remove(tenant) {
+            let weak = store.downgrade();
+            drop(store);
+            if let Some(store) = weak.upgrade() {
+                stores.open.insert(tenant.to_owned(), (asked, store));
+                return Err(StoreError::Locked { path });
+            }
+        }
+        if stores.held.get(tenant).and_then(WeakStore::upgrade).is_some() {
+            return Err(StoreError::Locked { path });
+        }
+        stores.held.remove(tenant);
+        if !path.is_file() {
+            return Ok(false);
+        }
+        fs::remove_file(&path).map_err(|error| cannot(&path, &error))?;
+        moving::remove(&path);
+        Ok(true)
+    }
+
+    /// How many stores are kept open now.
+    pub fn n_open(&self) -> usize {
+        self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).open.len()
+    }
+
+    /// The file of a tenant, whether or not it is there. Every name has a file of its own inside
+    /// the folder, also where the system takes capital and small letters for the same.
+    ///
+    /// # Errors
+    /// [`StoreError::TenantName`] where the name is empty, or longer than a file's name can be.
+    pub fn path(&self, tenant: &str) -> Result<PathBuf, StoreError> {
+        Ok(self.0.folder.join(encoded(tenant)?))
+    }
+}
+
+impl Stores {
+    /// Closes those that were asked for longest ago.
+    fn shrink(&mut self, most: usize) {
+        while self.open.len() > most {
+            let oldest = self.open.iter().min_by_key(|(_, (asked, _))| *asked);
+            let Some(tenant) = oldest.map(|(tenant, _)| tenant.clone()) else { return };
+            if let Some((_, store)) = self.open.remove(&tenant) {
+                self.held.insert(tenant, store.downgrade());
+            }
+            self.held.retain(|_, store| store.upgrade().is_some());
+        }
+    }
+}
+
+fn cannot(path: &Path, error: &std::io::Error) -> StoreError {
+    StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() }
+}
+
+/// The name of a tenant's file: small letters, digits and `-` stand for themselves, every other
+/// byte as `_` and two digits of base 16.
+fn encoded(tenant: &str) -> Result<String, StoreError> {
+    let wrong = |problem| StoreError::TenantName { tenant: tenant.to_owned(), problem };
+    if tenant.is_empty() {
+        return Err(wrong("it is empty"));
+    }
+    let mut name = PREFIX.to_owned();
+    for byte in tenant.bytes() {
+        if byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' {
+            name.push(char::from(byte));
+        } else {
+            name.push('_');
+            name.push_str(&crate::codec::hex(&[byte]));
+        }
+    }
+    if name.len() > LONGEST {
+        return Err(wrong("it is longer than the name of a file can be"));
+    }
+    name.push_str(SUFFIX);
+    Ok(name)
+}
+
+/// The tenant of a file by its name; `None` where it is no tenant's.
+fn decoded(file: &str) -> Option<String> {
+    let name = file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let mut bytes = Vec::new();
+    let mut rest = name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first == b'_' {
+            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = rest.get(2..)?;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    let tenant = String::from_utf8(bytes).ok()?;
+    // Only what this version writes: one file a tenant.
+    (encoded(&tenant).ok()? == file).then_some(tenant)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_name_leaves_the_folder_or_meets_another_one() {
+        let names = [
+            "..",
+            ".",
+            "/",
+            "\\",
+            "a/../../b",
+            "C:",
+            "con",
+            "Acme",
+            "acme",
+            "ACME",
+            "ac me",
+            "é",
+            "e\u{301}",
+            "_2e",
+            ".cx",
+            "a\u{0}b",
+            "t-",
+            "\u{202e}",
+            "-wal",
+            "*",
+        ];
+        let files: BTreeSet<String> =
+            names.iter().map(|name| encoded(name).unwrap().to_ascii_lowercase()).collect();
+        assert_eq!(files.len(), names.len());
+        for file in files {
+            assert_eq!(Path::new(&file).components().count(), 1, "{file}");
+            assert!(file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        }
+        assert!(matches!(encoded(""), Err(StoreError::TenantName { .. })));
+        assert!(matches!(encoded(&"é".repeat(60)), Err(StoreError::TenantName { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_is_read_back_from_its_file(name in "\\PC{1,30}") {
+            prop_assert_eq!(decoded(&encoded(&name).unwrap()), Some(name));
+        }
+
+        #[test]
+        fn a_file_is_a_tenants_only_under_the_name_it_would_have(file in "t-[a-zA-Z0-9_.-]{0,12}\\.cx") {
+            if let Some(tenant) = decoded(&file) {
+                prop_assert_eq!(encoded(&tenant).unwrap(), file);
+            }
+        }
+    }
+}

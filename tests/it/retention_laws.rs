@@ -1,0 +1,404 @@
+//! The law of retention: what is over under the rules was never seen, does not come back, and is in
+//! no byte of any file; what is not over stays, with every id that was ever given out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use cx_core::context::ContextOptions;
+use cx_core::event::Event;
+use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
+use cx_core::ids::CustomerId;
+use cx_core::retention::Retention;
+use cx_core::time::Timestamp;
+use cx_store::{
+    Change, EraseMode, Recording, RetainOptions, Retained, SearchQuery, Store, StoreOptions,
+};
+use cx_tests::story;
+use cx_tests::strategies::{TENANT, asserted_world, world};
+use proptest::prelude::*;
+use proptest::sample::select;
+
+fn options() -> StoreOptions {
+    StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() }
+}
+
+/// A year after the stories begin; they last a year and a half.
+fn now() -> Timestamp {
+    "2027-03-02T08:00:00Z".parse().unwrap()
+}
+
+fn rules(text: &str) -> Retention {
+    Retention::read(text).unwrap()
+}
+
+fn recording() -> Recording {
+    Recording::new(story::monday(), "test")
+}
+
+/// Told in two imports, so that who came first is not who wrote first.
+fn told(events: &[Event], assertions: &[Assertion]) -> Store {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    store.ingest(&recording(), events.iter().cloned()).unwrap();
+    for assertion in assertions {
+        drop(store.assert(assertion, now()));
+    }
+    store
+}
+
+fn retain(store: &Store, rules: &Retention, batch: usize) -> Retained {
+    let options = RetainOptions { now: now(), batch };
+    store.retain(rules, options, |_| ControlFlow::Continue(())).unwrap()
+}
+
+/// Everything a store answers about everybody, but for how fresh the sources are.
+fn answers(store: &Store) -> Vec<String> {
+    let customers = store.customers(None, 1_000).unwrap();
+    let answer = |id| {
+        let mut context = store.context(&Who::Customer(id), &ContextOptions::at(now())).unwrap();
+        context.provenance.sources.clear();
+        context.to_json()
+    };
+    customers.into_iter().map(answer).collect()
+}
+
+fn keys(store: &Store) -> BTreeSet<String> {
+    store.events().map(|event| event.unwrap().key.to_string()).collect()
+}
+
+/// Every id that means somebody today, or is told to be gone; what people said may have made one
+/// mean nobody.
+fn sound(store: &Store) -> BTreeSet<CustomerId> {
+    let (all, lost) = (ids(store), dangling(store, &ids(store)));
+    all.into_iter().filter(|id| !lost.contains(id)).collect()
+}
+
+/// Every id that the feed has ever told of.
+fn ids(store: &Store) -> BTreeSet<CustomerId> {
+    let mut ids = BTreeSet::new();
+    for record in store.changes(0, 100_000).unwrap() {
+        match record.change {
+            Change::Created { customer } | Change::Erased { customer } => {
+                ids.insert(customer);
+            }
+            Change::Merged { from, into }
+            | Change::Split { from, into }
+            | Change::Renamed { from, into } => ids.extend([from, into]),
+            Change::Moved { from, to, .. } => ids.extend(from.into_iter().chain(to)),
+            other => panic!("{other:?}"),
+        }
+    }
+    ids
+}
+
+/// Whether each of these ids means one customer, or is told to be gone.
+fn dangling(store: &Store, ids: &BTreeSet<CustomerId>) -> Vec<CustomerId> {
+    let is_lost = |id: &CustomerId| {
+        let found = store.find(&Who::Customer(*id)).unwrap();
+        (found.customers.len() == 1) == found.is_erased
+    };
+    ids.iter().copied().filter(is_lost).collect()
+}
+
+fn some_rules() -> impl Strategy<Value = Retention> {
+    select(vec![
+        "[[rule]]\nkeep = \"2 months\"",
+        "[[rule]]\nkeep = \"0 days\"",
+        "[[rule]]\nchannel = \"phone\"\nkeep = \"forever\"\n[[rule]]\nkeep = \"1 month\"",
+        "[[rule]]\nchannel = \"chat\"\nkeep = \"30 days\"\n[[rule]]\nkind = \"mess*\"\nkeep = \"8 months\"",
+        "[[rule]]\nkind = \"order.*\"\nkeep = \"1 day\"",
+    ])
+    .prop_map(rules)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_over_was_never_seen_and_does_not_come_back(
+        (events, assertions) in asserted_world(16), rules in some_rules(), batch in select(vec![1, 3, 10_000]),
+    ) {
+        let store = told(&events, &assertions);
+        let ids_before = sound(&store);
+        let customers = store.customers(None, 1_000).unwrap();
+        let in_force = Assertions::new(store.assertions().unwrap());
+        let is_kept = |event: &Event| {
+            let is_over = rules.is_over(&event.kind.name(), &event.channel.name(), event.occurred_at, now());
+            !is_over || in_force.names(Observation::of(TENANT, event).id)
+        };
+        let others: Vec<Event> = events.iter().filter(|event| is_kept(event)).cloned().collect();
+        let n_over = u64::try_from(events.len() - others.len()).unwrap();
+
+        let preview = store.retention_preview(&rules, now()).unwrap();
+        prop_assert_eq!(preview.events, n_over);
+        prop_assert_eq!(preview.due.iter().map(|due| due.events).sum::<u64>(), n_over);
+        prop_assert_eq!(keys(&store).len(), events.len(), "a preview changes nothing");
+        let done = retain(&store, &rules, batch);
+        prop_assert_eq!((done.events, done.revisions), (n_over, n_over));
+        prop_assert_eq!(store.retention_preview(&rules, now()).unwrap().events, 0);
+        let check = store.check().unwrap();
+        prop_assert!(check.is_clean(), "{:#?}", check.problems);
+
+        let expected: BTreeSet<String> = others.iter().map(|event| event.key.to_string()).collect();
+        prop_assert_eq!(keys(&store), expected);
+        let never = told(&others, &store.assertions().unwrap());
+        prop_assert_eq!(answers(&store), answers(&never));
+        prop_assert_eq!(dangling(&store, &ids_before), Vec::new());
+        let gone = customers.iter().filter(|id| store.find(&Who::Customer(**id)).unwrap().is_erased);
+        // A customer may fall apart between two batches.
+        if batch > events.len() {
+            prop_assert_eq!(u64::try_from(gone.count()).unwrap(), preview.customers);
+            prop_assert_eq!(done.customers, preview.customers);
+        }
+
+        // Nothing of it comes back, whenever the records are said to be recorded.
+        let again = store.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!((again.new, again.conflict, again.revised), (0, 0, 0));
+        prop_assert!(again.expired >= n_over);
+        prop_assert_eq!(answers(&store), answers(&never));
+
+        // The facts, moved, are the same store: rules in force, ids, answers.
+        let mut lines = Vec::new();
+        store.export_facts(&mut lines).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (moved, report) = Store::import_facts(lines.as_slice(), folder.path().join("moved.cx")).unwrap();
+        prop_assert_eq!((report.rejected, report.taken.retentions), (0, 1), "{:?}", report.problems);
+        prop_assert_eq!(answers(&moved), answers(&store));
+        prop_assert_eq!(moved.retentions().unwrap(), store.retentions().unwrap());
+        prop_assert_eq!(dangling(&moved, &ids_before), Vec::new());
+        let again = moved.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!(again.new, 0);
+    }
+
+    #[test]
+    fn an_id_whose_record_went_stays_with_its_customer_until_that_is_erased_too(
+        events in world(16), rules in some_rules(),
+    ) {
+        let store = told(&events, &[]);
+        let ids_before = sound(&store);
+        retain(&store, &rules, 2);
+        for customer in store.customers(None, 1_000).unwrap() {
+            let means = |id: &&CustomerId| {
+                store.find(&Who::Customer(**id)).unwrap().customers.first().map(|it| it.id) == Some(customer)
+            };
+            let names: Vec<CustomerId> = ids_before.iter().filter(means).copied().collect();
+            // Who hung on somebody who was erased before may be somebody else by now.
+            if store.erase(&Who::Customer(customer), EraseMode::Delete, now()).is_err() {
+                continue;
+            }
+            prop_assert_eq!(dangling(&store, &ids_before), Vec::new());
+            for id in names {
+                prop_assert!(store.find(&Who::Customer(id)).unwrap().is_erased, "{}", id);
+            }
+        }
+        let check = store.check().unwrap();
+        prop_assert!(check.is_clean(), "{:#?}", check.problems);
+    }
+
+    #[test]
+    fn looser_rules_let_the_same_records_in_again(
+        (events, assertions) in asserted_world(16), batch in select(vec![2, 10_000]),
+    ) {
+        let store = told(&events, &assertions);
+        let ids_before = sound(&store);
+        retain(&store, &rules("[[rule]]\nkeep = \"1 month\""), batch);
+        retain(&store, &Retention::default(), batch);
+        store.ingest(&recording(), events.iter().cloned()).unwrap();
+        prop_assert_eq!(keys(&store).len(), events.len());
+        prop_assert_eq!(answers(&store), answers(&told(&events, &store.assertions().unwrap())));
+        let check = store.check().unwrap();
+        prop_assert!(check.is_clean(), "{:#?}", check.problems);
+        prop_assert_eq!(dangling(&store, &ids_before), Vec::new());
+    }
+}
+
+#[test]
+fn a_retention_that_was_stopped_leaves_a_whole_store_and_the_next_one_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("company.cx");
+    let store = Store::open_with(&path, options()).unwrap();
+    let events: Vec<Event> = (0..300_i64)
+        .map(|n| {
+            let mail = format!("email p{}@example.org", n % 40);
+            let event = story::message(&format!("m/{n}"), n * 2_000, "chat", "", &[&mail]);
+            story::in_conversation(event, &format!("c{}", n % 25))
+        })
+        .collect();
+    store.ingest(&recording(), events.clone()).unwrap();
+    let rules = rules("[[rule]]\nkeep = \"6 months\"");
+    let due = store.retention_preview(&rules, now()).unwrap();
+    assert!(due.events > 100, "{due:?}");
+    let options = RetainOptions { now: now(), batch: 20 };
+    let mut batches = 0;
+    let half = store
+        .retain(&rules, options, |so_far| {
+            batches += 1;
+            // Between two batches others read and write.
+            assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+            assert_eq!(so_far.events, batches * 20);
+            let new = story::message(&format!("new/{batches}"), 520_000, "chat", "", &[]);
+            store.ingest(&recording(), [new]).unwrap();
+            if batches == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })
+        .unwrap();
+    assert_eq!(half.events, 60);
+    assert_eq!(store.ingest(&recording(), events).unwrap().new, 0);
+    drop(store);
+    let store = Store::open_with(&path, self::options()).unwrap();
+    let rest = retain(&store, &rules, 20);
+    assert_eq!(half.events + rest.events, due.events);
+    let n = u64::try_from(keys(&store).len()).unwrap();
+    assert_eq!(n, 300 - due.events + 3);
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    assert_eq!(store.retention().unwrap(), Some(rules));
+    assert_eq!(store.retentions().unwrap().len(), 2);
+}
+
+#[test]
+fn the_first_rule_that_covers_a_record_decides_and_the_preview_tells_which() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let message = |key: &str, channel: &str| {
+        story::message(key, 0, channel, "Jan de Vries", &["email jan@example.nl"])
+    };
+    store
+        .ingest(&recording(), [message("a", "phone"), message("b", "chat"), message("c", "sms")])
+        .unwrap();
+    let rules = rules(
+        "[[rule]]\nchannel = \"phone\"\nkeep = \"7 years\"\n\
+         [[rule]]\nkind = \"message\"\nchannel = \"chat\"\nkeep = \"6 months\"\n\
+         [[rule]]\nkeep = \"11 months\"\n",
+    );
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.customers, preview.kept_named), (2, 0, 0));
+    let told: Vec<String> =
+        preview.due.iter().map(|due| format!("{} {} {}", due.rule, due.kind, due.events)).collect();
+    assert_eq!(told, ["message on chat: 6 months message 1", "everything: 11 months message 1"]);
+    assert_eq!(preview.due[0].oldest, story::monday());
+    retain(&store, &rules, 10);
+    assert_eq!(keys(&store), BTreeSet::from(["a".to_owned()]));
+}
+
+#[test]
+fn a_record_goes_when_all_its_revisions_are_over() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let revision = |key: &str, rev: &str, minutes: i64| {
+        let mut event = story::message(key, minutes, "chat", "", &["email jan@example.nl"]);
+        event.rev = Some(rev.to_owned());
+        event
+    };
+    let late = 500_000;
+    let all = [
+        revision("a", "1", 0),
+        revision("a", "2", 1),
+        revision("b", "1", late),
+        revision("b", "2", 0),
+    ];
+    store.ingest(&recording(), all.clone()).unwrap();
+    let rules = rules("[[rule]]\nkeep = \"6 months\"");
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.revisions, preview.kept_revised), (1, 2, 1));
+    retain(&store, &rules, 10);
+    assert_eq!(keys(&store), BTreeSet::from(["b".to_owned()]));
+    assert_eq!(store.check().unwrap().events, 2);
+    store.ingest(&recording(), all).unwrap();
+    assert_eq!(store.check().unwrap().events, 2);
+}
+
+#[test]
+fn what_people_said_keeps_the_record_it_was_said_of_until_it_is_revoked() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let old = story::message("old", 0, "phone", "", &["phone 06 12345678"]);
+    let call = story::message("call", 500_000, "phone", "", &["phone 06 12345678"]);
+    let mail = story::message("mail", 500_000, "email", "", &["email jan@example.nl"]);
+    store.ingest(&recording(), [old.clone(), call, mail.clone()]).unwrap();
+    let subject = |event: &Event| Subject::Observation(Observation::of(TENANT, event).id);
+    let said = |verdict| Assertion {
+        verdict,
+        by: "agent:7".to_owned(),
+        reason: None,
+        at: story::monday(),
+    };
+    let same = store.assert(&said(Verdict::Same(subject(&old), subject(&mail))), now()).unwrap();
+    let rules = rules("[[rule]]\nkeep = \"6 months\"");
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.kept_named), (0, 1));
+    assert_eq!(retain(&store, &rules, 10).events, 0);
+    assert_eq!(store.counts().unwrap(), (1, 3), "the merge holds");
+    store.assert(&said(Verdict::Revoke(same.id)), now()).unwrap();
+    assert_eq!(retain(&store, &rules, 10).events, 1);
+    assert_eq!(store.counts().unwrap(), (2, 2));
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn conversations_that_only_an_old_record_brought_together_fall_apart_with_it() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let mail = |key: &str, minutes: i64, conversation: &str, alias: Option<&str>| {
+        let event = story::message(key, minutes, "email", "", &["email jan@example.nl"]);
+        let mut event = story::in_conversation(event, conversation);
+        if let Some(conversation) = &mut event.conversation {
+            conversation.aliases.extend(alias.map(|alias| alias.parse().unwrap()));
+        }
+        event
+    };
+    let new = [mail("b", 500_000, "mail/1", None), mail("c", 500_000, "mail/2", None)];
+    store.ingest(&recording(), [mail("a", 0, "mail/1", Some("mail/2"))]).unwrap();
+    store.ingest(&recording(), new).unwrap();
+    assert_eq!(store.conversations(now()).unwrap().len(), 1);
+    retain(&store, &rules("[[rule]]\nkeep = \"6 months\""), 10);
+    assert_eq!(store.conversations(now()).unwrap().len(), 2);
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+const SECRETS: &[&str] = &["zebedeus", "quackenbush", "swordfish", "marmalade", "zq-4711"];
+
+fn found(folder: &Path) -> BTreeSet<&'static str> {
+    let mut found = BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap().to_ascii_lowercase();
+        for secret in SECRETS {
+            if bytes.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+                found.insert(*secret);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn after_retention_and_compaction_no_byte_of_what_was_over_is_left_in_any_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("company.cx"), options()).unwrap();
+    for round in 0..6_i64 {
+        let mut batch = Vec::new();
+        for n in 0..80_i64 {
+            let (key, mail) = (format!("o/{round}/{n}"), format!("email p{n}@example.org"));
+            batch.push(story::message(&key, 500_000 + n, "email", "Piet Prins", &[&mail]));
+        }
+        let claims = ["email zebedeus@example.org", "phone 06 12349876"];
+        let mut old = story::message(
+            &format!("zq-4711/{round}"),
+            round,
+            "email",
+            "Zebedeus Quackenbush",
+            &claims,
+        );
+        old.body = Some(cx_core::event::Body::text("the swordfish"));
+        old.extra.insert("note".to_owned(), "marmalade".into());
+        batch.push(story::in_conversation(old, "mail/zq-4711"));
+        store.ingest(&recording(), batch).unwrap();
+    }
+    assert_eq!(found(folder.path()).len(), SECRETS.len());
+    assert_eq!(store.search(&SearchQuery::new("swordfish")).unwrap().len(), 6);
+    let done = retain(&store, &rules("[[rule]]\nkeep = \"6 months\""), 4);
+    assert_eq!((done.events, done.customers, done.compacted_at), (6, 1, None));
+    assert!(store.search(&SearchQuery::new("swordfish")).unwrap().is_empty());
+    store.compact(now()).unwrap();
+    assert_eq!(found(folder.path()), BTreeSet::new());
+    assert_eq!(store.retentions().unwrap()[0].compacted_at, Some(now()));
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    drop(store);
+    assert_eq!(found(folder.path()), BTreeSet::new(), "closed");
+}
