@@ -374,12 +374,8 @@ mod tests {
         let mut event = Event::new(key, source, kind, at(n));
         event.channel = Channel::Chat;
         event.direction = Direction::In;
-        let jan = Claim::new(
-            Namespace::Email,
-            "jan@example.nl",
-            Role::From,
-            Assurance::ChannelProved,
-        );
+        let jan =
+            Claim::new(Namespace::Email, "jan@example.nl", Role::From, Assurance::ChannelProved);
         event.who.push(jan.unwrap());
         event
     }
