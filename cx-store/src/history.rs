@@ -264,7 +264,6 @@ impl Lines<'_> {
 
     /// Further events of the conversations of these events, and the one key of each that has
     /// several.
-    #[expect(clippy::type_complexity, reason = "two results of one walk")]
     fn further(
         &mut self,
         events: &[Line],
