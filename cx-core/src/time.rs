@@ -501,7 +501,7 @@ mod tests {
         ) {
             let at = Timestamp::from_micros((micros / unit * unit).max(Timestamp::MIN.0)).unwrap();
             let written = at.to_chrono().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
-            prop_assert_eq!(at.to_string(), written.clone());
+            prop_assert_eq!(&at.to_string(), &written);
             prop_assert_eq!(written_here(written.as_bytes()), Some(at));
         }
 

@@ -264,7 +264,6 @@ impl Lines<'_> {
 
     /// Further events of the conversations of these events, and the one key of each that has
     /// several.
-    #[expect(clippy::type_complexity, reason = "two results of one walk")]
     fn further(
         &mut self,
         events: &[Line],
@@ -374,12 +373,8 @@ mod tests {
         let mut event = Event::new(key, source, kind, at(n));
         event.channel = Channel::Chat;
         event.direction = Direction::In;
-        let jan = Claim::new(
-            Namespace::Email,
-            "jan@example.nl",
-            Role::From,
-            Assurance::ChannelProved,
-        );
+        let jan =
+            Claim::new(Namespace::Email, "jan@example.nl", Role::From, Assurance::ChannelProved);
         event.who.push(jan.unwrap());
         event
     }

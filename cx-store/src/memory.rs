@@ -26,7 +26,7 @@ pub(crate) enum Recalled {
     /// The file is as it was.
     AsItStands(Arc<History>),
     /// Something was written since, and every number of an event still means what it did.
-    Before(Option<History>),
+    Before(Option<Arc<History>>),
 }
 
 impl Memory {
@@ -49,7 +49,7 @@ impl Memory {
             self.clear(self.most);
             return Recalled::Before(None);
         }
-        Recalled::Before(Arc::into_inner(history))
+        Recalled::Before(Some(history))
     }
 
     fn take(&mut self, customer: i64) -> Option<Remembered> {

@@ -183,8 +183,7 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
     )?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let (since, until) = (query.since.as_micros(), query.until.as_micros());
-    let parameters =
-        params![expression, agents, query.customer, since, until, limit, first];
+    let parameters = params![expression, agents, query.customer, since, until, limit, first];
     let mut rows = rows.query(parameters)?;
     let mut hits = Vec::new();
     while let Some(row) = rows.next()? {

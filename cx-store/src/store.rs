@@ -399,7 +399,8 @@ impl Store {
         let edition = Edition::of(connection)?;
         let before = match self.memory().recall(customer, edition) {
             Recalled::AsItStands(history) => return Ok(history),
-            Recalled::Before(before) => before,
+            // Where another thread still answers from it, it is read again.
+            Recalled::Before(before) => before.and_then(Arc::into_inner),
         };
         let history = Arc::new(History::read(connection, customer, as_of, SCAN, before)?);
         self.memory().keep(customer, edition, Arc::clone(&history));

@@ -8,8 +8,8 @@ use cx_core::ids::ObservationId;
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{EraseMode, Recording, Store};
 use cx_tests::asking;
-use cx_tests::strategies;
 use cx_tests::story;
+use cx_tests::strategies;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -135,7 +135,8 @@ fn what_another_handle_writes_is_in_the_next_answer() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("asked.cx");
     let (one, other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
-    let message = |n: i64| story::message(&format!("m/{n}"), n, "email", "Jan", &["email jan@example.nl"]);
+    let message =
+        |n: i64| story::message(&format!("m/{n}"), n, "email", "Jan", &["email jan@example.nl"]);
     let asked = || {
         let context = one.context(&who("jan@example.nl"), &ContextOptions::at(now())).unwrap();
         context.contacts.recent.len()

@@ -167,26 +167,109 @@ mod tests {
 
     /// Words that mean something somewhere, and words that mean nothing.
     const WORDS: &[&str] = &[
-        "key", "rev", "source", "kind", "channel", "direction", "visibility", "actor", "who",
-        "name", "conversation", "occurred_at", "utc_offset", "occurred_at_origin", "seq", "body",
-        "attachments", "data", "extra", "system", "instance", "id", "type", "ns", "value", "scope",
-        "region", "role", "assurance", "shared", "text", "lang", "aliases", "subject", "to", "from",
-        "state", "lines", "quantity", "price", "total", "currency", "order_id", "target",
-        "duration_s", "outcome", "score", "scale", "min", "max", "good", "address", "fields",
-        "pinned", "message", "call", "order.placed", "profile.updated", "conversation.status",
-        "conversation.field", "feedback.answered", "subscription.renewed", "consent.changed",
-        "email", "phone", "in", "agent", "customer", "open", "public", "2026-03-04T10:02:00Z",
-        "2026-03-04T10:02:00+01:00", "jan@example.nl", "06 12345678", "NL", "EUR", "19.95", "null",
-        "whatever", "$serde_json::private::Number", "$serde_json::private::RawValue", "",
+        "key",
+        "rev",
+        "source",
+        "kind",
+        "channel",
+        "direction",
+        "visibility",
+        "actor",
+        "who",
+        "name",
+        "conversation",
+        "occurred_at",
+        "utc_offset",
+        "occurred_at_origin",
+        "seq",
+        "body",
+        "attachments",
+        "data",
+        "extra",
+        "system",
+        "instance",
+        "id",
+        "type",
+        "ns",
+        "value",
+        "scope",
+        "region",
+        "role",
+        "assurance",
+        "shared",
+        "text",
+        "lang",
+        "aliases",
+        "subject",
+        "to",
+        "from",
+        "state",
+        "lines",
+        "quantity",
+        "price",
+        "total",
+        "currency",
+        "order_id",
+        "target",
+        "duration_s",
+        "outcome",
+        "score",
+        "scale",
+        "min",
+        "max",
+        "good",
+        "address",
+        "fields",
+        "pinned",
+        "message",
+        "call",
+        "order.placed",
+        "profile.updated",
+        "conversation.status",
+        "conversation.field",
+        "feedback.answered",
+        "subscription.renewed",
+        "consent.changed",
+        "email",
+        "phone",
+        "in",
+        "agent",
+        "customer",
+        "open",
+        "public",
+        "2026-03-04T10:02:00Z",
+        "2026-03-04T10:02:00+01:00",
+        "jan@example.nl",
+        "06 12345678",
+        "NL",
+        "EUR",
+        "19.95",
+        "null",
+        "whatever",
+        "$serde_json::private::Number",
+        "$serde_json::private::RawValue",
+        "",
     ];
 
     const NUMBERS: &[&str] = &[
-        "0", "-0", "1", "5", "-3", "1.50", "1e2", "1E400", "18446744073709551616", "0.1e-7",
-        "123456789012345678901234567890", "01", "1.",
+        "0",
+        "-0",
+        "1",
+        "5",
+        "-3",
+        "1.50",
+        "1e2",
+        "1E400",
+        "18446744073709551616",
+        "0.1e-7",
+        "123456789012345678901234567890",
+        "01",
+        "1.",
     ];
 
     /// What may stand in a text between quotation marks, most of it well.
-    const WRITINGS: &[&str] = &["é", "\\n", "\\u0041", "\\ud800", "\\ud83d\\ude00", "\\x", "\t", "\\/"];
+    const WRITINGS: &[&str] =
+        &["é", "\\n", "\\u0041", "\\ud800", "\\ud83d\\ude00", "\\x", "\t", "\\/"];
 
     fn text() -> impl Strategy<Value = String> {
         prop_oneof![
@@ -251,14 +334,23 @@ mod tests {
     const KINDS: &[(&str, &str)] = &[
         ("message", r#"{"message_id": "<1@x>", "subject": null, "more": {"a": [1.50]}}"#),
         ("note", "{}"),
-        ("call", r#"{"duration_s": 240, "outcome": "answered", "started_at": "2026-03-04T10:02:00Z"}"#),
+        (
+            "call",
+            r#"{"duration_s": 240, "outcome": "answered", "started_at": "2026-03-04T10:02:00Z"}"#,
+        ),
         ("call", r#"{"duration_s": 2.5}"#),
         ("conversation.status", r#"{"to": "open", "from": null}"#),
         ("conversation.status", r#"{"from": "open"}"#),
         ("conversation.field", r#"{"name": "vip", "from": {"a": 1}, "to": 1.0}"#),
-        ("order.placed", r#"{"order_id": "1", "total": "19.95", "currency": "EUR", "lines": [{"name": "a", "quantity": 1}]}"#),
+        (
+            "order.placed",
+            r#"{"order_id": "1", "total": "19.95", "currency": "EUR", "lines": [{"name": "a", "quantity": 1}]}"#,
+        ),
         ("feedback.answered", r#"{"survey": "csat", "score": 4, "scale": {"min": 1, "max": 5}}"#),
-        ("profile.updated", r#"{"address": "Kerkstraat 1", "fields": [{"name": "x", "value": null}], "pinned": true}"#),
+        (
+            "profile.updated",
+            r#"{"address": "Kerkstraat 1", "fields": [{"name": "x", "value": null}], "pinned": true}"#,
+        ),
         ("mail.opened", r#"{"machine": "yes"}"#),
         ("subscription.renewed", r#"{"subscription_id": "s"}"#),
         ("loyalty.redeemed", r#"{"points": 1e3, "x": null}"#),
@@ -322,7 +414,9 @@ mod tests {
             )
         };
         let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
-        for field in [deep.as_str(), "\"\\ud800\"", "{\"$serde_json::private::Number\": \"x\"}", "01"] {
+        for field in
+            [deep.as_str(), "\"\\ud800\"", "{\"$serde_json::private::Number\": \"x\"}", "01"]
+        {
             let text = event(field);
             let through = serde_json::from_str::<Event>(&text).map_err(|error| error.to_string());
             assert_eq!(Event::from_text(&text).map_err(|error| error.to_string()), through);
