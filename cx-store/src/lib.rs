@@ -51,6 +51,7 @@ mod lines;
 mod measured;
 mod check;
 mod store;
+mod scan;
 mod moving;
 mod salvage;
 
@@ -68,6 +69,7 @@ pub use proposals::{Fit, Proposal, ProposeOptions, Proposed};
 pub use read::{Cursor, Found, FoundCustomer, Order, TimelinePage, TimelineQuery, Transcript};
 pub use report::{IngestReport, Recording};
 pub use salvage::{RepairReport, SalvageReport};
+pub use scan::{Holds, Names, Scan, ScanColumn, ScanPage, ScanQuery, Texts, UnknownColumn, Values};
 pub use search::{Hit, SearchQuery};
 pub use store::{Events, Store, StoreOptions};
 pub use waiting::Waiting;

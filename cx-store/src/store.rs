@@ -993,6 +993,11 @@ impl Store {
         tried.map_err(|error: StoreError| error.at(&self.0.path))
     }
 
+    /// Whether two reads may run at the same time.
+    pub(crate) fn reads_beside_itself(&self) -> bool {
+        self.0.place == Place::File
+    }
+
     /// Runs a read in one snapshot.
     pub(crate) fn read<T>(
         &self,
