@@ -319,6 +319,24 @@ impl Store {
     /// Nothing is decoded: what stands in the rows is copied. Each page is read from a fresh
     /// snapshot, so that a long scan holds up nobody; an event that is revised meanwhile may stand
     /// twice, as it was and as it is. Two threads read, where the store is a file.
+    ///
+    /// ```
+    /// use cx_store::{Recording, ScanColumn, ScanQuery, Store, Values};
+    ///
+    /// let store = Store::open_in_memory()?;
+    /// let call = serde_json::from_str(
+    ///     r#"{"key": "pbx/1", "source": {"system": "pbx"}, "kind": "call", "channel": "phone",
+    ///         "direction": "in", "occurred_at": "2026-03-04T09:58:00Z",
+    ///         "who": [{"ns": "phone", "value": "+31612345678", "role": "from"}]}"#,
+    /// )?;
+    /// store.ingest(&Recording::new("2026-03-04T10:00:00Z".parse()?, "example"), [call])?;
+    /// let mut pages = store.scan(ScanQuery::new().columns([ScanColumn::Key, ScanColumn::Kind]));
+    /// let page = pages.next().unwrap()?;
+    /// let [Values::Texts(keys), Values::Names(kinds)] = page.columns.as_slice() else { panic!() };
+    /// assert_eq!((keys.get(0), kinds.get(0)), (Some("pbx/1"), Some("call")));
+    /// assert!(pages.next().is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn scan(&self, query: ScanQuery) -> Scan {
         let room = vec![0; query.columns.len()];
         Scan {
@@ -328,6 +346,8 @@ impl Store {
             customers: None,
             after: 0,
             at_once: AtOnce::One,
+            range: RANGE,
+            full: FULL,
             room,
             read: VecDeque::new(),
             is_over: false,
@@ -352,6 +372,8 @@ pub struct Scan {
     /// The place up to which everything was read.
     after: i64,
     at_once: AtOnce,
+    range: i64,
+    full: usize,
     /// How many bytes each column of texts had in the page before.
     room: Vec<usize>,
     read: VecDeque<ScanPage>,
@@ -383,7 +405,7 @@ impl Scan {
         if self.customers.is_none() && self.query.columns.contains(&ScanColumn::Customer) {
             self.customers = Some(self.store.read(Customers::read)?);
         }
-        let (first, second) = (self.after, self.after.saturating_add(RANGE));
+        let (first, second) = (self.after, self.after.saturating_add(self.range));
         let (one, other) = match self.at_once {
             AtOnce::One => (self.range(first)?, None),
             AtOnce::Two => self.two(first, second)?,
@@ -416,7 +438,7 @@ impl Scan {
     }
 
     fn range_in(&self, connection: &Connection, after: i64) -> Result<Range, StoreError> {
-        let until = after.saturating_add(RANGE);
+        let until = after.saturating_add(self.range);
         let mut filling = self.filling(connection, (after, until))?;
         let mut rows = connection.prepare_cached(&self.sql)?;
         let (since, to) = (self.query.since.as_micros(), self.query.until.as_micros());
@@ -428,7 +450,7 @@ impl Scan {
                 n_bytes += column.push(connection, seq, row.get_ref(position + 1)?)?;
             }
             n_rows += 1;
-            if n_bytes >= FULL {
+            if n_bytes >= self.full {
                 reached = seq;
                 break;
             }
@@ -694,7 +716,9 @@ impl Customers {
             if place >= of_bundle.len() {
                 of_bundle.resize(place + 1, 0);
             }
-            of_bundle.get_mut(place).into_iter().for_each(|of| *of = n);
+            if let Some(of) = of_bundle.get_mut(place) {
+                *of = n;
+            }
         }
         Ok(Self { of_bundle, ids, last })
     }
@@ -725,4 +749,105 @@ fn attributed(
     )?;
     let rows = rows.query_map([after, until], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_core::event::Event;
+    use cx_core::identifier::Who;
+
+    use super::*;
+    use crate::{EraseMode, Recording};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// 200 events of ten persons, some longer than others, and one of them erased.
+    fn filled(store: &Store) {
+        let events = (0..200).map(|n| -> Event {
+            let json = serde_json::json!({
+                "key": format!("t/{n}"), "source": {"system": "t", "instance": "a"},
+                "kind": if n % 3 == 0 { "call" } else { "message" }, "channel": "phone",
+                "occurred_at": format!("2026-01-01T00:{:02}:{:02}Z", n / 60, n % 60),
+                "who": [{"ns": "email", "value": format!("p{}@example.nl", n * n % 10)}],
+                "conversation": {"key": format!("t/case/{}", n / 9)},
+                "body": {"text": "é".repeat(n * n % 500)}});
+            serde_json::from_value(json).unwrap()
+        });
+        let recording = Recording::new(at("2026-01-02T00:00:00Z"), "test");
+        store.ingest(&recording, events).unwrap();
+        let gone = Who::parse("p6@example.nl", None).unwrap();
+        store.erase(&gone, EraseMode::Delete, at("2026-01-03T00:00:00Z")).unwrap();
+    }
+
+    fn rows(scan: Scan) -> Vec<(String, String, String)> {
+        let mut rows = Vec::new();
+        for page in scan {
+            let page = page.unwrap();
+            let [Values::Texts(keys), Values::Texts(json), Values::Texts(customers)] =
+                page.columns.as_slice()
+            else {
+                panic!("{page:?}");
+            };
+            assert!(page.n_rows > 0);
+            rows.extend((0..page.n_rows).map(|row| {
+                let [key, json, customer] = [keys, json, customers].map(|texts| texts.get(row));
+                (key.unwrap().into(), json.unwrap().into(), customer.unwrap().into())
+            }));
+        }
+        rows
+    }
+
+    #[test]
+    fn however_long_ranges_and_pages_are_every_event_is_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("a.cx")).unwrap();
+        filled(&store);
+        let expected: Vec<_> = store
+            .events()
+            .map(|event| {
+                let event = event.unwrap();
+                let who = Who::Identifier(event.who.first().unwrap().identifier().clone());
+                let customer = store.find(&who).unwrap().customers.first().unwrap().id;
+                let json = serde_json::to_string(&event).unwrap();
+                (event.key.to_string(), json, customer.to_string())
+            })
+            .collect();
+        assert!(expected.len() > 100 && expected.len() < 200);
+        let columns = [ScanColumn::Key, ScanColumn::Json, ScanColumn::Customer];
+        for range in [1, 7, 64, 1_000, i64::MAX] {
+            for full in [1, 3_000, usize::MAX] {
+                let mut scan = store.scan(ScanQuery::new().columns(columns));
+                (scan.range, scan.full) = (range, full);
+                assert!(rows(scan) == expected, "{range} {full}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_column_that_is_none_names_the_nearest_and_all() {
+        for column in ScanColumn::ALL {
+            assert_eq!(column.to_string().parse(), Ok(column));
+        }
+        let unknown = "chanel".parse::<ScanColumn>().unwrap_err();
+        assert_eq!(unknown.nearest, Some(ScanColumn::Channel));
+        assert!(unknown.to_string().starts_with("chanel: no column of a scan, is channel meant?"));
+        assert_eq!("flavour".parse::<ScanColumn>().unwrap_err().nearest, None);
+    }
+
+    #[test]
+    fn nothing_before_and_nothing_after() {
+        let store = Store::open_in_memory().unwrap();
+        filled(&store);
+        let query = ScanQuery::new().since(at("2026-01-01T00:01:00Z"));
+        let query = query.until(at("2026-01-01T00:01:59Z")).columns([ScanColumn::OccurredAt]);
+        for page in store.scan(query) {
+            let page = page.unwrap();
+            let [Values::Instants(instants)] = page.columns.as_slice() else { panic!("{page:?}") };
+            let first = at("2026-01-01T00:01:00Z").as_micros();
+            assert!(instants.iter().all(|at| (first..first + 60_000_000).contains(at)));
+            assert!(instants.len() > 30);
+        }
+    }
 }

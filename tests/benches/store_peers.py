@@ -173,7 +173,8 @@ def agree(results: dict[str, job.Done], wanted: dict[str, tuple[int, int]]) -> N
 
 
 def scan(table: Table, events: str, folder: str) -> None:
-    print("\nthe Python versions leave out: hubs, limits, undo, explanations, revisions, who waits, full text, …")
+    print("\nThe Python versions leave out hubs, limits, undo, explanations, revisions, who waits on")
+    print("whom, the change feed, checksums and full text, which are in cx's figures.")
     has_duckdb = importlib.util.find_spec("duckdb_extension_sqlite_scanner") is not None
     names = ["pandas", "duckdb", "duckdb-cx", "cx", "cx-pandas", "cx-events"]
     results = {}
@@ -196,7 +197,7 @@ def scan(table: Table, events: str, folder: str) -> None:
         share = ours / results["duckdb-cx"].cpu
         table.row("DuckDB's SQLite scanner, cx's own file", results["duckdb-cx"], n, share)
     else:
-        print("DuckDB's SQLite scanner cannot be loaded here: pip install duckdb-extension-sqlite-scanner")
+        print("DuckDB's SQLite scanner is not there: pip install duckdb-extension-sqlite-scanner")
     table.row("cx: pyarrow.table(store.scan(columns=…))", results["cx"], n, 1.0)
     for name, label in [
         ("cx-pandas", "cx: store.scan(columns=…).to_pandas()"),

@@ -51,7 +51,9 @@ class Customers:
         ).fetchall()
         self.rows = {(ns, value): row for ns, value, row, _ in known}
         self.of = {(ns, value): customer for ns, value, _, customer in known}
-        (self.last_identifier,) = db.execute("SELECT coalesce(max(id), 0) FROM identifier").fetchone()
+        (self.last_identifier,) = db.execute(
+            "SELECT coalesce(max(id), 0) FROM identifier"
+        ).fetchone()
         (self.last,) = db.execute("SELECT coalesce(max(id), 0) FROM customer").fetchone()
         self.last_known = self.last_identifier
         self.parent: dict[int, int] = {}
@@ -153,7 +155,18 @@ def take_in(db: sqlite3.Connection, lines: list[str]) -> int:
         if e.conversation is not None:
             talks.append((e, identifier))
         rows.append(
-            (e.key, e.rev, identifier, e.at, e.kind, e.channel, e.direction, e.source, e.conversation, e.line)
+            (
+                e.key,
+                e.rev,
+                identifier,
+                e.at,
+                e.kind,
+                e.channel,
+                e.direction,
+                e.source,
+                e.conversation,
+                e.line,
+            )
         )
     customers.write()
     db.executemany(

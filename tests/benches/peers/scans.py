@@ -39,7 +39,9 @@ def with_duckdb(path: str, sql: str) -> job.Done:
     found = pathlib.Path(scanner.__file__).parent.rglob("*.duckdb_extension")
     db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
     db.execute(f"LOAD '{next(found)}'")
-    db.execute(f"ATTACH '{path}' AS {'cx' if path.endswith('.cx') else 'hand'} (TYPE sqlite, READ_ONLY)")
+    db.execute(
+        f"ATTACH '{path}' AS {'cx' if path.endswith('.cx') else 'hand'} (TYPE sqlite, READ_ONLY)"
+    )
     clock = job.Clock()
     table: Any = db.execute(sql).fetch_arrow_table()
     return clock.done(table.num_rows)
