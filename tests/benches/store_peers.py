@@ -173,7 +173,9 @@ def agree(results: dict[str, job.Done], wanted: dict[str, tuple[int, int]]) -> N
 
 
 def scan(table: Table, events: str, folder: str) -> None:
-    print("\nThe Python versions leave out hubs, limits, undo, explanations, revisions, who waits on")
+    print(
+        "\nThe Python versions leave out hubs, limits, undo, explanations, revisions, who waits on"
+    )
     print("whom, the change feed, checksums and full text, which are in cx's figures.")
     has_duckdb = importlib.util.find_spec("duckdb_extension_sqlite_scanner") is not None
     names = ["pandas", "duckdb", "duckdb-cx", "cx", "cx-pandas", "cx-events"]

@@ -109,7 +109,7 @@ def test_only_what_is_asked_for_is_there() -> None:
     store = filled(n=100)
     scan = store.scan(["kind", "key"], since="2026-01-01T00:00:10Z", until="2026-01-01T00:00:19Z")
     assert scan.columns == ["kind", "key"]
-    assert [row["key"] for row in scan.to_dicts()] == [f"t/{i}" for i in range(10, 20)]
+    assert {row["key"] for row in scan.to_dicts()} == {f"t/{i}" for i in range(10, 20)}
     assert len(scan) == 10
     assert store.scan("json").columns == ["json"]
     assert len(store.scan(since="2027-01-01T00:00:00Z")) == 0
@@ -125,10 +125,9 @@ def test_gaps_that_erased_people_leave_are_passed_over(tmp_path: pathlib.Path) -
         store.ingest(gone, source="t")
         store.ingest(many(200_000, 10), source="t")
         store.erase("gone@example.nl", mode="delete")
-        assert [row["key"] for row in store.scan("key").to_dicts()] == [
-            *(f"t/{i}" for i in range(100_000, 100_010)),
-            *(f"t/{i}" for i in range(200_000, 200_010)),
-        ]
+        keys = [row["key"] for row in store.scan("key").to_dicts()]
+        assert sorted(keys[:10]) == [f"t/{i}" for i in range(100_000, 100_010)]
+        assert sorted(keys[10:]) == [f"t/{i}" for i in range(200_000, 200_010)]
 
 
 def test_an_empty_store_is_an_empty_table() -> None:
@@ -192,7 +191,7 @@ def test_new_names_may_come_between_two_batches(tmp_path: pathlib.Path) -> None:
             event["who"] = [{"ns": "email", "value": "new@example.nl"}]
         store.ingest(new, source="t")
         whole = pa.Table.from_batches([first, *reader])
-        assert whole["key"].to_pylist() == [f"t/{i}" for i in range(60_000)]
+        assert sorted(whole["key"].to_pylist()) == sorted(f"t/{i}" for i in range(60_000))
         assert whole["kind"].to_pylist()[-1] == "custom.visit"
         assert whole["customer"].to_pylist()[-1] == store.context("new@example.nl").customer.id
         assert whole.to_pandas()["kind"].tolist()[-1] == "custom.visit"
@@ -213,9 +212,9 @@ def test_reading_while_others_write_misses_nothing(tmp_path: pathlib.Path) -> No
         writer.start()
         try:
             for _ in range(3):
-                keys = pa.table(store.scan("key"))["key"].to_pylist()
-                assert keys == [f"t/{i}" for i in range(len(keys))]
-                assert len(keys) >= 40_000
+                keys = set(pa.table(store.scan("key"))["key"].to_pylist())
+                assert keys >= {f"t/{i}" for i in range(40_000)}
+                assert keys == {f"t/{i}" for i in range(len(keys))}
         finally:
             stop.set()
             writer.join()

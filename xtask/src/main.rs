@@ -201,9 +201,13 @@ fn store_peers(events: &str) -> Result<(), Failure> {
     let cx = target.join("release").join(format!("cx{}", env::consts::EXE_SUFFIX));
     run(&cx, &["generate", "--events", events, "--out", &file], &[])?;
     // What it has in common with the command is built already.
-    let package = ["-m", "maturin", "develop", "--quiet", "--release", "--locked"];
+    let wheels = target.join("store-wheels");
+    let wheels = wheels.to_string_lossy();
+    let package = ["-m", "maturin", "build", "--release", "--locked", "--out", &wheels];
     let places = ["--manifest-path", "cx-py/Cargo.toml", "--target-dir", &target_dir];
     run(&bin, &[&package[..], &places[..]].concat(), &[])?;
+    let install = ["-m", "pip", "install", "--quiet", "--no-index", "--force-reinstall"];
+    run(&bin, &[&install[..], &["--find-links", &wheels, "cx-context"]].concat(), &[])?;
     run(&bin, &["tests/benches/store_peers.py", &file, &cx.to_string_lossy()], &[])
 }
 
