@@ -46,6 +46,12 @@ def many(first: int, n: int) -> list[dict[str, Any]]:
     ]
 
 
+def id_of(store: cx.Store, who: str) -> str:
+    customer = store.context(who).customer
+    assert customer is not None
+    return customer.id
+
+
 def filled(path: pathlib.Path | None = None, n: int = 40_000) -> cx.Store:
     store = cx.open(path)
     store.ingest(many(0, n), source="t")
@@ -79,9 +85,7 @@ def test_all_rows_of_a_file_longer_than_a_range_are_there_once(tmp_path: pathlib
             assert table[name].equals(expected[name])
         for name in ("kind", "channel", "direction", "visibility"):
             assert table[name].cast(pa.string()).equals(expected[name])
-        ids = {
-            f"p{i}@example.nl": store.context(f"p{i}@example.nl").customer.id for i in range(100)
-        }
+        ids = {f"p{i}@example.nl": id_of(store, f"p{i}@example.nl") for i in range(100)}
         assert table["customer"].to_pylist() == [
             ids[mail] for mail in expected["email"].to_pylist()
         ]
@@ -193,7 +197,7 @@ def test_new_names_may_come_between_two_batches(tmp_path: pathlib.Path) -> None:
         whole = pa.Table.from_batches([first, *reader])
         assert sorted(whole["key"].to_pylist()) == sorted(f"t/{i}" for i in range(60_000))
         assert whole["kind"].to_pylist()[-1] == "custom.visit"
-        assert whole["customer"].to_pylist()[-1] == store.context("new@example.nl").customer.id
+        assert whole["customer"].to_pylist()[-1] == id_of(store, "new@example.nl")
         assert whole.to_pandas()["kind"].tolist()[-1] == "custom.visit"
 
 

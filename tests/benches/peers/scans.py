@@ -34,7 +34,7 @@ def with_pandas(path: str) -> job.Done:
 def with_duckdb(path: str, sql: str) -> job.Done:
     import duckdb
     import duckdb_extension_sqlite_scanner as scanner
-    import pyarrow  # noqa: F401 - made the table with; not to be loaded while the clock runs
+    import pyarrow  # noqa: F401 - it makes the table; not to be imported while the clock runs
 
     found = pathlib.Path(scanner.__file__).parent.rglob("*.duckdb_extension")
     db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
@@ -48,6 +48,7 @@ def with_duckdb(path: str, sql: str) -> job.Done:
 
 
 def with_cx(path: str) -> job.Done:
+    import pandas  # noqa: F401 - pyarrow.table imports it, to see what it is given
     import pyarrow
 
     import cxcontext as cx
@@ -69,6 +70,7 @@ def with_cx_into_pandas(path: str) -> job.Done:
 
 
 def with_cx_decoding(path: str) -> job.Done:
+    import pandas  # noqa: F401 - pyarrow.table imports it, to see what it is given
     import pyarrow
 
     import cxcontext as cx
