@@ -137,7 +137,8 @@ impl Events {
         let batches = self.open(py)?.map(|page| -> Result<RecordBatch, ArrowError> {
             table::batch(&page.map_err(|error| ArrowError::ExternalError(Box::new(error)))?)
         });
-        Ok(table::stream_capsule(py, Box::new(table::Reader(batches)))?)
+        let schema = table::schema();
+        Ok(table::stream_capsule(py, Box::new(table::Reader { schema, batches }))?)
     }
 
     /// The Arrow C schema of the columns.

@@ -19,6 +19,7 @@ mod explanation;
 mod frame;
 mod link;
 mod answer;
+mod scan;
 mod store;
 mod tenants;
 
@@ -47,6 +48,8 @@ mod _native {
     use super::link::{LinkModel, Linkage, link};
     #[pymodule_export]
     use super::report::{CheckReport, IngestReport};
+    #[pymodule_export]
+    use super::scan::Scan;
     #[pymodule_export]
     use super::store::{CustomerIterator, Store, open};
     #[pymodule_export]

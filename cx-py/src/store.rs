@@ -19,8 +19,8 @@ use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, 
 use cx_core::linkage::Model;
 use cx_core::retention::Retention;
 use cx_store::{
-    EraseMode, Fit, Past, ProposeOptions, Recording, RetainOptions, SearchQuery, StoreError,
-    StoreOptions, TimelineQuery,
+    EraseMode, Fit, Past, ProposeOptions, Recording, RetainOptions, ScanQuery, SearchQuery,
+    StoreError, StoreOptions, TimelineQuery,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -38,6 +38,7 @@ use crate::incoming::Incoming;
 use crate::link::{self, LinkModel};
 use crate::progress::Progress;
 use crate::report::{CheckReport, IngestReport};
+use crate::scan::{self, Scan as Columns};
 
 /// How many records are taken in at once. Each batch is kept as a whole, or not at all.
 const BATCH: usize = 10_000;
@@ -646,6 +647,77 @@ impl Store {
     fn events(&self) -> Result<Events, BindingError> {
         self.handle.store()?;
         Ok(Events::of(AllEvents { handle: Arc::clone(&self.handle) }))
+    }
+
+    /// Columns of all events, as they stand in the file: for analysis of millions of events.
+    ///
+    /// Nothing is decoded, and only what is asked for is read, so that this costs a tenth of
+    /// :meth:`events`. The rows are in the same order.
+    ///
+    /// Parameters
+    /// ----------
+    /// columns : str or Iterable[str], optional
+    ///     Which columns, in this order; all of them, if left out:
+    ///
+    ///     =============== ================================ ========================================
+    ///     name            Arrow type                       what stands in it
+    ///     =============== ================================ ========================================
+    ///     `key`           `string`                         the event's key
+    ///     `occurred_at`   `timestamp[us, UTC]`             when it happened
+    ///     `kind`          `dictionary<int32, string>`      what it is, such as ``"message"``
+    ///     `channel`       `dictionary<int32, string>`      where, such as ``"email"``
+    ///     `direction`     `dictionary<int32, string>`      ``"in"``, ``"out"`` or ``"none"``
+    ///     `visibility`    `dictionary<int32, string>`      ``"public"`` or ``"internal"``
+    ///     `source`        `dictionary<int32, string>`      who said so, such as ``"zendesk:acme"``
+    ///     `conversation`  `string`, may be null            the key of the conversation
+    ///     `customer`      `string`, may be null            whose it is: the customer's id of today
+    ///     `rev`           `string`, may be null            which revision of the record it is
+    ///     `json`          `string`                         the whole event
+    ///     =============== ================================ ========================================
+    /// since, until : datetime or str, optional
+    ///     Nothing before, nothing after. All events are read all the same.
+    ///
+    /// Returns
+    /// -------
+    /// Scan
+    ///     A table that is read batch by batch, each from a fresh snapshot: however long that
+    ///     takes, it holds up nobody. Each reading is a fresh one. An event that is revised while
+    ///     it is read may stand in it twice, as it was and as it is.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidArgumentError
+    ///     There is no such column.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import cxcontext as cx
+    /// >>> store = cx.open()
+    /// >>> _ = store.ingest([{
+    /// ...     "key": "crm/call/1", "kind": "call", "channel": "phone", "direction": "in",
+    /// ...     "occurred_at": "2026-03-04T10:02:00Z",
+    /// ...     "who": [{"ns": "phone", "value": "+31612345678", "role": "from"}],
+    /// ... }], source="crm")
+    /// >>> store.scan(columns=["key", "kind", "source"]).to_dicts()
+    /// [{'key': 'crm/call/1', 'kind': 'call', 'source': 'crm'}]
+    #[pyo3(signature = (columns=None, *, since=None, until=None))]
+    fn scan(
+        &self,
+        columns: Option<&Bound<'_, PyAny>>,
+        since: Option<&Bound<'_, PyAny>>,
+        until: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Columns, BindingError> {
+        let mut query = ScanQuery::new().columns(scan::columns(columns)?);
+        if let Some(since) = timestamp("since", since)? {
+            query = query.since(since);
+        }
+        if let Some(until) = timestamp("until", until)? {
+            query = query.until(until);
+        }
+        self.handle.store()?;
+        let shown = self.handle.shown_path().display().to_string();
+        let handle = Arc::clone(&self.handle);
+        Ok(Columns::new(move || handle.store(), query, shown))
     }
 
     /// One event by its key, as it is shown today.

@@ -234,13 +234,18 @@ fn split(rest: &mut Map<String, Value>, row: &mut Map<String, Value>, part: &str
 }
 
 /// A reader whose batches come from an iterator that may fail, and must not panic across C.
-pub(crate) struct Reader<I>(pub(crate) I);
+pub(crate) struct Reader<I> {
+    /// What every batch holds.
+    pub(crate) schema: SchemaRef,
+    /// The batches.
+    pub(crate) batches: I,
+}
 
 impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Iterator for Reader<I> {
     type Item = Result<RecordBatch, ArrowError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        catch_unwind(AssertUnwindSafe(|| self.0.next())).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| self.batches.next())).unwrap_or_else(|_| {
             Some(Err(ArrowError::ComputeError("cx failed while it read events".to_owned())))
         })
     }
@@ -248,7 +253,7 @@ impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> Iterator for Reader<I>
 
 impl<I: Iterator<Item = Result<RecordBatch, ArrowError>>> RecordBatchReader for Reader<I> {
     fn schema(&self) -> SchemaRef {
-        schema()
+        Arc::clone(&self.schema)
     }
 }
 

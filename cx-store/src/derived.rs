@@ -389,7 +389,8 @@ impl<'a> Update<'a> {
             }
         }
         self.count_seen_with(name.as_deref(), &wanted, 1)?;
-        for row in wanted.iter().filter(|row| self.is_new_value(**row)).copied().collect::<Vec<_>>() {
+        for row in wanted.iter().filter(|row| self.is_new_value(**row)).copied().collect::<Vec<_>>()
+        {
             self.new_values.entry(row).or_default().links.push(bundle);
         }
         if nobody || registered || self.fresh_bundle(bundle).is_none() {
@@ -1151,14 +1152,12 @@ impl<'a> Update<'a> {
                 let mut flags = self
                     .tx
                     .prepare_cached("SELECT hub, contested FROM identifier WHERE id = ?1")?;
-                let (hub, contested) = flags.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let (hub, contested) =
+                    flags.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 self.hubs.borrow_mut().entry(*row).or_insert(hub);
                 self.contested.borrow_mut().insert(*row, contested);
             }
-            self.identifiers
-                .borrow_mut()
-                .entry(*row)
-                .or_insert_with(|| claim.identifier.clone());
+            self.identifiers.borrow_mut().entry(*row).or_insert_with(|| claim.identifier.clone());
         }
         let (claims, rows) = fresh.claims.iter().cloned().unzip();
         let facts = BundleFacts {

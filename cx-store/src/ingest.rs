@@ -153,7 +153,8 @@ pub(crate) fn restore(
     recording: &Recording,
     events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
-    let prepared = prepare(settings, events.iter().map(|(event, whole)| (event, *whole)).collect())?;
+    let prepared =
+        prepare(settings, events.iter().map(|(event, whole)| (event, *whole)).collect())?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
     take_in(tx, settings, dictionary, recording, prepared, &occasion, None)?;
     Ok(())
@@ -640,24 +641,24 @@ impl<'a> Batch<'a> {
             conversation = self.conversation(record)?;
         }
         self.insert_event.execute(params![
-                bundle,
-                event.occurred_at.as_micros(),
-                codec::source_order(event.seq),
-                event.key.as_str(),
-                source,
-                channel,
-                kind,
-                codec::direction_code(event.direction),
-                codec::visibility_code(event.visibility),
-                conversation,
-                batch,
-                event.rev,
-                &record.hash[..],
-                standing,
-                if record.is_blacked_out { codec::BLACKED_OUT } else { codec::WHOLE },
-                record.payload,
-                codec::sum(&record.payload, batch),
-            ])?;
+            bundle,
+            event.occurred_at.as_micros(),
+            codec::source_order(event.seq),
+            event.key.as_str(),
+            source,
+            channel,
+            kind,
+            codec::direction_code(event.direction),
+            codec::visibility_code(event.visibility),
+            conversation,
+            batch,
+            event.rev,
+            &record.hash[..],
+            standing,
+            if record.is_blacked_out { codec::BLACKED_OUT } else { codec::WHOLE },
+            record.payload,
+            codec::sum(&record.payload, batch),
+        ])?;
         let seq = self.tx.last_insert_rowid();
         let at = event.occurred_at.as_micros();
         let (last, n) = self.sources.entry(source).or_insert((at, 0));
@@ -694,7 +695,10 @@ impl<'a> Batch<'a> {
     /// The number of a source; of one after another it is mostly the same.
     fn source(&mut self, source: &Source) -> Result<i64, StoreError> {
         let place = (source.system.as_str(), source.instance.as_str());
-        let known = self.sources_seen.iter().find(|(system, instance, _)| (&**system, &**instance) == place);
+        let known = self
+            .sources_seen
+            .iter()
+            .find(|(system, instance, _)| (&**system, &**instance) == place);
         if let Some((_, _, number)) = known {
             return Ok(*number);
         }

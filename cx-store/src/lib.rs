@@ -54,6 +54,7 @@ mod lines;
 mod measured;
 mod check;
 mod store;
+mod scan;
 mod moving;
 mod retention;
 mod certificate;
@@ -76,6 +77,7 @@ pub use read::{Cursor, Found, FoundCustomer, Order, TimelinePage, TimelineQuery,
 pub use report::{IngestReport, Recording};
 pub use retention::{Due, RetainOptions, Retained, RetentionPreview};
 pub use salvage::{RepairReport, SalvageReport};
+pub use scan::{Holds, Names, Scan, ScanColumn, ScanPage, ScanQuery, Texts, UnknownColumn, Values};
 pub use search::{Hit, SearchQuery};
 pub use store::{Events, Store, StoreOptions};
 pub use tenants::Tenants;

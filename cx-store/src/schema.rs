@@ -173,8 +173,14 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let has_log = has_journal(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     configure_writer(&connection)?;
+    if has_log {
+        // Whoever left it may have been told that it could not be synced. What is appended behind
+        // a gap would be lost in a power loss, so it goes into the file first.
+        try_to_empty_log(&connection)?;
+    }
     migrate(&mut connection)?;
     Ok(connection)
 }

@@ -271,7 +271,8 @@ impl Store {
         }
         self.write(|tx, writer| {
             let is_small = events.len() <= SOON;
-            let report = ingest::ingest(tx, writer.settings, writer.dictionary, recording, &events)?;
+            let report =
+                ingest::ingest(tx, writer.settings, writer.dictionary, recording, &events)?;
             if is_small {
                 search::catch_up(tx)?;
             }
@@ -903,7 +904,10 @@ impl Store {
     /// Takes what was taken out of the store out of its log, too. It is gone from the store whether
     /// or not that can be done now: compaction does it again, and says so where it cannot.
     pub(crate) fn empty_log(&self) {
-        drop(schema::try_to_empty_log(&self.writer().connection));
+        let mut writer = self.writer();
+        let emptied = schema::try_to_empty_log(&writer.connection);
+        writer.is_log_suspect |= emptied.is_err_and(|error| error.is_failed_sync());
+        drop(writer);
         let mut memory = self.memory();
         let most = memory.most();
         memory.clear(most);
@@ -922,7 +926,11 @@ impl Store {
         self.catch_up()?;
         let mut writer = self.writer();
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        erasure::compact(&mut writer.connection, now).map_err(|error| error.at(&self.0.path))
+        let Writer { connection, is_log_suspect, .. } = &mut *writer;
+        let done =
+            trust_log(connection, is_log_suspect).and_then(|()| erasure::compact(connection, now));
+        *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
+        done.map_err(|error| error.at(&self.0.path))
     }
 
     /// All erasures, the first one first: when, how, and whether the file was rewritten since.
@@ -1098,6 +1106,11 @@ impl Store {
         }
         self.publish(settings);
         tried.map_err(|error: StoreError| error.at(&self.0.path))
+    }
+
+    /// Whether two reads may run at the same time.
+    pub(crate) fn reads_beside_itself(&self) -> bool {
+        self.0.place == Place::File
     }
 
     /// Runs a read in one snapshot.

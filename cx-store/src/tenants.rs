@@ -288,7 +288,11 @@ mod tests {
     proptest! {
         #[test]
         fn every_name_is_read_back_from_its_file(name in "\\PC{1,30}") {
-            prop_assert_eq!(decoded(&encoded(&name).unwrap()), Some(name));
+            match encoded(&name) {
+                Ok(file) => prop_assert_eq!(decoded(&file), Some(name)),
+                // Its letters take up to twelve of a file's name.
+                Err(_) => prop_assert!(name.chars().count() > 15),
+            }
         }
 
         #[test]

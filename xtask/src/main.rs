@@ -22,7 +22,7 @@ usage: cargo xtask TASK
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets and Splink,
             `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table,
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
-            `bench store-peers [EVENTS]` the same job by hand in Python
+            `bench store-peers [EVENTS]` the same job by hand in Python, end to end, and a scan of it
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
   fuzz      feed any bytes to every door (`fuzz [TARGET|all] [SECONDS]`, 60 seconds a target; `fuzz smoke` as in ci)
@@ -169,11 +169,12 @@ fn environment(name: &str, packages: &[&str]) -> Result<PathBuf, Failure> {
     let environment = target().join(name);
     let bin = environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = environment.join("made");
-    if !stamp.exists() {
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&stamp).ok().as_ref() != Some(&wanted) {
         let python3 = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
         run(python3, &["-m", "venv", "--clear", &environment.to_string_lossy()], &[])?;
         run(&bin, &[&["-m", "pip", "install", "--quiet"], packages].concat(), &[])?;
-        std::fs::write(&stamp, "").map_err(|error| format!("{}: {error}", stamp.display()))?;
+        std::fs::write(&stamp, &wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     }
     Ok(bin)
 }
@@ -182,15 +183,36 @@ fn target() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
-/// Makes the events of a company, and runs the same job by hand over them.
+/// What the same job by hand is done with. DuckDB's extensions are loaded by the version they are
+/// made for only.
+const PEERS: [&str; 6] = [
+    "maturin==1.16.0",
+    "sqlalchemy==2.*",
+    "pandas==3.*",
+    "pyarrow",
+    "duckdb==1.5.5",
+    "duckdb-extension-sqlite-scanner==1.5.5",
+];
+
+/// Makes the events of a company, builds cx as it is released, and runs the same job by hand and
+/// with cx over them.
 fn store_peers(events: &str) -> Result<(), Failure> {
-    let bin = environment("store-venv", &["sqlalchemy==2.*", "pandas"])?;
-    let file = target().join(format!("events-{events}.jsonl"));
-    let file = file.to_string_lossy();
-    let cx = ["run", "--release", "--locked", "-p", "cx-cli", "--", "generate", "--events"];
-    let args = [&cx[..], &[events, "--out", &file]].concat();
-    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])?;
-    run(&bin, &["tests/benches/store_peers.py", &file], &[])
+    let bin = environment("store-venv", &PEERS)?;
+    let target = target();
+    let file = target.join(format!("events-{events}.jsonl"));
+    let (file, target_dir) = (file.to_string_lossy(), target.to_string_lossy());
+    cargo(["build", "--release", "--locked", "-p", "cx-cli"], &[])?;
+    let cx = target.join("release").join(format!("cx{}", env::consts::EXE_SUFFIX));
+    run(&cx, &["generate", "--events", events, "--out", &file], &[])?;
+    // What it has in common with the command is built already.
+    let wheels = target.join("store-wheels");
+    let wheels = wheels.to_string_lossy();
+    let package = ["-m", "maturin", "build", "--release", "--locked", "--out", &wheels];
+    let places = ["--manifest-path", "cx-py/Cargo.toml", "--target-dir", &target_dir];
+    run(&bin, &[&package[..], &places[..]].concat(), &[])?;
+    let install = ["-m", "pip", "install", "--quiet", "--no-index", "--force-reinstall"];
+    run(&bin, &[&install[..], &["--find-links", &wheels, "cx-context"]].concat(), &[])?;
+    run(&bin, &["tests/benches/store_peers.py", &file, &cx.to_string_lossy()], &[])
 }
 
 /// Makes a table of persons, and an environment with Splink on first use, and runs it.

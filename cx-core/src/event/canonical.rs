@@ -202,11 +202,7 @@ impl<'a> Serializer for Writer<'a> {
         self.serialize_seq(Some(length))
     }
 
-    fn serialize_tuple_struct(
-        self,
-        _name: &'static str,
-        length: usize,
-    ) -> Result<List<'a>, Error> {
+    fn serialize_tuple_struct(self, _name: &'static str, length: usize) -> Result<List<'a>, Error> {
         self.serialize_seq(Some(length))
     }
 
@@ -297,9 +293,15 @@ lists!(
 );
 
 enum Fields<'a> {
-    Object { object: Object<'a>, name: Option<String>, end: &'static str },
+    Object {
+        object: Object<'a>,
+        name: Option<String>,
+        end: &'static str,
+    },
     /// A number as it was written: its one field is its digits.
-    Number { text: &'a mut Vec<u8> },
+    Number {
+        text: &'a mut Vec<u8>,
+    },
 }
 
 impl Fields<'_> {
@@ -550,7 +552,8 @@ mod tests {
 
     #[test]
     fn whatever_is_written_is_what_a_sorted_tree_of_values_gives() {
-        let further = json!({"alpha2": 1.50, "zz\"": {"b": [], "a": {}}, "Alpha": null, "é": "\u{7}"});
+        let further =
+            json!({"alpha2": 1.50, "zz\"": {"b": [], "a": {}}, "Alpha": null, "é": "\u{7}"});
         let shapes = vec![Shape::Unit, Shape::New(3), Shape::Pair(-1, f64::NAN)];
         check(&Everything {
             zeta: Shape::Fields { z: '"', a: None },

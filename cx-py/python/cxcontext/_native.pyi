@@ -34,6 +34,7 @@ __all__ = [
     "IngestReport",
     "LinkModel",
     "Linkage",
+    "Scan",
     "Store",
     "Tenants",
     "Transcript",
@@ -56,6 +57,19 @@ _Path: TypeAlias = str | os.PathLike[str]
 _Progress: TypeAlias = bool | Callable[[int, int | None], object]
 _Subject: TypeAlias = str | Event
 _Texts: TypeAlias = str | Iterable[str]
+_ScanColumn: TypeAlias = Literal[
+    "key",
+    "occurred_at",
+    "kind",
+    "channel",
+    "direction",
+    "visibility",
+    "source",
+    "conversation",
+    "customer",
+    "rev",
+    "json",
+]
 _Format: TypeAlias = Literal[
     "zendesk", "chatwoot", "mail", "twilio", "shopify", "sendgrid", "jsonl", "csv"
 ]
@@ -84,6 +98,19 @@ class Explanation:
 class Frame:
     @property
     def columns(self) -> list[str]: ...
+    def __arrow_c_stream__(self, requested_schema: CapsuleType | None = None) -> CapsuleType: ...
+    def __arrow_c_schema__(self) -> CapsuleType: ...
+    def to_polars(self) -> pl.DataFrame: ...
+    def to_pandas(self) -> pd.DataFrame: ...
+    def to_arrow(self) -> pa.Table: ...
+    def to_dicts(self) -> list[dict[str, Any]]: ...
+    def __len__(self) -> int: ...
+    def _repr_html_(self) -> str: ...
+
+@final
+class Scan:
+    @property
+    def columns(self) -> list[_ScanColumn]: ...
     def __arrow_c_stream__(self, requested_schema: CapsuleType | None = None) -> CapsuleType: ...
     def __arrow_c_schema__(self) -> CapsuleType: ...
     def to_polars(self) -> pl.DataFrame: ...
@@ -215,6 +242,13 @@ class Store:
         region: str | None = None,
     ) -> Events: ...
     def events(self) -> Events: ...
+    def scan(
+        self,
+        columns: _ScanColumn | Iterable[_ScanColumn] | None = None,
+        *,
+        since: _Instant | None = None,
+        until: _Instant | None = None,
+    ) -> Scan: ...
     def event(self, key: str) -> Event: ...
     def conversation(self, key: str) -> Transcript: ...
     def search(
