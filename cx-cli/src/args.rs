@@ -858,6 +858,7 @@ pub(crate) struct Erasures {
 }
 
 #[derive(Debug, ClapArgs)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Retain {
     /// The file.
     #[arg(value_name = "FILE.cx")]

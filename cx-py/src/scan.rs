@@ -35,7 +35,7 @@ pub(crate) type OpenStore = dyn Fn() -> Result<cx_store::Store, BindingError> + 
 /// Examples
 /// --------
 /// >>> import cxcontext as cx
-/// >>> cx.open().scan(columns=["occurred_at", "kind"])
+/// >>> cx.open().scan(columns=("occurred_at", "kind"))
 /// Scan(of ':memory:': occurred_at, kind)
 #[pyclass(module = "cxcontext", frozen)]
 pub(crate) struct Scan {

@@ -698,7 +698,7 @@ impl Store {
     /// ...     "occurred_at": "2026-03-04T10:02:00Z",
     /// ...     "who": [{"ns": "phone", "value": "+31612345678", "role": "from"}],
     /// ... }], source="crm")
-    /// >>> store.scan(columns=["key", "kind", "source"]).to_dicts()
+    /// >>> store.scan(columns=("key", "kind", "source")).to_dicts()
     /// [{'key': 'crm/call/1', 'kind': 'call', 'source': 'crm'}]
     #[pyo3(signature = (columns=None, *, since=None, until=None))]
     fn scan(

@@ -1002,8 +1002,8 @@ impl<'a> Update<'a> {
     }
 
     fn member(&self, bundle: i64) -> Result<Option<i64>, StoreError> {
-        if let Some(now) = self.movements.owner_now(bundle) {
-            return Ok(now);
+        if self.movements.has_moved(bundle) {
+            return Ok(self.movements.owner_now(bundle));
         }
         if self.fresh_bundle(bundle).is_some() {
             return Ok(None);

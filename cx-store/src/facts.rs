@@ -260,12 +260,12 @@ pub(crate) fn restore(
     let mut recording: Option<Recording> = None;
     for recorded in events {
         if recording.as_ref().is_some_and(|known| *known != recorded.recording) {
-            flush(tx, writer, recording.take(), std::mem::take(&mut batch))?;
+            flush(tx, writer, recording.take(), &std::mem::take(&mut batch))?;
         }
         recording = Some(recorded.recording);
         batch.push((recorded.event, recorded.whole));
     }
-    flush(tx, writer, recording, batch)?;
+    flush(tx, writer, recording, &batch)?;
     for other in &others {
         insert(tx, writer, other)?;
     }
@@ -276,10 +276,10 @@ fn flush(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
     recording: Option<Recording>,
-    events: Vec<(Event, Option<[u8; 16]>)>,
+    events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
     let Some(recording) = recording else { return Ok(()) };
-    ingest::restore(tx, writer.settings, writer.dictionary, &recording, &events)
+    ingest::restore(tx, writer.settings, writer.dictionary, &recording, events)
 }
 
 /// Takes out the ids of customers who came and went while events were restored: which ids were

@@ -156,9 +156,14 @@ impl Movements {
         self.now.insert(bundle, to);
     }
 
-    /// Whose a bundle is now, if that has changed.
-    pub(crate) fn owner_now(&self, bundle: i64) -> Option<Option<i64>> {
-        self.now.get(&bundle).copied()
+    /// Whether a bundle has changed hands.
+    pub(crate) fn has_moved(&self, bundle: i64) -> bool {
+        self.now.contains_key(&bundle)
+    }
+
+    /// Whose a bundle is now that has changed hands; `None` if nobody's.
+    pub(crate) fn owner_now(&self, bundle: i64) -> Option<i64> {
+        self.now.get(&bundle).copied().flatten()
     }
 
     pub(crate) fn created(&mut self, customer: i64, id: CustomerId) {

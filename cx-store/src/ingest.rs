@@ -135,7 +135,8 @@ pub(crate) fn ingest(
     recording: &Recording,
     events: &[Event],
 ) -> Result<IngestReport, StoreError> {
-    let prepared = prepare(settings, events.iter().map(|event| (event, None)).collect())?;
+    let prepared =
+        prepare(settings, &events.iter().map(|event| (event, None)).collect::<Vec<_>>())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
@@ -153,8 +154,10 @@ pub(crate) fn restore(
     recording: &Recording,
     events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
-    let prepared =
-        prepare(settings, events.iter().map(|(event, whole)| (event, *whole)).collect())?;
+    let prepared = prepare(
+        settings,
+        &events.iter().map(|(event, whole)| (event, *whole)).collect::<Vec<_>>(),
+    )?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
     take_in(tx, settings, dictionary, recording, prepared, &occasion, None)?;
     Ok(())
@@ -175,7 +178,7 @@ fn take_in(
     for (position, record) in prepared.iter().enumerate() {
         if batch.suppression.covers(tx, record.event)? {
             batch.report.suppressed += 1;
-        } else if expiry.is_some_and(|it| it.covers(&record.event, recording.recorded_at)) {
+        } else if expiry.is_some_and(|it| it.covers(record.event, recording.recorded_at)) {
             batch.report.expired += 1;
         } else {
             batch.position = position;
@@ -374,7 +377,7 @@ const SHARE: usize = 1_000;
 /// Computes what depends on each event alone, on all cores where there are many.
 fn prepare<'a>(
     settings: &Settings,
-    events: Vec<(&'a Event, Option<[u8; 16]>)>,
+    events: &[(&'a Event, Option<[u8; 16]>)],
 ) -> Result<Vec<Prepared<'a>>, StoreError> {
     let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Vec<Prepared<'a>> {
         share.iter().map(|(event, whole)| Prepared::new(settings, event, *whole)).collect()
@@ -382,7 +385,7 @@ fn prepare<'a>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
-        return Ok(prepared(&events));
+        return Ok(prepared(events));
     }
     let done: Vec<Option<Vec<Prepared<'a>>>> = std::thread::scope(|scope| {
         let threads: Vec<_> =

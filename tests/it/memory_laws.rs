@@ -29,7 +29,7 @@ enum Step {
     Ingest(Vec<Event>),
     /// An event that came in is written anew, under another name, by another person or at another
     /// time.
-    Revise(Index, Event),
+    Revise(Index, Box<Event>),
     Erase(&'static str),
     Assert(Index, Index, bool),
     /// Everybody is asked for, while so many bytes may be used.
@@ -39,7 +39,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => strategies::world(8).prop_map(Step::Ingest),
-        2 => (any::<Index>(), strategies::event()).prop_map(|(of, new)| Step::Revise(of, new)),
+        2 => (any::<Index>(), strategies::event()).prop_map(|(of, new)| Step::Revise(of, Box::new(new))),
         1 => select(ADDRESSES).prop_map(Step::Erase),
         1 => (any::<Index>(), any::<Index>(), any::<bool>())
             .prop_map(|(one, other, same)| Step::Assert(one, other, same)),
@@ -69,7 +69,7 @@ fn take(store: &Store, step: Step, so: &mut So) {
             }
             new.key = of.get(&so.events).key.clone();
             new.rev = Some(so.steps.to_string());
-            store.ingest(&recording, [new]).unwrap();
+            store.ingest(&recording, [*new]).unwrap();
         }
         // Nobody, or several, may be meant.
         Step::Erase(address) => drop(store.erase(&who(address), EraseMode::Delete, at)),
