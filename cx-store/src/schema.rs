@@ -169,20 +169,20 @@ pub(crate) fn is_writable(path: &Path) -> bool {
 }
 
 /// Opens a connection that may write, and brings the file to the latest schema.
-pub(crate) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+///
+/// Says whether there is a log that was left behind and cannot be copied into the file now.
+/// Whoever left it may have been told that it could not be synced, and what is appended behind a
+/// gap would be lost in a power loss: it goes into the file before anything is appended.
+pub(crate) fn open_writer(path: &Path) -> Result<(Connection, bool), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let has_log = has_journal(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
     configure_writer(&connection)?;
-    if has_log {
-        // Whoever left it may have been told that it could not be synced. What is appended behind
-        // a gap would be lost in a power loss, so it goes into the file first.
-        try_to_empty_log(&connection)?;
-    }
+    let is_suspect = has_log && try_to_empty_log(&connection).is_err();
     migrate(&mut connection)?;
-    Ok(connection)
+    Ok((connection, is_suspect))
 }
 
 /// Opens a connection to a new store in memory.

@@ -208,9 +208,11 @@ impl Store {
             return Self::open_reader(path, options);
         }
         match schema::open_writer(path).map_err(|error| error.at(path)) {
-            Ok(connection) => {
+            Ok((connection, is_log_suspect)) => {
                 let settings = settings(&connection, options, path)?;
-                Ok(Self::new(path.to_owned(), connection, settings, Place::File))
+                let store = Self::new(path.to_owned(), connection, settings, Place::File);
+                store.writer().is_log_suspect = is_log_suspect;
+                Ok(store)
             }
             Err(StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. })
                 if found == schema::Found::Ours && !schema::is_writable(path) =>

@@ -33,5 +33,6 @@ mod store_files;
 mod store_laws;
 mod store_machine;
 mod store_migrations;
+mod store_states;
 mod store_texts;
 mod tenant_laws;
