@@ -1592,8 +1592,12 @@ impl Store {
         progress: &Progress,
     ) -> Result<cx_store::IngestReport, BindingError> {
         let store = self.handle.store()?;
-        let opened = std::fs::File::open(path)
-            .map_err(|problem| BindingError::File { path: path.to_owned(), problem })?;
+        let unreadable = |problem| BindingError::File { path: path.to_owned(), problem };
+        let opened = std::fs::File::open(path).map_err(unreadable)?;
+        // A folder opens, and only reading from it fails.
+        if opened.metadata().map_err(unreadable)?.is_dir() {
+            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+        }
         let reader = BufReader::with_capacity(1 << 20, opened);
         let records: Box<dyn Iterator<Item = Record>> = match &import.columns {
             Some(columns) => Box::new(csv::read(reader, columns.clone(), &import.options)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 import cxcontext as cx
 
 RULES = '[[rule]]\nchannel = "email"\nkeep = "1 month"'
