@@ -105,14 +105,14 @@ fn tell(
     }
     let mut named_by: Vec<Verdict> = said.iter().map(|said| said.verdict.clone()).collect();
     if named_by.iter().any(|verdict| matches!(verdict, Verdict::Revoke(_))) {
-        let told: BTreeMap<AssertionId, Verdict> =
-            all(tx)?.into_iter().map(|told| (told.id(), told.verdict)).collect();
+        let told = verdicts(tx)?;
         for assertion in said {
-            let Verdict::Revoke(target) = assertion.verdict else { continue };
-            let Some(revoked) = told.get(&target) else {
-                return Err(StoreError::UnknownAssertion { assertion: target });
-            };
-            named_by.push(revoked.clone());
+            if let Verdict::Revoke(target) = assertion.verdict {
+                let Some(revoked) = revoked(&told, target) else {
+                    return Err(StoreError::UnknownAssertion { assertion: target });
+                };
+                named_by.push(revoked.clone());
+            }
         }
     }
     for assertion in said {
@@ -136,6 +136,23 @@ fn tell(
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
     touched.add(moved);
     Ok(derived::assess(tx, writer.settings, &touched, occasion)?.refused)
+}
+
+/// All verdicts that were ever given.
+fn verdicts(tx: &Transaction<'_>) -> Result<BTreeMap<AssertionId, Verdict>, StoreError> {
+    Ok(all(tx)?.into_iter().map(|told| (told.id(), told.verdict)).collect())
+}
+
+/// What comes into force or goes out of it where this is revoked: a revocation may itself be
+/// revoked, and so on.
+fn revoked(told: &BTreeMap<AssertionId, Verdict>, mut target: AssertionId) -> Option<&Verdict> {
+    // No id can be part of what it is made of, so that this ends.
+    loop {
+        match told.get(&target)? {
+            Verdict::Revoke(before) => target = *before,
+            verdict => return Some(verdict),
+        }
+    }
 }
 
 /// Keeps what was said, in a store that has no events yet.
@@ -164,16 +181,23 @@ pub(crate) fn forget(
     }
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
-    for said in all(tx)?.into_iter().filter(|said| gone.contains(&said.id())) {
-        for side in named(&said.verdict) {
+    let told = verdicts(tx)?;
+    for (id, verdict) in &told {
+        if !gone.contains(id) {
+            continue;
+        }
+        let meant = match verdict {
+            Verdict::Revoke(target) => revoked(&told, *target).unwrap_or(verdict),
+            _ => verdict,
+        };
+        for side in named(meant) {
             touched.bundles.extend(derived::holders(tx, writer.settings, &side)?);
         }
-        for observation in said.verdict.observations().filter(|id| !erased.contains(id)) {
+        for observation in meant.observations().filter(|id| !erased.contains(id)) {
             let key = key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?;
             alone.extend(key.map(|key| (observation, key)));
         }
-        tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?
-            .execute([&said.id().as_bytes()[..]])?;
+        tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?.execute([&id.as_bytes()[..]])?;
     }
     say(tx, writer)?;
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;

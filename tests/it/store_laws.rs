@@ -225,3 +225,20 @@ fn what_was_unattributed_is_found_when_its_identifier_becomes_known() {
     assert_eq!(page.events.len(), 2);
     check(&store);
 }
+
+#[test]
+fn what_is_revoked_and_revoked_again_holds_as_its_last_revocation_leaves_it() {
+    let store = store();
+    let mail = story::message("mail", 1, "mail", "Ann Prins", &["email ann@example.nl"]);
+    store.ingest(&recording(), [mail]).unwrap();
+    let Who::Identifier(address) = Who::parse("ann@example.nl", None).unwrap() else { panic!() };
+    let by = "agent:7".to_owned();
+    let mut said = Assertion { verdict: Verdict::Block(address), by, reason: None, at: now() };
+    store.assert(&said, now()).unwrap();
+    for _ in 0..4 {
+        check(&store);
+        said = Assertion { verdict: Verdict::Revoke(said.id()), ..said };
+        store.assert(&said, now()).unwrap();
+    }
+    check(&store);
+}
