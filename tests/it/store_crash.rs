@@ -9,6 +9,7 @@ use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ use cx_tests::promises::{self, Told, Wrong, look};
 const FILE: &str = "CX_CRASH_FILE";
 const FROM: &str = "CX_CRASH_FROM";
 const LIES: &str = "CX_CRASH_LIES";
+/// What a writer says when it has opened the file.
+const OPENED: &str = "opened";
 
 /// How often one file is killed before the next one is begun; a check reads all of a file.
 const KILLS_OF_A_FILE: u64 = 25;
-/// The longest that a writer lives, in microseconds; opening the file takes the first part of it.
+/// The longest that a writer lives, in microseconds, once it has opened the file.
 const LONGEST_LIFE: u64 = 250_000;
 
 /// The writing process: it tells every step on standard output once the store has acknowledged it.
@@ -33,6 +36,7 @@ fn writes_until_it_is_killed() {
     let from: u64 = env::var(FROM).unwrap().parse().unwrap();
     let lies = env::var_os(LIES).is_some();
     let store = Store::open(&path).unwrap();
+    println!("\n{OPENED}");
     let tell = |step: &str, number: u64| {
         let mut out = std::io::stdout().lock();
         writeln!(out, "\n{step} {number}").unwrap();
@@ -60,8 +64,17 @@ fn take(told: &mut Told, line: &str) {
     }
 }
 
+/// Since when a writer lives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Since {
+    /// Its process was started: it may be killed while it opens the file.
+    Start,
+    /// It has opened the file.
+    Opening,
+}
+
 /// Writes to this file from this batch on, and is killed after that long.
-fn life(path: &Path, from: u64, microseconds: u64, lies: bool, told: &mut Told) {
+fn life(path: &Path, from: u64, since: Since, microseconds: u64, lies: bool, told: &mut Told) {
     let mut writer = Command::new(env::current_exe().unwrap());
     writer
         .args(["--exact", "store_crash::writes_until_it_is_killed", "--ignored", "--nocapture"])
@@ -74,7 +87,21 @@ fn life(path: &Path, from: u64, microseconds: u64, lies: bool, told: &mut Told) 
     }
     let mut writer = writer.spawn().unwrap();
     let out = BufReader::new(writer.stdout.take().unwrap());
-    let lines = thread::spawn(move || out.lines().map_while(Result::ok).collect::<Vec<_>>());
+    let (opened, is_opened) = mpsc::channel();
+    let lines = thread::spawn(move || {
+        let lines = out.lines().map_while(Result::ok);
+        let seen = |line: &String| {
+            if line == OPENED {
+                // Nobody may wait for it.
+                drop(opened.send(()));
+            }
+        };
+        lines.inspect(seen).collect::<Vec<_>>()
+    });
+    if since == Since::Opening {
+        // A writer that ends before it has opened anything is looked at below.
+        drop(is_opened.recv());
+    }
     thread::sleep(Duration::from_micros(microseconds));
     writer.kill().unwrap();
     let ended = writer.wait_with_output().unwrap();
@@ -126,7 +153,8 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
         let (mut from, mut told) = (0, Told::default());
         for _ in 0..KILLS_OF_A_FILE.min(cycles - tally.kills) {
             let before = told.kept.len();
-            life(&path, from, chance.below(LONGEST_LIFE), false, &mut told);
+            let since = if chance.below(4) == 0 { Since::Start } else { Since::Opening };
+            life(&path, from, since, chance.below(LONGEST_LIFE), false, &mut told);
             tally.kills += 1;
             tally.early += u64::from(told.kept.len() == before);
             let (next, wrong) = look(&path, &told);
@@ -150,7 +178,7 @@ fn a_writer_that_acknowledges_too_early_is_found_out() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lies.cx");
         let mut told = Told::default();
-        life(&path, 0, chance.below(LONGEST_LIFE), true, &mut told);
+        life(&path, 0, Since::Opening, chance.below(LONGEST_LIFE), true, &mut told);
         let (_, wrong) = look(&path, &told);
         if wrong.iter().any(|wrong| matches!(wrong, Wrong::Lost { .. })) {
             return;
