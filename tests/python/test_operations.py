@@ -65,7 +65,7 @@ def test_an_erasure_is_certified(tmp_path: Path) -> None:
 
 def test_tenants_share_nothing_and_few_are_open(tmp_path: Path) -> None:
     tenants = cx.Tenants(tmp_path / "stores", most_open=2)
-    ids = set()
+    ids: set[str] = set()
     for number in range(5):
         store = tenants.store(f"../{number}")
         store.ingest([mail(1, "jan@example.nl")], source="test")
