@@ -5,7 +5,7 @@
 //! transaction that wrote the facts. Its cost is that of the neighbourhood, not of the store.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cx_core::identifier::{Identifier, Namespace};
@@ -19,10 +19,12 @@ use cx_core::identity::{
 use cx_core::ids::{AssertionId, BundleId, CustomerId, EventKey, IdKey, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::codec;
 use crate::error::StoreError;
 use crate::feed::{By, Movements, Occasion};
+use crate::statements::Statements;
 
 /// What derivation depends on besides the facts.
 #[derive(Debug, Clone)]
@@ -58,11 +60,11 @@ pub(crate) struct Touched {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fresh {
     /// Bundles, with what they claim and the name.
-    pub(crate) bundles: HashMap<i64, FreshBundle>,
+    pub(crate) bundles: FxHashMap<i64, FreshBundle>,
     /// Identifiers.
-    pub(crate) identifiers: HashSet<i64>,
+    pub(crate) identifiers: FxHashSet<i64>,
     /// The bundles on a bridge, where the bridge is among these identifiers.
-    pub(crate) on_bridge: HashMap<i64, Vec<i64>>,
+    pub(crate) on_bridge: FxHashMap<i64, Vec<i64>>,
 }
 
 /// A bundle that was not there before.
@@ -71,6 +73,41 @@ pub(crate) struct FreshBundle {
     pub(crate) id: BundleId,
     pub(crate) claims: Vec<(ObservedClaim, i64)>,
     pub(crate) name: Option<PersonName>,
+    /// Whether it is that of one record alone.
+    pub(crate) is_own: bool,
+    /// What was written of it, where its rows are already as they will be once it is resolved.
+    pub(crate) settled: Option<Settled>,
+}
+
+/// The rows of a new bundle, which are written once and not read back.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    pub(crate) first_seen: i64,
+    /// When its first observation was recorded, which one that is, and its event's key.
+    pub(crate) anchor: (i64, [u8; 16], String),
+    /// The values by which it may be linked.
+    pub(crate) linked: BTreeSet<i64>,
+    pub(crate) bridges: BTreeSet<i64>,
+}
+
+impl FreshBundle {
+    /// What identity looks at, as of its first observation. The policy asks for no sources.
+    pub(crate) fn facts(
+        &self,
+        first_seen: i64,
+        anchor: (i64, [u8; 16]),
+        alone: Option<ObservationId>,
+    ) -> Result<BundleFacts, StoreError> {
+        Ok(BundleFacts {
+            id: self.id,
+            claims: self.claims.iter().map(|(claim, _)| claim.clone()).collect(),
+            name: self.name.clone(),
+            first_seen: codec::timestamp(first_seen)?,
+            anchor: (codec::timestamp(anchor.0)?, ObservationId::from_bytes(anchor.1)),
+            alone,
+            sources: BTreeSet::new(),
+        })
+    }
 }
 
 impl Touched {
@@ -168,17 +205,18 @@ struct Loaded {
 
 struct Update<'a> {
     tx: &'a Transaction<'a>,
+    sql: Statements<'a>,
     settings: &'a Settings,
     alone: BTreeMap<BundleId, ObservationId>,
     /// Identifiers whose direct view may have changed.
     in_question: BTreeSet<i64>,
     loaded: BTreeMap<i64, Loaded>,
     /// Identifiers that were read before: they never change.
-    identifiers: RefCell<HashMap<i64, Identifier>>,
+    identifiers: RefCell<FxHashMap<i64, Identifier>>,
     /// Which of them are hubs, as far as that was asked.
-    hubs: RefCell<HashMap<i64, bool>>,
+    hubs: RefCell<FxHashMap<i64, bool>>,
     /// Which of them are contested, as far as that is known.
-    contested: RefCell<HashMap<i64, bool>>,
+    contested: RefCell<FxHashMap<i64, bool>>,
     /// Whether single events hang on other bundles than they arrived under, as far as was asked.
     is_attributed: Cell<Option<bool>>,
     visited: BTreeSet<i64>,
@@ -192,9 +230,9 @@ struct Update<'a> {
     /// What was made in this transaction.
     fresh: Option<&'a Fresh>,
     /// By which values bundles are linked, of those whose links were written here.
-    linked: HashMap<i64, BTreeSet<i64>>,
+    linked: FxHashMap<i64, BTreeSet<i64>>,
     /// Of values that are new: whom they link, and what is seen with them.
-    new_values: HashMap<i64, NewValue>,
+    new_values: FxHashMap<i64, NewValue>,
     /// New bundles that are to be marked as registered when they are resolved.
     unmarked: BTreeSet<i64>,
 }
@@ -213,6 +251,7 @@ impl<'a> Update<'a> {
         let alone = settings.assertions.named().map(|id| (BundleId::of_one(id), id)).collect();
         Self {
             tx,
+            sql: Statements::new(tx),
             settings,
             alone,
             in_question: BTreeSet::new(),
@@ -228,14 +267,20 @@ impl<'a> Update<'a> {
             refused: Vec::new(),
             largest: 0,
             fresh: None,
-            linked: HashMap::new(),
-            new_values: HashMap::new(),
+            linked: FxHashMap::default(),
+            new_values: FxHashMap::default(),
             unmarked: BTreeSet::new(),
         }
     }
 
     fn fresh_bundle(&self, bundle: i64) -> Option<&'a FreshBundle> {
         self.fresh?.bundles.get(&bundle)
+    }
+
+    /// A new bundle whose rows are as they will be.
+    fn settled(&self, bundle: i64) -> Option<(&'a FreshBundle, &'a Settled)> {
+        let fresh = self.fresh_bundle(bundle)?;
+        Some((fresh, fresh.settled.as_ref()?))
     }
 
     fn is_new_value(&self, row: i64) -> bool {
@@ -248,6 +293,11 @@ impl<'a> Update<'a> {
             return None;
         }
         self.new_values.get(&row).filter(|value| !value.is_changed)
+    }
+
+    /// Whether nothing was taken from a value that was not there before.
+    fn is_unchanged_new_value(&self, row: i64) -> bool {
+        self.is_new_value(row) && self.new_values.get(&row).is_none_or(|value| !value.is_changed)
     }
 
     /// Notes that a value is no longer as it was written here.
@@ -270,8 +320,12 @@ impl<'a> Update<'a> {
         self.in_question.extend(&touched.values);
         seeds.extend(self.turn_hubs()?);
         for seed in seeds {
-            let is_there = self.standing(seed)?.is_some_and(|standing| standing.n > 0);
-            if is_there && !self.visited.contains(&seed) {
+            if self.visited.contains(&seed) {
+                continue;
+            }
+            let is_there = self.settled(seed).is_some()
+                || self.standing(seed)?.is_some_and(|standing| standing.n > 0);
+            if is_there {
                 let component = self.component(seed)?;
                 self.resolve(&component)?;
             }
@@ -280,7 +334,7 @@ impl<'a> Update<'a> {
             self.mark(bundle, Mark::Registered)?;
         }
         self.carry(bridges)?;
-        self.movements.write(self.tx, occasion)?;
+        self.movements.write(self.tx, &self.sql, occasion)?;
         self.sweep()?;
         let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
         let refused = std::mem::take(&mut self.refused);
@@ -302,6 +356,11 @@ impl<'a> Update<'a> {
         let is_only_more = occasion.by == By::Import && self.settings.policy.sources.is_empty();
         let mut seeds = BTreeSet::new();
         for bundle in touched {
+            if let Some((fresh, settled)) = self.settled(*bundle) {
+                self.enter(*bundle, fresh, settled)?;
+                seeds.insert(*bundle);
+                continue;
+            }
             let Some(standing) = self.standing(*bundle)? else { continue };
             if standing.n == 0 {
                 seeds.extend(self.remove(*bundle)?);
@@ -330,6 +389,42 @@ impl<'a> Update<'a> {
             self.loaded.get(bundle).is_none_or(|loaded| loaded.facts.is_somebody())
         });
         Ok(seeds)
+    }
+
+    /// Takes note of a new bundle whose rows are as they will be.
+    fn enter(
+        &mut self,
+        bundle: i64,
+        fresh: &FreshBundle,
+        settled: &Settled,
+    ) -> Result<(), StoreError> {
+        let (recorded, anchor, _) = &settled.anchor;
+        let facts = fresh.facts(settled.first_seen, (*recorded, *anchor), None)?;
+        let loaded = self.look_up(fresh, facts)?;
+        self.movements.arrived(bundle);
+        self.link(bundle, &loaded, settled.linked.clone())?;
+        self.loaded.insert(bundle, loaded);
+        Ok(())
+    }
+
+    /// Takes note of the values by which a bundle is linked from now on.
+    fn link(
+        &mut self,
+        bundle: i64,
+        loaded: &Loaded,
+        wanted: BTreeSet<i64>,
+    ) -> Result<(), StoreError> {
+        let name = loaded.facts.name.as_ref().map(PersonName::key);
+        self.count_seen_with(name.as_deref(), &wanted, 1)?;
+        for row in &wanted {
+            if self.is_new_value(*row) {
+                self.new_values.entry(*row).or_default().links.push(bundle);
+            }
+        }
+        // A value that nobody is linked by may be blocked, or a role's.
+        self.in_question.extend(&loaded.rows);
+        self.linked.insert(bundle, wanted);
+        Ok(())
     }
 
     /// Writes by which claims a bundle may be linked, where that has changed; says whether it has.
@@ -369,47 +464,38 @@ impl<'a> Update<'a> {
             self.changed_value(*row);
         }
         if !stored.is_empty() {
-            self.tx
-                .prepare_cached(
-                    "UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1",
-                )?
-                .execute([bundle])?;
+            self.sql.execute(
+                "UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1 AND links = 1",
+                [bundle],
+            )?;
         }
         if wanted.len() == loaded.rows.len() && !wanted.is_empty() {
-            self.tx
-                .prepare_cached("UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1")?
-                .execute([bundle])?;
+            self.sql.execute("UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1", [bundle])?;
         } else {
             for row in &wanted {
-                self.tx
-                    .prepare_cached(
-                        "UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1 AND identifier_id = ?2",
-                    )?
-                    .execute([bundle, *row])?;
+                self.sql.execute(
+                    "UPDATE bundle_claim SET links = 1 WHERE bundle_id = ?1 AND identifier_id = ?2",
+                    [bundle, *row],
+                )?;
             }
-        }
-        self.count_seen_with(name.as_deref(), &wanted, 1)?;
-        for row in wanted.iter().filter(|row| self.is_new_value(**row)).copied().collect::<Vec<_>>()
-        {
-            self.new_values.entry(row).or_default().links.push(bundle);
         }
         if nobody || registered || self.fresh_bundle(bundle).is_none() {
             self.mark(bundle, if nobody { Mark::Nobody } else { Mark::Registered })?;
         } else {
             self.unmarked.insert(bundle);
         }
-        self.linked.insert(bundle, wanted);
-        // A value that nobody is linked by may be blocked, or a role's.
-        self.in_question.extend(stored.iter().chain(&loaded.rows));
+        self.link(bundle, loaded, wanted)?;
         // Who was linked through what is taken away has to be resolved anew.
+        self.in_question.extend(&stored);
         Ok(true)
     }
 
     /// Writes that a bundle is registered.
     fn mark(&self, bundle: i64, mark: Mark) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1")?
-            .execute(params![bundle, mark == Mark::Nobody])?;
+        self.sql.execute(
+            "UPDATE bundle SET registered = 1, nobody = ?2 WHERE id = ?1",
+            params![bundle, mark == Mark::Nobody],
+        )?;
         Ok(())
     }
 
@@ -417,19 +503,19 @@ impl<'a> Update<'a> {
         if let Some(known) = self.linked.get(&bundle) {
             return Ok(known.clone());
         }
-        let mut rows = self.tx.prepare_cached(
+        Ok(self.sql.query_all(
             "SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1 AND links = 1",
-        )?;
-        let rows = rows.query_map([bundle], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            [bundle],
+            |row| row.get(0),
+        )?)
     }
 
     fn claimed_rows(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
-        let mut rows = self
-            .tx
-            .prepare_cached("SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1")?;
-        let rows = rows.query_map([bundle], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(self.sql.query_all(
+            "SELECT identifier_id FROM bundle_claim WHERE bundle_id = ?1",
+            [bundle],
+            |row| row.get(0),
+        )?)
     }
 
     /// Counts the name and the exclusive ids of a bundle as seen with each value that links it.
@@ -454,21 +540,19 @@ impl<'a> Update<'a> {
             let names = name.iter().map(|name| format!("n\u{1f}{name}"));
             let others = exclusive.iter().filter(|(other, _)| other != row);
             for what in names.chain(others.map(|(_, what)| what.clone())) {
-                self.tx
-                    .prepare_cached(
-                        "INSERT INTO seen_with(identifier_id, what, n) VALUES(?1, ?2, ?3)
+                self.sql.execute(
+                    "INSERT INTO seen_with(identifier_id, what, n) VALUES(?1, ?2, ?3)
                          ON CONFLICT(identifier_id, what) DO UPDATE SET n = n + excluded.n",
-                    )?
-                    .execute(params![row, what, by])?;
+                    params![row, what, by],
+                )?;
                 if by > 0 && self.is_new_value(*row) {
                     self.new_values.entry(*row).or_default().seen_with.insert(what);
                 } else if by < 0 {
                     self.changed_value(*row);
-                    self.tx
-                        .prepare_cached(
-                            "DELETE FROM seen_with WHERE identifier_id = ?1 AND what = ?2 AND n <= 0",
-                        )?
-                        .execute(params![row, what])?;
+                    self.sql.execute(
+                        "DELETE FROM seen_with WHERE identifier_id = ?1 AND what = ?2 AND n <= 0",
+                        params![row, what],
+                    )?;
                 }
             }
         }
@@ -476,8 +560,9 @@ impl<'a> Update<'a> {
     }
 
     fn name_of(&self, bundle: i64) -> Result<Option<String>, StoreError> {
-        let mut name = self.tx.prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?;
-        Ok(name.query_row([bundle], |row| row.get(0))?)
+        Ok(self
+            .sql
+            .query_row("SELECT name_key FROM bundle WHERE id = ?1", [bundle], |row| row.get(0))?)
     }
 
     /// The values by which a bundle is linked, and the bundles that may hang on it.
@@ -515,26 +600,20 @@ impl<'a> Update<'a> {
             self.tx.prepare_cached(&sql)?.execute([bundle])?;
         }
         // Events that an assertion gave another home may come back.
-        let comes_back: bool = self
-            .tx
-            .prepare_cached(
-                "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0)",
-            )?
-            .query_row([bundle], |row| row.get(0))?;
+        let comes_back: bool = self.sql.query_row(
+            "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0)",
+            [bundle],
+            |row| row.get(0),
+        )?;
         if comes_back {
-            self.tx
-                .prepare_cached("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1")?
-                .execute([bundle])?;
-            self.tx
-                .prepare_cached(
-                    "UPDATE bundle SET registered = 0, resolved_first_seen = NULL WHERE id = ?1",
-                )?
-                .execute([bundle])?;
+            self.sql.execute("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1", [bundle])?;
+            self.sql.execute(
+                "UPDATE bundle SET registered = 0, resolved_first_seen = NULL WHERE id = ?1",
+                [bundle],
+            )?;
         } else {
-            self.tx
-                .prepare_cached("DELETE FROM bundle_claim WHERE bundle_id = ?1")?
-                .execute([bundle])?;
-            self.tx.prepare_cached("DELETE FROM bundle WHERE id = ?1")?.execute([bundle])?;
+            self.sql.execute("DELETE FROM bundle_claim WHERE bundle_id = ?1", [bundle])?;
+            self.sql.execute("DELETE FROM bundle WHERE id = ?1", [bundle])?;
         }
         Ok(neighbours)
     }
@@ -544,24 +623,22 @@ impl<'a> Update<'a> {
     fn turn_hubs(&mut self) -> Result<BTreeSet<i64>, StoreError> {
         let mut seeds = BTreeSet::new();
         for row in std::mem::take(&mut self.in_question) {
-            // Of what links nobody any more, no component says that nobody contests it.
-            let settled = self
-                .tx
-                .prepare_cached(
-                    "UPDATE identifier SET contested = 0 WHERE id = ?1 AND contested = 1
-                     AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1 AND links = 1)",
-                )?
-                .execute([row])?;
-            if settled > 0 {
-                self.contested.borrow_mut().insert(row, false);
+            if !self.is_unchanged_new_value(row) {
+                // Of what links nobody any more, no component says that nobody contests it.
+                let settled = self.sql.execute("UPDATE identifier SET contested = 0 WHERE id = ?1 AND contested = 1
+                         AND NOT EXISTS(SELECT 1 FROM bundle_claim WHERE identifier_id = ?1 AND links = 1)", [row])?;
+                if settled > 0 {
+                    self.contested.borrow_mut().insert(row, false);
+                }
             }
             let identifier = self.identifier(row)?;
             let is_hub =
                 self.rules().hub(&identifier, &self.direct_view(row, &identifier)?).is_some();
             if is_hub != self.is_hub(row)? {
-                self.tx
-                    .prepare_cached("UPDATE identifier SET hub = ?2 WHERE id = ?1")?
-                    .execute(params![row, is_hub])?;
+                self.sql.execute(
+                    "UPDATE identifier SET hub = ?2 WHERE id = ?1",
+                    params![row, is_hub],
+                )?;
                 self.hubs.borrow_mut().insert(row, is_hub);
                 // Whoever only stated it may be somebody by it no longer, or again.
                 seeds.extend(self.claiming_bundles(row)?);
@@ -583,16 +660,15 @@ impl<'a> Update<'a> {
             }
             return Ok(view);
         }
-        let mut names = self.tx.prepare_cached(
+        let names: Vec<String> = self.sql.query_all(
             "SELECT substr(what, 3) FROM seen_with
              WHERE identifier_id = ?1 AND what >= 'n' || char(31) AND what < 'n' || char(32)
              ORDER BY what LIMIT ?2",
+            params![row, self.settings.policy.names_looked_at],
+            |row| row.get(0),
         )?;
-        let names = names.query_map(params![row, self.settings.policy.names_looked_at], |row| {
-            row.get::<_, String>(0)
-        })?;
         for name in names {
-            view.names.insert(PersonName::from_key(&name?));
+            view.names.insert(PersonName::from_key(&name));
         }
         let mut ids = self.tx.prepare_cached(
             "SELECT what FROM seen_with
@@ -709,22 +785,20 @@ impl<'a> Update<'a> {
         self.flag_contested(&resolution, &identifier_rows, component)?;
         self.attribute(&resolution, component, &row_of)?;
         for bundle in component {
-            if self.unmarked.remove(bundle) {
-                self.tx
-                    .prepare_cached(
-                        "UPDATE bundle SET registered = 1, nobody = 0,
-                           resolved_first_seen = first_seen, resolved_anchor = anchor_oid
-                         WHERE id = ?1",
-                    )?
-                    .execute([bundle])?;
+            if self.settled(*bundle).is_some() {
                 continue;
             }
-            self.tx
-                .prepare_cached(
-                    "UPDATE bundle SET resolved_first_seen = first_seen, resolved_anchor = anchor_oid
-                     WHERE id = ?1 AND (resolved_first_seen IS NOT first_seen OR resolved_anchor IS NOT anchor_oid)",
-                )?
-                .execute([bundle])?;
+            if self.unmarked.remove(bundle) {
+                self.sql.execute(
+                    "UPDATE bundle SET registered = 1, nobody = 0,
+                           resolved_first_seen = first_seen, resolved_anchor = anchor_oid
+                         WHERE id = ?1",
+                    [bundle],
+                )?;
+                continue;
+            }
+            self.sql.execute("UPDATE bundle SET resolved_first_seen = first_seen, resolved_anchor = anchor_oid
+                     WHERE id = ?1 AND (resolved_first_seen IS NOT first_seen OR resolved_anchor IS NOT anchor_oid)", [bundle])?;
         }
         Ok(())
     }
@@ -746,11 +820,10 @@ impl<'a> Update<'a> {
                 continue;
             }
             self.contested.borrow_mut().insert(*row, is_contested);
-            self.tx
-                .prepare_cached(
-                    "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
-                )?
-                .execute(params![row, is_contested])?;
+            self.sql.execute(
+                "UPDATE identifier SET contested = ?2 WHERE id = ?1 AND contested <> ?2",
+                params![row, is_contested],
+            )?;
         }
         Ok(())
     }
@@ -776,18 +849,16 @@ impl<'a> Update<'a> {
     ) -> Result<(), StoreError> {
         let attributed = if self.has_attributions()? { component } else { &[] };
         for bundle in attributed {
-            self.tx
-                .prepare_cached(
-                    "UPDATE attribution SET bundle_id = home_id, by_time = 0
+            self.sql.execute(
+                "UPDATE attribution SET bundle_id = home_id, by_time = 0
                      WHERE home_id = ?1 AND by_time = 1",
-                )?
-                .execute([bundle])?;
-            self.tx
-                .prepare_cached(
-                    "DELETE FROM attribution WHERE home_id = ?1 AND bundle_id = ?1 AND EXISTS
+                [bundle],
+            )?;
+            self.sql.execute(
+                "DELETE FROM attribution WHERE home_id = ?1 AND bundle_id = ?1 AND EXISTS
                        (SELECT 1 FROM event WHERE seq = event_seq AND event.bundle_id = ?1)",
-                )?
-                .execute([bundle])?;
+                [bundle],
+            )?;
         }
         let owners: BTreeMap<ObservationId, i64> = resolution
             .attributed
@@ -802,13 +873,12 @@ impl<'a> Update<'a> {
             for (seq, key) in self.events_at_home(*home)? {
                 let observation = ObservationId::of(&self.settings.tenant, &key);
                 if let Some(owner) = owners.get(&observation) {
-                    self.tx
-                        .prepare_cached(
-                            "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time)
+                    self.sql.execute(
+                        "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time)
                              VALUES(?1, ?2, ?3, 1)
                              ON CONFLICT(event_seq) DO UPDATE SET bundle_id = ?2, by_time = 1",
-                        )?
-                        .execute([seq, *owner, *home])?;
+                        [seq, *owner, *home],
+                    )?;
                 }
             }
         }
@@ -889,35 +959,36 @@ impl<'a> Update<'a> {
     }
 
     fn bridges(&self, bundle: i64) -> Result<BTreeSet<i64>, StoreError> {
-        let mut rows = self
-            .tx
-            .prepare_cached("SELECT identifier_id FROM bundle_bridge WHERE bundle_id = ?1")?;
-        let rows = rows.query_map([bundle], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        if let Some((_, settled)) = self.settled(bundle) {
+            return Ok(settled.bridges.clone());
+        }
+        Ok(self.sql.query_all(
+            "SELECT identifier_id FROM bundle_bridge WHERE bundle_id = ?1",
+            [bundle],
+            |row| row.get(0),
+        )?)
     }
 
     fn nobodies_on(&self, bridge: i64) -> Result<Vec<i64>, StoreError> {
-        let mut rows = self.tx.prepare_cached(
+        Ok(self.sql.query_all(
             "SELECT b.id FROM bundle_bridge x JOIN bundle b ON b.id = x.bundle_id
              WHERE x.identifier_id = ?1 AND b.nobody = 1 AND b.n > 0",
-        )?;
-        let rows = rows.query_map([bridge], |row| row.get(0))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            [bridge],
+            |row| row.get(0),
+        )?)
     }
 
     fn carriers(&self, bridge: i64) -> Result<Vec<(Identifier, Carrier<i64>)>, StoreError> {
         let identifier = self.identifier(bridge)?;
-        let mut rows = self.tx.prepare_cached(
+        let rows: Vec<(i64, [u8; 16], i64)> = self.sql.query_all(
             "SELECT x.first_seen, b.hash, m.customer_id
              FROM bundle_bridge x JOIN bundle b ON b.id = x.bundle_id JOIN member m ON m.bundle_id = b.id
              WHERE x.identifier_id = ?1 AND b.nobody = 0",
+            [bridge],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        let rows = rows.query_map([bridge], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 16]>(1)?, row.get::<_, i64>(2)?))
-        })?;
         let mut carriers = Vec::new();
-        for row in rows {
-            let (first_seen, bundle, customer) = row?;
+        for (first_seen, bundle, customer) in rows {
             let first_seen = codec::timestamp(first_seen)?;
             let bundle = BundleId::from_bytes(bundle);
             carriers.push((identifier.clone(), Carrier { first_seen, bundle, customer }));
@@ -936,17 +1007,11 @@ impl<'a> Update<'a> {
         if !is_likely_new && let Some(known) = self.customer_row(cid)? {
             return Ok(known);
         }
-        let made = self
-            .tx
-            .prepare_cached(
-                "INSERT INTO customer(cid, anchor_recorded, anchor_oid) VALUES(?1, ?2, ?3)
+        let made = self.sql.execute(
+            "INSERT INTO customer(cid, anchor_recorded, anchor_oid) VALUES(?1, ?2, ?3)
                  ON CONFLICT(cid) DO NOTHING",
-            )?
-            .execute(params![
-                &cid.as_bytes()[..],
-                anchor.0.as_micros(),
-                &anchor.1.as_bytes()[..]
-            ])?;
+            params![&cid.as_bytes()[..], anchor.0.as_micros(), &anchor.1.as_bytes()[..]],
+        )?;
         if made == 0
             && let Some(known) = self.customer_row(cid)?
         {
@@ -954,14 +1019,9 @@ impl<'a> Update<'a> {
         }
         let row = self.tx.last_insert_rowid();
         if let Some(key) = self.key_of(anchor.1, bundles)? {
-            self.tx
-                .prepare_cached(
-                    // The record that an id came from may have been gone, and be back.
-                    "INSERT INTO issued(cid, oid, event_key) VALUES(?1, ?2, ?3)
+            self.sql.execute("INSERT INTO issued(cid, oid, event_key) VALUES(?1, ?2, ?3)
                      ON CONFLICT(cid) DO UPDATE SET oid = excluded.oid, event_key = excluded.event_key
-                     WHERE event_key <> excluded.event_key",
-                )?
-                .execute(params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
+                     WHERE event_key <> excluded.event_key", params![&cid.as_bytes()[..], &anchor.1.as_bytes()[..], key])?;
         }
         self.changed.insert(row);
         self.movements.created(row, cid);
@@ -969,8 +1029,12 @@ impl<'a> Update<'a> {
     }
 
     fn customer_row(&self, cid: CustomerId) -> Result<Option<i64>, StoreError> {
-        let mut found = self.tx.prepare_cached("SELECT id FROM customer WHERE cid = ?1")?;
-        Ok(found.query_row([&cid.as_bytes()[..]], |row| row.get(0)).optional()?)
+        Ok(self
+            .sql
+            .query_row("SELECT id FROM customer WHERE cid = ?1", [&cid.as_bytes()[..]], |row| {
+                row.get(0)
+            })
+            .optional()?)
     }
 
     /// The key of the event that an observation of these bundles is.
@@ -983,6 +1047,11 @@ impl<'a> Update<'a> {
             .tx
             .prepare_cached("SELECT anchor_key FROM bundle WHERE id = ?1 AND anchor_oid = ?2")?;
         for bundle in bundles {
+            if let Some((_, settled)) = self.settled(*bundle)
+                && settled.anchor.1 == *observation.as_bytes()
+            {
+                return Ok(Some(settled.anchor.2.clone()));
+            }
             let key = anchored
                 .query_row(params![bundle, &observation.as_bytes()[..]], |row| row.get(0))
                 .optional()?;
@@ -1008,9 +1077,12 @@ impl<'a> Update<'a> {
         if self.fresh_bundle(bundle).is_some() {
             return Ok(None);
         }
-        let mut of =
-            self.tx.prepare_cached("SELECT customer_id FROM member WHERE bundle_id = ?1")?;
-        Ok(of.query_row([bundle], |row| row.get(0)).optional()?)
+        let of = self.sql.query_row(
+            "SELECT customer_id FROM member WHERE bundle_id = ?1",
+            [bundle],
+            |row| row.get(0),
+        );
+        Ok(of.optional()?)
     }
 
     fn belong(&mut self, bundle: i64, customer: i64) -> Result<(), StoreError> {
@@ -1018,9 +1090,11 @@ impl<'a> Update<'a> {
         if before == Some(customer) {
             return Ok(());
         }
-        self.tx
-            .prepare_cached("INSERT OR REPLACE INTO member(bundle_id, customer_id) VALUES(?1, ?2)")?
-            .execute([bundle, customer])?;
+        self.sql.execute(
+            "INSERT INTO member(bundle_id, customer_id) VALUES(?1, ?2)
+                 ON CONFLICT(bundle_id) DO UPDATE SET customer_id = ?2",
+            [bundle, customer],
+        )?;
         self.changed.extend(before.into_iter().chain([customer]));
         self.moved.insert(bundle);
         self.movements.moved(bundle, before, Some(customer));
@@ -1029,7 +1103,7 @@ impl<'a> Update<'a> {
 
     fn leave(&mut self, bundle: i64) -> Result<(), StoreError> {
         let Some(before) = self.member(bundle)? else { return Ok(()) };
-        self.tx.prepare_cached("DELETE FROM member WHERE bundle_id = ?1")?.execute([bundle])?;
+        self.sql.execute("DELETE FROM member WHERE bundle_id = ?1", [bundle])?;
         self.changed.insert(before);
         self.moved.insert(bundle);
         self.movements.moved(bundle, Some(before), None);
@@ -1040,12 +1114,11 @@ impl<'a> Update<'a> {
     fn sweep(&self) -> Result<(), StoreError> {
         let kept = self.movements.winners();
         for customer in self.changed.iter().filter(|customer| !kept.contains(customer)) {
-            self.tx
-                .prepare_cached(
-                    "DELETE FROM customer WHERE id = ?1
+            self.sql.execute(
+                "DELETE FROM customer WHERE id = ?1
                      AND NOT EXISTS(SELECT 1 FROM member WHERE customer_id = ?1)",
-                )?
-                .execute([customer])?;
+                [customer],
+            )?;
         }
         Ok(())
     }
@@ -1054,37 +1127,39 @@ impl<'a> Update<'a> {
         if let Some(is_hub) = self.hubs.borrow().get(&row) {
             return Ok(*is_hub);
         }
-        let mut hub = self.tx.prepare_cached("SELECT hub FROM identifier WHERE id = ?1")?;
-        let is_hub = hub.query_row([row], |row| row.get(0))?;
+        let is_hub =
+            self.sql
+                .query_row("SELECT hub FROM identifier WHERE id = ?1", [row], |row| row.get(0))?;
         self.hubs.borrow_mut().insert(row, is_hub);
         Ok(is_hub)
     }
 
     fn is_contested(&self, bundle: i64) -> Result<bool, StoreError> {
-        let mut any = self.tx.prepare_cached(
+        Ok(self.sql.query_row(
             "SELECT EXISTS(SELECT 1 FROM bundle_claim c JOIN identifier i ON i.id = c.identifier_id
              WHERE c.bundle_id = ?1 AND c.links = 1 AND i.contested = 1)",
-        )?;
-        Ok(any.query_row([bundle], |row| row.get(0))?)
+            [bundle],
+            |row| row.get(0),
+        )?)
     }
 
     fn claiming_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {
-        let mut bundles = self
-            .tx
-            .prepare_cached("SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1")?;
-        let bundles = bundles.query_map([row], |row| row.get(0))?;
-        Ok(bundles.collect::<Result<_, _>>()?)
+        Ok(self.sql.query_all(
+            "SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1",
+            [row],
+            |row| row.get(0),
+        )?)
     }
 
     fn linked_bundles(&self, row: i64) -> Result<Vec<i64>, StoreError> {
         if let Some(known) = self.new_value(row) {
             return Ok(known.links.clone());
         }
-        let mut bundles = self.tx.prepare_cached(
+        Ok(self.sql.query_all(
             "SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1 AND links = 1",
-        )?;
-        let bundles = bundles.query_map([row], |row| row.get(0))?;
-        Ok(bundles.collect::<Result<_, _>>()?)
+            [row],
+            |row| row.get(0),
+        )?)
     }
 
     fn identifier(&self, row: i64) -> Result<Identifier, StoreError> {
@@ -1101,12 +1176,11 @@ impl<'a> Update<'a> {
     }
 
     fn standing(&self, bundle: i64) -> Result<Option<Standing>, StoreError> {
-        let mut found = self.tx.prepare_cached(
-            "SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered,
-               nobody, anchor_recorded
-             FROM bundle WHERE id = ?1",
-        )?;
-        let standing = found.query_row([bundle], |row| {
+        const STANDING: &str = "
+            SELECT n, first_seen, anchor_oid, resolved_first_seen, resolved_anchor, registered,
+              nobody, anchor_recorded
+            FROM bundle WHERE id = ?1";
+        let standing = self.sql.query_row(STANDING, [bundle], |row| {
             let resolved = row.get::<_, Option<i64>>(3)?.zip(row.get::<_, Option<[u8; 16]>>(4)?);
             Ok(Standing {
                 n: row.get(0)?,
@@ -1144,35 +1218,31 @@ impl<'a> Update<'a> {
         fresh: &FreshBundle,
         standing: &Standing,
     ) -> Result<Loaded, StoreError> {
+        let alone = self.alone.get(&fresh.id).copied();
+        let facts =
+            fresh.facts(standing.first_seen, (standing.recorded, standing.anchor), alone)?;
+        let sources = self.sources(bundle)?;
+        self.look_up(fresh, BundleFacts { sources, ..facts })
+    }
+
+    /// A new bundle, once it is known how its values stand.
+    fn look_up(&self, fresh: &FreshBundle, facts: BundleFacts) -> Result<Loaded, StoreError> {
         for (claim, row) in &fresh.claims {
             if self.is_new_value(*row) {
                 self.hubs.borrow_mut().entry(*row).or_insert(false);
                 self.contested.borrow_mut().entry(*row).or_insert(false);
             } else if !self.contested.borrow().contains_key(row) {
-                let mut flags = self
-                    .tx
-                    .prepare_cached("SELECT hub, contested FROM identifier WHERE id = ?1")?;
-                let (hub, contested) =
-                    flags.query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                let (hub, contested) = self.sql.query_row(
+                    "SELECT hub, contested FROM identifier WHERE id = ?1",
+                    [row],
+                    |row| Ok((row.get(0)?, row.get(1)?)),
+                )?;
                 self.hubs.borrow_mut().entry(*row).or_insert(hub);
                 self.contested.borrow_mut().insert(*row, contested);
             }
             self.identifiers.borrow_mut().entry(*row).or_insert_with(|| claim.identifier.clone());
         }
-        let (claims, rows) = fresh.claims.iter().cloned().unzip();
-        let facts = BundleFacts {
-            id: fresh.id,
-            claims,
-            name: fresh.name.clone(),
-            first_seen: codec::timestamp(standing.first_seen)?,
-            anchor: (
-                codec::timestamp(standing.recorded)?,
-                ObservationId::from_bytes(standing.anchor),
-            ),
-            alone: self.alone.get(&fresh.id).copied(),
-            sources: self.sources(bundle)?,
-        };
-        Ok(Loaded { facts, rows })
+        Ok(Loaded { facts, rows: fresh.claims.iter().map(|(_, row)| *row).collect() })
     }
 
     fn load(&self, bundle: i64) -> Result<Loaded, StoreError> {

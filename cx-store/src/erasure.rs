@@ -19,6 +19,7 @@ use crate::ingest::{self, TakenOut, Writing, first_recorded};
 use crate::proposals;
 use crate::report::Recording;
 use crate::search;
+use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
 use crate::waiting;
 
@@ -158,7 +159,7 @@ pub(crate) fn erase(
     derived::update(tx, writer.settings, &touched, &occasion)?;
     let erased = Change::Erased { customer: cid };
     if !feed::after(tx, before, usize::MAX)?.iter().any(|record| record.change == erased) {
-        feed::append(tx, &occasion, &erased, &[])?;
+        feed::append(&Statements::new(tx), &occasion, &erased, &[])?;
     }
     let assertions = unsay(tx, writer, &keys, &own, at)?;
     forget_conversations(tx, &conversations)?;

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::statements::Statements;
 
 /// One entry of the change feed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -193,6 +194,7 @@ impl Movements {
     pub(crate) fn write(
         &self,
         tx: &Transaction<'_>,
+        sql: &Statements<'_>,
         occasion: &Occasion,
     ) -> Result<(), StoreError> {
         if !occasion.is_told {
@@ -249,7 +251,7 @@ impl Movements {
                     Some(from) => Change::Split { from, into: id },
                     None => Change::Created { customer: id },
                 };
-                append(tx, occasion, &change, &[])?;
+                append(sql, occasion, &change, &[])?;
             }
         }
         let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
@@ -304,7 +306,7 @@ impl Movements {
                 },
             };
             let via = ways.values(tx, *from, *to)?;
-            append(tx, occasion, &change, &via)?;
+            append(sql, occasion, &change, &via)?;
         }
         Ok(())
     }
@@ -436,7 +438,7 @@ fn cid(tx: &Transaction<'_>, customer: i64) -> Result<CustomerId, StoreError> {
 /// Adds an entry. The values stand in it by their rows, so that nothing of a person is left in
 /// the feed once the person is erased.
 pub(crate) fn append(
-    tx: &Transaction<'_>,
+    sql: &Statements<'_>,
     occasion: &Occasion,
     change: &Change,
     via: &[i64],
@@ -454,20 +456,20 @@ pub(crate) fn append(
         Some(adapter) => format!("{}:{adapter}", occasion.by.name()),
         None => occasion.by.name().to_owned(),
     };
-    tx.prepare_cached(
+    sql.execute(
         "INSERT INTO change(at, kind, a, b, n, cause, cause_id, via)
          VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-    )?
-    .execute(params![
-        occasion.at.as_micros(),
-        kind,
-        a.map(|id| id.as_bytes().to_vec()),
-        b.map(|id| id.as_bytes().to_vec()),
-        i64::try_from(n).unwrap_or(i64::MAX),
-        cause,
-        occasion.assertion.map(|id| id.as_bytes().to_vec()),
-        via.join(" "),
-    ])?;
+        params![
+            occasion.at.as_micros(),
+            kind,
+            a.map(|id| &id.as_bytes()[..]),
+            b.map(|id| &id.as_bytes()[..]),
+            i64::try_from(n).unwrap_or(i64::MAX),
+            cause,
+            occasion.assertion.as_ref().map(|id| &id.as_bytes()[..]),
+            via.join(" "),
+        ],
+    )?;
     Ok(())
 }
 

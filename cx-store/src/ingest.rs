@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::event::{Event, Source};
 use cx_core::identifier::Identifier;
-use cx_core::identity::{Observation, ObservedClaim};
+use cx_core::identity::{Observation, ObservedClaim, PersonName, Rules};
 use cx_core::ids::{BundleId, ConversationKey, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use rustc_hash::FxHashMap;
 
 use crate::codec;
-use crate::derived::{self, FreshBundle, Settings, Touched};
+use crate::derived::{self, FreshBundle, Settings, Settled, Touched};
 use crate::error::StoreError;
 use crate::expiry::Expiry;
 use crate::feed::{By, Occasion};
 use crate::report::{IngestReport, Recording};
+use crate::statements::Statements;
 use crate::suppression::Suppression;
 use crate::waiting;
 
@@ -61,28 +63,22 @@ impl Dictionary {
 /// The row of an identifier, made if it is new.
 fn identifier_row(
     tx: &Transaction<'_>,
+    sql: &Statements<'_>,
     dictionary: &mut Dictionary,
     identifier: &Identifier,
 ) -> Result<(i64, IsNew), StoreError> {
     let hash = codec::identifier_hash(identifier);
-    let known: Option<i64> = tx
-        .prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?
-        .query_row([&hash[..]], |row| row.get(0))
+    let known: Option<i64> = sql
+        .query_row("SELECT id FROM identifier WHERE hash = ?1", [&hash[..]], |row| row.get(0))
         .optional()?;
     if let Some(row) = known {
         return Ok((row, IsNew::No));
     }
     let ns = dictionary.number(tx, NAMESPACE, identifier.namespace().name())?;
-    tx.prepare_cached(
+    sql.execute(
         "INSERT INTO identifier(hash, ns, scope, key, linkable) VALUES(?1, ?2, ?3, ?4, ?5)",
-    )?
-    .execute(params![
-        &hash[..],
-        ns,
-        identifier.scope(),
-        identifier.key(),
-        identifier.is_linkable()
-    ])?;
+        params![&hash[..], ns, identifier.scope(), identifier.key(), identifier.is_linkable()],
+    )?;
     Ok((tx.last_insert_rowid(), IsNew::Yes))
 }
 
@@ -103,7 +99,7 @@ pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> 
     // A new file has neither a tenant nor events yet.
     let Some(tenant) = tenant else { return Ok(()) };
     let tenant = String::from_utf8_lossy(&tenant);
-    let mut dictionary = Dictionary::default();
+    let (mut dictionary, sql) = (Dictionary::default(), Statements::new(tx));
     let mut replaced = tx.prepare("SELECT seq, payload FROM event WHERE standing <> 0")?;
     let mut replaced = replaced.query([])?;
     while let Some(row) = replaced.next()? {
@@ -111,7 +107,7 @@ pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> 
         let observation = Observation::of(&tenant, &codec::event(&payload)?);
         let claimed = observation.claims.iter().map(|claim| &claim.identifier);
         for identifier in claimed.chain(&observation.bridges) {
-            let (identifier, _) = identifier_row(tx, &mut dictionary, identifier)?;
+            let (identifier, _) = identifier_row(tx, &sql, &mut dictionary, identifier)?;
             tx.prepare_cached(
                 "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
             )?
@@ -142,7 +138,7 @@ pub(crate) fn ingest(
         ..Occasion::new(recording.recorded_at, By::Import)
     };
     let expiry = Expiry::in_force(tx)?;
-    take_in(tx, settings, dictionary, recording, prepared, &occasion, expiry.as_ref())
+    take_in(tx, settings, dictionary, recording, &prepared, &occasion, expiry.as_ref())
 }
 
 /// Takes in a batch that was recorded in another file: events, with the hash of the whole where
@@ -159,7 +155,7 @@ pub(crate) fn restore(
         &events.iter().map(|(event, whole)| (event, *whole)).collect::<Vec<_>>(),
     )?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
-    take_in(tx, settings, dictionary, recording, prepared, &occasion, None)?;
+    take_in(tx, settings, dictionary, recording, &prepared, &occasion, None)?;
     Ok(())
 }
 
@@ -168,14 +164,21 @@ fn take_in(
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    mut prepared: Vec<Prepared<'_>>,
+    prepared: &[Prepared<'_>],
     occasion: &Occasion,
     expiry: Option<&Expiry>,
 ) -> Result<IngestReport, StoreError> {
     // Rows of one bundle stand together, in the order of its timeline.
-    prepared.sort_unstable_by(|a, b| a.order().cmp(&b.order()));
+    let mut order: Vec<(BundleId, Timestamp, usize, &Prepared<'_>)> = prepared
+        .iter()
+        .enumerate()
+        .map(|(position, record)| (record.bundle, record.event.occurred_at, position, record))
+        .collect();
+    order.sort_unstable_by(|a, b| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.3.beside().cmp(&b.3.beside()))
+    });
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
-    for (position, record) in prepared.iter().enumerate() {
+    for (_, _, position, record) in order {
         if batch.suppression.covers(tx, record.event)? {
             batch.report.suppressed += 1;
         } else if expiry.is_some_and(|it| it.covers(record.event, recording.recorded_at)) {
@@ -402,6 +405,8 @@ fn prepare<'a>(
 
 /// What is counted into a bundle, to be written once.
 struct Counts {
+    /// Whether the bundle has no row yet.
+    is_new: bool,
     n: i64,
     first: i64,
     last: i64,
@@ -424,8 +429,9 @@ impl<'a> Prepared<'a> {
         Self { event, observation, bundle, payload, hash, is_blacked_out }
     }
 
-    fn order(&self) -> (BundleId, Timestamp, &str, [u8; 16]) {
-        (self.bundle, self.event.occurred_at, self.event.key.as_str(), self.hash)
+    /// In which order it comes among those of one bundle and instant.
+    fn beside(&self) -> (&str, [u8; 16]) {
+        (self.event.key.as_str(), self.hash)
     }
 }
 
@@ -445,12 +451,22 @@ const INSERT_EVENT: &str = "
     INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
       conversation_id, batch, rev, hash, standing, codec, payload, sum)
     VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+const INSERT_BUNDLE: &str = "
+    INSERT INTO bundle(id, hash, name_key, name, first_seen, last_seen, n, anchor_recorded,
+      anchor_oid, anchor_key, registered, nobody, resolved_first_seen, resolved_anchor)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+const INSERT_CLAIM: &str = "
+    INSERT INTO bundle_claim(bundle_id, identifier_id, assurance, caveat, links)
+    VALUES(?1, ?2, ?3, ?4, ?5)";
 
 struct Batch<'a> {
     tx: &'a Transaction<'a>,
+    sql: Statements<'a>,
     /// Prepared once, since every event needs them.
     find_revisions: CachedStatement<'a>,
     insert_event: CachedStatement<'a>,
+    insert_bundle: CachedStatement<'a>,
+    insert_claim: CachedStatement<'a>,
     settings: &'a Settings,
     dictionary: &'a mut Dictionary,
     recorded_at: Timestamp,
@@ -460,8 +476,10 @@ struct Batch<'a> {
     recount: BTreeSet<i64>,
     conversations: BTreeSet<i64>,
     identifiers: HashMap<Identifier, i64>,
-    bundles: HashMap<BundleId, i64>,
+    bundles: FxHashMap<BundleId, i64>,
     conversation_rows: HashMap<ConversationKey, i64>,
+    /// The row of the bundle that was made last, if any was.
+    last_bundle: Option<i64>,
     /// The row of the conversation that was made last, if any was.
     last_conversation: Option<i64>,
     counts: BTreeMap<i64, Counts>,
@@ -487,8 +505,11 @@ impl<'a> Batch<'a> {
     ) -> Result<Self, StoreError> {
         Ok(Self {
             tx,
+            sql: Statements::new(tx),
             find_revisions: tx.prepare_cached(REVISIONS)?,
             insert_event: tx.prepare_cached(INSERT_EVENT)?,
+            insert_bundle: tx.prepare_cached(INSERT_BUNDLE)?,
+            insert_claim: tx.prepare_cached(INSERT_CLAIM)?,
             settings,
             dictionary,
             recorded_at: recording.recorded_at,
@@ -498,8 +519,9 @@ impl<'a> Batch<'a> {
             recount: BTreeSet::new(),
             conversations: BTreeSet::new(),
             identifiers: HashMap::new(),
-            bundles: HashMap::new(),
+            bundles: FxHashMap::default(),
             conversation_rows: HashMap::new(),
+            last_bundle: None,
             last_conversation: None,
             counts: BTreeMap::new(),
             position: 0,
@@ -565,9 +587,7 @@ impl<'a> Batch<'a> {
     }
 
     fn set_standing(&self, seq: i64, standing: i64) -> Result<(), StoreError> {
-        self.tx
-            .prepare_cached("UPDATE event SET standing = ?2 WHERE seq = ?1")?
-            .execute([seq, standing])?;
+        self.sql.execute("UPDATE event SET standing = ?2 WHERE seq = ?1", [seq, standing])?;
         Ok(())
     }
 
@@ -581,31 +601,25 @@ impl<'a> Batch<'a> {
     ) -> Result<(), StoreError> {
         // What it claims may have come in this very batch.
         self.flush()?;
-        let home: i64 = self
-            .tx
-            .prepare_cached(
-                "SELECT coalesce((SELECT a.home_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)
-                 FROM event e WHERE e.seq = ?1",
-            )?
-            .query_row([old.seq], |row| row.get(0))?;
-        let conversation: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT conversation_id FROM event WHERE seq = ?1")?
-            .query_row([old.seq], |row| row.get(0))?;
+        let home: i64 = self.sql.query_row("SELECT coalesce((SELECT a.home_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)
+                 FROM event e WHERE e.seq = ?1", [old.seq], |row| row.get(0))?;
+        let conversation: Option<i64> = self.sql.query_row(
+            "SELECT conversation_id FROM event WHERE seq = ?1",
+            [old.seq],
+            |row| row.get(0),
+        )?;
         self.conversations.extend(conversation);
         if let Some(row) = conversation {
             self.told.remove(&row);
         }
-        let payload: String = self
-            .tx
-            .prepare_cached("SELECT payload FROM event WHERE seq = ?1")?
-            .query_row([old.seq], |row| row.get(0))?;
+        let payload: String =
+            self.sql.query_row("SELECT payload FROM event WHERE seq = ?1", [old.seq], |row| {
+                row.get(0)
+            })?;
         let observation = Observation::of(&self.settings.tenant, &codec::event(&payload)?);
         self.remember(old.seq, &observation)?;
         self.set_standing(old.seq, standing)?;
-        self.tx
-            .prepare_cached("DELETE FROM attribution WHERE event_seq = ?1")?
-            .execute([old.seq])?;
+        self.sql.execute("DELETE FROM attribution WHERE event_seq = ?1", [old.seq])?;
         self.recount.insert(home);
         self.touched.bundles.insert(home);
         self.insert(record, CURRENT, recorded)
@@ -616,11 +630,10 @@ impl<'a> Batch<'a> {
         let claimed = observation.claims.iter().map(|claim| &claim.identifier);
         for identifier in claimed.chain(&observation.bridges) {
             let identifier = self.identifier(identifier)?;
-            self.tx
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
-                )?
-                .execute([identifier, seq])?;
+            self.sql.execute(
+                "INSERT OR IGNORE INTO past_claim(identifier_id, event_seq) VALUES(?1, ?2)",
+                [identifier, seq],
+            )?;
         }
         Ok(())
     }
@@ -673,14 +686,11 @@ impl<'a> Batch<'a> {
         let mut home = bundle;
         if self.settings.assertions.names(record.observation.id) {
             home = self.bundle(record, record.observation.own_bundle(), recorded)?;
-            self.tx
-                .prepare_cached("INSERT OR IGNORE INTO named(oid, event_key) VALUES(?1, ?2)")?
-                .execute(params![&record.observation.id.as_bytes()[..], event.key.as_str()])?;
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time) VALUES(?1, ?2, ?2, 0)",
-                )?
-                .execute([seq, home])?;
+            self.sql.execute(
+                "INSERT OR IGNORE INTO named(oid, event_key) VALUES(?1, ?2)",
+                params![&record.observation.id.as_bytes()[..], event.key.as_str()],
+            )?;
+            self.sql.execute("INSERT INTO attribution(event_seq, bundle_id, home_id, by_time) VALUES(?1, ?2, ?2, 0)", [seq, home])?;
             self.recount.insert(bundle);
             self.touched.bundles.insert(bundle);
         }
@@ -717,15 +727,14 @@ impl<'a> Batch<'a> {
         if let Some(batch) = self.row {
             return Ok(batch);
         }
-        self.tx
-            .prepare_cached(
-                "INSERT INTO batch(recorded_at, adapter, adapter_version) VALUES(?1, ?2, ?3)",
-            )?
-            .execute(params![
+        self.sql.execute(
+            "INSERT INTO batch(recorded_at, adapter, adapter_version) VALUES(?1, ?2, ?3)",
+            params![
                 self.recorded_at.as_micros(),
                 self.recording.adapter,
                 self.recording.adapter_version
-            ])?;
+            ],
+        )?;
         let batch = self.tx.last_insert_rowid();
         self.row = Some(batch);
         Ok(batch)
@@ -746,13 +755,13 @@ impl<'a> Batch<'a> {
             return Ok(row);
         }
         let known: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT id FROM bundle WHERE hash = ?1")?
-            .query_row([&id.as_bytes()[..]], |row| row.get(0))
+            .sql
+            .query_row("SELECT id FROM bundle WHERE hash = ?1", [&id.as_bytes()[..]], |row| {
+                row.get(0)
+            })
             .optional()?;
         let observation = &record.observation;
         let at = observation.occurred_at.as_micros();
-        let oid = &observation.id.as_bytes()[..];
         if let Some(row) = known {
             self.bundles.insert(id, row);
             if is_own {
@@ -760,55 +769,132 @@ impl<'a> Batch<'a> {
             }
             return Ok(row);
         }
-        let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
-        self.tx
-            .prepare_cached(
-                "INSERT INTO bundle(hash, name_key, name, first_seen, last_seen, n, anchor_recorded, anchor_oid, anchor_key)
-                 VALUES(?1, ?2, ?3, ?4, ?4, 0, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                &id.as_bytes()[..],
-                name_key,
-                record.event.name.as_ref().filter(|_| observation.name.is_some()),
-                at,
-                recorded.as_micros(),
-                oid,
-                record.event.key.as_str()
-            ])?;
-        let row = self.tx.last_insert_rowid();
-        let mut claims = self.claim(row, observation)?;
+        let row = match self.last_bundle {
+            Some(last) => last + 1,
+            None => {
+                self.tx.query_row("SELECT coalesce(max(id), 0) + 1 FROM bundle", [], |row| {
+                    row.get(0)
+                })?
+            }
+        };
+        self.last_bundle = Some(row);
+        let mut claims = Vec::with_capacity(observation.claims.len());
+        for claim in &observation.claims {
+            claims.push((claim.clone(), self.identifier(&claim.identifier)?));
+        }
         claims.sort();
         let name = observation.name.clone();
-        self.touched.fresh.bundles.insert(row, FreshBundle { id, claims, name });
+        let counts = Counts {
+            is_new: true,
+            n: 0,
+            first: at,
+            last: at,
+            anchor: (
+                recorded.as_micros(),
+                *observation.id.as_bytes(),
+                record.event.key.to_string(),
+            ),
+            name: record.event.name.as_ref().filter(|_| name.is_some()).cloned(),
+            bridges: BTreeMap::new(),
+            channels: BTreeMap::new(),
+        };
+        self.counts.insert(row, counts);
+        self.touched
+            .fresh
+            .bundles
+            .insert(row, FreshBundle { id, claims, name, is_own, settled: None });
         self.bundles.insert(id, row);
         Ok(row)
     }
 
-    fn claim(
-        &mut self,
-        bundle: i64,
-        observation: &Observation,
-    ) -> Result<Vec<(ObservedClaim, i64)>, StoreError> {
-        let mut rows = Vec::with_capacity(observation.claims.len());
+    /// Writes a bundle that has no row yet, with its claims. Where it can be told already how they
+    /// will stand once it is resolved, they are written so.
+    fn write_bundle(&mut self, bundle: i64, counts: &Counts) -> Result<(), StoreError> {
+        let Some(fresh) = self.touched.fresh.bundles.get(&bundle) else { return Ok(()) };
+        let (recorded, oid, key) = &counts.anchor;
+        // Nobody has singled it out, and the policy does not ask whose word it is.
+        let is_plain = counts.n > 0 && !fresh.is_own && self.settings.policy.sources.is_empty();
+        let facts = fresh.facts(counts.first, (*recorded, *oid), None)?;
+        let linking: Vec<&ObservedClaim> = if is_plain {
+            let rules =
+                Rules { policy: &self.settings.policy, assertions: &self.settings.assertions };
+            rules.linking(&facts)
+        } else {
+            Vec::new()
+        };
+        let is_resolved = is_plain && facts.is_somebody();
+        self.insert_bundle.execute(params![
+            bundle,
+            &fresh.id.as_bytes()[..],
+            fresh.name.as_ref().map(PersonName::key),
+            counts.name,
+            counts.first,
+            counts.last,
+            counts.n,
+            recorded,
+            &oid[..],
+            key,
+            is_plain,
+            is_plain && !is_resolved,
+            is_resolved.then_some(counts.first),
+            is_resolved.then_some(&oid[..]),
+        ])?;
+        let mut linked = BTreeSet::new();
+        for (claim, identifier) in &fresh.claims {
+            let links = linking.iter().any(|other| other.identifier == claim.identifier);
+            if links {
+                linked.insert(*identifier);
+            }
+            self.insert_claim.execute(params![
+                bundle,
+                identifier,
+                codec::assurance_code(claim.assurance),
+                codec::caveat_code(claim.caveat),
+                links,
+            ])?;
+        }
+        let bridges = counts.bridges.keys().copied().collect();
+        let settled =
+            Settled { first_seen: counts.first, anchor: counts.anchor.clone(), linked, bridges };
+        if let Some(fresh) = self.touched.fresh.bundles.get_mut(&bundle).filter(|_| is_plain) {
+            fresh.settled = Some(settled);
+        }
+        Ok(())
+    }
+
+    /// Takes back what was foreseen of a new bundle: it has changed since.
+    fn unsettle(&mut self, bundle: i64) -> Result<(), StoreError> {
+        let fresh = self.touched.fresh.bundles.get_mut(&bundle);
+        if fresh.and_then(|fresh| fresh.settled.take()).is_none() {
+            return Ok(());
+        }
+        self.sql.execute(
+            "UPDATE bundle SET registered = 0, nobody = 0, resolved_first_seen = NULL,
+                   resolved_anchor = NULL WHERE id = ?1",
+            [bundle],
+        )?;
+        self.sql.execute("UPDATE bundle_claim SET links = 0 WHERE bundle_id = ?1", [bundle])?;
+        Ok(())
+    }
+
+    fn claim(&mut self, bundle: i64, observation: &Observation) -> Result<(), StoreError> {
         for claim in &observation.claims {
             let identifier = self.identifier(&claim.identifier)?;
-            self.tx
-                .prepare_cached(
-                    "INSERT INTO bundle_claim(bundle_id, identifier_id, assurance, caveat) VALUES(?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![
-                    bundle,
-                    identifier,
-                    codec::assurance_code(claim.assurance),
-                    codec::caveat_code(claim.caveat)
-                ])?;
-            rows.push((claim.clone(), identifier));
+            self.insert_claim.execute(params![
+                bundle,
+                identifier,
+                codec::assurance_code(claim.assurance),
+                codec::caveat_code(claim.caveat),
+                false,
+            ])?;
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// Brings the bundle that a record has for itself up to date with what its revision says now.
     fn renew(&mut self, bundle: i64, record: &Prepared<'_>) -> Result<(), StoreError> {
+        // It may be new.
+        self.flush()?;
         let observation = &record.observation;
         let mut says = BTreeSet::new();
         for claim in &observation.claims {
@@ -827,20 +913,19 @@ impl<'a> Batch<'a> {
                 rows.query_map([bundle], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect::<Result<_, _>>()?
         };
-        let name_key = observation.name.as_ref().map(cx_core::identity::PersonName::key);
-        let name_was: Option<String> = self
-            .tx
-            .prepare_cached("SELECT name_key FROM bundle WHERE id = ?1")?
-            .query_row([bundle], |row| row.get(0))?;
+        let name_key = observation.name.as_ref().map(PersonName::key);
+        let name_was: Option<String> =
+            self.sql.query_row("SELECT name_key FROM bundle WHERE id = ?1", [bundle], |row| {
+                row.get(0)
+            })?;
         if says == said && name_key == name_was {
             return Ok(());
         }
         self.touched.add(derived::unclaim(self.tx, self.settings, bundle)?);
         self.touched.fresh.bundles.remove(&bundle);
         self.claim(bundle, observation)?;
-        self.tx
-            .prepare_cached("UPDATE bundle SET name_key = ?2 WHERE id = ?1")?
-            .execute(params![bundle, name_key])?;
+        self.sql
+            .execute("UPDATE bundle SET name_key = ?2 WHERE id = ?1", params![bundle, name_key])?;
         Ok(())
     }
 
@@ -848,7 +933,7 @@ impl<'a> Batch<'a> {
         if let Some(row) = self.identifiers.get(identifier) {
             return Ok(*row);
         }
-        let (row, is_new) = identifier_row(self.tx, self.dictionary, identifier)?;
+        let (row, is_new) = identifier_row(self.tx, &self.sql, self.dictionary, identifier)?;
         if is_new == IsNew::Yes {
             self.touched.fresh.identifiers.insert(row);
         }
@@ -872,6 +957,7 @@ impl<'a> Batch<'a> {
             bridges.push(self.identifier(bridge)?);
         }
         let counts = self.counts.entry(bundle).or_insert_with(|| Counts {
+            is_new: false,
             n: 0,
             first: at,
             last: at,
@@ -921,17 +1007,22 @@ impl<'a> Batch<'a> {
              ON CONFLICT(bundle_id, channel) DO UPDATE SET n = n + excluded.n",
         )?;
         for (bundle, counts) in std::mem::take(&mut self.counts) {
-            let (recorded, oid, key) = &counts.anchor;
-            bundle_row.execute(params![
-                bundle,
-                counts.n,
-                counts.first,
-                counts.last,
-                recorded,
-                &oid[..],
-                key,
-                counts.name
-            ])?;
+            if counts.is_new {
+                self.write_bundle(bundle, &counts)?;
+            } else {
+                self.unsettle(bundle)?;
+                let (recorded, oid, key) = &counts.anchor;
+                bundle_row.execute(params![
+                    bundle,
+                    counts.n,
+                    counts.first,
+                    counts.last,
+                    recorded,
+                    &oid[..],
+                    key,
+                    counts.name
+                ])?;
+            }
             for (bridge, (first, n)) in counts.bridges {
                 bridge_row.execute([bridge, bundle, first, n])?;
                 if self.touched.fresh.identifiers.contains(&bridge) {
@@ -956,6 +1047,8 @@ impl<'a> Batch<'a> {
 
     /// Counts a bundle anew from the events whose home it is, after one has left it.
     fn count_again(&mut self, bundle: i64) -> Result<(), StoreError> {
+        self.flush()?;
+        self.unsettle(bundle)?;
         let bridges: Vec<i64> = {
             let mut rows = self
                 .tx
@@ -974,12 +1067,8 @@ impl<'a> Batch<'a> {
             rows.collect::<Result<_, _>>()?
         };
         let max = Timestamp::MAX.as_micros();
-        self.tx
-            .prepare_cached(
-                "UPDATE bundle SET n = 0, name = NULL, first_seen = ?2, last_seen = ?3, anchor_recorded = ?2, anchor_oid = ?4
-                 WHERE id = ?1",
-            )?
-            .execute(params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
+        self.sql.execute("UPDATE bundle SET n = 0, name = NULL, first_seen = ?2, last_seen = ?3, anchor_recorded = ?2, anchor_oid = ?4
+                 WHERE id = ?1", params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
         for (payload, channel) in events {
             let event = codec::event(&payload)?;
             let record = Prepared::new(self.settings, &event, None);
@@ -997,12 +1086,10 @@ impl<'a> Batch<'a> {
             let alias = self.conversation_row(alias)?;
             self.told.remove(&row);
             self.told.remove(&alias);
-            let added = self
-                .tx
-                .prepare_cached(
-                    "INSERT OR IGNORE INTO conversation_alias(alias_id, of_id) VALUES(?1, ?2)",
-                )?
-                .execute([alias, row])?;
+            let added = self.sql.execute(
+                "INSERT OR IGNORE INTO conversation_alias(alias_id, of_id) VALUES(?1, ?2)",
+                [alias, row],
+            )?;
             if added > 0 {
                 self.unite(row)?;
             }
@@ -1015,9 +1102,10 @@ impl<'a> Batch<'a> {
             return Ok(*row);
         }
         let known: Option<i64> = self
-            .tx
-            .prepare_cached("SELECT id FROM conversation WHERE key = ?1")?
-            .query_row([key.as_str()], |row| row.get(0))
+            .sql
+            .query_row("SELECT id FROM conversation WHERE key = ?1", [key.as_str()], |row| {
+                row.get(0)
+            })
             .optional()?;
         if let Some(row) = known {
             self.conversation_rows.insert(key.clone(), row);
@@ -1032,9 +1120,10 @@ impl<'a> Batch<'a> {
             )?,
         };
         self.last_conversation = Some(row);
-        self.tx
-            .prepare_cached("INSERT INTO conversation(id, key, canonical_id) VALUES(?1, ?2, ?1)")?
-            .execute(params![row, key.as_str()])?;
+        self.sql.execute(
+            "INSERT INTO conversation(id, key, canonical_id) VALUES(?1, ?2, ?1)",
+            params![row, key.as_str()],
+        )?;
         self.conversation_rows.insert(key.clone(), row);
         self.told.insert(row, Vec::new());
         Ok(row)
@@ -1044,16 +1133,14 @@ impl<'a> Batch<'a> {
     fn regroup(&mut self, conversations: &BTreeSet<i64>) -> Result<(), StoreError> {
         let mut n_parted = 0;
         for row in conversations {
-            let parted = self
-                .tx
-                .prepare_cached("DELETE FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1")?
-                .execute([row])?;
-            let alone = self
-                .tx
-                .prepare_cached(
-                    "UPDATE conversation SET canonical_id = id WHERE id = ?1 AND canonical_id <> id",
-                )?
-                .execute([row])?;
+            let parted = self.sql.execute(
+                "DELETE FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1",
+                [row],
+            )?;
+            let alone = self.sql.execute(
+                "UPDATE conversation SET canonical_id = id WHERE id = ?1 AND canonical_id <> id",
+                [row],
+            )?;
             n_parted += parted + alone;
         }
         if n_parted == 0 {
@@ -1108,14 +1195,14 @@ impl<'a> Batch<'a> {
             .min_by_key(|(row, key)| (aliases.contains(row), (*key).clone()))
             .map(|(row, _)| *row);
         for row in keys.keys() {
-            self.tx
-                .prepare_cached("UPDATE conversation SET canonical_id = ?2 WHERE id = ?1 AND canonical_id <> ?2")?
-                .execute(params![row, canonical])?;
+            self.sql.execute(
+                "UPDATE conversation SET canonical_id = ?2 WHERE id = ?1 AND canonical_id <> ?2",
+                params![row, canonical],
+            )?;
             if Some(*row) != canonical {
                 // It is listed under its one key from now on.
-                self.tx
-                    .prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
-                    .execute([row])?;
+                self.sql
+                    .execute("DELETE FROM open_conversation WHERE conversation_id = ?1", [row])?;
             }
         }
         Ok(())

@@ -28,6 +28,7 @@ mod error;
 mod codec;
 mod report;
 mod past;
+mod statements;
 mod feed;
 mod derived;
 mod waiting;

@@ -520,13 +520,13 @@ pub(crate) fn latest_standing(
     until: Timestamp,
     limit: usize,
 ) -> Result<Vec<i64>, StoreError> {
-    let kinds = schema::standing_kinds(connection)?;
+    let is_standing = schema::is_standing(connection)?;
     let mut found: Vec<(i64, i64)> = Vec::new();
     let limit_column = i64::try_from(limit).unwrap_or(i64::MAX);
     // That the kind is one of those is said again, so that the index is seen to fit.
     let sql = format!(
         "SELECT ts, seq FROM event INDEXED BY event_standing
-         WHERE bundle_id = ?1 AND kind = ?2 AND ts <= ?3 AND standing = 0 AND kind IN ({kinds})
+         WHERE bundle_id = ?1 AND kind = ?2 AND ts <= ?3 AND standing = 0 AND {is_standing}
          ORDER BY ts DESC LIMIT ?4"
     );
     for bundle in bundles {

@@ -51,10 +51,12 @@ pub(crate) fn standing(connection: &Connection) -> Result<Vec<i64>, StoreError> 
     ids.collect()
 }
 
-/// These numbers as a list in SQL.
-pub(crate) fn standing_kinds(connection: &Connection) -> Result<String, StoreError> {
-    let ids = standing(connection)?;
-    Ok(ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
+/// That a kind is one of these, in SQL. For a list SQLite would fill a table of its own at each
+/// event that comes in.
+pub(crate) fn is_standing(connection: &Connection) -> Result<String, StoreError> {
+    let kinds = standing(connection)?;
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("kind = {kind}")).collect();
+    Ok(format!("({})", kinds.join(" OR ")))
 }
 
 /// Marks, orders and indexes by which answers cost what they tell and not what there is. A file
@@ -64,10 +66,10 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
     for name in STANDING {
         tx.execute("INSERT OR IGNORE INTO dict(class, name) VALUES(3, ?1)", [name])?;
     }
-    let kinds = standing_kinds(tx)?;
+    let is_standing = is_standing(tx)?;
     tx.execute_batch(&format!(
         "CREATE INDEX event_standing ON event(bundle_id, kind, ts)
-         WHERE standing = 0 AND kind IN ({kinds})"
+         WHERE standing = 0 AND {is_standing}"
     ))?;
     waiting::refold_open(tx)
 }

@@ -75,8 +75,9 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
         conversation.waiting_since.filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
     let (theirs, at) = turn(&conversation);
     tx.prepare_cached(
-        "INSERT OR REPLACE INTO open_conversation(conversation_id, waiting_since, due_at, theirs, at)
-         VALUES(?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO open_conversation(conversation_id, waiting_since, due_at, theirs, at)
+         VALUES(?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(conversation_id) DO UPDATE SET waiting_since = ?2, due_at = ?3, theirs = ?4, at = ?5",
     )?
     .execute(params![
         id,

@@ -93,14 +93,14 @@ fn life(path: &Path, from: u64, since: Since, microseconds: u64, lies: bool, tol
         let seen = |line: &String| {
             if line == OPENED {
                 // Nobody may wait for it.
-                drop(opened.send(()));
+                let _gone = opened.send(());
             }
         };
         lines.inspect(seen).collect::<Vec<_>>()
     });
     if since == Since::Opening {
         // A writer that ends before it has opened anything is looked at below.
-        drop(is_opened.recv());
+        let _ended = is_opened.recv();
     }
     thread::sleep(Duration::from_micros(microseconds));
     writer.kill().unwrap();
