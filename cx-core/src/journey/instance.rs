@@ -143,23 +143,25 @@ pub struct Instance {
 /// # Ok::<(), cx_core::time::TimeError>(())
 /// ```
 pub fn instances(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Instance> {
-    let lanes = walks(definition, events, as_of).into_iter().flatten();
+    let lanes = walks(definition, &definition.hash(), events, as_of).into_iter().flatten();
     lanes.map(|walk| walk.told(definition)).collect()
 }
 
-/// Of each key the last instance, by key.
+/// Of each key the last instance, by key. `hash` is that of the definition.
 pub(super) fn last_instances(
     definition: &Definition,
+    hash: &str,
     events: &[&Event],
     as_of: Timestamp,
 ) -> Vec<Instance> {
-    let lanes = walks(definition, events, as_of).into_iter();
+    let lanes = walks(definition, hash, events, as_of).into_iter();
     lanes.filter_map(|mut walks| Some(walks.pop()?.told(definition))).collect()
 }
 
 /// The instances of each key, in order.
 fn walks<'a>(
     definition: &Definition,
+    hash: &str,
     events: &[&'a Event],
     as_of: Timestamp,
 ) -> Vec<Vec<Walk<'a>>> {
@@ -172,11 +174,10 @@ fn walks<'a>(
             lanes.entry(key).or_default().push(event);
         }
     }
-    let hash = definition.hash();
     let mut walks = Vec::new();
     for (key, events) in lanes {
         let key = key.into_owned();
-        let mut lane = Lane { definition, hash: &hash, key, current: None, ended: Vec::new() };
+        let mut lane = Lane { definition, hash, key, current: None, ended: Vec::new() };
         for event in events {
             lane.take(event);
         }
