@@ -75,7 +75,8 @@ impl IngestReport {
 
     /// How many records were read.
     pub const fn total(&self) -> u64 {
-        self.new + self.duplicate + self.revised + self.conflict + self.rejected
+        let kept = self.new + self.duplicate + self.revised + self.conflict;
+        kept + self.suppressed + self.expired + self.rejected
     }
 
     /// Adds what another batch of the same import did.
