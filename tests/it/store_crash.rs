@@ -8,10 +8,10 @@ use std::env;
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cx_store::Store;
 use cx_tests::chance::Chance;
@@ -25,8 +25,8 @@ const OPENED: &str = "opened";
 
 /// How often one file is killed before the next one is begun; a check reads all of a file.
 const KILLS_OF_A_FILE: u64 = 25;
-/// The longest that a writer lives, in microseconds, once it has opened the file.
-const LONGEST_LIFE: u64 = 250_000;
+/// How many batches the longest life is long, at the pace of the machine.
+const LONGEST_LIFE: u64 = 8;
 
 /// The writing process: it tells every step on standard output once the store has acknowledged it.
 #[test]
@@ -73,8 +73,8 @@ enum Since {
     Opening,
 }
 
-/// Writes to this file from this batch on, and is killed after that long.
-fn life(path: &Path, from: u64, since: Since, microseconds: u64, lies: bool, told: &mut Told) {
+/// A process that writes to this file from this batch on.
+fn writer(path: &Path, from: u64, lies: bool) -> Child {
     let mut writer = Command::new(env::current_exe().unwrap());
     writer
         .args(["--exact", "store_crash::writes_until_it_is_killed", "--ignored", "--nocapture"])
@@ -85,7 +85,34 @@ fn life(path: &Path, from: u64, since: Since, microseconds: u64, lies: bool, tol
     if lies {
         writer.env(LIES, "1");
     }
-    let mut writer = writer.spawn().unwrap();
+    writer.spawn().unwrap()
+}
+
+/// How long the longest life is on this machine now, in microseconds: so many batches are
+/// acknowledged in it.
+fn longest_life() -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = writer(&folder.path().join("paced.cx"), 0, false);
+    let out = BufReader::new(writer.stdout.take().unwrap());
+    let (mut opened, mut told) = (Instant::now(), Told::default());
+    for line in out.lines().map_while(Result::ok) {
+        if line == OPENED {
+            opened = Instant::now();
+        }
+        take(&mut told, &line);
+        if told.kept.len() >= usize::try_from(LONGEST_LIFE).unwrap() {
+            break;
+        }
+    }
+    let long = opened.elapsed();
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    u64::try_from(long.as_micros()).unwrap()
+}
+
+/// Writes to this file from this batch on, and is killed after that long.
+fn life(path: &Path, from: u64, since: Since, microseconds: u64, lies: bool, told: &mut Told) {
+    let mut writer = writer(path, from, lies);
     let out = BufReader::new(writer.stdout.take().unwrap());
     let (opened, is_opened) = mpsc::channel();
     let lines = thread::spawn(move || {
@@ -146,6 +173,7 @@ fn number(name: &str, otherwise: u64) -> u64 {
 fn a_killed_writer_loses_nothing_that_it_acknowledged() {
     let cycles = number("CX_CRASH_CYCLES", 15);
     let mut chance = Chance::seeded(number("CX_CRASH_SEED", 1));
+    let longest = longest_life();
     let mut tally = Tally::default();
     while tally.kills < cycles {
         let folder = tempfile::tempdir().unwrap();
@@ -154,7 +182,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
         for _ in 0..KILLS_OF_A_FILE.min(cycles - tally.kills) {
             let before = told.kept.len();
             let since = if chance.below(4) == 0 { Since::Start } else { Since::Opening };
-            life(&path, from, since, chance.below(LONGEST_LIFE), false, &mut told);
+            life(&path, from, since, chance.below(longest), false, &mut told);
             tally.kills += 1;
             tally.early += u64::from(told.kept.len() == before);
             let (next, wrong) = look(&path, &told);
@@ -174,11 +202,12 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
 #[test]
 fn a_writer_that_acknowledges_too_early_is_found_out() {
     let mut chance = Chance::seeded(2);
+    let longest = longest_life();
     for _ in 0..200 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lies.cx");
         let mut told = Told::default();
-        life(&path, 0, Since::Opening, chance.below(LONGEST_LIFE), true, &mut told);
+        life(&path, 0, Since::Opening, chance.below(longest), true, &mut told);
         let (_, wrong) = look(&path, &told);
         if wrong.iter().any(|wrong| matches!(wrong, Wrong::Lost { .. })) {
             return;
