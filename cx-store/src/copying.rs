@@ -76,7 +76,10 @@ impl Store {
     }
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
-        let rows = |source: &Connection| rows(source, to, key);
+        let rows = |source: &Connection| {
+            let sound = |done| encryption::sound(source, self.key(), self.path(), done);
+            rows(source, to, key, sound)
+        };
         let copied = self
             .in_memory(rows)
             .unwrap_or_else(|| rows(&schema::open_source(self.path(), self.key())?));
@@ -101,7 +104,12 @@ fn pages(source: &Connection, to: &Path, key: Option<&EncryptionKey>) -> Result<
 
 /// Copies row by row, in one snapshot: the pages of a file that is encrypted have less room than
 /// those of one that is not.
-fn rows(source: &Connection, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
+fn rows(
+    source: &Connection,
+    to: &Path,
+    key: Option<&EncryptionKey>,
+    sound: impl FnOnce(Result<(), StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let cannot = |detail: String| StoreError::CannotOpen { path: to.to_owned(), detail };
     // A name that begins with a slash, or a drive, is never taken for a URI.
     let name = std::path::absolute(to).map_err(|error| cannot(error.to_string()))?;
@@ -110,6 +118,7 @@ fn rows(source: &Connection, to: &Path, key: Option<&EncryptionKey>) -> Result<(
     let text = key.map_or_else(Zeroizing::default, EncryptionKey::as_engine_text);
     source.execute("ATTACH DATABASE ?1 AS copy KEY ?2", params![name, text.as_str()])?;
     let copied = export(source, key.is_some());
+    let copied = sound(copied).and_then(|()| Ok(source.execute_batch("COMMIT")?));
     if !source.is_autocommit() {
         source.execute_batch("ROLLBACK")?;
     }
@@ -128,8 +137,7 @@ fn export(source: &Connection, is_encrypted: bool) -> Result<(), StoreError> {
         let value: u32 = source.pragma_query_value(Some("main"), mark, |row| row.get(0))?;
         source.pragma_update(Some("copy"), mark, value)?;
     }
-    source.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(())).map_err(meant)?;
-    Ok(source.execute_batch("COMMIT")?)
+    Ok(source.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(())).map_err(meant)?)
 }
 
 /// A function of SQL can fail in one way only: what it met is in its words.

@@ -181,11 +181,29 @@ pub(crate) fn unlock(
     connection.pragma_update(None, "key", key.as_engine_text().as_str())?;
     form(connection, "main")?;
     // A key that was not taken would be followed by plain text.
+    if is_sound(connection)? { Ok(()) } else { Err(StoreError::NoEncryption) }
+}
+
+/// Whether a connection has a key, and has decrypted every page that it has read.
+fn is_sound(connection: &Connection) -> Result<bool, StoreError> {
     let status = connection.query_row("PRAGMA cipher_status", [], |row| row.get::<_, String>(0));
-    match status.optional()?.as_deref() {
-        Some("1") => Ok(()),
-        _ => Err(StoreError::NoEncryption),
+    Ok(status.optional()?.as_deref() == Some("1"))
+}
+
+/// What was done on a connection of this file, or that it is damaged: in place of a page that it
+/// cannot decrypt the engine gives zeros, and fails only when it has to read or write another one.
+/// So what was read last may be nothing but zeros. The connection is of no use any more then.
+pub(crate) fn sound<T>(
+    connection: &Connection,
+    key: Option<&EncryptionKey>,
+    path: &Path,
+    done: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if key.is_some() && !is_sound(connection)? {
+        let detail = "a page cannot be decrypted".to_owned();
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
+    done
 }
 
 /// Says which form the pages of an encrypted database have, once it has its key.

@@ -18,6 +18,7 @@ use crate::feed::{self, By, Change, Occasion};
 use crate::ingest::{self, TakenOut, Writing, first_recorded};
 use crate::proposals;
 use crate::report::Recording;
+use crate::schema::PAGE_SIZE;
 use crate::search;
 use crate::suppression::{Seal, suppress};
 use crate::waiting;
@@ -595,7 +596,7 @@ pub(crate) fn compact(
 ) -> Result<Compaction, StoreError> {
     let bytes = |connection: &Connection| -> Result<u64, StoreError> {
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let size: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let size = i64::from(PAGE_SIZE);
         Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(0))
     };
     let bytes_before = bytes(connection)?;

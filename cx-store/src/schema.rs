@@ -205,13 +205,18 @@ pub(crate) fn open_writer(
     let mut connection = Connection::open_with_flags(path, flags)?;
     if let Some(key) = key {
         // The log of a file that turns out not to be ours stays where it is.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         unlock(&connection, path, key)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
-    configure_writer(&connection)?;
-    let is_suspect = has_log && try_to_empty_log(&connection).is_err();
-    migrate(&mut connection)?;
+    let mut configured = || -> Result<bool, StoreError> {
+        configure_writer(&connection)?;
+        let is_suspect = has_log && try_to_empty_log(&connection).is_err();
+        migrate(&mut connection)?;
+        Ok(is_suspect)
+    };
+    let configured = configured();
+    let is_suspect = encryption::sound(&connection, key, path, configured)?;
     Ok((connection, is_suspect))
 }
 
@@ -219,9 +224,9 @@ pub(crate) fn open_writer(
 fn unlock(connection: &Connection, path: &Path, key: &EncryptionKey) -> Result<(), StoreError> {
     encryption::unlock(connection, Some(key))?;
     connection.busy_timeout(PATIENCE)?;
-    let read = || -> rusqlite::Result<(i64, u32, u32)> {
+    let read = || -> rusqlite::Result<(u64, u32, u32)> {
         let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
-        let pages = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
+        let pages = u64::from(number("page_count")?);
         Ok((pages, number("application_id")?, number("user_version")?))
     };
     let (pages, application, version) = read().map_err(|error| {
@@ -234,6 +239,12 @@ fn unlock(connection: &Connection, path: &Path, key: &EncryptionKey) -> Result<(
     }
     if version > latest() {
         return Err(StoreError::Newer { path: path.to_owned(), found: version, known: latest() });
+    }
+    let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let written = pages * u64::from(PAGE_SIZE);
+    if length < written && !has_journal(path) && !has_hot_journal(path) {
+        let detail = format!("{length} bytes long where {written} were written");
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
     Ok(())
 }
@@ -326,7 +337,7 @@ fn open_to_read(
     configure_reader(&connection)?;
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < latest() { brought_forward(&connection, key) } else { Ok(connection) }
+    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
 }
 
 fn open_beside(path: &Path, flags: OpenFlags, beside: Beside) -> Result<Connection, StoreError> {
@@ -342,12 +353,14 @@ fn open_beside(path: &Path, flags: OpenFlags, beside: Beside) -> Result<Connecti
 /// A copy in memory, at the latest schema.
 fn brought_forward(
     old: &Connection,
+    path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
     let mut copy = Connection::open_in_memory()?;
     // The engine copies pages between two databases with a key, or between two without.
     encryption::unlock(&copy, key)?;
     Backup::new(old, &mut copy)?.run_to_completion(1_000, Duration::ZERO, None)?;
+    encryption::sound(old, key, path, Ok(()))?;
     migrate(&mut copy)?;
     configure_reader(&copy)?;
     Ok(copy)

@@ -20,7 +20,7 @@ use crate::check::{self, CheckReport};
 use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
 use crate::derived::Settings;
-use crate::encryption::EncryptionKey;
+use crate::encryption::{self, EncryptionKey};
 use crate::erasure::{self, Compaction, EraseMode, Erased, Erasure, ErasureRecord};
 use crate::error::StoreError;
 use crate::explain;
@@ -195,7 +195,8 @@ impl Store {
         }
         match schema::open_writer(path, key.as_ref()).map_err(|error| error.at(path)) {
             Ok((connection, is_log_suspect)) => {
-                let settings = settings(&connection, options, path)?;
+                let settings = settings(&connection, options, path);
+                let settings = encryption::sound(&connection, key.as_ref(), path, settings)?;
                 let store = Self::new(path.to_owned(), key, connection, settings, Place::File);
                 store.writer().is_log_suspect = is_log_suspect;
                 Ok(store)
@@ -215,7 +216,8 @@ impl Store {
         options: Option<StoreOptions>,
     ) -> Result<Self, StoreError> {
         let connection = schema::open_read_only(path, key.as_ref())?;
-        let settings = settings(&connection, options, path)?;
+        let settings = settings(&connection, options, path);
+        let settings = encryption::sound(&connection, key.as_ref(), path, settings)?;
         Ok(Self::new(path.to_owned(), key, connection, settings, Place::ReadOnlyFile))
     }
 
@@ -916,6 +918,11 @@ impl Store {
         let emptied = schema::try_to_empty_log(&writer.connection);
         writer.is_log_suspect |= emptied.is_err_and(|error| error.is_failed_sync());
         drop(writer);
+        self.forget();
+    }
+
+    /// Remembers nothing of what was read.
+    fn forget(&self) {
         let mut memory = self.memory();
         let most = memory.most();
         memory.clear(most);
@@ -938,7 +945,9 @@ impl Store {
         let done =
             trust_log(connection, is_log_suspect).and_then(|()| erasure::compact(connection, now));
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
-        done.map_err(|error| self.told(error))
+        let done = self.told(connection, done);
+        self.renew(connection);
+        done
     }
 
     /// All erasures, the first one first: when, how, and whether the file was rewritten since.
@@ -1053,8 +1062,9 @@ impl Store {
         };
         let done = run();
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
-        let done = done.map_err(|error| self.told(error));
+        let done = self.told(connection, done);
         if done.is_err() {
+            self.renew(connection);
             dictionary.forget();
             if let Ok((said, assertions)) = corrections::in_force(connection) {
                 (settings.said, settings.assertions) = (said, assertions);
@@ -1084,26 +1094,41 @@ impl Store {
             tx.rollback()?;
             Ok(tried)
         })();
+        let tried = self.told(connection, tried);
+        self.renew(connection);
         dictionary.forget();
         (settings.said, settings.assertions) = corrections::in_force(connection)?;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }
         self.publish(settings);
-        tried.map_err(|error: StoreError| self.told(error))
+        tried
     }
 
-    /// The error as what it means for the file of this store.
-    fn told(&self, error: StoreError) -> StoreError {
-        match error.at(&self.0.path) {
-            // The file was opened with this key: what it cannot decrypt now is damaged.
-            StoreError::NotOurs { path, .. } | StoreError::WrongKey { path }
-                if self.is_encrypted() =>
-            {
-                let detail = "a page cannot be decrypted".to_owned();
-                StoreError::Corrupt { path, detail }
-            }
-            error => error,
+    /// What was done on a connection of this store, and what an error means for its file.
+    fn told<T>(
+        &self,
+        connection: &Connection,
+        done: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        encryption::sound(connection, self.key(), &self.0.path, done)
+            .map_err(|error| error.at(&self.0.path))
+    }
+
+    /// Opens the connection of the writer again where it is of no use any more, because a page
+    /// could not be decrypted; the next one who asks may be luckier.
+    fn renew(&self, connection: &mut Connection) {
+        let (path, key) = (&self.0.path, self.key());
+        if encryption::sound(connection, key, path, Ok(())).is_ok() {
+            return;
+        }
+        let fresh = match self.0.place {
+            Place::Memory => return,
+            Place::File => schema::open_writer(path, key).map(|(fresh, _)| fresh),
+            Place::ReadOnlyFile => schema::open_read_only(path, key),
+        };
+        if let Ok(fresh) = fresh {
+            *connection = fresh;
         }
     }
 
@@ -1119,8 +1144,10 @@ impl Store {
     pub(crate) fn decrypted<T>(&self, work: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
         let mut writer = self.writer();
         let pages = writer.connection.serialize("main");
-        let pages = pages.map_err(|error| self.told(error.into()))?;
-        Ok(work(&pages))
+        let done = pages.map(|pages| work(&pages)).map_err(StoreError::from);
+        let done = self.told(&writer.connection, done);
+        self.renew(&mut writer.connection);
+        done
     }
 
     /// Whether two reads may run at the same time.
@@ -1138,16 +1165,27 @@ impl Store {
             work(connection)
         };
         if self.0.place != Place::File {
-            let writer = self.writer();
-            return in_snapshot(&writer.connection, work).map_err(|error| self.told(error));
+            let mut writer = self.writer();
+            let done = in_snapshot(&writer.connection, work);
+            let done = self.told(&writer.connection, done);
+            if self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. })) {
+                self.renew(&mut writer.connection);
+                self.forget();
+            }
+            return done;
         }
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => schema::open_reader(&self.0.path, self.key()).map_err(|error| self.told(error))?,
+            None => schema::open_reader(&self.0.path, self.key())
+                .map_err(|error| error.at(&self.0.path))?,
         };
-        let done = in_snapshot(&connection, work).map_err(|error| self.told(error));
-        if connection.is_autocommit() {
+        let done = self.told(&connection, in_snapshot(&connection, work));
+        let is_broken = self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. }));
+        if is_broken {
+            // What was remembered of a page may be zeros.
+            self.forget();
+        } else if connection.is_autocommit() {
             self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         done
