@@ -191,8 +191,9 @@ impl Store {
                 continue;
             }
             let found = fs::File::open(&path).and_then(|file| occurrences(file, &wanted));
-            let (bytes, hits) = found.map_err(|error| {
-                StoreError::CannotOpen { path: path.clone(), detail: error.to_string() }
+            let (bytes, hits) = found.map_err(|error| StoreError::CannotOpen {
+                path: path.clone(),
+                detail: error.to_string(),
             })?;
             search.files.insert(name(&path), bytes);
             search.hits += hits;

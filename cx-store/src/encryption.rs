@@ -109,8 +109,7 @@ impl EncryptionKey {
     /// [`KeyError`] where the file cannot be read or holds no key.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, KeyError> {
         let path = path.as_ref();
-        let unreadable =
-            |detail: String| KeyError::Unreadable { path: path.to_owned(), detail };
+        let unreadable = |detail: String| KeyError::Unreadable { path: path.to_owned(), detail };
         let mut text = Zeroizing::new(String::new());
         let file = std::fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
         file.take(LONGEST_FILE + 1)

@@ -117,7 +117,10 @@ fn where_something_stands_nothing_is_copied_and_where_copying_fails_nothing_is_l
         let failed = store.backup_under(&copy, key.as_ref());
         let Err(StoreError::Corrupt { path: of, .. }) = &failed else { panic!("{failed:?}") };
         assert_eq!(*of, path);
-        assert_eq!(bytes_in(folder.path()).keys().filter(|name| name.starts_with("copy")).count(), 0);
+        assert_eq!(
+            bytes_in(folder.path()).keys().filter(|name| name.starts_with("copy")).count(),
+            0
+        );
     }
 }
 

@@ -121,8 +121,7 @@ fn what_is_no_store_is_told_to_be_none_and_left_as_it_is() {
         }
     };
     let mut chance = Chance::seeded(3);
-    let random: Vec<u8> =
-        (0..4 * 8192).map(|_| u8::try_from(chance.below(256)).unwrap()).collect();
+    let random: Vec<u8> = (0..4 * 8192).map(|_| u8::try_from(chance.below(256)).unwrap()).collect();
     expect(&random, "WrongKey", "Encrypted");
     expect(&random[..4 * 8192 - 1], "WrongKey", "NotOurs");
     expect(&random[..1000], "NotOurs", "NotOurs");

@@ -43,8 +43,7 @@ fn without_the_feature_a_file_that_looks_encrypted_is_told_to_be_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.cx");
     let mut chance = cx_tests::chance::Chance::seeded(1);
-    let bytes: Vec<u8> =
-        (0..3 * 8192).map(|_| u8::try_from(chance.below(256)).unwrap()).collect();
+    let bytes: Vec<u8> = (0..3 * 8192).map(|_| u8::try_from(chance.below(256)).unwrap()).collect();
     std::fs::write(&path, &bytes).unwrap();
     let opened = Store::open(&path);
     assert!(matches!(opened, Err(StoreError::Encrypted { .. })), "{opened:?}");

@@ -8,7 +8,9 @@ use cx_core::event::{Body, Event};
 use cx_core::identifier::Who;
 use cx_core::identity::Policy;
 use cx_core::time::Timestamp;
-use cx_store::{EncryptionKey, EraseMode, OpenOptions, Recording, SearchQuery, Store, StoreError, Tenants};
+use cx_store::{
+    EncryptionKey, EraseMode, OpenOptions, Recording, SearchQuery, Store, StoreError, Tenants,
+};
 use cx_tests::asking::answers;
 use cx_tests::story;
 use proptest::prelude::*;
@@ -112,9 +114,7 @@ fn the_engine_says_which_it_is_and_encrypts_as_documented() {
     // As docs/operations.md says to open it with the `sqlcipher` shell.
     let shell = rusqlite::Connection::open(&path).unwrap();
     shell
-        .execute_batch(&format!(
-            "PRAGMA key = \"x'{digits}'\"; PRAGMA cipher_page_size = 8192;"
-        ))
+        .execute_batch(&format!("PRAGMA key = \"x'{digits}'\"; PRAGMA cipher_page_size = 8192;"))
         .unwrap();
     let said = |name: &str| -> String {
         shell.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
@@ -154,8 +154,7 @@ fn who_is_erased_from_an_encrypted_store_is_searched_for_in_its_decrypted_pages(
 fn several_handles_read_and_write_one_encrypted_store_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.cx");
-    let (one, other) =
-        (under(raw(1)).open(&path).unwrap(), under(raw(1)).open(&path).unwrap());
+    let (one, other) = (under(raw(1)).open(&path).unwrap(), under(raw(1)).open(&path).unwrap());
     let who = Who::parse("p3@example.nl", None).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
