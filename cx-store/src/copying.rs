@@ -8,10 +8,10 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use crate::encryption::{self, EncryptionKey};
+use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::moving::remove;
-use crate::schema::{self, PAGE_SIZE};
+use crate::schema;
 use crate::store::Store;
 
 impl Store {

@@ -14,7 +14,9 @@ use zeroize::Zeroizing;
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::schema::PAGE_SIZE;
+
+/// The size of a page in every file that cx makes, encrypted or not.
+pub(crate) const PAGE_SIZE: u16 = 8192;
 
 /// The longest key file that is read, in bytes.
 const LONGEST_FILE: u64 = 4096;

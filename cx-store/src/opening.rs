@@ -96,6 +96,49 @@ impl OpenOptions {
     }
 }
 
+impl Store {
+    /// Opens the store in a file, and makes it if there is none.
+    ///
+    /// A file that cannot be written is opened for reading.
+    ///
+    /// # Errors
+    /// [`StoreError`] says which: not ours, newer, damaged, locked, cannot be opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, None)
+    }
+
+    /// Opens the store in a file, and makes it with these options if there is none.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::OtherTenant`] where the file is another tenant's.
+    pub fn open_with(
+        path: impl AsRef<Path>,
+        options: impl Into<Option<StoreOptions>>,
+    ) -> Result<Self, StoreError> {
+        OpenOptions::new().settings(options).open(path)
+    }
+
+    /// Opens the store in a file that is there.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::NotFound`].
+    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        OpenOptions::new().open_existing(path)
+    }
+
+    /// Opens the store in a file that is there, for reading only: the file is left as it is.
+    ///
+    /// # Errors
+    /// As [`Store::open_existing`], and [`StoreError::OtherTenant`] where the file is another
+    /// tenant's.
+    pub fn open_read_only(
+        path: impl AsRef<Path>,
+        options: impl Into<Option<StoreOptions>>,
+    ) -> Result<Self, StoreError> {
+        OpenOptions::new().settings(options).open_read_only(path)
+    }
+}
+
 /// What is wrong where a store should be, and there is nothing at all, or an empty file.
 fn nothing(path: &Path) -> StoreError {
     if path.exists() {

@@ -9,16 +9,13 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use crate::encryption::{self, EncryptionKey};
+use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
 use crate::waiting;
 
 /// "CXS1" in the file's header: whose file it is.
 pub(crate) const APPLICATION_ID: u32 = 0x4358_5331;
-
-/// The size of a page in every file that cx makes.
-pub(crate) const PAGE_SIZE: u16 = 8192;
 
 /// One step of the schema.
 enum Step {

@@ -31,7 +31,6 @@ use crate::ingest::{self, Dictionary, Writing};
 use crate::measured;
 use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
-use crate::opening::OpenOptions;
 use crate::past::Past;
 use crate::policy::{self, PolicyReport};
 use crate::proposals::{self, Proposal, ProposeOptions, Proposed};
@@ -124,47 +123,6 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in a file, and makes it if there is none.
-    ///
-    /// A file that cannot be written is opened for reading.
-    ///
-    /// # Errors
-    /// [`StoreError`] says which: not ours, newer, damaged, locked, cannot be opened.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(path, None)
-    }
-
-    /// Opens the store in a file, and makes it with these options if there is none.
-    ///
-    /// # Errors
-    /// As [`Store::open`], and [`StoreError::OtherTenant`] where the file is another tenant's.
-    pub fn open_with(
-        path: impl AsRef<Path>,
-        options: impl Into<Option<StoreOptions>>,
-    ) -> Result<Self, StoreError> {
-        OpenOptions::new().settings(options).open(path)
-    }
-
-    /// Opens the store in a file that is there.
-    ///
-    /// # Errors
-    /// As [`Store::open`], and [`StoreError::NotFound`].
-    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        OpenOptions::new().open_existing(path)
-    }
-
-    /// Opens the store in a file that is there, for reading only: the file is left as it is.
-    ///
-    /// # Errors
-    /// As [`Store::open_existing`], and [`StoreError::OtherTenant`] where the file is another
-    /// tenant's.
-    pub fn open_read_only(
-        path: impl AsRef<Path>,
-        options: impl Into<Option<StoreOptions>>,
-    ) -> Result<Self, StoreError> {
-        OpenOptions::new().settings(options).open_read_only(path)
-    }
-
     /// Makes a store in memory, gone when the last handle is dropped.
     ///
     /// # Errors
