@@ -41,7 +41,7 @@ pub struct Certificate {
 
 /// A search of the bytes of all files of a store for the strings by which somebody was known: the
 /// addresses and numbers that nobody else has, as they were normalised and as they were written, in
-/// either case, in UTF-8.
+/// either case, in UTF-8. The pages of an encrypted store are searched as they are decrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TraceSearch {
     /// How many strings were looked for.
