@@ -257,4 +257,29 @@ mod tests {
             assert_eq!(occurrences(&*bytes, &wanted).unwrap(), (3 << 20, 2), "{at}");
         }
     }
+
+    #[test]
+    fn the_pages_of_a_store_are_searched_as_they_are_decrypted_and_with_those_in_its_log() {
+        use crate::{EncryptionKey, OpenOptions, Recording};
+
+        let folder = tempfile::tempdir().unwrap();
+        for (number, key) in [None, Some(EncryptionKey::raw([7; 32]))].into_iter().enumerate() {
+            let path = folder.path().join(format!("{number}.cx"));
+            let store = match OpenOptions::new().key(key).open(&path) {
+                Ok(store) => store,
+                Err(StoreError::NoEncryption) => return,
+                Err(other) => panic!("{other}"),
+            };
+            let now: Timestamp = "2026-03-04T10:00:00Z".parse().unwrap();
+            let mail = serde_json::from_str(
+                r#"{"key": "mail/1", "source": {"system": "mail"}, "kind": "message",
+                    "channel": "email", "occurred_at": "2026-03-04T09:58:00Z",
+                    "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}]}"#,
+            );
+            store.ingest(&Recording::new(now, "test"), [mail.unwrap()]).unwrap();
+            let wanted = [b"jan@example.nl".to_vec()];
+            let (_, hits) = store.decrypted(|pages| occurrences(pages, &wanted)).unwrap().unwrap();
+            assert!(hits > 0, "{number}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Encryption at rest: the key of a store, and how a connection is given it.
 //!
-//! The engine does it, page by page, where it was built with `SQLCipher` (cargo feature
+//! The engine does it, page by page, where it was built with SQLCipher (cargo feature
 //! `encryption`); whether it was is asked when a key is given. SQLite itself takes a key without a
 //! word and writes plain text, so there a key is refused.
 
@@ -21,7 +21,7 @@ pub(crate) const PAGE_SIZE: u16 = 8192;
 /// The longest key file that is read, in bytes.
 const LONGEST_FILE: u64 = 4096;
 
-/// The major version of `SQLCipher` whose form encrypted files have, whatever the engine's own
+/// The major version of SQLCipher whose form encrypted files have, whatever the engine's own
 /// default is: AES-256 in CBC mode and HMAC-SHA512 for each page, 256,000 rounds of
 /// PBKDF2-HMAC-SHA512 from a passphrase to a key.
 const FORM: i32 = 4;
