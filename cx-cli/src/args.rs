@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use cx_adapters::Format;
@@ -9,6 +9,7 @@ use cx_core::context::Audience;
 use cx_core::identifier::Who;
 use cx_core::ids::{AssertionId, EventKey};
 use cx_core::time::Timestamp;
+use cx_store::{EncryptionKey, OpenOptions, Store};
 
 use crate::error::CliError;
 
@@ -20,11 +21,37 @@ pub(crate) struct Args {
     /// can be repeated to the byte.
     #[arg(long, global = true, value_name = "T", value_parser = instant)]
     pub(crate) now: Option<Timestamp>,
+    /// The file with the key under which stores are encrypted: 64 hexadecimal digits, or a
+    /// passphrase.
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEYFILE",
+        env = "CX_KEY_FILE",
+        hide_env_values = true
+    )]
+    pub(crate) key_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 impl Args {
+    /// The key under which stores are encrypted, if one was given.
+    pub(crate) fn key(&self) -> Result<Option<EncryptionKey>, CliError> {
+        let key = self.key_file.as_ref().filter(|file| !file.as_os_str().is_empty());
+        Ok(key.map(EncryptionKey::read).transpose()?)
+    }
+
+    /// How every store is opened that is named on the command line.
+    pub(crate) fn opening(&self) -> Result<OpenOptions, CliError> {
+        Ok(OpenOptions::new().key(self.key()?))
+    }
+
+    /// Opens the store in a file that is there.
+    pub(crate) fn open_existing(&self, file: &Path) -> Result<Store, CliError> {
+        Ok(self.opening()?.open_existing(file)?)
+    }
+
     /// The instant that was given, else the clock's.
     pub(crate) fn now(&self) -> Result<Timestamp, CliError> {
         match self.now {
@@ -107,7 +134,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Reads what can be read of a damaged file into a new one.
     Salvage(Salvage),
-    /// Writes a consistent copy of a file, also while it is in use.
+    /// Writes a consistent copy of a file, also while it is in use; encrypted as the file is, or
+    /// under another key, or not.
     Backup(Backup),
     /// Shows the main job on a story that comes with cx.
     Demo(Demo),
@@ -896,6 +924,12 @@ pub(crate) struct Backup {
     /// Where the copy goes; nothing may be there.
     #[arg(value_name = "COPY.cx")]
     pub(crate) to: PathBuf,
+    /// Encrypts the copy under the key in this file, and not under that of the file itself.
+    #[arg(long, value_name = "KEYFILE")]
+    pub(crate) new_key_file: Option<PathBuf>,
+    /// Leaves the copy unencrypted.
+    #[arg(long, conflicts_with = "new_key_file")]
+    pub(crate) plain: bool,
 }
 
 #[derive(Debug, ClapArgs)]

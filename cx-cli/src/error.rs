@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use cx_store::StoreError;
+use cx_store::{KeyError, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
@@ -15,6 +15,8 @@ pub(crate) enum CliError {
     Write(#[from] io::Error),
     #[error("{0}")]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Key(#[from] KeyError),
     #[error("{}: {problem}", path.display())]
     Definition { path: PathBuf, problem: String },
     #[error("the clock gives no usable time: {0}")]

@@ -8,18 +8,22 @@ use cx_store::StoreError as CxStoreError;
 use pyo3::{PyErr, import_exception};
 
 import_exception!(cxcontext.exceptions, CorruptStoreError);
+import_exception!(cxcontext.exceptions, EncryptedStoreError);
 import_exception!(cxcontext.exceptions, ExistingFileError);
 import_exception!(cxcontext.exceptions, ForeignFileError);
 import_exception!(cxcontext.exceptions, InvalidArgumentError);
 import_exception!(cxcontext.exceptions, InvalidEventError);
 import_exception!(cxcontext.exceptions, MissingFileError);
 import_exception!(cxcontext.exceptions, NewerStoreError);
+import_exception!(cxcontext.exceptions, NoEncryptionError);
 import_exception!(cxcontext.exceptions, NotFoundError);
 import_exception!(cxcontext.exceptions, ReadOnlyStoreError);
 import_exception!(cxcontext.exceptions, StoreClosedError);
 import_exception!(cxcontext.exceptions, StoreError);
 import_exception!(cxcontext.exceptions, StoreLockedError);
 import_exception!(cxcontext.exceptions, TenantError);
+import_exception!(cxcontext.exceptions, UnencryptedStoreError);
+import_exception!(cxcontext.exceptions, WrongKeyError);
 
 /// What a bound function returns when it fails; `?` turns it into a Python exception.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +167,12 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         CxStoreError::NotFound { path } => MissingFileError::new_err((message, text(path))),
         CxStoreError::NotOurs { path, .. } => ForeignFileError::new_err((message, text(path))),
         CxStoreError::Newer { path, .. } => NewerStoreError::new_err((message, text(path))),
+        CxStoreError::WrongKey { path } => WrongKeyError::new_err((message, text(path))),
+        CxStoreError::Encrypted { path } => EncryptedStoreError::new_err((message, text(path))),
+        CxStoreError::NotEncrypted { path } => {
+            UnencryptedStoreError::new_err((message, text(path)))
+        }
+        CxStoreError::NoEncryption => NoEncryptionError::new_err((message,)),
         CxStoreError::Corrupt { path, .. } => CorruptStoreError::new_err((message, text(path))),
         CxStoreError::ReadOnly { path } => ReadOnlyStoreError::new_err((message, text(path))),
         CxStoreError::Locked { path } => StoreLockedError::new_err((message, text(path))),

@@ -7,6 +7,7 @@
 
 mod error;
 mod convert;
+mod key;
 mod fields;
 mod event;
 mod table;

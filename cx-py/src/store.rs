@@ -19,8 +19,8 @@ use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, 
 use cx_core::linkage::Model;
 use cx_core::retention::Retention;
 use cx_store::{
-    EraseMode, Fit, Past, ProposeOptions, Recording, RetainOptions, ScanQuery, SearchQuery,
-    StoreError, StoreOptions, TimelineQuery,
+    EraseMode, Fit, OpenOptions, Past, ProposeOptions, Recording, RetainOptions, ScanQuery,
+    SearchQuery, StoreError, StoreOptions, TimelineQuery,
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -35,6 +35,7 @@ use crate::events::{Events, Pages, Scan};
 use crate::explanation::Explanation;
 use crate::fields::Fields;
 use crate::incoming::Incoming;
+use crate::key;
 use crate::link::{self, LinkModel};
 use crate::progress::Progress;
 use crate::report::{CheckReport, IngestReport};
@@ -66,6 +67,10 @@ const AUDIENCES: [(&str, Audience); 4] = [
 ///     Whose store a new one is. Of a store that is there it must be the tenant.
 /// read_only : bool, default False
 ///     Leave the file as it is. It must be there.
+/// key : str or bytes, optional
+///     The key under which the store is encrypted, or will be where it is made: the text of a key
+///     file (64 hexadecimal digits are a raw key, anything else is a passphrase), or the 32 bytes
+///     of a raw key. cx must have been built with the feature ``encryption``.
 ///
 /// Returns
 /// -------
@@ -80,6 +85,9 @@ const AUDIENCES: [(&str, Audience); 4] = [
 ///     ``read_only`` is asked for and there is no such file.
 /// TenantError
 ///     The file is another tenant's.
+/// WrongKeyError, EncryptedStoreError, UnencryptedStoreError, NoEncryptionError
+///     The key is another one; there is none, and the file is encrypted; there is one, and the file
+///     is not encrypted; this build of cx cannot encrypt. Nothing was written.
 ///
 /// Examples
 /// --------
@@ -88,29 +96,31 @@ const AUDIENCES: [(&str, Audience); 4] = [
 /// ...     print(store)
 /// Store('support.cx', customers=0, events=0)
 #[pyfunction]
-#[pyo3(signature = (path=None, *, tenant=None, read_only=false))]
+#[pyo3(signature = (path=None, *, tenant=None, read_only=false, key=None))]
 pub(crate) fn open(
     py: Python<'_>,
     path: Option<PathBuf>,
     tenant: Option<String>,
     read_only: bool,
+    key: Option<&Bound<'_, PyAny>>,
 ) -> Result<Store, BindingError> {
+    let key = key::key(key)?;
     let options = tenant.map(|tenant| StoreOptions { tenant, ..StoreOptions::default() });
     let Some(path) = path.filter(|path| path != Path::new(MEMORY)) else {
         if read_only {
             let problem = "a store in memory is always a new one: give a path";
             return Err(BindingError::argument("read_only", "True", problem));
         }
+        if key.is_some() {
+            let problem = "a store in memory is not encrypted: give a path";
+            return Err(BindingError::argument("key", "a key", problem));
+        }
         let store = py.detach(|| cx_store::Store::open_in_memory_with(options.unwrap_or_default()));
         return Ok(Store { handle: Arc::new(Handle::new(store?, None)), read_only });
     };
-    let store = py.detach(|| {
-        if read_only {
-            cx_store::Store::open_read_only(&path, options)
-        } else {
-            cx_store::Store::open_with(&path, options)
-        }
-    });
+    let options = OpenOptions::new().key(key).settings(options);
+    let store =
+        py.detach(|| if read_only { options.open_read_only(&path) } else { options.open(&path) });
     Ok(Store { handle: Arc::new(Handle::new(store?, Some(path))), read_only })
 }
 
@@ -1565,7 +1575,8 @@ impl Store {
         Ok(CheckReport::new(self.with(py, cx_store::Store::check)?))
     }
 
-    /// Write a consistent copy of the store to a new file, while others read and write.
+    /// Write a consistent copy of the store to a new file, while others read and write. It is
+    /// encrypted under the same key, or as little as the store is.
     ///
     /// Raises
     /// ------
@@ -1573,6 +1584,39 @@ impl Store {
     ///     Something stands there already.
     fn backup(&self, py: Python<'_>, path: PathBuf) -> Result<(), BindingError> {
         self.with(py, |store| store.backup(path))
+    }
+
+    /// Write a consistent copy of the store to a new file, encrypted under this key, or not at all
+    /// with ``None``: so a store is encrypted, decrypted, or given another key.
+    ///
+    /// Parameters
+    /// ----------
+    /// path : str or os.PathLike
+    ///     Where the copy goes; nothing may be there.
+    /// key : str or bytes or None
+    ///     As for :func:`open`.
+    ///
+    /// Raises
+    /// ------
+    /// ExistingFileError
+    ///     Something stands there already.
+    /// NoEncryptionError
+    ///     This build of cx cannot encrypt.
+    #[pyo3(signature = (path, *, key))]
+    fn backup_under(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        key: Option<&Bound<'_, PyAny>>,
+    ) -> Result<(), BindingError> {
+        let key = key::key(key)?;
+        self.with(py, |store| store.backup_under(path, key.as_ref()))
+    }
+
+    /// Whether the file of the store is encrypted.
+    #[getter]
+    fn is_encrypted(&self) -> Result<bool, BindingError> {
+        Ok(self.handle.store()?.is_encrypted())
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use cx_core::identity::Policy;
 use pyo3::prelude::*;
 
 use crate::error::BindingError;
+use crate::key;
 use crate::store::Store;
 
 /// The stores of many tenants, each in a file of its own in one folder, of which few are open at
@@ -17,6 +19,8 @@ use crate::store::Store;
 /// most_open : int, default 64
 ///     So many stores are kept open; the one that was asked for longest ago is closed first, once
 ///     nobody holds it.
+/// key : str or bytes, optional
+///     The one key under which all stores of the folder are encrypted, as for :func:`open`.
 ///
 /// Examples
 /// --------
@@ -38,9 +42,16 @@ pub(crate) struct Tenants {
 #[pymethods]
 impl Tenants {
     #[new]
-    #[pyo3(signature = (folder, *, most_open=64))]
-    fn new(py: Python<'_>, folder: PathBuf, most_open: usize) -> Result<Self, BindingError> {
-        let inner = py.detach(|| cx_store::Tenants::open(&folder, most_open))?;
+    #[pyo3(signature = (folder, *, most_open=64, key=None))]
+    fn new(
+        py: Python<'_>,
+        folder: PathBuf,
+        most_open: usize,
+        key: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Self, BindingError> {
+        let (key, policy) = (key::key(key)?, Policy::default());
+        let open = || cx_store::Tenants::open_under(&folder, most_open, policy, key);
+        let inner = py.detach(open)?;
         Ok(Self { inner, folder })
     }
 
@@ -52,6 +63,8 @@ impl Tenants {
     ///     ``create`` is false, and there is none.
     /// TenantError
     ///     The file is another tenant's.
+    /// WrongKeyError, EncryptedStoreError, UnencryptedStoreError
+    ///     The key of the folder does not fit the file.
     /// StoreError
     ///     The name is empty, or longer than a file's name can be.
     #[pyo3(signature = (tenant, *, create=true))]

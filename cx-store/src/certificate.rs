@@ -41,7 +41,7 @@ pub struct Certificate {
 
 /// A search of the bytes of all files of a store for the strings by which somebody was known: the
 /// addresses and numbers that nobody else has, as they were normalised and as they were written, in
-/// either case, in UTF-8.
+/// either case, in UTF-8. The pages of an encrypted store are searched as they are decrypted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TraceSearch {
     /// How many strings were looked for.
@@ -106,7 +106,8 @@ impl fmt::Display for Certificate {
 impl Store {
     /// Erases somebody, rewrites the file, and searches its bytes for the strings by which the
     /// person was known, while these are still known: [`Store::erase`], [`Store::compact`], and a
-    /// certificate of both. It reads the whole file once more.
+    /// certificate of both. It reads the whole file once more; an encrypted one as it is decrypted,
+    /// which takes as much memory as the file is long.
     ///
     /// ```
     /// use cx_core::identifier::Who;
@@ -170,6 +171,18 @@ impl Store {
             }
         }
         search.strings = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+        if self.is_encrypted() {
+            // The bytes of the file tell nothing: its pages are searched as they are decrypted,
+            // with those in its log.
+            let found = self.decrypted(|pages| occurrences(pages, &wanted))?;
+            let (bytes, hits) = found.map_err(|error| {
+                let path = self.path().to_owned();
+                StoreError::CannotOpen { path, detail: error.to_string() }
+            })?;
+            search.files.insert(name(self.path()), bytes);
+            search.hits += hits;
+            return Ok(search);
+        }
         for suffix in ["", "-wal", "-shm", "-journal"] {
             let mut path = self.path().as_os_str().to_owned();
             path.push(suffix);
@@ -177,8 +190,10 @@ impl Store {
             if !path.is_file() {
                 continue;
             }
-            let (bytes, hits) = occurrences(&path, &wanted).map_err(|error| {
-                StoreError::CannotOpen { path: path.clone(), detail: error.to_string() }
+            let found = fs::File::open(&path).and_then(|file| occurrences(file, &wanted));
+            let (bytes, hits) = found.map_err(|error| StoreError::CannotOpen {
+                path: path.clone(),
+                detail: error.to_string(),
             })?;
             search.files.insert(name(&path), bytes);
             search.hits += hits;
@@ -199,12 +214,11 @@ fn is_part_of_others(connection: &Connection, string: &str) -> Result<bool, Stor
     Ok(any.query_row([string], |row| row.get(0))?)
 }
 
-/// How long a file is, and how often any of these strings stands in it, ASCII letters in either
+/// How long this is, and how often any of these strings stands in it, ASCII letters in either
 /// case.
-fn occurrences(path: &Path, wanted: &[Vec<u8>]) -> std::io::Result<(u64, u64)> {
+fn occurrences(mut file: impl Read, wanted: &[Vec<u8>]) -> std::io::Result<(u64, u64)> {
     const CHUNK: u64 = 1 << 20;
     let longest = wanted.iter().map(Vec::len).max().unwrap_or(0);
-    let mut file = fs::File::open(path)?;
     let (mut n, mut hits) = (0_u64, 0_u64);
     let mut window: Vec<u8> = Vec::new();
     loop {
@@ -240,7 +254,32 @@ mod tests {
             bytes[at..at + 7].copy_from_slice(b"JAN@Exa");
             fs::write(&path, &bytes).unwrap();
             let wanted = [b"jan@exa".to_vec(), b"an@".to_vec(), b"eva".to_vec()];
-            assert_eq!(occurrences(&path, &wanted).unwrap(), (3 << 20, 2), "{at}");
+            assert_eq!(occurrences(&*bytes, &wanted).unwrap(), (3 << 20, 2), "{at}");
+        }
+    }
+
+    #[test]
+    fn the_pages_of_a_store_are_searched_as_they_are_decrypted_and_with_those_in_its_log() {
+        use crate::{EncryptionKey, OpenOptions, Recording};
+
+        let folder = tempfile::tempdir().unwrap();
+        for (number, key) in [None, Some(EncryptionKey::raw([7; 32]))].into_iter().enumerate() {
+            let path = folder.path().join(format!("{number}.cx"));
+            let store = match OpenOptions::new().key(key).open(&path) {
+                Ok(store) => store,
+                Err(StoreError::NoEncryption) => return,
+                Err(other) => panic!("{other}"),
+            };
+            let now: Timestamp = "2026-03-04T10:00:00Z".parse().unwrap();
+            let mail = serde_json::from_str(
+                r#"{"key": "mail/1", "source": {"system": "mail"}, "kind": "message",
+                    "channel": "email", "occurred_at": "2026-03-04T09:58:00Z",
+                    "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}]}"#,
+            );
+            store.ingest(&Recording::new(now, "test"), [mail.unwrap()]).unwrap();
+            let wanted = [b"jan@example.nl".to_vec()];
+            let (_, hits) = store.decrypted(|pages| occurrences(pages, &wanted)).unwrap().unwrap();
+            assert!(hits > 0, "{number}");
         }
     }
 }

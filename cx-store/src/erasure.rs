@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::codec;
 use crate::corrections;
 use crate::derived;
+use crate::encryption::PAGE_SIZE;
 use crate::error::StoreError;
 use crate::feed::{self, By, Change, Occasion};
 use crate::ingest::{self, TakenOut, Writing, first_recorded};
@@ -596,7 +597,7 @@ pub(crate) fn compact(
 ) -> Result<Compaction, StoreError> {
     let bytes = |connection: &Connection| -> Result<u64, StoreError> {
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        let size: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let size = i64::from(PAGE_SIZE);
         Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(0))
     };
     let bytes_before = bytes(connection)?;

@@ -54,6 +54,35 @@ pub enum StoreError {
         /// The latest schema version that this version knows.
         known: u32,
     },
+    /// The file cannot be read with this key. It was not touched.
+    #[error("{}: cannot be read with this key: it is the key of another file, or the file is damaged at its beginning or no store", path.display())]
+    WrongKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key was given for a store that is not encrypted. It was not touched.
+    #[error("{}: not encrypted, and a key was given for it", path.display())]
+    NotEncrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// No key was given for a file that looks as an encrypted store does. It was not touched.
+    #[error("{}: it is encrypted, and no key was given for it, or it is no store", path.display())]
+    Encrypted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key was given, and this build of cx cannot encrypt: it was built without the feature
+    /// `encryption`. Nothing was written.
+    #[error("this build of cx cannot encrypt: it was built without the feature `encryption`")]
+    NoEncryption,
+    /// Nothing can be read of the pages of an encrypted file without the engine, which reads whole
+    /// files only.
+    #[error("{}: nothing can be saved of it: it is encrypted, or no store; take a backup of it", path.display())]
+    Unsalvageable {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file is damaged.
     #[error("{}: damaged: {detail}", path.display())]
     Corrupt {

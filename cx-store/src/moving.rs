@@ -6,9 +6,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
 use crate::lines::{self, Head};
+use crate::opening::OpenOptions;
 use crate::store::{Store, StoreOptions};
 
 /// How many facts are taken in at once.
@@ -95,11 +97,23 @@ impl Store {
         lines: impl BufRead,
         to: impl AsRef<Path>,
     ) -> Result<(Self, MoveReport), StoreError> {
+        Self::import_facts_under(lines, to, None)
+    }
+
+    /// As [`Store::import_facts`], into a store that is encrypted under this key.
+    ///
+    /// # Errors
+    /// As [`Store::import_facts`], and [`StoreError::NoEncryption`].
+    pub fn import_facts_under(
+        lines: impl BufRead,
+        to: impl AsRef<Path>,
+        key: Option<&EncryptionKey>,
+    ) -> Result<(Self, MoveReport), StoreError> {
         let to = to.as_ref();
         if to.exists() {
             return Err(StoreError::Exists { path: to.to_owned() });
         }
-        let moved = import(lines, to);
+        let moved = import(lines, to, key);
         if moved.is_err() {
             remove(to);
         }
@@ -116,7 +130,11 @@ pub(crate) fn remove(path: &Path) {
     }
 }
 
-fn import(lines: impl BufRead, to: &Path) -> Result<(Store, MoveReport), StoreError> {
+fn import(
+    lines: impl BufRead,
+    to: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<(Store, MoveReport), StoreError> {
     let mut lines = Lines { reader: lines, number: 0 };
     let not_facts = |detail: String| StoreError::NotFacts { detail };
     let head = match lines.next() {
@@ -124,7 +142,7 @@ fn import(lines: impl BufRead, to: &Path) -> Result<(Store, MoveReport), StoreEr
         Some(Err(problem)) => return Err(not_facts(problem)),
         None => return Err(not_facts("there is no line".to_owned())),
     };
-    let mut taking = Taking::new(to, head)?;
+    let mut taking = Taking::new(to, head, key)?;
     let mut report = MoveReport::default();
     while let Some(line) = lines.next() {
         let is_blank = line.as_ref().is_ok_and(|line| line.trim().is_empty());
@@ -179,10 +197,14 @@ pub(crate) struct Taking {
 }
 
 impl Taking {
-    pub(crate) fn new(to: &Path, head: Head) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        to: &Path,
+        head: Head,
+        key: Option<&EncryptionKey>,
+    ) -> Result<Self, StoreError> {
         let Head { tenant, id_key, policy } = head;
         let options = StoreOptions { tenant, id_key: Some(id_key), policy };
-        let store = Store::open_with(to, options)?;
+        let store = OpenOptions::new().key(key.cloned()).settings(options).open(to)?;
         Ok(Self { store, batch: Vec::new(), taken: FactCounts::default(), has_others: false })
     }
 

@@ -184,7 +184,7 @@ impl Pages {
         length: usize,
         is_table: bool,
     ) -> io::Result<Option<Vec<u8>>> {
-        // No reserved bytes at the end of a page: cx never asks for any.
+        // No reserved bytes at the end of a page: only encrypted files have any.
         let most = if is_table { PAGE - 35 } else { (PAGE - 12) * 64 / 255 - 23 };
         let least = (PAGE - 12) * 32 / 255 - 23;
         // More than the file has is damage.

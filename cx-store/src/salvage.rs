@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::corrections;
+use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 use crate::expiry;
 use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetention};
@@ -22,6 +23,7 @@ use crate::lines::Head;
 use crate::moving::{Taking, remove};
 use crate::pages::{Pages, Place, Row, Value};
 use crate::report::Recording;
+use crate::schema;
 use crate::store::Store;
 use crate::suppression::Seal;
 
@@ -80,16 +82,29 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Exists`]; [`StoreError::NotFound`]; [`StoreError::NotOurs`] where there is no
-    /// row of cx in it; or where the new file cannot be written.
+    /// row of cx in it; [`StoreError::Unsalvageable`] where that is because it is encrypted: take a
+    /// backup of it; or where the new file cannot be written.
     pub fn salvage(
         from: impl AsRef<Path>,
         to: impl AsRef<Path>,
+    ) -> Result<(Self, SalvageReport), StoreError> {
+        Self::salvage_under(from, to, None)
+    }
+
+    /// As [`Store::salvage`], into a store that is encrypted under this key.
+    ///
+    /// # Errors
+    /// As [`Store::salvage`], and [`StoreError::NoEncryption`].
+    pub fn salvage_under(
+        from: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        key: Option<&EncryptionKey>,
     ) -> Result<(Self, SalvageReport), StoreError> {
         let (from, to) = (from.as_ref(), to.as_ref());
         if to.exists() {
             return Err(StoreError::Exists { path: to.to_owned() });
         }
-        let saved = salvage(from, to);
+        let saved = salvage(from, to, key);
         if saved.is_err() {
             remove(to);
         }
@@ -186,7 +201,11 @@ struct Finds {
     counts: BTreeMap<i64, i64>,
 }
 
-fn salvage(from: &Path, to: &Path) -> Result<(Store, SalvageReport), StoreError> {
+fn salvage(
+    from: &Path,
+    to: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<(Store, SalvageReport), StoreError> {
     let cannot = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => StoreError::NotFound { path: from.to_owned() },
         _ => StoreError::CannotOpen { path: from.to_owned(), detail: error.to_string() },
@@ -207,6 +226,9 @@ fn salvage(from: &Path, to: &Path) -> Result<(Store, SalvageReport), StoreError>
         }
     }
     if finds.events.is_empty() && !finds.settings.contains_key("id_key") {
+        if matches!(schema::look(from, None), Err(StoreError::Encrypted { .. })) {
+            return Err(StoreError::Unsalvageable { path: from.to_owned() });
+        }
         let found = "no row of cx is in it".to_owned();
         return Err(StoreError::NotOurs { path: from.to_owned(), found });
     }
@@ -217,7 +239,7 @@ fn salvage(from: &Path, to: &Path) -> Result<(Store, SalvageReport), StoreError>
     let head = finds.head(&mut report);
     let gone: BTreeSet<[u8; 16]> = finds.suppressed();
     let seal = Seal::new(&head.id_key);
-    let mut taking = Taking::new(to, head)?;
+    let mut taking = Taking::new(to, head, key)?;
     for fact in std::mem::take(&mut finds.assertions).into_values() {
         take(&mut taking, fact)?;
     }

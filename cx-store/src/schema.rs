@@ -9,6 +9,7 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
+use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
 use crate::waiting;
@@ -84,12 +85,17 @@ pub(crate) fn latest() -> u32 {
 pub(crate) enum Found {
     /// Nothing, or an empty file.
     Nothing,
-    /// A cx file that this version can read.
+    /// A cx file that this version can read; where there is a key, one that may be: its first page
+    /// says so once the engine has decrypted it.
     Ours,
 }
 
-/// Looks at the first bytes of a file, so that nothing foreign is ever opened for writing.
-pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
+/// Looks at the first bytes of a file, so that nothing foreign is ever opened for writing, nothing
+/// encrypted without a key, and nothing plain with one.
+pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
+    if key.is_some() {
+        encryption::require_engine()?;
+    }
     let foreign =
         |found: &str| StoreError::NotOurs { path: path.to_owned(), found: found.to_owned() };
     let cannot = |error: std::io::Error| StoreError::CannotOpen {
@@ -106,13 +112,22 @@ pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
         return Ok(Found::Nothing);
     }
     let mut header = Vec::new();
-    fs::File::open(path).map_err(cannot)?.take(100).read_to_end(&mut header).map_err(cannot)?;
+    let file = fs::File::open(path).map_err(cannot)?;
+    file.take(encryption::SAMPLE).read_to_end(&mut header).map_err(cannot)?;
     // The power failed while the file was being made: the engine takes it back to nothing.
-    if header.iter().all(|byte| *byte == 0) && has_hot_journal(path) {
+    if header.iter().take(100).all(|byte| *byte == 0) && has_hot_journal(path) {
         return Ok(Found::Nothing);
     }
     if !header.starts_with(b"SQLite format 3\0") {
-        return Err(foreign("something else than a database"));
+        let is_whole = length.is_multiple_of(u64::from(PAGE_SIZE));
+        return match key {
+            // One that was cut short is damaged, as the engine will say.
+            Some(_) if encryption::looks_random(&header) => Ok(Found::Ours),
+            None if is_whole && encryption::looks_random(&header) => {
+                Err(StoreError::Encrypted { path: path.to_owned() })
+            }
+            _ => Err(foreign("something else than a database")),
+        };
     }
     let number = |at: usize| {
         let bytes = header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
@@ -125,6 +140,9 @@ pub(crate) fn look(path: &Path) -> Result<Found, StoreError> {
     };
     if application != APPLICATION_ID {
         return Err(foreign("a database of another program"));
+    }
+    if key.is_some() {
+        return Err(StoreError::NotEncrypted { path: path.to_owned() });
     }
     if version > latest() {
         return Err(StoreError::Newer { path: path.to_owned(), found: version, known: latest() });
@@ -175,16 +193,59 @@ pub(crate) fn is_writable(path: &Path) -> bool {
 /// Says whether there is a log that was left behind and cannot be copied into the file now.
 /// Whoever left it may have been told that it could not be synced, and what is appended behind a
 /// gap would be lost in a power loss: it goes into the file before anything is appended.
-pub(crate) fn open_writer(path: &Path) -> Result<(Connection, bool), StoreError> {
+pub(crate) fn open_writer(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<(Connection, bool), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let has_log = has_journal(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
-    configure_writer(&connection)?;
-    let is_suspect = has_log && try_to_empty_log(&connection).is_err();
-    migrate(&mut connection)?;
+    if let Some(key) = key {
+        // The log of a file that turns out not to be ours stays where it is.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+        unlock(&connection, path, key)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    }
+    let mut configured = || -> Result<bool, StoreError> {
+        configure_writer(&connection)?;
+        let is_suspect = has_log && try_to_empty_log(&connection).is_err();
+        migrate(&mut connection)?;
+        Ok(is_suspect)
+    };
+    let configured = configured();
+    let is_suspect = encryption::sound(&connection, key, path, configured)?;
     Ok((connection, is_suspect))
+}
+
+/// Gives a connection its key, and looks at what [`look`] could not see: whose file it is.
+fn unlock(connection: &Connection, path: &Path, key: &EncryptionKey) -> Result<(), StoreError> {
+    encryption::unlock(connection, Some(key))?;
+    connection.busy_timeout(PATIENCE)?;
+    let read = || -> rusqlite::Result<(u64, u32, u32)> {
+        let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+        let pages = u64::from(number("page_count")?);
+        Ok((pages, number("application_id")?, number("user_version")?))
+    };
+    let (pages, application, version) = read().map_err(|error| {
+        let is_garbled = error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase);
+        if is_garbled { StoreError::WrongKey { path: path.to_owned() } } else { error.into() }
+    })?;
+    if pages > 0 && application != APPLICATION_ID {
+        let found = "a database of another program".to_owned();
+        return Err(StoreError::NotOurs { path: path.to_owned(), found });
+    }
+    if version > latest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found: version, known: latest() });
+    }
+    let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let written = pages * u64::from(PAGE_SIZE);
+    if length < written && !has_journal(path) && !has_hot_journal(path) {
+        let detail = format!("{length} bytes long where {written} were written");
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
+    }
+    Ok(())
 }
 
 /// Opens a connection to a new store in memory.
@@ -196,10 +257,11 @@ pub(crate) fn open_in_memory() -> Result<Connection, StoreError> {
 }
 
 /// Opens a connection to a new database for a while: it is kept in memory as long as it is small,
-/// and in a file without a name that is gone with the connection.
+/// and in a file without a name that is gone with the connection. An engine that can encrypt keeps
+/// it in memory whatever its size, so that nothing of an encrypted file is written down.
 pub(crate) fn open_temporary() -> Result<Connection, StoreError> {
     let mut connection = Connection::open("")?;
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.pragma_update(None, "journal_mode", "off")?;
     connection.pragma_update(None, "synchronous", "off")?;
     configure(&connection)?;
@@ -208,17 +270,47 @@ pub(crate) fn open_temporary() -> Result<Connection, StoreError> {
 }
 
 /// Opens a connection that reads beside the writer.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
-    open_to_read(path, Beside::AWriter)
+pub(crate) fn open_reader(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<Connection, StoreError> {
+    open_to_read(path, key, Beside::AWriter)
 }
 
 /// Opens a connection to a file that is only read. One in a folder that cannot be written, which
 /// has no log beside it, is read as it stands. One of an older schema is read from a copy in memory
 /// that is brought forward, so it needs as much memory as the file is long.
-pub(crate) fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
-    open_to_read(path, Beside::AWriter).or_else(|first| match first.at(path) {
+pub(crate) fn open_read_only(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<Connection, StoreError> {
+    beside_a_writer_or_nobody(path, |beside| open_to_read(path, key, beside))
+}
+
+/// Opens a connection that copies a file into another one, which it can write, and leaves the
+/// first one as it is, whatever its schema.
+pub(crate) fn open_source(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<Connection, StoreError> {
+    beside_a_writer_or_nobody(path, |beside| {
+        let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_WRITE, beside)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        encryption::unlock(&connection, key)?;
+        connection.busy_timeout(PATIENCE)?;
+        configure(&connection)?;
+        connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        Ok(connection)
+    })
+}
+
+fn beside_a_writer_or_nobody(
+    path: &Path,
+    open: impl Fn(Beside) -> Result<Connection, StoreError>,
+) -> Result<Connection, StoreError> {
+    open(Beside::AWriter).or_else(|first| match first.at(path) {
         StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } if !has_journal(path) => {
-            open_to_read(path, Beside::Nobody)
+            open(Beside::Nobody)
         }
         other => Err(other),
     })
@@ -232,26 +324,42 @@ enum Beside {
     Nobody,
 }
 
-fn open_to_read(path: &Path, beside: Beside) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = if beside == Beside::Nobody {
-        let name =
-            path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        let uri = format!("file:{name}?immutable=1");
-        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
-    } else {
-        Connection::open_with_flags(path, flags)?
-    };
+fn open_to_read(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+    beside: Beside,
+) -> Result<Connection, StoreError> {
+    let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_ONLY, beside)?;
+    if let Some(key) = key {
+        unlock(&connection, path, key)?;
+    }
     configure_reader(&connection)?;
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < latest() { brought_forward(&connection) } else { Ok(connection) }
+    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
+}
+
+fn open_beside(path: &Path, flags: OpenFlags, beside: Beside) -> Result<Connection, StoreError> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if beside == Beside::AWriter {
+        return Ok(Connection::open_with_flags(path, flags)?);
+    }
+    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{name}?immutable=1");
+    Ok(Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)
 }
 
 /// A copy in memory, at the latest schema.
-fn brought_forward(old: &Connection) -> Result<Connection, StoreError> {
+fn brought_forward(
+    old: &Connection,
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<Connection, StoreError> {
     let mut copy = Connection::open_in_memory()?;
+    // The engine copies pages between two databases with a key, or between two without.
+    encryption::unlock(&copy, key)?;
     Backup::new(old, &mut copy)?.run_to_completion(1_000, Duration::ZERO, None)?;
+    encryption::sound(old, key, path, Ok(()))?;
     migrate(&mut copy)?;
     configure_reader(&copy)?;
     Ok(copy)
@@ -259,7 +367,7 @@ fn brought_forward(old: &Connection) -> Result<Connection, StoreError> {
 
 fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
     // The page size counts only before the first table.
-    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE)?;
     connection.busy_timeout(PATIENCE)?;
     // The mark goes into the file itself before there is a log beside it: a file whose log was
     // never copied back, because the process was killed, is still known as ours.

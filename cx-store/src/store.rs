@@ -20,6 +20,7 @@ use crate::check::{self, CheckReport};
 use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
 use crate::derived::Settings;
+use crate::encryption::{self, EncryptionKey};
 use crate::erasure::{self, Compaction, EraseMode, Erased, Erasure, ErasureRecord};
 use crate::error::StoreError;
 use crate::explain;
@@ -83,6 +84,8 @@ impl fmt::Debug for WeakStore {
 struct Inner {
     path: PathBuf,
     place: Place,
+    /// Under which the file is encrypted, if it is.
+    key: Option<EncryptionKey>,
     /// Fields are dropped in this order: the writer goes last, and copies the log back into the
     /// file, which a connection that only reads cannot.
     readers: Mutex<Vec<Connection>>,
@@ -120,66 +123,6 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the store in a file, and makes it if there is none.
-    ///
-    /// A file that cannot be written is opened for reading.
-    ///
-    /// # Errors
-    /// [`StoreError`] says which: not ours, newer, damaged, locked, cannot be opened.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::open_with(path, None)
-    }
-
-    /// Opens the store in a file, and makes it with these options if there is none.
-    ///
-    /// # Errors
-    /// As [`Store::open`], and [`StoreError::OtherTenant`] where the file is another tenant's.
-    pub fn open_with(
-        path: impl AsRef<Path>,
-        options: impl Into<Option<StoreOptions>>,
-    ) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        let found = schema::look(path)?;
-        Self::open_file(path, found, options.into()).map_err(|error| error.at(path))
-    }
-
-    /// Opens the store in a file that is there.
-    ///
-    /// # Errors
-    /// As [`Store::open`], and [`StoreError::NotFound`].
-    pub fn open_existing(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        match schema::look(path)? {
-            schema::Found::Nothing if path.exists() => {
-                let found = "an empty file".to_owned();
-                Err(StoreError::NotOurs { path: path.to_owned(), found })
-            }
-            schema::Found::Nothing => Err(StoreError::NotFound { path: path.to_owned() }),
-            schema::Found::Ours => {
-                Self::open_file(path, schema::Found::Ours, None).map_err(|error| error.at(path))
-            }
-        }
-    }
-
-    /// Opens the store in a file that is there, for reading only: the file is left as it is.
-    ///
-    /// # Errors
-    /// As [`Store::open_existing`], and [`StoreError::OtherTenant`] where the file is another
-    /// tenant's.
-    pub fn open_read_only(
-        path: impl AsRef<Path>,
-        options: impl Into<Option<StoreOptions>>,
-    ) -> Result<Self, StoreError> {
-        let path = path.as_ref();
-        match schema::look(path)? {
-            schema::Found::Ours => {
-                Self::open_reader(path, options.into()).map_err(|error| error.at(path))
-            }
-            // There may be nothing at all, or an empty file, which is refused.
-            schema::Found::Nothing => Self::open_existing(path),
-        }
-    }
-
     /// Makes a store in memory, gone when the last handle is dropped.
     ///
     /// # Errors
@@ -195,47 +138,60 @@ impl Store {
     pub fn open_in_memory_with(options: StoreOptions) -> Result<Self, StoreError> {
         let connection = schema::open_in_memory()?;
         let settings = settings(&connection, Some(options), Path::new(":memory:"))?;
-        Ok(Self::new(PathBuf::from(":memory:"), connection, settings, Place::Memory))
+        Ok(Self::new(PathBuf::from(":memory:"), None, connection, settings, Place::Memory))
     }
 
-    fn open_file(
+    pub(crate) fn open_file(
         path: &Path,
         found: schema::Found,
+        key: Option<EncryptionKey>,
         options: Option<StoreOptions>,
     ) -> Result<Self, StoreError> {
         let is_read_only = std::fs::metadata(path).is_ok_and(|file| file.permissions().readonly());
         if found == schema::Found::Ours && is_read_only {
-            return Self::open_reader(path, options);
+            return Self::open_reader(path, key, options);
         }
-        match schema::open_writer(path).map_err(|error| error.at(path)) {
+        match schema::open_writer(path, key.as_ref()).map_err(|error| error.at(path)) {
             Ok((connection, is_log_suspect)) => {
-                let settings = settings(&connection, options, path)?;
-                let store = Self::new(path.to_owned(), connection, settings, Place::File);
+                let settings = settings(&connection, options, path);
+                let settings = encryption::sound(&connection, key.as_ref(), path, settings)?;
+                let store = Self::new(path.to_owned(), key, connection, settings, Place::File);
                 store.writer().is_log_suspect = is_log_suspect;
                 Ok(store)
             }
             Err(StoreError::ReadOnly { .. } | StoreError::CannotOpen { .. })
                 if found == schema::Found::Ours && !schema::is_writable(path) =>
             {
-                Self::open_reader(path, options)
+                Self::open_reader(path, key, options)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn open_reader(path: &Path, options: Option<StoreOptions>) -> Result<Self, StoreError> {
-        let connection = schema::open_read_only(path)?;
-        let settings = settings(&connection, options, path)?;
-        Ok(Self::new(path.to_owned(), connection, settings, Place::ReadOnlyFile))
+    pub(crate) fn open_reader(
+        path: &Path,
+        key: Option<EncryptionKey>,
+        options: Option<StoreOptions>,
+    ) -> Result<Self, StoreError> {
+        let connection = schema::open_read_only(path, key.as_ref())?;
+        let settings = settings(&connection, options, path);
+        let settings = encryption::sound(&connection, key.as_ref(), path, settings)?;
+        Ok(Self::new(path.to_owned(), key, connection, settings, Place::ReadOnlyFile))
     }
 
-    fn new(path: PathBuf, connection: Connection, settings: Settings, place: Place) -> Self {
+    fn new(
+        path: PathBuf,
+        key: Option<EncryptionKey>,
+        connection: Connection,
+        settings: Settings,
+        place: Place,
+    ) -> Self {
         let known = Known { settings: Arc::new(settings.clone()), heard: None };
         let (known, memory) = (RwLock::new(known), Mutex::new(Memory::new(Memory::MOST)));
         let dictionary = Dictionary::default();
         let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { path, place, readers, known, memory, writer }))
+        Self(Arc::new(Inner { path, place, key, readers, known, memory, writer }))
     }
 
     pub(crate) fn downgrade(&self) -> WeakStore {
@@ -245,6 +201,16 @@ impl Store {
     /// The file of the store; `:memory:` if it has none.
     pub fn path(&self) -> &Path {
         &self.0.path
+    }
+
+    /// Whether the file of the store is encrypted. A store in memory is not.
+    pub fn is_encrypted(&self) -> bool {
+        self.0.key.is_some()
+    }
+
+    /// The key under which the file is encrypted, if it is.
+    pub(crate) fn key(&self) -> Option<&EncryptionKey> {
+        self.0.key.as_ref()
     }
 
     /// Whose store it is; empty for the only tenant there is.
@@ -910,6 +876,11 @@ impl Store {
         let emptied = schema::try_to_empty_log(&writer.connection);
         writer.is_log_suspect |= emptied.is_err_and(|error| error.is_failed_sync());
         drop(writer);
+        self.forget();
+    }
+
+    /// Remembers nothing of what was read.
+    fn forget(&self) {
         let mut memory = self.memory();
         let most = memory.most();
         memory.clear(most);
@@ -932,7 +903,9 @@ impl Store {
         let done =
             trust_log(connection, is_log_suspect).and_then(|()| erasure::compact(connection, now));
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
-        done.map_err(|error| error.at(&self.0.path))
+        let done = self.told(connection, done);
+        self.renew(connection);
+        done
     }
 
     /// All erasures, the first one first: when, how, and whether the file was rewritten since.
@@ -954,29 +927,6 @@ impl Store {
         let report = self.read(|connection| check::check(connection, &self.known()));
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         report
-    }
-
-    /// Writes a consistent copy of the store to a new file, while others read and write.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] where something stands there already, or where it cannot be written;
-    /// nothing is left there then.
-    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
-        let to = to.as_ref();
-        if to.exists() {
-            return Err(StoreError::Exists { path: to.to_owned() });
-        }
-        let copied = self.read(|connection| {
-            let mut copy = Connection::open(to).map_err(|error| StoreError::from(error).at(to))?;
-            let backup = rusqlite::backup::Backup::new(connection, &mut copy)?;
-            backup.run_to_completion(1_000, std::time::Duration::ZERO, None)?;
-            Ok(())
-        });
-        if copied.is_err() {
-            // Half a copy is none; what stood there before was nothing.
-            drop(std::fs::remove_file(to));
-        }
-        copied
     }
 
     /// Brings the full text index up to date. Searching does it too.
@@ -1070,8 +1020,9 @@ impl Store {
         };
         let done = run();
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
-        let done = done.map_err(|error| error.at(&self.0.path));
+        let done = self.told(connection, done);
         if done.is_err() {
+            self.renew(connection);
             dictionary.forget();
             if let Ok((said, assertions)) = corrections::in_force(connection) {
                 (settings.said, settings.assertions) = (said, assertions);
@@ -1101,13 +1052,60 @@ impl Store {
             tx.rollback()?;
             Ok(tried)
         })();
+        let tried = self.told(connection, tried);
+        self.renew(connection);
         dictionary.forget();
         (settings.said, settings.assertions) = corrections::in_force(connection)?;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }
         self.publish(settings);
-        tried.map_err(|error: StoreError| error.at(&self.0.path))
+        tried
+    }
+
+    /// What was done on a connection of this store, and what an error means for its file.
+    fn told<T>(
+        &self,
+        connection: &Connection,
+        done: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        encryption::sound(connection, self.key(), &self.0.path, done)
+            .map_err(|error| error.at(&self.0.path))
+    }
+
+    /// Opens the connection of the writer again where it is of no use any more, because a page
+    /// could not be decrypted; the next one who asks may be luckier.
+    fn renew(&self, connection: &mut Connection) {
+        let (path, key) = (&self.0.path, self.key());
+        if encryption::sound(connection, key, path, Ok(())).is_ok() {
+            return;
+        }
+        let fresh = match self.0.place {
+            Place::Memory => return,
+            Place::File => schema::open_writer(path, key).map(|(fresh, _)| fresh),
+            Place::ReadOnlyFile => schema::open_read_only(path, key),
+        };
+        if let Ok(fresh) = fresh {
+            *connection = fresh;
+        }
+    }
+
+    /// Runs something on the connection of a store in memory, which has no other.
+    pub(crate) fn in_memory<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        (self.0.place == Place::Memory).then(|| work(&self.writer().connection))
+    }
+
+    /// Gives the pages of the file, as its log leaves them and decrypted, all of them in memory.
+    pub(crate) fn decrypted<T>(&self, work: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
+        let mut writer = self.writer();
+        let pages = writer.connection.serialize("main");
+        let done = pages.map(|pages| work(&pages)).map_err(StoreError::from);
+        let done = self.told(&writer.connection, done);
+        self.renew(&mut writer.connection);
+        done
     }
 
     /// Whether two reads may run at the same time.
@@ -1125,16 +1123,27 @@ impl Store {
             work(connection)
         };
         if self.0.place != Place::File {
-            let writer = self.writer();
-            return in_snapshot(&writer.connection, work).map_err(|error| error.at(&self.0.path));
+            let mut writer = self.writer();
+            let done = in_snapshot(&writer.connection, work);
+            let done = self.told(&writer.connection, done);
+            if self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. })) {
+                self.renew(&mut writer.connection);
+                self.forget();
+            }
+            return done;
         }
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => schema::open_reader(&self.0.path).map_err(|error| error.at(&self.0.path))?,
+            None => schema::open_reader(&self.0.path, self.key())
+                .map_err(|error| error.at(&self.0.path))?,
         };
-        let done = in_snapshot(&connection, work).map_err(|error| error.at(&self.0.path));
-        if connection.is_autocommit() {
+        let done = self.told(&connection, in_snapshot(&connection, work));
+        let is_broken = self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. }));
+        if is_broken {
+            // What was remembered of a page may be zeros.
+            self.forget();
+        } else if connection.is_autocommit() {
             self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
         done

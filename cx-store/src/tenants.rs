@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use cx_core::identity::Policy;
 
+use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
 use crate::moving;
+use crate::opening::OpenOptions;
 use crate::store::{Store, StoreOptions, WeakStore};
 
 /// The stores of many tenants, each in a file of its own in one folder. Nothing is shared between
-/// them but the folder: no id, no index, no cache, no key. Cloning it gives another handle on the
+/// them but the folder: no id, no index, no cache, no key of ids. They are encrypted under one key,
+/// or none of them is. Cloning it gives another handle on the
 /// same stores.
 ///
 /// At most so many of them are kept open; the one that was asked for longest ago is closed first.
@@ -38,6 +41,7 @@ struct Inner {
     folder: PathBuf,
     most_open: usize,
     policy: Policy,
+    key: Option<EncryptionKey>,
     stores: Mutex<Stores>,
 }
 
@@ -76,10 +80,27 @@ impl Tenants {
         most_open: usize,
         policy: Policy,
     ) -> Result<Self, StoreError> {
-        let folder = folder.into();
+        Self::open_under(folder, most_open, policy, None)
+    }
+
+    /// As [`Tenants::open_with`]; all stores of the folder are encrypted under this one key.
+    ///
+    /// # Errors
+    /// As [`Tenants::open`], and [`StoreError::NoEncryption`].
+    pub fn open_under(
+        folder: impl Into<PathBuf>,
+        most_open: usize,
+        policy: Policy,
+        key: impl Into<Option<EncryptionKey>>,
+    ) -> Result<Self, StoreError> {
+        let (folder, key) = (folder.into(), key.into());
+        if key.is_some() {
+            encryption::require_engine()?;
+        }
         fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
         let stores = Mutex::default();
-        Ok(Self(Arc::new(Inner { folder, most_open: most_open.max(1), policy, stores })))
+        let most_open = most_open.max(1);
+        Ok(Self(Arc::new(Inner { folder, most_open, policy, key, stores })))
     }
 
     /// The store of a tenant, made if there is none.
@@ -102,7 +123,7 @@ impl Tenants {
         } else {
             let policy = self.0.policy.clone();
             let options = StoreOptions { tenant: tenant.to_owned(), id_key: None, policy };
-            Store::open_with(&path, options)?
+            OpenOptions::new().key(self.0.key.clone()).settings(options).open(&path)?
         };
         stores.open.insert(tenant.to_owned(), (call, store.clone()));
         stores.shrink(self.0.most_open);

@@ -25,9 +25,13 @@ usage: cargo xtask TASK
             `bench store-peers [EVENTS]` the same job by hand in Python, end to end, and a scan of it
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
+  encryption  test and lint with the engine that can encrypt (needs perl and make, and some minutes the first time)
   fuzz      feed any bytes to every door (`fuzz [TARGET|all] [SECONDS]`, 60 seconds a target; `fuzz smoke` as in ci)
   wheel     build an installable Python wheel into dist/
   bless     rewrite the golden files from what the tests produce";
+
+/// Every feature but `encryption`, which is another engine: `cargo xtask encryption`.
+const FEATURES: &str = "cx-core/schema";
 
 /// Why a task stopped.
 type Failure = String;
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
         "bench" => bench(),
         "crash" => crash(),
         "faults" => faults(),
+        "encryption" => encryption(),
         "fuzz" => fuzz(),
         "wheel" => wheel(),
         "bless" => bless(),
@@ -90,7 +95,7 @@ fn tools() -> Result<(), Failure> {
 }
 
 fn test() -> Result<(), Failure> {
-    cargo(["test", "--workspace", "--locked", "--all-features"], &[("INSTA_UPDATE", "no")])?;
+    cargo(["test", "--workspace", "--locked", "--features", FEATURES], &[("INSTA_UPDATE", "no")])?;
     python(["-m", "pytest", "-c", "cx-py/pyproject.toml", "--rootdir", ".", "tests/python"])
 }
 
@@ -102,7 +107,8 @@ fn lint() -> Result<(), Failure> {
             "clippy",
             "--workspace",
             "--all-targets",
-            "--all-features",
+            "--features",
+            FEATURES,
             "--locked",
             "--",
             "-D",
@@ -285,6 +291,20 @@ fn faults() -> Result<(), Failure> {
     )
 }
 
+/// Tests and lints what is another program with the engine that can encrypt, in a folder of its own:
+/// cargo would build SQLite anew at every switch.
+fn encryption() -> Result<(), Failure> {
+    let folder = target().join("encryption");
+    let place = &[("CARGO_TARGET_DIR", &*folder.to_string_lossy()), ("INSTA_UPDATE", "no")];
+    let tests = ["test", "--locked", "--features", "encryption"];
+    cargo_with(&[&tests[..], &["-p", "cx-tests", "--test", "encryption"]].concat(), place)?;
+    let command = ["-p", "cx-cli", "--test", "it", "--", "encryption"];
+    cargo_with(&[&tests[..], &command[..]].concat(), place)?;
+    let lint = ["clippy", "--locked", "--all-targets", "--features", "encryption"];
+    let crates = ["-p", "cx-store", "-p", "cx-cli", "-p", "cx-tests", "--", "-D", "warnings"];
+    cargo_with(&[&lint[..], &crates[..]].concat(), place)
+}
+
 fn fuzz() -> Result<(), Failure> {
     let mut words = env::args().skip(2);
     let names = words.next().unwrap_or_else(|| "all".to_owned());
@@ -312,11 +332,15 @@ fn wheel() -> Result<(), Failure> {
 
 fn bless() -> Result<(), Failure> {
     let bless = &[("INSTA_UPDATE", "always"), ("CX_BLESS", "1")];
-    cargo(["test", "--workspace", "--locked", "--all-features"], bless)
+    cargo(["test", "--workspace", "--locked", "--features", FEATURES], bless)
 }
 
 fn cargo<const N: usize>(args: [&str; N], with: &[(&str, &str)]) -> Result<(), Failure> {
-    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, with)
+    cargo_with(&args, with)
+}
+
+fn cargo_with(args: &[&str], with: &[(&str, &str)]) -> Result<(), Failure> {
+    run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), args, with)
 }
 
 /// Runs the Python of `.venv`; maturin finds the environment by the interpreter that runs it.

@@ -15,50 +15,50 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn same(args: &Args, pair: &Pair) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&pair.file)?;
+    let store = args.open_existing(&pair.file)?;
     let verdict = same_or(&store, &pair.a, &pair.b, &pair.saying, Verdict::Same)?;
     say(args, &store, verdict, &pair.saying, &format!("{} and {} are one person", pair.a, pair.b))
 }
 
 pub(crate) fn different(args: &Args, pair: &Pair) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&pair.file)?;
+    let store = args.open_existing(&pair.file)?;
     let verdict = same_or(&store, &pair.a, &pair.b, &pair.saying, Verdict::Different)?;
     say(args, &store, verdict, &pair.saying, &format!("{} and {} are two persons", pair.a, pair.b))
 }
 
 pub(crate) fn detach(args: &Args, it: &Detach) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let verdict = Verdict::Detach(event(&store, &it.event), value(&it.value, &it.saying)?);
     let what = format!("{} is not of the holder of {}", it.event, it.value);
     say(args, &store, verdict, &it.saying, &what)
 }
 
 pub(crate) fn block(args: &Args, it: &OneValue) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let verdict = Verdict::Block(value(&it.value, &it.saying)?);
     say(args, &store, verdict, &it.saying, &format!("{} links nobody", it.value))
 }
 
 pub(crate) fn trust(args: &Args, it: &OneValue) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let verdict = Verdict::Trust(value(&it.value, &it.saying)?);
     say(args, &store, verdict, &it.saying, &format!("{} is one person's", it.value))
 }
 
 pub(crate) fn rekey(args: &Args, it: &Rekey) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let verdict = Verdict::Rekey(value(&it.from, &it.saying)?, value(&it.to, &it.saying)?);
     say(args, &store, verdict, &it.saying, &format!("{} has replaced {}", it.to, it.from))
 }
 
 pub(crate) fn revoke(args: &Args, it: &Revoke) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let verdict = Verdict::Revoke(it.assertion);
     say(args, &store, verdict, &it.saying, &format!("{} holds no longer", it.assertion))
 }
 
 pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&it.file)?;
+    let store = args.open_existing(&it.file)?;
     let side = |n: usize| {
         it.sides.get(n).ok_or_else(|| CliError::Usage(format!("{:?} takes two", it.verdict)))
     };

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use cx_store::{Change, ChangeRecord, Store};
+use cx_store::{Change, ChangeRecord};
 
-use crate::args::Changes;
+use crate::args::{Args, Changes};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn run(asked: &Changes) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+pub(crate) fn run(args: &Args, asked: &Changes) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
     let changes = store.changes(asked.after, asked.limit)?;
     for record in &changes {
         if asked.json {

@@ -4,14 +4,13 @@ use std::process::ExitCode;
 
 use cx_core::context::ContextOptions;
 use cx_core::context::render::{self, Colour};
-use cx_store::Store;
 
 use crate::args::{Args, Context};
 use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Context) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+    let store = args.open_existing(&asked.whom.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,

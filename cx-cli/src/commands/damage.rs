@@ -6,15 +6,18 @@ use std::process::ExitCode;
 use cx_store::{CheckReport, RepairReport, SalvageReport, Store, StoreError};
 use serde_json::json;
 
-use crate::args::{Check, Salvage};
+use crate::args::{Args, Check, Salvage};
 use crate::error::CliError;
 use crate::output;
 
 /// How many losses are shown in words.
 const SHOWN: usize = 20;
 
-pub(crate) fn check(asked: &Check) -> Result<ExitCode, CliError> {
-    let checked = looked_at(&asked.file);
+pub(crate) fn check(args: &Args, asked: &Check) -> Result<ExitCode, CliError> {
+    let options = args.opening()?;
+    let looked_at =
+        || -> Result<CheckReport, StoreError> { options.open_existing(&asked.file)?.check() };
+    let checked = looked_at();
     let is_damaged = match &checked {
         Ok(report) => !report.is_clean(),
         // A foreign file, a newer one, one that another holds: nothing that a repair is for.
@@ -28,7 +31,7 @@ pub(crate) fn check(asked: &Check) -> Result<ExitCode, CliError> {
         return told(&asked.file, &report, asked.json);
     }
     let repair = Store::repair(&asked.file)?;
-    let report = looked_at(&asked.file)?;
+    let report = looked_at()?;
     if asked.json {
         let found = match &checked {
             Ok(report) => json!(report),
@@ -49,12 +52,8 @@ pub(crate) fn check(asked: &Check) -> Result<ExitCode, CliError> {
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
-fn looked_at(file: &Path) -> Result<CheckReport, StoreError> {
-    Store::open_existing(file)?.check()
-}
-
-pub(crate) fn salvage(asked: &Salvage) -> Result<ExitCode, CliError> {
-    let (store, report) = Store::salvage(&asked.file, &asked.to)?;
+pub(crate) fn salvage(args: &Args, asked: &Salvage) -> Result<ExitCode, CliError> {
+    let (store, report) = Store::salvage_under(&asked.file, &asked.to, args.key()?.as_ref())?;
     let check = store.check()?;
     if asked.json {
         output::line(&output::json(&json!({ "salvage": report, "now": check }))?)?;

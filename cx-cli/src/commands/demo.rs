@@ -9,7 +9,7 @@ use cx_core::context::ContextOptions;
 use cx_core::context::render::{self, Colour};
 use cx_core::identifier::Who;
 use cx_core::time::Timestamp;
-use cx_store::{Recording, Store};
+use cx_store::Recording;
 
 use super::import;
 use crate::args::{Args, Demo};
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args, demo: &Demo) -> Result<ExitCode, CliError> {
         own_numbers: vec!["+31208080808".to_owned()],
         received_at: Some(now),
     };
-    let store = Store::open(&demo.into)?;
+    let store = args.opening()?.open(&demo.into)?;
     output::line(&format!(
         "Taking a story into {}, as six systems tell it:\n",
         demo.into.display()

@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-use cx_store::Store;
-
-use crate::args::{self, Candidates, How, Why};
+use crate::args::{self, Args, Candidates, How, Why};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn why(asked: &Why) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
     let who = |text: &str| args::who(text, asked.region.as_deref());
     let (a, b, past) = (who(&asked.a)?, who(&asked.b)?, asked.when.past());
     if let Some(why) = store.why(&a, &b, past)? {
@@ -21,8 +19,8 @@ pub(crate) fn why(asked: &Why) -> Result<ExitCode, CliError> {
     }
 }
 
-pub(crate) fn how(asked: &How) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+pub(crate) fn how(args: &Args, asked: &How) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.whom.file)?;
     let all = store.how(&asked.whom.who()?, asked.when.past())?;
     if all.is_empty() {
         output::line("Nobody is known by it.")?;
@@ -33,8 +31,8 @@ pub(crate) fn how(asked: &How) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn candidates(asked: &Candidates) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
     let past = asked.when.past();
     if let Some(who) = &asked.who {
         let who = args::who(who, asked.region.as_deref())?;

@@ -3,15 +3,19 @@
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use cx_store::Store;
+use cx_store::EncryptionKey;
 
 use crate::args::{Args, Backup, Completions};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn backup(asked: &Backup) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
-    store.backup(&asked.to)?;
+pub(crate) fn backup(args: &Args, asked: &Backup) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
+    match &asked.new_key_file {
+        Some(file) => store.backup_under(&asked.to, Some(&EncryptionKey::read(file)?))?,
+        None if asked.plain => store.backup_under(&asked.to, None)?,
+        None => store.backup(&asked.to)?,
+    }
     output::line(&format!("{} → {}", asked.file.display(), asked.to.display()))?;
     Ok(ExitCode::SUCCESS)
 }

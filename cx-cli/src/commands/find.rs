@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use cx_core::context::Confidence;
 use cx_core::conversation::WaitingOn;
-use cx_store::{SearchQuery, Store};
+use cx_store::SearchQuery;
 
 use super::timeline;
 use crate::args::{self, Args, Find, Search, Waiting};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn find(_args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.whom.file)?;
     let found = store.find(&asked.whom.who()?)?;
     let sure = match found.confidence {
         Confidence::Certain => "One customer holds it.",
@@ -36,8 +36,8 @@ pub(crate) fn find(_args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn search(_args: &Args, asked: &Search) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
     let query =
         SearchQuery::new(asked.words.join(" ")).audience(asked.audience.into()).limit(asked.limit);
     let hits = match &asked.who {
@@ -55,7 +55,7 @@ pub(crate) fn search(_args: &Args, asked: &Search) -> Result<ExitCode, CliError>
 }
 
 pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,

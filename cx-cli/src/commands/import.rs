@@ -21,7 +21,7 @@ const SHOWN: usize = 20;
 
 pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     if import.from == FACTS {
-        return facts(import);
+        return facts(args, import);
     }
     let format: Format = import
         .from
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let options = options(&import.source, now);
     let columns = columns(format, import.columns.as_deref())?;
     let files = files(&import.files)?;
-    let store = Store::open(&import.into)?;
+    let store = args.opening()?.open(&import.into)?;
     let recording = Recording::new(now, format.name());
     let bar = progress(files.len());
     let mut report = IngestReport::default();
@@ -57,11 +57,11 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
 }
 
 /// Makes a file of the facts of another one.
-fn facts(import: &Import) -> Result<ExitCode, CliError> {
+fn facts(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let [file] = import.files.as_slice() else {
         return Err(CliError::Usage(format!("--from {FACTS} takes one file")));
     };
-    let (_, report) = Store::import_facts(open(file)?, &import.into)?;
+    let (_, report) = Store::import_facts_under(open(file)?, &import.into, args.key()?.as_ref())?;
     for problem in report.problems.iter().take(SHOWN) {
         anstream::eprintln!("rejected: {}", output::tame(problem, 400));
     }

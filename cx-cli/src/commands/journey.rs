@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+    let store = args.open_existing(&asked.whom.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,

@@ -6,7 +6,6 @@ use cx_core::measure::{
     Ces, Csat, Measured, Nps, Selection, first_resolution, first_response, full_resolution,
 };
 use cx_core::time::Timestamp;
-use cx_store::Store;
 
 use crate::args::{Answers, Args, Measure, MeasureName};
 use crate::error::CliError;
@@ -22,7 +21,7 @@ const ALL: &[MeasureName] = &[
 ];
 
 pub(crate) fn run(args: &Args, asked: &Measure) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::identity::Policy;
-use cx_store::Store;
 
 use super::changes;
 use crate::args::{Args, Policy as Asked, PolicyCommand};
@@ -16,7 +15,7 @@ pub(crate) fn run(args: &Args, asked: &Asked) -> Result<ExitCode, CliError> {
     match &asked.command {
         PolicyCommand::Show { file, json } => {
             let policy = match file {
-                Some(file) => Store::open_existing(file)?.policy(),
+                Some(file) => args.open_existing(file)?.policy(),
                 None => Policy::default(),
             };
             output::print(&if *json { output::json(&policy)? + "\n" } else { policy.to_toml() })?;
@@ -31,14 +30,14 @@ pub(crate) fn run(args: &Args, asked: &Asked) -> Result<ExitCode, CliError> {
             ))?;
         }
         PolicyCommand::Diff { a, b } => {
-            for difference in either(a)?.differences(&either(b)?) {
+            for difference in either(args, a)?.differences(&either(args, b)?) {
                 let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
                 let (before, after) = (word(&difference.before), word(&difference.after));
                 output::line(&format!("{}: {before} -> {after}", difference.field))?;
             }
         }
         PolicyCommand::Apply { file, policy, yes, json } => {
-            let (store, policy) = (Store::open_existing(file)?, read(policy)?);
+            let (store, policy) = (args.open_existing(file)?, read(policy)?);
             let report = if *yes {
                 store.set_policy(&policy, args.now()?)?
             } else {
@@ -78,7 +77,7 @@ fn read(path: &Path) -> Result<Policy, CliError> {
 }
 
 /// The policy in a policy file, or of a cx file.
-fn either(path: &Path) -> Result<Policy, CliError> {
+fn either(args: &Args, path: &Path) -> Result<Policy, CliError> {
     let is_text = matches!(path.extension().and_then(|e| e.to_str()), Some("toml" | "json"));
-    if is_text { read(path) } else { Ok(Store::open_existing(path)?.policy()) }
+    if is_text { read(path) } else { Ok(args.open_existing(path)?.policy()) }
 }

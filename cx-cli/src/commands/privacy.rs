@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     let Some(who) = &asked.who else { return export_facts(&store, asked.out.as_deref()) };
     let export = store.export(&who_of(who, asked.region.as_deref())?, args.now()?)?;
     let text = output::json(&export)?;
@@ -60,7 +60,7 @@ fn new_file(path: &Path) -> Result<fs::File, CliError> {
 }
 
 pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+    let store = args.open_existing(&asked.whom.file)?;
     let who = asked.whom.who()?;
     if !asked.yes {
         let found = store.find(&who)?;
@@ -141,8 +141,8 @@ fn certified(certificate: &Certificate) -> Result<(), CliError> {
     ))
 }
 
-pub(crate) fn erasures(asked: &Erasures) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+pub(crate) fn erasures(args: &Args, asked: &Erasures) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
     for erasure in store.erasures()? {
         if asked.json {
             output::line(&output::json(&erasure)?)?;
@@ -164,7 +164,7 @@ pub(crate) fn erasures(asked: &Erasures) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn compact(args: &Args, asked: &File) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     told(&store.compact(args.now()?)?)?;
     Ok(ExitCode::SUCCESS)
 }

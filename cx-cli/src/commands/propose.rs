@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use cx_core::linkage::Model;
-use cx_store::{Fit, ProposeOptions, Proposed, Store};
+use cx_store::{Fit, ProposeOptions, Proposed};
 
 use super::link;
 use crate::args::{Args, Propose};
@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Propose) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     let model = asked.model.as_deref().map(link::read_model).transpose()?;
     let mut options = ProposeOptions::new(model.unwrap_or_else(Model::shipped));
     options.fit = if asked.train { Fit::ToTheCustomers } else { Fit::AsItIs };

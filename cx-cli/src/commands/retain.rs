@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::retention::Retention;
-use cx_store::{RetainOptions, Retained, RetentionPreview, Store};
+use cx_store::{RetainOptions, Retained, RetentionPreview};
 
 use super::privacy;
 use crate::args::{Args, Retain};
@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.file)?;
+    let store = args.open_existing(&asked.file)?;
     let rules = match &asked.rules {
         Some(path) => read(path)?,
         None => store.retention()?.ok_or_else(|| {

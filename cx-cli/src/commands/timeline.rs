@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use cx_core::event::{Direction, Event, Kind};
-use cx_store::{Cursor, Store, TimelineQuery};
+use cx_store::{Cursor, TimelineQuery};
 
 use crate::args::{Args, Timeline};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn run(_args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
-    let store = Store::open_existing(&asked.whom.file)?;
+pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.whom.file)?;
     let who = asked.whom.who()?;
     let mut query = TimelineQuery::new().limit(asked.limit);
     if !asked.oldest_first {

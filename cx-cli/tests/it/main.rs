@@ -7,4 +7,5 @@ mod shell;
 mod demo;
 mod commands;
 mod documents;
+mod encryption;
 mod identity;

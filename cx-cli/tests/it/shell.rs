@@ -31,6 +31,7 @@ impl Shell {
             .args(args)
             .current_dir(self.0.path())
             .env("NO_COLOR", "1")
+            .env_remove("CX_KEY_FILE")
             .stdin(Stdio::null())
             .output()
             .unwrap();

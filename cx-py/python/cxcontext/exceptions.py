@@ -9,18 +9,22 @@ from __future__ import annotations
 __all__ = [
     "CorruptStoreError",
     "CxError",
+    "EncryptedStoreError",
     "ExistingFileError",
     "ForeignFileError",
     "InvalidArgumentError",
     "InvalidEventError",
     "MissingFileError",
     "NewerStoreError",
+    "NoEncryptionError",
     "NotFoundError",
     "ReadOnlyStoreError",
     "StoreClosedError",
     "StoreError",
     "StoreLockedError",
     "TenantError",
+    "UnencryptedStoreError",
+    "WrongKeyError",
 ]
 
 
@@ -118,6 +122,22 @@ class ForeignFileError(StoreError):
 
 class NewerStoreError(StoreError):
     """The file was written by a newer version of cx."""
+
+
+class WrongKeyError(StoreError):
+    """The file cannot be read with this key. It was left as it is."""
+
+
+class EncryptedStoreError(StoreError):
+    """The file is encrypted, and no key was given, or it is no store. It was left as it is."""
+
+
+class UnencryptedStoreError(StoreError):
+    """A key was given for a store that is not encrypted. It was left as it is."""
+
+
+class NoEncryptionError(StoreError):
+    """A key was given, and this build of cx cannot encrypt. Nothing was written."""
 
 
 class CorruptStoreError(StoreError):

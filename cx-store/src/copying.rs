@@ -1,0 +1,154 @@
+//! Copies of a store: under the same key, under another one, or under none.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, params};
+use zeroize::Zeroizing;
+
+use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
+use crate::error::StoreError;
+use crate::moving::remove;
+use crate::schema;
+use crate::store::Store;
+
+impl Store {
+    /// Writes a consistent copy of the store to a new file, while others read and write. It is
+    /// encrypted under the same key, or as little as the store is.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] where something stands there already, or where it cannot be written;
+    /// nothing is left there then.
+    pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        self.backup_under(to, self.key())
+    }
+
+    /// Writes a consistent copy of the store to a new file, encrypted under this key, or not at
+    /// all: so a store is encrypted, decrypted, or given another key.
+    ///
+    /// ```
+    /// use cx_store::{EncryptionKey, OpenOptions, Store, StoreError};
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("cx-copying-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let (plain, encrypted) = (folder.join("plain.cx"), folder.join("encrypted.cx"));
+    /// let key = EncryptionKey::passphrase("correct horse battery staple")?;
+    /// let store = Store::open(&plain)?;
+    /// match store.backup_under(&encrypted, Some(&key)) {
+    ///     Ok(()) => assert!(OpenOptions::new().key(key).open_existing(&encrypted).is_ok()),
+    ///     // cx was built without the feature `encryption`: nothing was written.
+    ///     Err(StoreError::NoEncryption) => assert!(!encrypted.exists()),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # drop(store);
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::backup`], and [`StoreError::NoEncryption`].
+    pub fn backup_under(
+        &self,
+        to: impl AsRef<Path>,
+        key: Option<&EncryptionKey>,
+    ) -> Result<(), StoreError> {
+        let to = to.as_ref();
+        if key.is_some() {
+            encryption::require_engine()?;
+        }
+        // What another one makes there at the same time is not written over.
+        std::fs::File::create_new(to).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
+            _ => StoreError::CannotOpen { path: to.to_owned(), detail: error.to_string() },
+        })?;
+        let copied = if self.is_encrypted() == key.is_some() {
+            self.read(|connection| pages(connection, to, key))
+        } else {
+            self.rows(to, key)
+        };
+        if copied.is_err() {
+            // Half a copy is none; what stood there before was nothing.
+            remove(to);
+        }
+        copied
+    }
+
+    fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
+        let rows = |source: &Connection| {
+            let sound = |done| encryption::sound(source, self.key(), self.path(), done);
+            rows(source, to, key, sound)
+        };
+        let copied = self
+            .in_memory(rows)
+            .unwrap_or_else(|| rows(&schema::open_source(self.path(), self.key())?));
+        copied.map_err(|error| match error.at(to) {
+            // Nothing was read back of the copy.
+            StoreError::Corrupt { detail, .. } => {
+                StoreError::Corrupt { path: self.path().to_owned(), detail }
+            }
+            error => error,
+        })
+    }
+}
+
+/// Copies page by page: between two files that are encrypted, under whatever keys, or between two
+/// that are not.
+fn pages(source: &Connection, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
+    let mut copy = Connection::open(to).map_err(|error| StoreError::from(error).at(to))?;
+    encryption::unlock(&copy, key)?;
+    let backup = Backup::new(source, &mut copy)?;
+    Ok(backup.run_to_completion(1_000, Duration::ZERO, None)?)
+}
+
+/// Copies row by row, in one snapshot: the pages of a file that is encrypted have less room than
+/// those of one that is not.
+fn rows(
+    source: &Connection,
+    to: &Path,
+    key: Option<&EncryptionKey>,
+    sound: impl FnOnce(Result<(), StoreError>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let cannot = |detail: String| StoreError::CannotOpen { path: to.to_owned(), detail };
+    // A name that begins with a slash, or a drive, is never taken for a URI.
+    let name = std::path::absolute(to).map_err(|error| cannot(error.to_string()))?;
+    let name = name.to_str().ok_or_else(|| cannot("its name is not UTF-8".to_owned()))?;
+    // An empty key means none.
+    let text = key.map_or_else(Zeroizing::default, EncryptionKey::as_engine_text);
+    source.execute("ATTACH DATABASE ?1 AS copy KEY ?2", params![name, text.as_str()])?;
+    let copied = export(source, key.is_some());
+    let copied = sound(copied).and_then(|()| Ok(source.execute_batch("COMMIT")?));
+    if !source.is_autocommit() {
+        source.execute_batch("ROLLBACK")?;
+    }
+    source.execute_batch("DETACH DATABASE copy")?;
+    copied
+}
+
+fn export(source: &Connection, is_encrypted: bool) -> Result<(), StoreError> {
+    if is_encrypted {
+        encryption::form(source, "copy")?;
+    } else {
+        source.pragma_update(Some("copy"), "page_size", PAGE_SIZE)?;
+    }
+    source.execute_batch("BEGIN")?;
+    for mark in ["application_id", "user_version"] {
+        let value: u32 = source.pragma_query_value(Some("main"), mark, |row| row.get(0))?;
+        source.pragma_update(Some("copy"), mark, value)?;
+    }
+    Ok(source.query_row("SELECT sqlcipher_export('copy')", [], |_| Ok(())).map_err(meant)?)
+}
+
+/// A function of SQL can fail in one way only: what it met is in its words.
+fn meant(error: rusqlite::Error) -> rusqlite::Error {
+    use rusqlite::ffi;
+    let rusqlite::Error::SqliteFailure(_, Some(words)) = &error else { return error };
+    let code = match words.as_str() {
+        "database disk image is malformed" | "file is not a database" => ffi::SQLITE_CORRUPT,
+        "database or disk is full" => ffi::SQLITE_FULL,
+        "disk I/O error" => ffi::SQLITE_IOERR,
+        _ => return error,
+    };
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words.clone()))
+}
