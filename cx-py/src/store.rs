@@ -812,20 +812,24 @@ impl Store {
     /// ----------
     /// as_of : datetime or str, optional
     ///     The instant of asking. Now, if left out.
+    /// limit : int, optional
+    ///     At most so many, the first ones; only these are read. All, if left out.
     ///
     /// Returns
     /// -------
     /// list[Fields]
     ///     With ``customer``, ``conversation``, ``subject``, ``state``, ``waiting_on``,
     ///     ``waiting_since``, ``assignee``, ``due``, ``last`` and more.
-    #[pyo3(signature = (*, as_of=None))]
+    #[pyo3(signature = (*, as_of=None, limit=None))]
     fn who_is_waiting(
         &self,
         py: Python<'_>,
         as_of: Option<&Bound<'_, PyAny>>,
+        limit: Option<usize>,
     ) -> Result<Vec<Fields>, BindingError> {
         let as_of = timestamp_or_now("as_of", as_of)?;
-        let waiting = self.with(py, |store| store.who_is_waiting(as_of))?;
+        let waiting =
+            self.with(py, |store| store.first_waiting(as_of, limit.unwrap_or(usize::MAX)))?;
         Ok(waiting.iter().map(answer::waiting_json).map(Fields::from_json).collect())
     }
 

@@ -734,6 +734,8 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
 
 def test_who_waits_for_us_is_listed_first_come_first(store: cx.Store) -> None:
     mail, chat = store.who_is_waiting(as_of=NOON)
+    assert store.who_is_waiting(as_of=NOON, limit=1) == [mail]
+    assert store.who_is_waiting(as_of=NOON, limit=0) == []
     assert mail.conversation == "mail:acme/thread/1@example.nl"
     assert (mail.waiting_on, mail.customer) == ("us", next(store.customers()))
     assert mail.waiting_since == dt.datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

@@ -60,7 +60,7 @@ pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError
         Some(as_of) => as_of,
         None => args.now()?,
     };
-    let matters = store.who_is_waiting(as_of)?;
+    let matters = store.first_waiting(as_of, asked.limit.saturating_add(1))?;
     if matters.is_empty() {
         output::line("Nobody is waiting.")?;
     }
@@ -88,9 +88,8 @@ pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError
             output::tame(&about.unwrap_or_default(), 60),
         ))?;
     }
-    let more = matters.len().saturating_sub(asked.limit);
-    if more > 0 {
-        anstream::eprintln!("… and {more} more");
+    if matters.len() > asked.limit {
+        anstream::eprintln!("… and more: --limit N shows N of them");
     }
     Ok(ExitCode::SUCCESS)
 }
