@@ -38,8 +38,7 @@ pub(crate) struct Args {
 impl Args {
     /// The key under which stores are encrypted, if one was given.
     pub(crate) fn key(&self) -> Result<Option<EncryptionKey>, CliError> {
-        let key = self.key_file.as_ref().filter(|file| !file.as_os_str().is_empty());
-        Ok(key.map(EncryptionKey::read).transpose()?)
+        Ok(self.key_file.as_ref().map(EncryptionKey::read).transpose()?)
     }
 
     /// How every store is opened that is named on the command line.

@@ -32,6 +32,20 @@ fn a_key_file_that_holds_no_key_is_named() {
     assert!(!shell.path("demo.cx").exists());
 }
 
+#[test]
+fn the_environment_names_the_key_file_where_the_command_line_does_not() {
+    let shell = Shell::new();
+    let demo = ["demo", "--into", "demo.cx"];
+    let said = shell.cx_with(&[("CX_KEY_FILE", "none")], &demo);
+    assert!(said.err.starts_with("cx: none: no key can be read from it"), "{}", said.err);
+    let said =
+        shell.cx_with(&[("CX_KEY_FILE", "none")], &[&["--key-file", "other"], &demo[..]].concat());
+    assert!(said.err.starts_with("cx: other: "), "{}", said.err);
+    // An empty one is a mistake, and not taken for none.
+    assert_eq!(shell.cx_with(&[("CX_KEY_FILE", "")], &demo).code, 2);
+    assert!(!shell.path("demo.cx").exists());
+}
+
 #[cfg(feature = "encryption")]
 #[test]
 fn an_encrypted_file_is_asked_with_its_key_file_and_by_nobody_else() {

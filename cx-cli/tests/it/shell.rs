@@ -27,11 +27,17 @@ impl Shell {
 
     /// Runs `cx` with these arguments.
     pub(crate) fn cx(&self, args: &[&str]) -> Said {
+        self.cx_with(&[], args)
+    }
+
+    /// Runs `cx` with these variables in its environment.
+    pub(crate) fn cx_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Said {
         let output = Command::new(env!("CARGO_BIN_EXE_cx"))
             .args(args)
             .current_dir(self.0.path())
             .env("NO_COLOR", "1")
             .env_remove("CX_KEY_FILE")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .output()
             .unwrap();
