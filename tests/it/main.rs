@@ -31,6 +31,7 @@ mod store_crash;
 mod store_damage;
 mod store_files;
 mod store_laws;
+mod store_log;
 mod store_machine;
 mod store_migrations;
 mod store_states;

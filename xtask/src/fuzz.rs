@@ -30,7 +30,7 @@ const SLOW: &str = "25";
 /// Runs one target, or all, so many seconds each.
 pub(crate) fn fuzz(names: &str, seconds: u64) -> Result<(), Failure> {
     can_build()?;
-    let fuzz = Fuzz::prepare(root().join("fuzz").join("corpus"))?;
+    let fuzz = Fuzz::prepare("release", root().join("fuzz").join("corpus"))?;
     fuzz.run(names, Duration::from_secs(seconds), "0")
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn smoke() -> Result<(), Failure> {
     }
     let corpora = target().join("fuzz").join("smoke");
     drop(fs::remove_dir_all(&corpora));
-    Fuzz::prepare(corpora)?.run("all", SMOKE, "1")
+    Fuzz::prepare("smoke", corpora)?.run("all", SMOKE, "1")
 }
 
 /// Whether the compilers here can make a fuzz target: Rust with coverage, and C++ for `libFuzzer`.
@@ -96,8 +96,8 @@ struct Outcome {
 }
 
 impl Fuzz {
-    /// Builds all targets, and puts the seeds into their corpora.
-    fn prepare(corpora: PathBuf) -> Result<Self, Failure> {
+    /// Builds all targets by this profile, and puts the seeds into their corpora.
+    fn prepare(profile: &str, corpora: PathBuf) -> Result<Self, Failure> {
         let host = host()?;
         let folder = target().join("fuzz");
         let dictionaries = folder.join("dictionaries");
@@ -113,7 +113,8 @@ impl Fuzz {
         crate::cargo(
             [
                 "build",
-                "--release",
+                "--profile",
+                profile,
                 "--manifest-path",
                 "fuzz/Cargo.toml",
                 "--target-dir",
@@ -123,7 +124,7 @@ impl Fuzz {
             ],
             &[("RUSTFLAGS", flags.trim())],
         )?;
-        Ok(Self { programs: folder.join(host).join("release"), corpora, dictionaries })
+        Ok(Self { programs: folder.join(host).join(profile), corpora, dictionaries })
     }
 
     fn run(&self, names: &str, time: Duration, seed: &str) -> Result<(), Failure> {

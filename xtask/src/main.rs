@@ -75,6 +75,11 @@ fn setup() -> Result<(), Failure> {
         "cx-py/Cargo.toml",
         "--target-dir",
         "target/python",
+        // What is optimised for the Rust tests is built twice otherwise, and longer.
+        "--config",
+        "profile.dev.package.cx-core.opt-level=0",
+        "--config",
+        "profile.dev.package.cx-store.opt-level=0",
     ])
 }
 

@@ -1,0 +1,62 @@
+//! The log beside the file: whoever reads for long does not keep it from being copied into the file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cx_store::{Recording, ScanQuery, Store};
+use cx_tests::story;
+use rusqlite::Connection;
+
+fn log_of(path: &Path) -> PathBuf {
+    path.with_extension("cx-wal")
+}
+
+/// Whether all of the log could be copied into the file, so that it is empty.
+fn is_emptied(path: &Path) -> bool {
+    let connection = Connection::open(path).unwrap();
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
+    assert_eq!(busy == 0, fs::metadata(log_of(path)).unwrap().len() == 0);
+    busy == 0
+}
+
+fn write(store: &Store, from: i64, to: i64) {
+    let events = (from..to).map(|number| {
+        story::message(&format!("k{number}"), number, "chat", "", &["email jan@example.nl"])
+    });
+    store.ingest(&Recording::new("2026-03-04T10:00:00Z".parse().unwrap(), "test"), events).unwrap();
+}
+
+#[test]
+fn events_and_columns_that_are_handed_out_one_after_another_hold_no_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.cx");
+    let store = Store::open(&path).unwrap();
+    write(&store, 0, 3_000);
+    let (mut events, mut pages) = (store.events(), store.scan(ScanQuery::new()));
+    let first = events.next().unwrap().unwrap();
+    assert_eq!(first.key.to_string(), "k0");
+    let n_scanned = pages.next().unwrap().unwrap().n_rows;
+    write(&store, 3_000, 3_100);
+    assert!(fs::metadata(log_of(&path)).unwrap().len() > 0, "there is something to copy");
+    assert!(is_emptied(&path));
+    // They go on, and see what has come in meanwhile.
+    assert_eq!(1 + events.map(Result::unwrap).count(), 3_100);
+    assert_eq!(n_scanned + pages.map(|page| page.unwrap().n_rows).sum::<usize>(), 3_100);
+}
+
+/// The control: a snapshot that is held does keep the log.
+#[test]
+fn a_snapshot_that_is_held_holds_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("live.cx");
+    let store = Store::open(&path).unwrap();
+    write(&store, 0, 10);
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap();
+    write(&store, 10, 20);
+    assert!(!is_emptied(&path));
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(is_emptied(&path));
+}
