@@ -51,7 +51,7 @@ fn the_environment_names_the_key_file_where_the_command_line_does_not() {
 fn an_encrypted_file_is_asked_with_its_key_file_and_by_nobody_else() {
     let shell = Shell::new();
     shell.write("key", "swordfish\n");
-    shell.write("other", &"0f".repeat(32));
+    shell.write("other", "0f".repeat(32));
     let key = |words: &[&str]| -> String {
         let words: Vec<&str> = [&["--key-file", "key"], words].concat();
         shell.ok(&words)
