@@ -149,7 +149,8 @@ proptest! {
         let gone = customers.iter().filter(|id| store.find(&Who::Customer(**id)).unwrap().is_erased);
         // A customer may fall apart between two batches.
         if batch > events.len() {
-            prop_assert_eq!(u64::try_from(gone.count()).unwrap(), preview.customers);
+            // What is left of a customer may be nobody's by itself.
+            prop_assert!(u64::try_from(gone.count()).unwrap() >= preview.customers);
             prop_assert_eq!(done.customers, preview.customers);
         }
 
