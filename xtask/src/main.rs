@@ -39,10 +39,10 @@ type Failure = String;
 fn main() -> ExitCode {
     let task = env::args().nth(1).unwrap_or_default();
     let done = match task.as_str() {
-        "setup" => setup(),
-        "test" => setup().and_then(|()| test()),
-        "lint" => setup().and_then(|()| lint()),
-        "ci" => setup().and_then(|()| lint()).and_then(|()| test()).and_then(|()| fuzz::smoke()),
+        "setup" => setup(APART),
+        "test" => setup(APART).and_then(|()| test()),
+        "lint" => setup(APART).and_then(|()| lint()),
+        "ci" => ci(),
         "bench" => bench(),
         "crash" => crash(),
         "faults" => faults(),
@@ -61,10 +61,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes `.venv` with the Python tools, and builds the package into it.
-fn setup() -> Result<(), Failure> {
+/// Where the Python package is built: maturin's environment would make cargo rebuild pyo3 at every
+/// switch.
+const APART: &str = "target/python";
+
+/// Everything, once: what both builds have in common is built once too.
+fn ci() -> Result<(), Failure> {
+    setup("target")?;
+    lint()?;
+    rust_tests()?;
+    // Python's tests take one core, so that the fuzz targets are built beside them.
+    let (built, tested) = std::thread::scope(|scope| {
+        let built = scope.spawn(fuzz::smoke);
+        let tested = python_tests();
+        (built.join(), tested)
+    });
+    tested?;
+    let built = built.map_err(|_| "the build of the fuzz targets has stopped".to_owned())??;
+    built.map_or(Ok(()), |targets| targets.run_smoke())
+}
+
+/// Makes `.venv` with the Python tools, and builds the package into it, in this target folder.
+fn setup(folder: &str) -> Result<(), Failure> {
     tools()?;
-    // A folder of its own: maturin's environment would make cargo rebuild pyo3 at every switch.
     python([
         "-m",
         "maturin",
@@ -74,7 +93,7 @@ fn setup() -> Result<(), Failure> {
         "--manifest-path",
         "cx-py/Cargo.toml",
         "--target-dir",
-        "target/python",
+        folder,
         // What is optimised for the Rust tests is built twice otherwise, and longer.
         "--config",
         "profile.dev.package.cx-core.opt-level=0",
@@ -100,7 +119,15 @@ fn tools() -> Result<(), Failure> {
 }
 
 fn test() -> Result<(), Failure> {
-    cargo(["test", "--workspace", "--locked", "--features", FEATURES], &[("INSTA_UPDATE", "no")])?;
+    rust_tests()?;
+    python_tests()
+}
+
+fn rust_tests() -> Result<(), Failure> {
+    cargo(["test", "--workspace", "--locked", "--features", FEATURES], &[("INSTA_UPDATE", "no")])
+}
+
+fn python_tests() -> Result<(), Failure> {
     python(["-m", "pytest", "-c", "cx-py/pyproject.toml", "--rootdir", ".", "tests/python"])
 }
 
@@ -315,7 +342,10 @@ fn fuzz() -> Result<(), Failure> {
     let names = words.next().unwrap_or_else(|| "all".to_owned());
     let seconds = words.next().unwrap_or_else(|| "60".to_owned());
     let seconds = seconds.parse().map_err(|_| format!("{seconds:?} is no number of seconds"))?;
-    if names == "smoke" { fuzz::smoke() } else { fuzz::fuzz(&names, seconds) }
+    if names == "smoke" {
+        return fuzz::smoke()?.map_or(Ok(()), |targets| targets.run_smoke());
+    }
+    fuzz::fuzz(&names, seconds)
 }
 
 fn wheel() -> Result<(), Failure> {
