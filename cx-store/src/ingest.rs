@@ -845,13 +845,7 @@ impl<'a> Batch<'a> {
             if links {
                 linked.insert(*identifier);
             }
-            self.insert_claim.execute(params![
-                bundle,
-                identifier,
-                codec::assurance_code(claim.assurance),
-                codec::caveat_code(claim.caveat),
-                links,
-            ])?;
+            write_claim(&mut self.insert_claim, bundle, *identifier, claim, links)?;
         }
         let bridges = counts.bridges.keys().copied().collect();
         let settled =
@@ -880,13 +874,7 @@ impl<'a> Batch<'a> {
     fn claim(&mut self, bundle: i64, observation: &Observation) -> Result<(), StoreError> {
         for claim in &observation.claims {
             let identifier = self.identifier(&claim.identifier)?;
-            self.insert_claim.execute(params![
-                bundle,
-                identifier,
-                codec::assurance_code(claim.assurance),
-                codec::caveat_code(claim.caveat),
-                false,
-            ])?;
+            write_claim(&mut self.insert_claim, bundle, identifier, claim, false)?;
         }
         Ok(())
     }
@@ -1207,6 +1195,20 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// Writes what a bundle claims.
+fn write_claim(
+    insert: &mut CachedStatement<'_>,
+    bundle: i64,
+    identifier: i64,
+    claim: &ObservedClaim,
+    links: bool,
+) -> Result<(), StoreError> {
+    let (assurance, caveat) =
+        (codec::assurance_code(claim.assurance), codec::caveat_code(claim.caveat));
+    insert.execute(params![bundle, identifier, assurance, caveat, links])?;
+    Ok(())
 }
 
 /// When a record was first recorded, in whatever revision; the end of time if never.

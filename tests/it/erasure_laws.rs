@@ -11,6 +11,7 @@ use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{Change, EraseMode, Recording, SearchQuery, Store, StoreOptions};
+use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
 use proptest::prelude::*;
@@ -35,21 +36,6 @@ fn told(events: &[Event], assertions: &[Assertion]) -> Store {
         drop(store.assert(assertion, now()));
     }
     store
-}
-
-/// Everything a store answers about everybody, but for how fresh the sources are.
-fn answers(store: &Store) -> Vec<String> {
-    let customers = store.customers(None, 1_000).unwrap();
-    let answer = |id| {
-        let mut context = store.context(&Who::Customer(id), &ContextOptions::at(now())).unwrap();
-        context.provenance.sources.clear();
-        context.to_json()
-    };
-    customers.into_iter().map(answer).collect()
-}
-
-fn keys(store: &Store) -> BTreeSet<String> {
-    store.events().map(|event| event.unwrap().key.to_string()).collect()
 }
 
 proptest! {
@@ -78,7 +64,7 @@ proptest! {
         let others: Vec<Event> =
             events.iter().filter(|event| left.contains(event.key.as_str())).cloned().collect();
         let never = told(&others, &store.assertions().unwrap());
-        let (after, without) = (answers(&store), answers(&never));
+        let (after, without) = (answers_but_for_sources(&store, now()), answers_but_for_sources(&never, now()));
         for (one, other) in after.iter().zip(&without) {
             let at = one.bytes().zip(other.bytes()).position(|(a, b)| a != b).unwrap_or(0);
             let around = |text: &str| text.get(at.saturating_sub(150)..text.len().min(at + 150)).map(str::to_owned);
@@ -89,7 +75,7 @@ proptest! {
         let again = store.ingest(&recording(), events.iter().cloned()).unwrap();
         prop_assert_eq!(again.suppressed, erased.events);
         prop_assert_eq!((again.new, again.conflict), (0, 0));
-        prop_assert_eq!(answers(&store), answers(&never));
+        prop_assert_eq!(answers_but_for_sources(&store, now()), answers_but_for_sources(&never, now()));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use cx_core::context::ContextOptions;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
@@ -16,6 +15,7 @@ use cx_core::time::Timestamp;
 use cx_store::{
     Change, EraseMode, Recording, RetainOptions, Retained, SearchQuery, Store, StoreOptions,
 };
+use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world, world};
 use proptest::prelude::*;
@@ -51,21 +51,6 @@ fn told(events: &[Event], assertions: &[Assertion]) -> Store {
 fn retain(store: &Store, rules: &Retention, batch: usize) -> Retained {
     let options = RetainOptions { now: now(), batch };
     store.retain(rules, options, |_| ControlFlow::Continue(())).unwrap()
-}
-
-/// Everything a store answers about everybody, but for how fresh the sources are.
-fn answers(store: &Store) -> Vec<String> {
-    let customers = store.customers(None, 1_000).unwrap();
-    let answer = |id| {
-        let mut context = store.context(&Who::Customer(id), &ContextOptions::at(now())).unwrap();
-        context.provenance.sources.clear();
-        context.to_json()
-    };
-    customers.into_iter().map(answer).collect()
-}
-
-fn keys(store: &Store) -> BTreeSet<String> {
-    store.events().map(|event| event.unwrap().key.to_string()).collect()
 }
 
 /// Every id that means somebody today, or is told to be gone; what people said may have made one
@@ -144,7 +129,7 @@ proptest! {
         let expected: BTreeSet<String> = others.iter().map(|event| event.key.to_string()).collect();
         prop_assert_eq!(keys(&store), expected);
         let never = told(&others, &store.assertions().unwrap());
-        prop_assert_eq!(answers(&store), answers(&never));
+        prop_assert_eq!(answers_but_for_sources(&store, now()), answers_but_for_sources(&never, now()));
         prop_assert_eq!(dangling(&store, &ids_before), Vec::new());
         let gone = customers.iter().filter(|id| store.find(&Who::Customer(**id)).unwrap().is_erased);
         // A customer may fall apart between two batches.
@@ -158,7 +143,7 @@ proptest! {
         let again = store.ingest(&recording(), events.iter().cloned()).unwrap();
         prop_assert_eq!((again.new, again.conflict, again.revised), (0, 0, 0));
         prop_assert!(again.expired >= n_over);
-        prop_assert_eq!(answers(&store), answers(&never));
+        prop_assert_eq!(answers_but_for_sources(&store, now()), answers_but_for_sources(&never, now()));
 
         // The facts, moved, are the same store: rules in force, ids, answers.
         let mut lines = Vec::new();
@@ -166,7 +151,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let (moved, report) = Store::import_facts(lines.as_slice(), folder.path().join("moved.cx")).unwrap();
         prop_assert_eq!((report.rejected, report.taken.retentions), (0, 1), "{:?}", report.problems);
-        prop_assert_eq!(answers(&moved), answers(&store));
+        prop_assert_eq!(answers_but_for_sources(&moved, now()), answers_but_for_sources(&store, now()));
         prop_assert_eq!(moved.retentions().unwrap(), store.retentions().unwrap());
         prop_assert_eq!(dangling(&moved, &ids_before), Vec::new());
         let again = moved.ingest(&recording(), events.iter().cloned()).unwrap();
@@ -208,7 +193,7 @@ proptest! {
         retain(&store, &Retention::default(), batch);
         store.ingest(&recording(), events.iter().cloned()).unwrap();
         prop_assert_eq!(keys(&store).len(), events.len());
-        prop_assert_eq!(answers(&store), answers(&told(&events, &store.assertions().unwrap())));
+        prop_assert_eq!(answers_but_for_sources(&store, now()), answers_but_for_sources(&told(&events, &store.assertions().unwrap()), now()));
         let check = store.check().unwrap();
         prop_assert!(check.is_clean(), "{:#?}", check.problems);
         prop_assert_eq!(dangling(&store, &ids_before), Vec::new());

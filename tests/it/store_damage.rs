@@ -11,8 +11,8 @@ use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::Timestamp;
-use cx_store::{EraseMode, Recording, SearchQuery, Store, StoreError};
-use cx_tests::asking::answers;
+use cx_store::{EraseMode, Recording, Store, StoreError};
+use cx_tests::asking::{answers, asked, facts};
 use cx_tests::chance::Chance;
 use cx_tests::story;
 
@@ -60,26 +60,6 @@ fn sound(path: &Path) -> Store {
     store
 }
 
-/// The facts of a store, without the order of the file.
-fn facts(store: &Store) -> BTreeSet<String> {
-    let mut lines = Vec::new();
-    store.export_facts(&mut lines).unwrap();
-    String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
-}
-
-/// Everything that is asked of a store in the test.
-fn asked(store: &Store) -> Result<String, StoreError> {
-    let hits = store.search(&SearchQuery::new("message"))?;
-    let hits: Vec<String> = hits.iter().map(|hit| hit.event.to_string()).collect();
-    let customers = store.customers(None, 1_000)?;
-    let mut text = format!("{hits:?}\n{:?}\n", store.who_is_waiting(now())?.len());
-    for customer in customers {
-        let options = cx_core::context::ContextOptions::at(now());
-        text.push_str(&store.context(&Who::Customer(customer), &options)?.to_json());
-    }
-    Ok(text)
-}
-
 fn number(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|words| words.parse().ok()).unwrap_or(otherwise)
 }
@@ -101,7 +81,7 @@ impl Damaged {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sound.cx");
         let store = sound(&path);
-        let (facts, asked) = (facts(&store), asked(&store).unwrap());
+        let (facts, asked) = (facts(&store), asked(&store, now()).unwrap());
         drop(store);
         let bytes = std::fs::read(&path).unwrap();
         let (silent, tried, refused, noticed, complete) = (Vec::new(), 0, 0, 0, 0);
@@ -162,7 +142,7 @@ impl Damaged {
             self.refused += 1;
             return;
         };
-        let answer = asked(&store);
+        let answer = asked(&store, now());
         let check = store.check();
         let is_noticed = !check.as_ref().is_ok_and(cx_store::CheckReport::is_clean);
         self.noticed += u64::from(is_noticed);
@@ -291,7 +271,7 @@ fn a_repair_makes_everything_derived_anew_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let original = folder.path().join("sound.cx");
     let store = sound(&original);
-    let (before, told) = (facts(&store), asked(&store).unwrap());
+    let (before, told) = (facts(&store), asked(&store, now()).unwrap());
     drop(store);
     let mut silent = Vec::new();
     for sql in spoil {
@@ -316,7 +296,7 @@ fn a_repair_makes_everything_derived_anew_and_loses_nothing() {
         let store = Store::open(&path).unwrap();
         let report = store.check().unwrap();
         assert!(report.is_clean(), "{sql}: {:?}", report.problems);
-        assert_eq!(asked(&store).unwrap(), told, "{sql}");
+        assert_eq!(asked(&store, now()).unwrap(), told, "{sql}");
         // The feed names its values by rows that are derived.
         if !sql.contains("issued") && !sql.contains("identifier WHERE") {
             assert!(facts(&store) == before, "{sql}");

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use cx_core::event::Event;
-use cx_core::identifier::Who;
 use cx_core::time::Timestamp;
-use cx_store::{CheckReport, Recording, SearchQuery, Store, StoreError};
+use cx_store::{CheckReport, Recording, Store, StoreError};
 
 use super::folder;
+use crate::asking::{asked, facts};
 use crate::story;
 
 /// A sound file, and what is known of it.
@@ -39,27 +39,10 @@ fn sound() -> &'static Sound {
             story::in_conversation(event, &format!("c{person}"))
         };
         store.ingest(&Recording::new(story::monday(), "test"), (0..12).map(message)).unwrap();
-        let (facts, told) = (facts(&store), asked(&store).unwrap());
+        let (facts, told) = (facts(&store), asked(&store, now()).unwrap());
         drop(store);
         Sound { bytes: std::fs::read(&path).unwrap(), facts, told }
     })
-}
-
-fn facts(store: &Store) -> BTreeSet<String> {
-    let mut lines = Vec::new();
-    store.export_facts(&mut lines).unwrap();
-    String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
-}
-
-fn asked(store: &Store) -> Result<String, StoreError> {
-    let hits = store.search(&SearchQuery::new("message"))?;
-    let hits: Vec<String> = hits.iter().map(|hit| hit.event.to_string()).collect();
-    let mut text = format!("{hits:?}\n{:?}\n", store.who_is_waiting(now())?.len());
-    for customer in store.customers(None, 1_000)? {
-        let options = cx_core::context::ContextOptions::at(now());
-        text.push_str(&store.context(&Who::Customer(customer), &options)?.to_json());
-    }
-    Ok(text)
 }
 
 /// The file with what the bytes say done to it: each five of them are a place and what is written
@@ -93,7 +76,7 @@ pub(super) fn damaged(edits: &[u8]) {
     std::fs::write(&path, spoilt(edits)).unwrap();
     salvaged(&path, &folder.path().join("saved.cx"));
     let Ok(store) = Store::open_existing(&path) else { return };
-    let answer = asked(&store);
+    let answer = asked(&store, now());
     let is_noticed = !store.check().as_ref().is_ok_and(CheckReport::is_clean);
     assert!(
         is_noticed || answer.is_ok_and(|answer| answer == sound().told),
