@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Retain(Retain),
     /// Rewrites a file, so that nothing of what was erased is left in it.
     Compact(File),
+    /// Compresses what events say, also of those that come in later; no answer changes.
+    Compress(Compress),
     /// Checks a file, and everything derived in it against its facts.
     Check(Check),
     /// Reads what can be read of a damaged file into a new one.
@@ -929,6 +931,19 @@ pub(crate) struct Backup {
     /// Leaves the copy unencrypted.
     #[arg(long, conflicts_with = "new_key_file")]
     pub(crate) plain: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Compress {
+    /// The file.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// Undoes it: what events say stands in the file as JSON again.
+    #[arg(long)]
+    pub(crate) undo: bool,
+    /// Leaves the rewriting of the file, by which it becomes shorter, for later: `cx compact`.
+    #[arg(long)]
+    pub(crate) no_compact: bool,
 }
 
 #[derive(Debug, ClapArgs)]

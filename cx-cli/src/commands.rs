@@ -18,5 +18,6 @@ pub(crate) mod model;
 pub(crate) mod propose;
 pub(crate) mod file;
 pub(crate) mod damage;
+pub(crate) mod compress;
 pub(crate) mod demo;
 pub(crate) mod generate;

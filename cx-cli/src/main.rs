@@ -63,6 +63,7 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Erasures(it) => commands::privacy::erasures(args, it),
         Command::Retain(it) => commands::retain::run(args, it),
         Command::Compact(it) => commands::privacy::compact(args, it),
+        Command::Compress(it) => commands::compress::compress(args, it),
         Command::Check(it) => commands::damage::check(args, it),
         Command::Salvage(it) => commands::damage::salvage(args, it),
         Command::Backup(it) => commands::file::backup(args, it),

@@ -189,6 +189,24 @@ impl Store {
         Ok(py.detach(move || work(&store))?)
     }
 
+    /// Compresses what events say, or undoes it.
+    fn repack(
+        &self,
+        py: Python<'_>,
+        compact: bool,
+        work: fn(&cx_store::Store) -> Result<cx_store::Compression, StoreError>,
+    ) -> Result<Fields, BindingError> {
+        let now = timestamp_or_now("at", None)?;
+        let done = self.with(py, |store| {
+            let done = work(store)?;
+            if compact {
+                store.compact(now)?;
+            }
+            Ok(done)
+        })?;
+        Ok(Fields::from_json(serde_json::to_value(done).unwrap_or_default()))
+    }
+
     /// Which observation or identifier an assertion is about.
     fn subject(
         &self,
@@ -1572,6 +1590,46 @@ impl Store {
     fn assertions(&self, py: Python<'_>) -> Result<Vec<Fields>, BindingError> {
         let assertions = self.with(py, cx_store::Store::assertions)?;
         Ok(assertions.iter().map(answer::assertion_json).map(Fields::from_json).collect())
+    }
+
+    /// Compress what events say, from now on also of those that come in. No answer changes; the
+    /// dictionary comes with cx, and nothing of what customers wrote is kept in it.
+    ///
+    /// Parameters
+    /// ----------
+    /// compact : bool, default True
+    ///     Rewrite the file, by which it becomes shorter.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``events``, how many were rewritten; ``bytes_before`` and ``bytes_after``, of what they
+    ///     say.
+    #[pyo3(signature = (*, compact=true))]
+    fn compress(&self, py: Python<'_>, compact: bool) -> Result<Fields, BindingError> {
+        self.repack(py, compact, cx_store::Store::compress)
+    }
+
+    /// Undo :meth:`compress`: what events say stands in the file as JSON again.
+    ///
+    /// Parameters
+    /// ----------
+    /// compact : bool, default True
+    ///     Rewrite the file, so that no free space is left in it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     As :meth:`compress` returns.
+    #[pyo3(signature = (*, compact=true))]
+    fn decompress(&self, py: Python<'_>, compact: bool) -> Result<Fields, BindingError> {
+        self.repack(py, compact, cx_store::Store::decompress)
+    }
+
+    /// Whether what events say is compressed as they come in.
+    #[getter]
+    fn is_compressed(&self, py: Python<'_>) -> Result<bool, BindingError> {
+        self.with(py, cx_store::Store::is_compressed)
     }
 
     /// Check the file, and everything derived in it against the facts. Reads all of it.

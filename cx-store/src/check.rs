@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::codec;
+use crate::compression::Unpacker;
 use crate::derived::Settings;
 use crate::error::StoreError;
 use crate::rebuild;
@@ -140,10 +141,11 @@ fn facts(
 ) -> Result<Vec<Recorded>, StoreError> {
     let mut rows = connection.prepare(
         "SELECT e.seq, e.key, e.ts, e.rev, e.hash, e.payload, e.standing, b.recorded_at, e.bundle_id, u.hash, e.codec,
-           e.sum, e.batch
+           e.sum, e.batch, e.packed
          FROM event e JOIN batch b ON b.id = e.batch LEFT JOIN bundle u ON u.id = e.bundle_id",
     )?;
     let mut rows = rows.query([])?;
+    let mut unpacker = Unpacker::new()?;
     let mut facts: Vec<Recorded> = Vec::new();
     let mut first: BTreeMap<String, i64> = BTreeMap::new();
     let mut current: Vec<(String, Observation)> = Vec::new();
@@ -152,7 +154,14 @@ fn facts(
         let recorded: i64 = row.get(7)?;
         let earliest = first.entry(key.clone()).or_insert(recorded);
         *earliest = (*earliest).min(recorded);
-        let payload: String = row.get(5)?;
+        let payload = match row.get::<_, Option<Vec<u8>>>(13)?.map(|it| unpacker.unpack(&it)) {
+            None => row.get(5)?,
+            Some(Ok(payload)) => payload.to_owned(),
+            Some(Err(error)) => {
+                report.expect(false, || format!("event row {seq}: {error}"));
+                continue;
+            }
+        };
         let is_as_written = row
             .get::<_, Option<i64>>(11)?
             .is_none_or(|sum| row.get(12).is_ok_and(|batch| codec::sum(&payload, batch) == sum));

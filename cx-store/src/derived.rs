@@ -1336,11 +1336,13 @@ const AT_HOME: &str = "
 
 /// The payloads of the events of [`AT_HOME`], with their channels.
 pub(crate) const PAYLOADS_AT_HOME: &str = "
-    SELECT e.payload, e.channel FROM event e
+    SELECT iif(packed IS NULL, payload, cx_unpack(packed)), e.channel FROM event e
     WHERE e.bundle_id = ?1 AND e.standing = 0
-      AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> ?1)
+      AND NOT EXISTS(SELECT 1
+     FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> ?1)
     UNION ALL
-    SELECT e.payload, e.channel FROM attribution a JOIN event e ON e.seq = a.event_seq
+    SELECT iif(packed IS NULL, payload, cx_unpack(packed)), e.channel
+     FROM attribution a JOIN event e ON e.seq = a.event_seq
     WHERE a.home_id = ?1 AND e.bundle_id <> ?1 AND e.standing = 0";
 
 /// The observations of bundles, read when `resolve` asks for them.

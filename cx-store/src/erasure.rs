@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::codec;
+use crate::compression::Packer;
 use crate::corrections;
 use crate::derived;
 use crate::encryption::PAGE_SIZE;
@@ -335,7 +336,9 @@ fn strings(
     let own: BTreeSet<&Identifier> = own.values().filter(|value| is_text(value)).collect();
     let mut strings: BTreeSet<String> = own.iter().map(|value| value.key().to_owned()).collect();
     for key in keys {
-        let mut rows = tx.prepare_cached("SELECT payload FROM event WHERE key = ?1")?;
+        let mut rows = tx.prepare_cached(
+            "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE key = ?1",
+        )?;
         for payload in rows.query_map([key], |row| row.get::<_, String>(0))? {
             let event = codec::event(&payload?)?;
             let claims = event.who.iter().filter(|claim| own.contains(claim.identifier()));
@@ -366,7 +369,10 @@ fn anonymous(
     let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
     for key in keys {
         let payload: Option<String> = tx
-            .prepare_cached("SELECT payload FROM event WHERE key = ?1 AND standing = 0")?
+            .prepare_cached(
+                "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+                 FROM event WHERE key = ?1 AND standing = 0",
+            )?
             .query_row([key], |row| row.get(0))
             .optional()?;
         let Some(payload) = payload else { continue };
@@ -492,15 +498,21 @@ pub(crate) fn forget_identifiers(
 fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError> {
     let mut found: BTreeSet<i64> = BTreeSet::new();
     for text in strings {
-        let mut rows =
-            tx.prepare_cached("SELECT seq FROM event WHERE instr(lower(payload), lower(?1)) > 0")?;
+        let mut rows = tx.prepare_cached(
+            "SELECT seq FROM event
+             WHERE instr(lower(iif(packed IS NULL, payload, cx_unpack(packed))), lower(?1)) > 0",
+        )?;
         for row in rows.query_map([text], |row| row.get(0))? {
             found.insert(row?);
         }
     }
+    let mut packer = Packer::in_force(tx)?;
     for row in &found {
         let (payload, batch): (String, i64) = tx
-            .prepare_cached("SELECT payload, batch FROM event WHERE seq = ?1")?
+            .prepare_cached(
+                "SELECT iif(packed IS NULL, payload, cx_unpack(packed)), batch
+                 FROM event WHERE seq = ?1",
+            )?
             .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut json: Value = serde_json::from_str(&payload)
             .map_err(|error| StoreError::malformed("event", error))?;
@@ -513,8 +525,13 @@ fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError
         }
         let is_indexed = search::forget(tx, *row)?;
         let left = json.to_string();
-        tx.prepare_cached("UPDATE event SET payload = ?2, codec = ?3, sum = ?4 WHERE seq = ?1")?
-            .execute(params![row, left, codec::BLACKED_OUT, codec::sum(&left, batch)])?;
+        let sum = codec::sum(&left, batch);
+        let packed = packer.as_mut().and_then(|packer| packer.pack(&left));
+        let plain = if packed.is_none() { left.as_str() } else { "" };
+        tx.prepare_cached(
+            "UPDATE event SET payload = ?2, packed = ?3, codec = ?4, sum = ?5 WHERE seq = ?1",
+        )?
+        .execute(params![row, plain, packed, codec::BLACKED_OUT, sum])?;
         if is_indexed {
             search::index(tx, *row)?;
         }

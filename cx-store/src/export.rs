@@ -94,7 +94,9 @@ pub(crate) fn parts(
     let mut events: Vec<(Event, ExportedEvent)> = Vec::new();
     for key in &keys {
         let mut rows = connection.prepare_cached(
-            "SELECT e.payload, e.standing, b.recorded_at, b.adapter
+            "SELECT
+               iif(packed IS NULL, payload, cx_unpack(packed)), e.standing, b.recorded_at, b.adapter
+            
              FROM event e JOIN batch b ON b.id = e.batch WHERE e.key = ?1 ORDER BY e.seq",
         )?;
         let mut rows = rows.query([key])?;

@@ -214,8 +214,10 @@ pub(crate) fn events(
             Recording { recorded_at, adapter: row.get(2)?, adapter_version: row.get(3)? };
         recordings.insert(row.get(0)?, recording);
     }
-    let mut rows =
-        connection.prepare("SELECT batch, payload, codec, hash FROM event ORDER BY seq")?;
+    let mut rows = connection.prepare(
+        "SELECT batch, iif(packed IS NULL, payload, cx_unpack(packed)), codec, hash
+         FROM event ORDER BY seq",
+    )?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let recording = recordings.get(&row.get(0)?);

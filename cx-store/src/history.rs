@@ -210,7 +210,8 @@ impl Lines<'_> {
             return seqs.into_iter().map(|seq| self.one(seq)).collect();
         }
         let mut rows = self.connection.prepare_cached(
-            "SELECT e.seq, e.bundle_id, e.conversation_id, e.payload
+            "SELECT e.seq, e.bundle_id, e.conversation_id,
+               iif(packed IS NULL, payload, cx_unpack(packed))
              FROM member m JOIN event e INDEXED BY event_timeline
                ON e.bundle_id = m.bundle_id AND e.standing = 0
              WHERE m.customer_id = ?1 AND e.ts <= ?2",
@@ -235,7 +236,9 @@ impl Lines<'_> {
             return Ok(known);
         }
         let mut row = self.connection.prepare_cached(
-            "SELECT seq, bundle_id, conversation_id, payload FROM event WHERE seq = ?1",
+            "SELECT seq, bundle_id, conversation_id,
+               iif(packed IS NULL, payload, cx_unpack(packed))
+             FROM event WHERE seq = ?1",
         )?;
         let mut rows = row.query([seq])?;
         let row = rows.next()?.ok_or_else(|| StoreError::malformed("event row", seq))?;

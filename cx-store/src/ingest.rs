@@ -12,6 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use rustc_hash::FxHashMap;
 
 use crate::codec;
+use crate::compression::Packer;
 use crate::derived::{self, FreshBundle, Settings, Settled, Touched};
 use crate::error::StoreError;
 use crate::expiry::Expiry;
@@ -132,7 +133,7 @@ pub(crate) fn ingest(
     events: &[Event],
 ) -> Result<IngestReport, StoreError> {
     let prepared =
-        prepare(settings, &events.iter().map(|event| (event, None)).collect::<Vec<_>>())?;
+        prepare(tx, settings, &events.iter().map(|event| (event, None)).collect::<Vec<_>>())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
@@ -151,6 +152,7 @@ pub(crate) fn restore(
     events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
     let prepared = prepare(
+        tx,
         settings,
         &events.iter().map(|(event, whole)| (event, *whole)).collect::<Vec<_>>(),
     )?;
@@ -216,7 +218,8 @@ pub(crate) fn single_out(
     for (id, key) in observations {
         let found: Option<(i64, String, i64)> = tx
             .prepare_cached(
-                "SELECT seq, payload, bundle_id FROM event WHERE key = ?1 AND standing = 0",
+                "SELECT seq, iif(packed IS NULL, payload, cx_unpack(packed)), bundle_id
+                 FROM event WHERE key = ?1 AND standing = 0",
             )?
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
@@ -369,6 +372,8 @@ struct Prepared<'a> {
     observation: Observation,
     bundle: BundleId,
     payload: String,
+    /// The payload as it is kept, where it is packed.
+    packed: Option<Vec<u8>>,
     hash: [u8; 16],
     /// Then the hash is that of the whole.
     is_blacked_out: bool,
@@ -379,18 +384,27 @@ const SHARE: usize = 1_000;
 
 /// Computes what depends on each event alone, on all cores where there are many.
 fn prepare<'a>(
+    tx: &Transaction<'_>,
     settings: &Settings,
     events: &[(&'a Event, Option<[u8; 16]>)],
 ) -> Result<Vec<Prepared<'a>>, StoreError> {
-    let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Vec<Prepared<'a>> {
-        share.iter().map(|(event, whole)| Prepared::new(settings, event, *whole)).collect()
+    let packs = Packer::in_force(tx)?.is_some();
+    let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Result<_, StoreError> {
+        let mut packer = if packs { Some(Packer::new()?) } else { None };
+        let mut prepared = Vec::with_capacity(share.len());
+        for (event, whole) in share {
+            let mut record = Prepared::new(settings, event, *whole);
+            record.packed = packer.as_mut().and_then(|packer| packer.pack(&record.payload));
+            prepared.push(record);
+        }
+        Ok(prepared)
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
-        return Ok(prepared(events));
+        return prepared(events);
     }
-    let done: Vec<Option<Vec<Prepared<'a>>>> = std::thread::scope(|scope| {
+    let done: Vec<Option<Result<Vec<Prepared<'a>>, StoreError>>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
             events.chunks(share).map(|share| scope.spawn(|| prepared(share))).collect();
         threads.into_iter().map(|thread| thread.join().ok()).collect()
@@ -398,7 +412,7 @@ fn prepare<'a>(
     let mut all = Vec::with_capacity(events.len());
     for share in done {
         let failed = || StoreError::malformed("event", "a thread that stopped");
-        all.extend(share.ok_or_else(failed)?);
+        all.extend(share.ok_or_else(failed)??);
     }
     Ok(all)
 }
@@ -426,7 +440,7 @@ impl<'a> Prepared<'a> {
         let (payload, hash) = event.text_and_hash();
         let is_blacked_out = whole.is_some();
         let hash = whole.unwrap_or(hash);
-        Self { event, observation, bundle, payload, hash, is_blacked_out }
+        Self { event, observation, bundle, payload, packed: None, hash, is_blacked_out }
     }
 
     /// In which order it comes among those of one bundle and instant.
@@ -449,8 +463,8 @@ const REVISIONS: &str = "
     FROM event e CROSS JOIN batch b ON b.id = e.batch WHERE e.key = ?1";
 const INSERT_EVENT: &str = "
     INSERT INTO event(bundle_id, ts, src_seq, key, source, channel, kind, direction, visibility,
-      conversation_id, batch, rev, hash, standing, codec, payload, sum)
-    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+      conversation_id, batch, rev, hash, standing, codec, payload, packed, sum)
+    VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 const INSERT_BUNDLE: &str = "
     INSERT INTO bundle(id, hash, name_key, name, first_seen, last_seen, n, anchor_recorded,
       anchor_oid, anchor_key, registered, nobody, resolved_first_seen, resolved_anchor)
@@ -612,10 +626,11 @@ impl<'a> Batch<'a> {
         if let Some(row) = conversation {
             self.told.remove(&row);
         }
-        let payload: String =
-            self.sql.query_row("SELECT payload FROM event WHERE seq = ?1", [old.seq], |row| {
-                row.get(0)
-            })?;
+        let payload: String = self.sql.query_row(
+            "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE seq = ?1",
+            [old.seq],
+            |row| row.get(0),
+        )?;
         let observation = Observation::of(&self.settings.tenant, &codec::event(&payload)?);
         self.remember(old.seq, &observation)?;
         self.set_standing(old.seq, standing)?;
@@ -672,7 +687,8 @@ impl<'a> Batch<'a> {
             &record.hash[..],
             standing,
             if record.is_blacked_out { codec::BLACKED_OUT } else { codec::WHOLE },
-            record.payload,
+            if record.packed.is_none() { record.payload.as_str() } else { "" },
+            record.packed,
             codec::sum(&record.payload, batch),
         ])?;
         let seq = self.tx.last_insert_rowid();
@@ -1137,9 +1153,11 @@ impl<'a> Batch<'a> {
         for row in conversations {
             let payloads: Vec<String> = {
                 let mut rows = self.tx.prepare_cached(
-                    "SELECT payload FROM event WHERE conversation_id = ?1 AND standing = 0
+                    "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+                     FROM event e WHERE conversation_id = ?1 AND standing = 0
                      UNION ALL
-                     SELECT payload FROM event WHERE conversation_id = ?1 AND standing <> 0",
+                     SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+                     FROM event e WHERE conversation_id = ?1 AND standing <> 0",
                 )?;
                 let rows = rows.query_map([row], |row| row.get(0))?;
                 rows.collect::<Result<_, _>>()?

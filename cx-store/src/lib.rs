@@ -26,6 +26,7 @@
 
 mod error;
 mod codec;
+mod compression;
 mod encryption;
 mod report;
 mod past;
@@ -60,6 +61,7 @@ mod opening;
 mod scan;
 mod moving;
 mod copying;
+mod compressing;
 mod retention;
 mod certificate;
 mod tenants;
@@ -67,6 +69,7 @@ mod salvage;
 
 pub use certificate::{Certificate, TraceSearch};
 pub use check::CheckReport;
+pub use compressing::Compression;
 pub use corrections::{Asserted, Conflict, Preview};
 pub use encryption::{EncryptionKey, KeyError};
 pub use erasure::{Compaction, EraseMode, Erasure, ErasureRecord};

@@ -23,7 +23,7 @@ pub(crate) fn answers(
         .optional()?;
     let Some(kind) = kind else { return Ok(Vec::new()) };
     let mut rows = connection.prepare_cached(
-        "SELECT e.payload, u.cid FROM event e
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)), u.cid FROM event e
            LEFT JOIN attribution a ON a.event_seq = e.seq
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id

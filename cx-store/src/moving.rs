@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::compression;
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
@@ -206,6 +207,11 @@ impl Taking {
         let options = StoreOptions { tenant, id_key: Some(id_key), policy };
         let store = OpenOptions::new().key(key.cloned()).settings(options).open(to)?;
         Ok(Self { store, batch: Vec::new(), taken: FactCounts::default(), has_others: false })
+    }
+
+    /// Packs the payloads of what is taken.
+    pub(crate) fn pack(&self) -> Result<(), StoreError> {
+        self.store.write(|tx, _| compression::put_in_force(tx, true))
     }
 
     /// Takes a fact; the inner error says why it cannot stand here.

@@ -605,6 +605,8 @@ fn was_known(
 
 /// The event of a row.
 pub(crate) fn event(connection: &Connection, seq: i64) -> Result<Event, StoreError> {
-    let mut payload = connection.prepare_cached("SELECT payload FROM event WHERE seq = ?1")?;
+    let mut payload = connection.prepare_cached(
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE seq = ?1",
+    )?;
     codec::event(&payload.query_row([seq], |row| row.get::<_, String>(0))?)
 }

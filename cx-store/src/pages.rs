@@ -40,8 +40,12 @@ impl Value {
         if let Self::Text(value) = self { Some(value) } else { None }
     }
 
+    pub(crate) fn blob(&self) -> Option<&[u8]> {
+        if let Self::Blob(value) = self { Some(value) } else { None }
+    }
+
     pub(crate) fn bytes<const N: usize>(&self) -> Option<[u8; N]> {
-        if let Self::Blob(value) = self { value.as_slice().try_into().ok() } else { None }
+        self.blob().and_then(|value| value.try_into().ok())
     }
 }
 

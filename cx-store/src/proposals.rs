@@ -161,7 +161,8 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
         }
     }
     let mut profiles = connection.prepare(
-        "SELECT coalesce(a.bundle_id, e.bundle_id), e.payload FROM event e
+        "SELECT coalesce(a.bundle_id, e.bundle_id), iif(packed IS NULL, payload, cx_unpack(packed))
+         FROM event e
            JOIN dict d ON d.id = e.kind AND d.name = 'profile.updated'
            LEFT JOIN attribution a ON a.event_seq = e.seq
          WHERE e.standing = 0",

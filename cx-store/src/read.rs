@@ -413,7 +413,9 @@ pub(crate) fn timeline(
 }
 
 fn payload(connection: &Connection, seq: i64) -> Result<Event, StoreError> {
-    let mut payload = connection.prepare_cached("SELECT payload FROM event WHERE seq = ?1")?;
+    let mut payload = connection.prepare_cached(
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE seq = ?1",
+    )?;
     codec::event(&payload.query_row([seq], |row| row.get::<_, String>(0))?)
 }
 
@@ -872,7 +874,8 @@ pub(crate) fn scan(
     limit: usize,
 ) -> Result<(Vec<Event>, Option<i64>), StoreError> {
     let mut rows = connection.prepare_cached(
-        "SELECT seq, payload FROM event WHERE seq > ?1 AND standing = 0 ORDER BY seq LIMIT ?2",
+        "SELECT seq, iif(packed IS NULL, payload, cx_unpack(packed))
+         FROM event WHERE seq > ?1 AND standing = 0 ORDER BY seq LIMIT ?2",
     )?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = rows.query_map([after, limit], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;

@@ -14,6 +14,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use crate::codec;
+use crate::compression::{self, Unpacker};
 use crate::corrections;
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
@@ -240,12 +241,16 @@ fn salvage(
     let gone: BTreeSet<[u8; 16]> = finds.suppressed();
     let seal = Seal::new(&head.id_key);
     let mut taking = Taking::new(to, head, key)?;
+    if finds.settings.contains_key(compression::PACKS) {
+        taking.pack()?;
+    }
+    let mut unpacker = Unpacker::new()?;
     for fact in std::mem::take(&mut finds.assertions).into_values() {
         take(&mut taking, fact)?;
     }
     let (mut saved, mut undated): (u64, u64) = (0, 0);
     for (seq, places) in std::mem::take(&mut finds.events) {
-        match event(&mut pages, &finds.recordings, seq, &places).map_err(cannot)? {
+        match event(&mut pages, &mut unpacker, &finds.recordings, seq, &places).map_err(cannot)? {
             Ok(event) if gone.contains(&seal.event(event.event.key.as_str())) => {}
             Ok(event) => {
                 saved += 1;
@@ -476,6 +481,7 @@ fn retention(at: i64, rules: &str, counts: [i64; 3], compacted: &Value) -> Optio
 /// The event of a row, where it is what was written.
 fn event(
     pages: &mut Pages,
+    unpacker: &mut Unpacker,
     recordings: &HashMap<i64, Recording>,
     seq: i64,
     places: &[Place],
@@ -485,7 +491,7 @@ fn event(
         let Some(row) = pages.row_at(*place)?.filter(|row| row.number == Some(seq)) else {
             continue;
         };
-        match whole_event(&row.columns, recordings) {
+        match whole_event(&row.columns, unpacker, recordings) {
             Ok(event) => return Ok(Ok(event)),
             Err(found) => problem = found,
         }
@@ -495,10 +501,14 @@ fn event(
 
 fn whole_event(
     columns: &[Value],
+    unpacker: &mut Unpacker,
     recordings: &HashMap<i64, Recording>,
 ) -> Result<RecordedEvent, String> {
     let column = |at: usize| columns.get(at).unwrap_or(&Value::Null);
-    let (Some(payload), Some(hash)) = (column(16).text(), column(13).bytes::<16>()) else {
+    let packed = column(18).blob().map(|packed| unpacker.unpack(packed)).transpose();
+    let packed = packed.map_err(|error| error.to_string())?;
+    let payload = packed.or_else(|| column(16).text());
+    let (Some(payload), Some(hash)) = (payload, column(13).bytes::<16>()) else {
         return Err("its text is spoilt".to_owned());
     };
     let sum = column(17).integer();

@@ -130,7 +130,7 @@ impl ScanColumn {
             Self::Conversation => "c.key",
             Self::Customer => "e.bundle_id",
             Self::Rev => "e.rev",
-            Self::Json => "e.payload",
+            Self::Json => "iif(packed IS NULL, payload, cx_unpack(packed))",
         }
     }
 }

@@ -9,6 +9,7 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
+use crate::compression;
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
@@ -34,6 +35,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0005_sum.sql")),
     Step::Statements(include_str!("schema/0006_retention.sql")),
     Step::Derive(hasten_answers),
+    Step::Derive(compress),
 ];
 
 /// The kinds of events that say what holds until further notice.
@@ -72,6 +74,13 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
         "CREATE INDEX event_standing ON event(bundle_id, kind, ts)
          WHERE standing = 0 AND {is_standing}"
     ))?;
+    Ok(())
+}
+
+/// Payloads that may be compressed. Since they are read otherwise from here on, the turns of what
+/// is open, which have been noted since version 7, are found here.
+fn compress(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    tx.execute_batch(include_str!("schema/0008_compression.sql"))?;
     waiting::refold_open(tx)
 }
 
@@ -413,6 +422,7 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.set_prepared_statement_cache_capacity(128);
+    compression::teach(connection)?;
     Ok(())
 }
 

@@ -172,11 +172,14 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
         return Ok(Vec::new());
     };
     let mut rows = connection.prepare_cached(
-        "SELECT e.payload, snippet(event_fts, -1, '[', ']', '…', 12), u.cid
+        "SELECT
+           iif(packed IS NULL, payload, cx_unpack(packed)),
+           snippet(event_fts, -1, '[', ']', '…', 12), u.cid
          FROM event_fts f JOIN event e ON e.seq = f.rowid AND e.standing = 0
            LEFT JOIN attribution a ON a.event_seq = e.seq
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id
+        
          WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND (?3 IS NULL OR m.customer_id = ?3)
            AND e.ts >= ?4 AND e.ts <= ?5 AND f.rowid >= ?7
          ORDER BY rank, e.ts DESC, e.key LIMIT ?6",

@@ -587,8 +587,10 @@ impl Store {
     /// [`StoreError`] where the file cannot be read.
     pub fn event(&self, key: &EventKey) -> Result<Option<Event>, StoreError> {
         self.read(|connection| {
-            let mut payload = connection
-                .prepare_cached("SELECT payload FROM event WHERE key = ?1 AND standing = 0")?;
+            let mut payload = connection.prepare_cached(
+                "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+                 FROM event WHERE key = ?1 AND standing = 0",
+            )?;
             let payload: Option<String> =
                 payload.query_row([key.as_str()], |row| row.get(0)).optional()?;
             payload.map(|payload| codec::event(&payload)).transpose()

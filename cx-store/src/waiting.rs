@@ -120,7 +120,8 @@ fn rows(
     reader: &mut EventReader,
 ) -> Result<Vec<(i64, Event)>, StoreError> {
     let mut rows = connection.prepare_cached(
-        "SELECT e.seq, e.payload FROM conversation c JOIN event e ON e.conversation_id = c.id
+        "SELECT e.seq, iif(packed IS NULL, payload, cx_unpack(packed))
+         FROM conversation c JOIN event e ON e.conversation_id = c.id
          WHERE c.canonical_id = ?1 AND e.standing = 0",
     )?;
     let mut rows = rows.query([canonical])?;

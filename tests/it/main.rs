@@ -9,6 +9,7 @@
 )]
 
 mod architecture;
+mod compression_laws;
 mod context_answers;
 mod fold_laws;
 mod fuzz_corpus;

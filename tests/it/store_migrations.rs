@@ -10,7 +10,7 @@ use cx_core::identity::{Assertion, Verdict};
 use cx_core::time::Timestamp;
 use cx_store::{EraseMode, Past, Recording, Store, StoreError};
 
-const VERSIONS: [u32; 4] = [1, 2, 3, 4];
+const VERSIONS: [u32; 5] = [1, 2, 3, 4, 7];
 const PEOPLE: [&str; 4] =
     ["rosa.before@example.nl", "rosa.after@example.nl", "+31612345678", "piet@example.nl"];
 

@@ -42,6 +42,8 @@ enum Step {
     /// It goes on in a store that is made of its facts as lines.
     Move,
     Compact,
+    Compress,
+    Decompress,
 }
 
 /// What may be spoken of: events that ever came.
@@ -68,7 +70,14 @@ impl ReferenceStateMachine for Spoken {
             2 => (any::<Index>(), any::<Index>()).prop_map(|(a, b)| Step::Merge(a, b)),
             2 => any::<Index>().prop_map(Step::Revoke),
             1 => any::<Index>().prop_map(Step::Erase),
-            1 => select(vec![Step::Backup, Step::Reopen, Step::Move, Step::Compact]),
+            1 => select(vec![
+                Step::Backup,
+                Step::Reopen,
+                Step::Move,
+                Step::Compact,
+                Step::Compress,
+                Step::Decompress,
+            ]),
         ]
         .boxed()
     }
@@ -239,6 +248,8 @@ impl StateMachineTest for Running {
                 running.store = store;
             }
             Step::Compact => drop(running.store.compact(now()).unwrap()),
+            Step::Compress => drop(running.store.compress().unwrap()),
+            Step::Decompress => drop(running.store.decompress().unwrap()),
         }
         running.issued.extend(running.customers());
         running

@@ -40,6 +40,7 @@ usage: cargo xtask bench store [--events N] [--seed S] [--keep FOLDER]
 const SECTIONS: &[(&str, &str)] = &[
     ("ceiling", "The ceiling: the same payloads into a bare table, in one transaction"),
     ("bulk", "Ingest in batches of 100,000"),
+    ("compressed", "The same, compressed"),
     ("stream", "Ingest in batches of 10,000, and how single events and merges cost as it grows"),
     ("questions", "Questions"),
     ("one", "One customer with a long history"),
@@ -139,6 +140,7 @@ fn measure(section: &str, options: &Options) -> Result<(), String> {
     let mut figures = match section {
         "ceiling" => load::ceiling(options),
         "bulk" => load::bulk(options),
+        "compressed" => load::compressed(options),
         "stream" => load::stream(options),
         "questions" => questions::figures(options),
         "one" => questions::one_customer(options),

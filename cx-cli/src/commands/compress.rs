@@ -1,0 +1,27 @@
+//! `cx compress`: what events say, in less room.
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Compress};
+use crate::error::CliError;
+use crate::output;
+
+pub(crate) fn compress(args: &Args, asked: &Compress) -> Result<ExitCode, CliError> {
+    let store = args.open_existing(&asked.file)?;
+    let done = if asked.undo { store.decompress()? } else { store.compress()? };
+    output::line(&format!(
+        "{}: what they say takes {} bytes, {} before",
+        output::counted(done.events, "event"),
+        output::count(done.bytes_after),
+        output::count(done.bytes_before),
+    ))?;
+    if !asked.no_compact {
+        let compaction = store.compact(args.now()?)?;
+        output::line(&format!(
+            "file rewritten: {} bytes, {} before",
+            output::count(compaction.bytes_after),
+            output::count(compaction.bytes_before),
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
