@@ -100,7 +100,7 @@ impl History {
         let whole = Whole::of(connection, customer)?;
         let mut left_out = BTreeMap::new();
         let mut events = if whole.n <= scan && !whole.is_attributed {
-            lines.all(customer)?
+            lines.all(customer, whole.n)?
         } else {
             lines.latest(&whole.bundles)?
         };
@@ -197,8 +197,8 @@ struct Lines<'c> {
 }
 
 impl Lines<'_> {
-    /// All events of a customer, in any order.
-    fn all(&mut self, customer: i64) -> Result<Vec<Line>, StoreError> {
+    /// All events of a customer, about so many, in any order.
+    fn all(&mut self, customer: i64, n: usize) -> Result<Vec<Line>, StoreError> {
         if !self.known.is_empty() {
             let mut rows = self.connection.prepare_cached(
                 "SELECT e.seq FROM member m JOIN event e INDEXED BY event_timeline
@@ -217,7 +217,7 @@ impl Lines<'_> {
              WHERE m.customer_id = ?1 AND e.ts <= ?2",
         )?;
         let mut rows = rows.query([customer, self.as_of])?;
-        let mut lines = Vec::new();
+        let mut lines = Vec::with_capacity(n);
         while let Some(row) = rows.next()? {
             lines.push(line(row, &mut self.reader)?);
         }

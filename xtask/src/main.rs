@@ -22,6 +22,7 @@ usage: cargo xtask TASK
   bench     measure: `bench identity [--people N] [--seed S] [--stream FILE]` against targets and Splink,
             `bench splink RECORDS SEED` beside Splink (from PyPI) on an invented table,
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
+            `bench criterion [FILTER]` its single calls, compared with the run before,
             `bench store-peers [EVENTS]` the same job by hand in Python, end to end, and a scan of it
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
@@ -193,6 +194,11 @@ fn bench() -> Result<(), Failure> {
             // Both are told, also where the first misses a target.
             let beside = if *name == "identity" { splink("100000", "1") } else { Ok(()) };
             ours.and(beside)
+        }
+        ["criterion", options @ ..] => {
+            let criterion = ["bench", "--locked", "-p", "cx-tests", "--features", "criterion"];
+            let args = [&criterion[..], &["--bench", "criterion", "--"], options].concat();
+            run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
         }
         ["splink", records, seed] => splink(records, seed),
         ["store-peers"] => store_peers("1000000"),
