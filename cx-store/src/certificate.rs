@@ -11,6 +11,7 @@ use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
+use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
 use crate::store::Store;
@@ -41,7 +42,8 @@ pub struct Certificate {
 
 /// A search of the bytes of all files of a store for the strings by which somebody was known: the
 /// addresses and numbers that nobody else has, as they were normalised and as they were written, in
-/// either case, in UTF-8. The pages of an encrypted store are searched as they are decrypted.
+/// either case, in UTF-8. The pages of an encrypted store are searched as they are decrypted, and
+/// events that are compressed as they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TraceSearch {
     /// How many strings were looked for.
@@ -171,6 +173,7 @@ impl Store {
             }
         }
         search.strings = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
+        search.hits += self.read(|connection| compressed_occurrences(connection, &wanted))?;
         if self.is_encrypted() {
             // The bytes of the file tell nothing: its pages are searched as they are decrypted,
             // with those in its log.
@@ -200,6 +203,22 @@ impl Store {
         }
         Ok(search)
     }
+}
+
+/// How often any of these strings stands in events that are compressed.
+fn compressed_occurrences(connection: &Connection, wanted: &[Vec<u8>]) -> Result<u64, StoreError> {
+    let mut unpacker = Unpacker::new()?;
+    let mut rows =
+        connection.prepare("SELECT payload, packed FROM event WHERE packed IS NOT NULL")?;
+    let mut rows = rows.query([])?;
+    let mut hits = 0;
+    while let Some(row) = rows.next()? {
+        let Some(payload) = unpacker.payload(row, 0)? else { continue };
+        let found = occurrences(payload.as_bytes(), wanted);
+        let (_, found) = found.map_err(|error| StoreError::malformed("event", error))?;
+        hits += found;
+    }
+    Ok(hits)
 }
 
 fn name(path: &Path) -> String {

@@ -4,7 +4,7 @@ use rusqlite::types::Null;
 use rusqlite::{Transaction, params};
 use serde::Serialize;
 
-use crate::compression::{Packer, is_in_force, put_in_force};
+use crate::compression::{Packer, Unpacker, is_in_force, put_in_force};
 use crate::error::StoreError;
 use crate::store::Store;
 
@@ -93,7 +93,7 @@ fn step(
     behind: i64,
     done: &mut Compression,
 ) -> Result<Option<i64>, StoreError> {
-    let mut packer = Packer::in_force(tx)?;
+    let (mut packer, mut unpacker) = (Packer::in_force(tx)?, Unpacker::new()?);
     let last: i64 = tx
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?
         .query_row([], |row| row.get(0))?;
@@ -104,20 +104,22 @@ fn step(
     let mut rewrite =
         tx.prepare_cached("UPDATE event SET payload = ?2, packed = ?3 WHERE seq = ?1")?;
     let mut rows = tx.prepare_cached(
-        "SELECT seq, iif(packed IS NULL, payload, cx_unpack(packed)), length(e.packed)
-         FROM event e WHERE seq > ?1 AND seq <= ?2 AND (packed IS NULL) = ?3",
+        "SELECT seq, payload, packed, length(packed)
+         FROM event WHERE seq > ?1 AND seq <= ?2 AND (packed IS NULL) = ?3",
     )?;
     let mut rows = rows.query(params![behind, until, packer.is_some()])?;
     while let Some(row) = rows.next()? {
-        let (seq, payload): (i64, String) = (row.get(0)?, row.get(1)?);
+        // What is spoilt stays as it is: a check tells.
+        let Some(payload) = unpacker.payload(row, 1)? else { continue };
+        let seq: i64 = row.get(0)?;
         match &mut packer {
             Some(packer) => {
-                let Some(packed) = packer.pack(&payload) else { continue };
+                let Some(packed) = packer.pack(payload) else { continue };
                 done.add(payload.len(), packed.len());
                 rewrite.execute(params![seq, "", packed])?;
             }
             None => {
-                let packed: i64 = row.get(2)?;
+                let packed: i64 = row.get(3)?;
                 done.add(usize::try_from(packed).unwrap_or(0), payload.len());
                 rewrite.execute(params![seq, payload, Null])?;
             }

@@ -7,7 +7,8 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rusqlite::functions::FunctionFlags;
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
@@ -96,6 +97,18 @@ impl Unpacker {
             packed.clone_into(&mut self.last.0);
         }
         Ok(&self.last.1)
+    }
+
+    /// The payload in these two columns of a row; `None` where it is spoilt.
+    pub(crate) fn payload<'a>(
+        &'a mut self,
+        row: &'a Row<'_>,
+        first: usize,
+    ) -> rusqlite::Result<Option<&'a str>> {
+        Ok(match row.get_ref(first + 1)? {
+            ValueRef::Blob(packed) => self.unpack(packed).ok(),
+            _ => row.get_ref(first)?.as_str().ok(),
+        })
     }
 }
 

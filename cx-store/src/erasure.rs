@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::codec;
-use crate::compression::Packer;
+use crate::compression::{Packer, Unpacker};
 use crate::corrections;
 use crate::derived;
 use crate::encryption::PAGE_SIZE;
@@ -496,16 +496,7 @@ pub(crate) fn forget_identifiers(
 
 /// Blacks these strings out in what is left. Reads every event.
 fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError> {
-    let mut found: BTreeSet<i64> = BTreeSet::new();
-    for text in strings {
-        let mut rows = tx.prepare_cached(
-            "SELECT seq FROM event
-             WHERE instr(lower(iif(packed IS NULL, payload, cx_unpack(packed))), lower(?1)) > 0",
-        )?;
-        for row in rows.query_map([text], |row| row.get(0))? {
-            found.insert(row?);
-        }
-    }
+    let found = holders(tx, strings)?;
     let mut packer = Packer::in_force(tx)?;
     for row in &found {
         let (payload, batch): (String, i64) = tx
@@ -514,17 +505,14 @@ fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError
                  FROM event WHERE seq = ?1",
             )?
             .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let mut json: Value = serde_json::from_str(&payload)
+        let json: Value = serde_json::from_str(&payload)
             .map_err(|error| StoreError::malformed("event", error))?;
-        if let Value::Object(fields) = &mut json {
-            for (field, value) in fields {
-                if field != "key" {
-                    black(value, strings);
-                }
-            }
+        let mut left = blacked(json.clone(), strings, Numbers::Black);
+        // Where a number stands that has a meaning, it is none of the person's.
+        if codec::event(&left).is_err() {
+            left = blacked(json, strings, Numbers::Keep);
         }
         let is_indexed = search::forget(tx, *row)?;
-        let left = json.to_string();
         let sum = codec::sum(&left, batch);
         let packed = packer.as_mut().and_then(|packer| packer.pack(&left));
         let plain = if packed.is_none() { left.as_str() } else { "" };
@@ -539,18 +527,73 @@ fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError
     Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
 }
 
-fn black(value: &mut Value, strings: &[String]) {
-    match value {
-        Value::String(text) => {
-            for secret in strings {
-                while let Some(at) = find(text, secret) {
-                    text.replace_range(at..at + secret.len(), ERASED);
-                }
+/// The rows in which any of these strings stands. What is spoilt is passed over.
+fn holders(tx: &Transaction<'_>, strings: &[String]) -> Result<Vec<i64>, StoreError> {
+    let strings: Vec<String> = strings.iter().map(|text| text.to_ascii_lowercase()).collect();
+    let mut found = Vec::new();
+    if strings.is_empty() {
+        return Ok(found);
+    }
+    let mut unpacker = Unpacker::new()?;
+    let mut rows = tx.prepare_cached("SELECT seq, payload, packed FROM event ORDER BY seq")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let Some(payload) = unpacker.payload(row, 1)? else { continue };
+        let payload = payload.to_ascii_lowercase();
+        if strings.iter().any(|text| payload.contains(text)) {
+            found.push(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a number in which a string stands is blacked out as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    Black,
+    Keep,
+}
+
+/// An event without these strings, but for its key, as text.
+fn blacked(mut event: Value, strings: &[String], numbers: Numbers) -> String {
+    if let Value::Object(fields) = &mut event {
+        for (field, value) in fields {
+            if field != "key" {
+                black(value, strings, numbers);
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| black(value, strings)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| black(value, strings)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    event.to_string()
+}
+
+fn black(value: &mut Value, strings: &[String], numbers: Numbers) {
+    match value {
+        Value::String(text) => black_text(text, strings),
+        Value::Array(values) => values.iter_mut().for_each(|it| black(it, strings, numbers)),
+        Value::Object(fields) => {
+            for (mut name, mut value) in std::mem::take(fields) {
+                black_text(&mut name, strings);
+                black(&mut value, strings, numbers);
+                fields.insert(name, value);
+            }
+        }
+        Value::Number(number) => {
+            let written = number.to_string();
+            if numbers == Numbers::Black && strings.iter().any(|text| written.contains(text)) {
+                *value = Value::String(ERASED.to_owned());
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn black_text(text: &mut String, strings: &[String]) {
+    for secret in strings {
+        let mut from = 0;
+        while let Some(at) = find(text.get(from..).unwrap_or_default(), secret) {
+            text.replace_range(from + at..from + at + secret.len(), ERASED);
+            from += at + ERASED.len();
+        }
     }
 }
 

@@ -565,16 +565,17 @@ impl<'a> Batch<'a> {
         } else {
             self.report.revised += 1;
         }
-        let recorded = revisions.iter().map(|other| other.recorded).min();
-        let recorded = recorded.map_or(Ok(Timestamp::MAX), codec::timestamp)?;
-        let recorded = recorded.min(self.recorded_at);
+        let before = revisions.iter().map(|other| other.recorded).min();
+        let before = before.map_or(Ok(Timestamp::MAX), codec::timestamp)?;
+        let recorded = before.min(self.recorded_at);
+        let beside = (recorded, recorded < before);
         match revisions.iter().find(|other| other.standing == CURRENT) {
             None => self.insert(record, CURRENT, recorded),
             Some(current) => match compare_revs(rev, current.rev.as_deref()) {
-                Ordering::Less => self.insert(record, OLDER, recorded),
+                Ordering::Less => self.insert_beside(current, record, OLDER, beside),
                 // Of two records that cannot both be right the same one is shown in any order.
                 Ordering::Equal if record.hash > current.hash => {
-                    self.insert(record, CONFLICT, recorded)
+                    self.insert_beside(current, record, CONFLICT, beside)
                 }
                 Ordering::Equal => self.replace(current, CONFLICT, record, recorded),
                 Ordering::Greater => {
@@ -615,8 +616,7 @@ impl<'a> Batch<'a> {
     ) -> Result<(), StoreError> {
         // What it claims may have come in this very batch.
         self.flush()?;
-        let home: i64 = self.sql.query_row("SELECT coalesce((SELECT a.home_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)
-                 FROM event e WHERE e.seq = ?1", [old.seq], |row| row.get(0))?;
+        let (home, arrived) = self.homes(old.seq)?;
         let conversation: Option<i64> = self.sql.query_row(
             "SELECT conversation_id FROM event WHERE seq = ?1",
             [old.seq],
@@ -635,9 +635,40 @@ impl<'a> Batch<'a> {
         self.remember(old.seq, &observation)?;
         self.set_standing(old.seq, standing)?;
         self.sql.execute("DELETE FROM attribution WHERE event_seq = ?1", [old.seq])?;
-        self.recount.insert(home);
-        self.touched.bundles.insert(home);
+        // Where it has another home, the bundle under which it arrived was kept for its sake.
+        self.recount.extend([home, arrived]);
+        self.touched.bundles.extend([home, arrived]);
         self.insert(record, CURRENT, recorded)
+    }
+
+    /// On which bundle an event hangs, and under which it arrived.
+    fn homes(&self, seq: i64) -> Result<(i64, i64), StoreError> {
+        let homes = self.sql.query_row(
+            "SELECT coalesce((SELECT a.home_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id),
+               e.bundle_id
+             FROM event e WHERE e.seq = ?1",
+            [seq],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(homes)
+    }
+
+    /// Takes in a revision beside the one that is shown. Where it was recorded before all others, a
+    /// customer may be named after another record from now on.
+    fn insert_beside(
+        &mut self,
+        shown: &Revision,
+        record: &Prepared<'_>,
+        standing: i64,
+        (recorded, is_first): (Timestamp, bool),
+    ) -> Result<(), StoreError> {
+        self.insert(record, standing, recorded)?;
+        if is_first {
+            let (home, _) = self.homes(shown.seq)?;
+            self.recount.insert(home);
+            self.touched.bundles.insert(home);
+        }
+        Ok(())
     }
 
     /// Keeps what a revision claims that is shown no longer: by it the past is found.

@@ -369,6 +369,7 @@ fn brought_forward(
     encryption::unlock(&copy, key)?;
     Backup::new(old, &mut copy)?.run_to_completion(1_000, Duration::ZERO, None)?;
     encryption::sound(old, key, path, Ok(()))?;
+    configure(&copy)?;
     migrate(&mut copy)?;
     configure_reader(&copy)?;
     Ok(copy)

@@ -1,5 +1,5 @@
-//! The life of a store that is disturbed: a file that is made, written to, erased from, compacted,
-//! closed and opened again.
+//! The life of a store that is disturbed: a file that is made, written to, erased from, compressed,
+//! compacted, closed and opened again.
 
 use std::path::Path;
 use std::sync::Arc;

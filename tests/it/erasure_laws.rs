@@ -290,3 +290,83 @@ fn what_happens_after_an_erasure_begins_anew() {
     assert_eq!((new.new, new.suppressed), (1, 0));
     assert_eq!(store.find(&zebedeus).unwrap().customers.len(), 1);
 }
+
+#[test]
+fn what_a_record_that_was_spoken_of_said_before_is_left_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.cx");
+    let store = Store::open(&path).unwrap();
+    let at = |seconds| now() + Micros::SECOND.times(seconds);
+    let before = story::message("k", 0, "email", "Rosa Blom", &["email rosa.before@example.nl"]);
+    let other = story::message("l", 1, "email", "", &["email piet@example.nl"]);
+    store.ingest(&recording(), [before.clone(), other]).unwrap();
+    let anchor = |address: &str| {
+        let who = Who::parse(address, None).unwrap();
+        Subject::Observation(store.anchor(&who).unwrap().unwrap())
+    };
+    // The record gets a home of its own, and the bundle under which it arrived is kept for it.
+    let verdict = Verdict::Same(anchor("rosa.before@example.nl"), anchor("piet@example.nl"));
+    let said = Assertion { verdict, by: "eva".to_owned(), reason: None, at: at(1) };
+    store.assert(&said, at(1)).unwrap();
+    let mut after = story::message("k", 0, "email", "Rosa Roos", &["email rosa.after@example.nl"]);
+    after.rev = Some("2".to_owned());
+    store.ingest(&Recording::new(at(2), "test"), [after]).unwrap();
+    let rosa = Who::parse("rosa.after@example.nl", None).unwrap();
+    let certificate = store.erase_for_good(&rosa, EraseMode::Delete, at(3)).unwrap();
+    assert!(certificate.is_clean());
+    assert!(store.check().unwrap().is_clean());
+    drop(store);
+    let bytes = fs::read(&path).unwrap().to_ascii_lowercase();
+    for word in ["rosa.before", "rosa.after", "blom"] {
+        let found = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        assert!(!found, "{word} is left");
+    }
+}
+
+/// Somebody else's event in which a person stands in odd places, and the person's own.
+fn odd_places(folder: &Path, name: &str) -> Store {
+    let store = Store::open(folder.join(name)).unwrap();
+    let own = story::message("own", 0, "phone", "", &["phone +31612345678"]);
+    let mut other = story::message("other", 1, "email", "Piet", &["email piet@example.nl"]);
+    let odd = serde_json::json!({"seen": {"+31612345678": 1}, "from": ["+31612345678 called"]});
+    other.extra = odd.as_object().unwrap().clone();
+    store.ingest(&recording(), [own, other]).unwrap();
+    store
+}
+
+#[test]
+fn a_person_is_blacked_out_wherever_others_wrote_it_down_compressed_or_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, is_compressed) in [("plain.cx", false), ("compressed.cx", true)] {
+        let store = odd_places(folder.path(), name);
+        if is_compressed {
+            store.compress().unwrap();
+        }
+        let who = Who::parse("+31612345678", None).unwrap();
+        let certificate = store.erase_for_good(&who, EraseMode::Delete, now()).unwrap();
+        assert_eq!((certificate.search.hits, certificate.erasure.blacked_out), (0, 1), "{name}");
+        let left = store.events().next().unwrap().unwrap();
+        let extra = serde_json::to_string(&left.extra).unwrap();
+        assert_eq!(extra, r#"{"from":["[erased] called"],"seen":{"[erased]":1}}"#, "{name}");
+        assert!(store.check().unwrap().is_clean(), "{name}");
+    }
+}
+
+#[test]
+fn one_spoilt_event_keeps_nobody_from_being_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = odd_places(folder.path(), "shop.cx");
+    let spoilt = story::message("spoilt", 2, "email", "", &["email eva@example.nl"]);
+    store.ingest(&recording(), [spoilt]).unwrap();
+    store.compress().unwrap();
+    let path = store.path().to_owned();
+    drop(store);
+    let spoil = "UPDATE event SET packed = CAST(substr(packed, 1, length(packed) - 3) AS BLOB)
+                 WHERE key = 'spoilt'";
+    assert_eq!(rusqlite::Connection::open(&path).unwrap().execute(spoil, []).unwrap(), 1);
+    let store = Store::open(&path).unwrap();
+    let who = Who::parse("+31612345678", None).unwrap();
+    assert_eq!(store.erase(&who, EraseMode::Delete, now()).unwrap().blacked_out, 1);
+    let done = store.decompress().unwrap();
+    assert_eq!(done.events, 1, "the spoilt one stays as it is");
+}

@@ -242,3 +242,26 @@ fn what_is_revoked_and_revoked_again_holds_as_its_last_revocation_leaves_it() {
     }
     check(&store);
 }
+
+#[test]
+fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
+    let of = |key: &str, rev: &str, minutes| {
+        let mut event = story::message(key, minutes, "email", "", &["email jan@example.nl"]);
+        event.rev = Some(rev.to_owned());
+        event
+    };
+    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
+    // Its second revision, its first one, and another record of the same person.
+    let batches = [(of("k", "2", 0), 20), (of("k", "1", 0), 10), (of("l", "1", 1), 15)];
+    let mut named = Vec::new();
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let store = store();
+        for (event, at) in order.map(|it: usize| batches[it].clone()) {
+            store.ingest(&Recording::new(second(at), "test"), [event]).unwrap();
+            check(&store);
+        }
+        named.push(store.customers(None, 10).unwrap());
+    }
+    named.dedup();
+    assert_eq!(named.len(), 1, "{named:?}");
+}

@@ -9,6 +9,7 @@ use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Verdict};
 use cx_core::time::Timestamp;
 use cx_store::{EraseMode, Past, Recording, Store, StoreError};
+use cx_tests::asking;
 
 const VERSIONS: [u32; 5] = [1, 2, 3, 4, 7];
 const PEOPLE: [&str; 4] =
@@ -135,4 +136,27 @@ fn erasing_from_a_file_of_an_earlier_version_takes_what_was_replaced_before_it()
             assert!(!found, "schema {number} still holds {word}");
         }
     }
+}
+
+#[test]
+fn what_is_open_in_a_file_of_version_7_is_open_in_it_today() {
+    let now = at("2026-02-01T10:00:00Z");
+    let lines = std::fs::read_to_string(files().join("talk.jsonl")).unwrap();
+    let today = Store::open_in_memory().unwrap();
+    let events = lines.lines().map(|line| serde_json::from_str::<Event>(line).unwrap());
+    today.ingest(&Recording::new(now, "jsonl"), events).unwrap();
+    let open = |store: &Store| format!("{:?}", store.who_is_waiting(now).unwrap());
+    let expected = (open(&today), asking::answers(&today, now));
+    assert_eq!(today.who_is_waiting(now).unwrap().len(), 5);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talk-7.cx");
+    std::fs::copy(files().join("talk-7.cx"), &path).unwrap();
+    assert_eq!(version(&path), 7);
+    // Only read, it is brought forward in memory; then in the file.
+    let store = Store::open_read_only(&path, None).unwrap();
+    assert_eq!((open(&store), asking::answers(&store, now)), expected);
+    drop(store);
+    let store = Store::open_existing(&path).unwrap();
+    assert_eq!((open(&store), asking::answers(&store, now)), expected);
+    assert!(store.check().unwrap().is_clean());
 }
