@@ -112,17 +112,14 @@ fn step(
         // What is spoilt stays as it is: a check tells.
         let Some(payload) = unpacker.payload(row, 1)? else { continue };
         let seq: i64 = row.get(0)?;
-        match &mut packer {
-            Some(packer) => {
-                let Some(packed) = packer.pack(payload) else { continue };
-                done.add(payload.len(), packed.len());
-                rewrite.execute(params![seq, "", packed])?;
-            }
-            None => {
-                let packed: i64 = row.get(3)?;
-                done.add(usize::try_from(packed).unwrap_or(0), payload.len());
-                rewrite.execute(params![seq, payload, Null])?;
-            }
+        if let Some(packer) = &mut packer {
+            let Some(packed) = packer.pack(payload) else { continue };
+            done.add(payload.len(), packed.len());
+            rewrite.execute(params![seq, "", packed])?;
+        } else {
+            let packed: i64 = row.get(3)?;
+            done.add(usize::try_from(packed).unwrap_or(0), payload.len());
+            rewrite.execute(params![seq, payload, Null])?;
         }
     }
     Ok(Some(until))

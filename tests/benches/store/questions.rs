@@ -42,7 +42,7 @@ pub(crate) fn figures(options: &Options) -> Vec<Figure> {
     nothing.remember(0);
     let name = "context, random customer, nothing remembered";
     all.extend(contexts(&nothing, &random, &asking, name, None, None));
-    let compressed = Store::open_read_only(&options.folder.join("compressed.cx"), None).unwrap();
+    let compressed = Store::open_read_only(options.folder.join("compressed.cx"), None).unwrap();
     compressed.remember(0);
     let name = "context, random customer, compressed, nothing remembered";
     all.extend(contexts(&compressed, &random, &asking, name, None, None));
