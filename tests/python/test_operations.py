@@ -53,12 +53,12 @@ def test_rules_that_cannot_be_read_name_their_place() -> None:
 def test_a_compressed_store_answers_the_same(tmp_path: Path) -> None:
     with cx.open(tmp_path / "a.cx") as store:
         store.ingest([mail(n, "zebedeus@quack.example") for n in range(50)], source="test")
-        before = store.context("zebedeus@quack.example", now=LATER).to_json()
+        before = store.context("zebedeus@quack.example", as_of=LATER).to_json()
         assert not store.is_compressed
         done = store.compress()
         assert (done.events, store.is_compressed) == (50, True)
         assert done.bytes_after < done.bytes_before / 2
-        assert store.context("zebedeus@quack.example", now=LATER).to_json() == before
+        assert store.context("zebedeus@quack.example", as_of=LATER).to_json() == before
         back = store.decompress(compact=False)
         assert (back.events, back.bytes_after) == (50, done.bytes_before)
         assert not store.check().problems
