@@ -76,7 +76,7 @@ fn packed(path: &std::path::Path) -> (i64, i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn it_is_answered_the_same_to_the_byte(

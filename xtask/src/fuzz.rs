@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::{Failure, root, target};
@@ -139,14 +140,26 @@ impl Fuzz {
         if chosen.is_empty() {
             return Err(format!("no fuzz target {names:?}: all, {}", known.join(", ")));
         }
-        let mut findings = Vec::new();
         eprintln!("| target | executions | a second | edges | corpus | findings |");
         eprintln!("| --- | --: | --: | --: | --: | --: |");
-        for name in chosen {
-            let outcome = self.one(name, time, seed)?;
-            eprintln!("{}", outcome.row(name));
-            findings.extend(outcome.findings);
-        }
+        // A target takes one core: so many run at a time, and each tells when it has ended.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let (waiting, findings) = (Mutex::new(chosen.into_iter()), Mutex::new(Vec::new()));
+        let work = || -> Result<(), Failure> {
+            loop {
+                let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some(name) = next else { return Ok(()) };
+                let outcome = self.one(name, time, seed)?;
+                eprintln!("{}", outcome.row(name));
+                findings.lock().unwrap_or_else(PoisonError::into_inner).extend(outcome.findings);
+            }
+        };
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+            let stopped = |_| "a thread that runs targets has stopped".to_owned();
+            running.into_iter().try_for_each(|thread| thread.join().map_err(stopped)?)
+        })?;
+        let findings = findings.into_inner().unwrap_or_else(PoisonError::into_inner);
         if findings.is_empty() {
             return Ok(());
         }
