@@ -11,7 +11,7 @@ use crate::store::Store;
 /// What a compression has done, or the undoing of one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Compression {
-    /// How many events were rewritten.
+    /// How many events were rewritten, each revision of one for itself.
     pub events: u64,
     /// How many bytes their payloads were.
     pub bytes_before: u64,
