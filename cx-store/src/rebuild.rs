@@ -44,7 +44,7 @@ pub(crate) fn rebuild(
     flush(batch)?;
     loop {
         let tx = fresh.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let is_more = search::catch_up(&tx)?;
+        let is_more = search::catch_up(&tx, search::STEP)? == search::STEP;
         tx.commit()?;
         if !is_more {
             return Ok(fresh);

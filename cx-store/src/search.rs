@@ -92,18 +92,23 @@ pub struct Hit {
 }
 
 /// How many events are indexed in one transaction.
-const STEP: i64 = 50_000;
+pub(crate) const STEP: i64 = 50_000;
 
-/// Brings the index up to date by one step; says whether there is more to do.
-pub(crate) fn catch_up(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+/// How many are indexed in the transaction of a small batch: more than it has, so that what larger
+/// ones have left behind becomes less, and few enough to be waited for.
+pub(crate) const SHORT_STEP: i64 = 2_000;
+
+/// Brings the index up to date by one step of at most so many events; gives how many it was. There
+/// is more to do where it was as many.
+pub(crate) fn catch_up(tx: &Transaction<'_>, most: i64) -> Result<i64, StoreError> {
     let from = indexed_until(tx)?;
     let last: i64 = tx
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?
         .query_row([], |row| row.get(0))?;
     if from >= last {
-        return Ok(false);
+        return Ok(0);
     }
-    let until = last.min(from.saturating_add(STEP));
+    let until = last.min(from.saturating_add(most));
     tx.prepare_cached(
         "INSERT INTO event_fts(rowid, text, subject)
          SELECT seq, text, subject FROM event_text
@@ -112,7 +117,16 @@ pub(crate) fn catch_up(tx: &Transaction<'_>) -> Result<bool, StoreError> {
     .execute([from, until])?;
     tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('indexed_until', ?1)")?
         .execute([&until.to_le_bytes()[..]])?;
-    Ok(until < last)
+    Ok(until - from)
+}
+
+/// Puts parts of the index together, some megabytes of it; says whether there is more to do. Left
+/// to itself SQLite does that behind some later batch, all at once.
+pub(crate) fn merge(tx: &Transaction<'_>) -> Result<bool, StoreError> {
+    let before = tx.total_changes();
+    tx.prepare_cached("INSERT INTO event_fts(event_fts, rank) VALUES('merge', 500)")?.execute([])?;
+    // A single one is that of the command itself.
+    Ok(tx.total_changes() - before > 1)
 }
 
 /// Up to which row the index is complete.

@@ -222,8 +222,8 @@ impl Store {
     ///
     /// Events may come in any order and any number of times; the outcome is the same. Identity is
     /// derived in the same transaction. When this returns, the batch is on disk. Full text follows
-    /// at once for up to 1,000 events; behind more of them it catches up with the next small batch,
-    /// the next search, or [`Store::catch_up`].
+    /// at once for up to 1,000 events; what more of them leave behind is caught up with by the next
+    /// search, by [`Store::catch_up`], and by a part with each small batch.
     ///
     /// # Errors
     /// [`StoreError::ReadOnly`], [`StoreError::DiskFull`], [`StoreError::Locked`]; nothing of the
@@ -242,7 +242,7 @@ impl Store {
             let report =
                 ingest::ingest(tx, writer.settings, writer.dictionary, recording, &events)?;
             if is_small {
-                search::catch_up(tx)?;
+                search::catch_up(tx, search::SHORT_STEP)?;
             }
             Ok(report)
         })
@@ -936,7 +936,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be written.
     pub fn catch_up(&self) -> Result<(), StoreError> {
-        while self.write(|tx, _| search::catch_up(tx))? {}
+        let mut indexed = 0;
+        loop {
+            let n = self.write(|tx, _| search::catch_up(tx, search::STEP))?;
+            indexed += n;
+            if n < search::STEP {
+                break;
+            }
+        }
+        if indexed > search::SHORT_STEP {
+            while self.write(|tx, _| search::merge(tx))? {}
+        }
         Ok(())
     }
 

@@ -299,7 +299,7 @@ fn what_a_record_that_was_spoken_of_said_before_is_left_nowhere() {
     let at = |seconds| now() + Micros::SECOND.times(seconds);
     let before = story::message("k", 0, "email", "Rosa Blom", &["email rosa.before@example.nl"]);
     let other = story::message("l", 1, "email", "", &["email piet@example.nl"]);
-    store.ingest(&recording(), [before.clone(), other]).unwrap();
+    store.ingest(&recording(), [before, other]).unwrap();
     let anchor = |address: &str| {
         let who = Who::parse(address, None).unwrap();
         Subject::Observation(store.anchor(&who).unwrap().unwrap())
@@ -329,7 +329,7 @@ fn odd_places(folder: &Path, name: &str) -> Store {
     let own = story::message("own", 0, "phone", "", &["phone +31612345678"]);
     let mut other = story::message("other", 1, "email", "Piet", &["email piet@example.nl"]);
     let odd = serde_json::json!({"seen": {"+31612345678": 1}, "from": ["+31612345678 called"]});
-    other.extra = odd.as_object().unwrap().clone();
+    other.extra.clone_from(odd.as_object().unwrap());
     store.ingest(&recording(), [own, other]).unwrap();
     store
 }

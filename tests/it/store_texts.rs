@@ -6,6 +6,7 @@ use cx_core::context::ContextOptions;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_store::{Recording, SearchQuery, Store};
+use cx_tests::story;
 use serde_json::json;
 
 const NOW: &str = "2026-03-04T10:00:00Z";
@@ -162,8 +163,7 @@ fn handles_share_a_store_and_another_process_reads_while_one_writes() {
 fn whoever_reads_does_not_wait_for_a_long_write() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path().join("s.cx")).unwrap();
-    let first =
-        cx_tests::story::message("a", 1, "email", "Jan de Vries", &["email jan@example.nl"]);
+    let first = story::message("a", 1, "email", "Jan de Vries", &["email jan@example.nl"]);
     store.ingest(&Recording::new(first.occurred_at, "test"), [first.clone()]).unwrap();
     let (inside, has_begun) = std::sync::mpsc::channel();
     let (done, may_end) = std::sync::mpsc::channel::<()>();
@@ -176,13 +176,7 @@ fn whoever_reads_does_not_wait_for_a_long_write() {
                 inside.send(()).unwrap();
                 may_end.recv().unwrap();
             }
-            cx_tests::story::message(
-                &format!("b/{n}"),
-                2,
-                "email",
-                "Eva",
-                &["email eva@example.nl"],
-            )
+            story::message(&format!("b/{n}"), 2, "email", "Eva", &["email eva@example.nl"])
         });
         writer.ingest(&Recording::new(at, "test"), events).unwrap()
     });
@@ -196,4 +190,25 @@ fn whoever_reads_does_not_wait_for_a_long_write() {
     );
     done.send(()).unwrap();
     assert_eq!(slow.join().unwrap().new, 2);
+}
+
+#[test]
+fn a_small_batch_behind_a_large_one_indexes_a_part_of_it_and_a_search_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.cx");
+    let store = Store::open(&path).unwrap();
+    let mail =
+        |n: i64| story::message(&format!("m/{n}"), n, "email", "", &["email jan@example.nl"]);
+    let recording = Recording::new(story::monday(), "test");
+    store.ingest(&recording, (0..5_000).map(mail)).unwrap();
+    store.ingest(&recording, [mail(5_000)]).unwrap();
+    let indexed = || -> i64 {
+        let file = rusqlite::Connection::open(&path).unwrap();
+        file.query_row("SELECT count(*) FROM event_fts_docsize", [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(indexed(), 2_000);
+    let hits = store.search(&SearchQuery::new("5000")).unwrap();
+    assert_eq!(hits.iter().map(|hit| hit.event.as_str()).collect::<Vec<_>>(), ["m/5000"]);
+    assert_eq!(indexed(), 5_001);
+    assert!(store.check().unwrap().is_clean());
 }

@@ -117,6 +117,8 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
         let report = ingest.time(|| store.ingest(&recording, chunk).unwrap());
         new += report.new;
         if matches!(n, 10_000 | 100_000 | 1_000_000 | 5_000_000) {
+            // Full text follows behind ingest, not inside it.
+            text.time(|| store.catch_up().unwrap());
             grown.extend(one_by_one(&store, &mut singles, n));
         }
     }
