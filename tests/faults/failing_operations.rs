@@ -19,7 +19,7 @@ fn is_told(fault: Fault, error: &StoreError) -> bool {
 
 #[test]
 fn an_operation_that_fails_is_told_and_harms_nothing() {
-    let wanted = number("CX_FAULT_POINTS", 90) / 3;
+    let wanted = number("CX_FAULT_POINTS", 60) / 3;
     let seed = number("CX_FAULT_SEED", 1);
     for fault in Fault::ALL_BUT_POWER {
         let all = operations(fault);

@@ -22,7 +22,7 @@ fn lose_power(at: u64, lie: Lie, chance: &mut Chance) -> (Told, Vec<Wrong>) {
 #[test]
 fn a_power_loss_at_any_operation_loses_nothing_that_was_acknowledged() {
     let all = operations(Fault::PowerLoss);
-    let wanted = number("CX_FAULT_POINTS", 90);
+    let wanted = number("CX_FAULT_POINTS", 60);
     let seed = number("CX_FAULT_SEED", 1);
     let mut chance = Chance::seeded(seed);
     let (mut tried, mut acknowledged) = (0, 0);
@@ -44,7 +44,7 @@ fn a_power_loss_at_any_operation_loses_nothing_that_was_acknowledged() {
 #[test]
 fn what_is_not_synced_is_found_to_be_lost() {
     let all = operations(Fault::PowerLoss);
-    let wanted = number("CX_FAULT_POINTS", 90).min(1_000);
+    let wanted = number("CX_FAULT_POINTS", 60).min(1_000);
     for lie in [Lie::SyncsNothing, Lie::SynchronousOff] {
         let mut chance = Chance::seeded(7);
         let (mut lost, mut damaged, mut tried) = (0, 0, 0);
