@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use cx_core::event::Event;
 use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Assertions, Observation, Policy, Subject, Verdict};
+use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
 use cx_core::ids::{CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use cx_store::{EraseMode, Recording, Store, StoreError, StoreOptions, TimelineQuery};
@@ -266,7 +266,7 @@ impl StateMachineTest for Running {
         assert_eq!(said.iter().map(word).collect::<BTreeSet<_>>(), running.said);
         let observations: Vec<Observation> =
             running.known.values().map(|event| Observation::of(running.tenant, event)).collect();
-        let expected = model::partition(&observations, &Assertions::new(said), &Policy::default());
+        let expected = model::partition(&observations, &Assertions::new(said), &store.policy());
         let together = running.together();
         assert!(together.is_subset(&expected), "{together:?} are not among {expected:?}");
         let attributed: usize = together.iter().map(Vec::len).sum();
