@@ -115,13 +115,21 @@ impl Unpacker {
 /// Gives a connection the function `cx_unpack`. The payload of an event as it was written is
 /// `iif(packed IS NULL, payload, cx_unpack(packed))`.
 pub(crate) fn teach(connection: &Connection) -> Result<(), StoreError> {
-    let unpacker = Mutex::new(Unpacker::new()?);
+    // Made where something is packed: a file in which nothing is needs none.
+    let unpacker: Mutex<Option<Unpacker>> = Mutex::default();
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("cx_unpack", 1, flags, move |call| {
         let packed = call.get_raw(0).as_blob()?;
-        let mut unpacker = unpacker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = unpacker.lock().unwrap_or_else(PoisonError::into_inner);
+        let unpacker = match &mut *made {
+            Some(unpacker) => unpacker,
+            None => made.insert(
+                Unpacker::new()
+                    .map_err(|error| rusqlite::Error::UserFunctionError(Box::new(error)))?,
+            ),
+        };
         unpacker.unpack(packed).map(str::to_owned).map_err(|error| {
             let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
             rusqlite::Error::SqliteFailure(corrupt, Some(format!("a payload: {error}")))

@@ -12,7 +12,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, para
 use rustc_hash::FxHashMap;
 
 use crate::codec;
-use crate::compression::Packer;
+use crate::compression::{self, Packer};
 use crate::derived::{self, FreshBundle, Settings, Settled, Touched};
 use crate::error::StoreError;
 use crate::expiry::Expiry;
@@ -388,7 +388,7 @@ fn prepare<'a>(
     settings: &Settings,
     events: &[(&'a Event, Option<[u8; 16]>)],
 ) -> Result<Vec<Prepared<'a>>, StoreError> {
-    let packs = Packer::in_force(tx)?.is_some();
+    let packs = compression::is_in_force(tx)?;
     let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Result<_, StoreError> {
         let mut packer = if packs { Some(Packer::new()?) } else { None };
         let mut prepared = Vec::with_capacity(share.len());
@@ -568,24 +568,30 @@ impl<'a> Batch<'a> {
         let before = revisions.iter().map(|other| other.recorded).min();
         let before = before.map_or(Ok(Timestamp::MAX), codec::timestamp)?;
         let recorded = before.min(self.recorded_at);
-        let beside = (recorded, recorded < before);
-        match revisions.iter().find(|other| other.standing == CURRENT) {
-            None => self.insert(record, CURRENT, recorded),
-            Some(current) => match compare_revs(rev, current.rev.as_deref()) {
-                Ordering::Less => self.insert_beside(current, record, OLDER, beside),
-                // Of two records that cannot both be right the same one is shown in any order.
-                Ordering::Equal if record.hash > current.hash => {
-                    self.insert_beside(current, record, CONFLICT, beside)
+        let Some(current) = revisions.iter().find(|other| other.standing == CURRENT) else {
+            return self.insert(record, CURRENT, recorded);
+        };
+        match compare_revs(rev, current.rev.as_deref()) {
+            Ordering::Less => self.insert(record, OLDER, recorded)?,
+            // Of two records that cannot both be right the same one is shown in any order.
+            Ordering::Equal if record.hash > current.hash => {
+                self.insert(record, CONFLICT, recorded)?;
+            }
+            Ordering::Equal => return self.replace(current, CONFLICT, record, recorded),
+            Ordering::Greater => {
+                for other in revisions.iter().filter(|other| other.standing == CONFLICT) {
+                    self.set_standing(other.seq, OLDER)?;
                 }
-                Ordering::Equal => self.replace(current, CONFLICT, record, recorded),
-                Ordering::Greater => {
-                    for other in revisions.iter().filter(|other| other.standing == CONFLICT) {
-                        self.set_standing(other.seq, OLDER)?;
-                    }
-                    self.replace(current, OLDER, record, recorded)
-                }
-            },
+                return self.replace(current, OLDER, record, recorded);
+            }
         }
+        if recorded < before {
+            // A customer may be named after this record from now on.
+            let (home, _) = self.homes(current.seq)?;
+            self.recount.insert(home);
+            self.touched.bundles.insert(home);
+        }
+        Ok(())
     }
 
     fn revisions(&mut self, key: &str) -> Result<Vec<Revision>, StoreError> {
@@ -651,24 +657,6 @@ impl<'a> Batch<'a> {
             |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
         Ok(homes)
-    }
-
-    /// Takes in a revision beside the one that is shown. Where it was recorded before all others, a
-    /// customer may be named after another record from now on.
-    fn insert_beside(
-        &mut self,
-        shown: &Revision,
-        record: &Prepared<'_>,
-        standing: i64,
-        (recorded, is_first): (Timestamp, bool),
-    ) -> Result<(), StoreError> {
-        self.insert(record, standing, recorded)?;
-        if is_first {
-            let (home, _) = self.homes(shown.seq)?;
-            self.recount.insert(home);
-            self.touched.bundles.insert(home);
-        }
-        Ok(())
     }
 
     /// Keeps what a revision claims that is shown no longer: by it the past is found.

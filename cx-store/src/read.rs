@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::neighbourhood;
 use crate::schema;
 use crate::waiting;
 
@@ -395,7 +396,7 @@ pub(crate) fn timeline(
         let places = places(connection, &bundles, query, from.as_ref(), wanted)?;
         let more = places.len() >= wanted;
         for place in places.iter().take(wanted - 1) {
-            let event = payload(connection, place.seq)?;
+            let event = neighbourhood::event(connection, place.seq)?;
             from = Some(place.cursor());
             if query.accepts(&event) {
                 events.push(event);
@@ -410,13 +411,6 @@ pub(crate) fn timeline(
         }
     }
     Ok(TimelinePage { events, next })
-}
-
-fn payload(connection: &Connection, seq: i64) -> Result<Event, StoreError> {
-    let mut payload = connection.prepare_cached(
-        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE seq = ?1",
-    )?;
-    codec::event(&payload.query_row([seq], |row| row.get::<_, String>(0))?)
 }
 
 fn places(

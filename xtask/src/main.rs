@@ -190,15 +190,14 @@ fn bench() -> Result<(), Failure> {
         [name @ ("identity" | "store"), options @ ..] => {
             let mut args = vec!["bench", "--locked", "-p", "cx-tests", "--bench", name, "--"];
             args.extend(options);
-            let ours = run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[]);
+            let ours = cargo_with(&args, &[]);
             // Both are told, also where the first misses a target.
             let beside = if *name == "identity" { splink("100000", "1") } else { Ok(()) };
             ours.and(beside)
         }
         ["criterion", options @ ..] => {
             let criterion = ["bench", "--locked", "-p", "cx-tests", "--features", "criterion"];
-            let args = [&criterion[..], &["--bench", "criterion", "--"], options].concat();
-            run(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), &args, &[])
+            cargo_with(&[&criterion[..], &["--bench", "criterion", "--"], options].concat(), &[])
         }
         ["splink", records, seed] => splink(records, seed),
         ["store-peers"] => store_peers("1000000"),

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use super::privacy;
 use crate::args::{Args, Compress};
 use crate::error::CliError;
 use crate::output;
@@ -16,12 +17,7 @@ pub(crate) fn compress(args: &Args, asked: &Compress) -> Result<ExitCode, CliErr
         output::count(done.bytes_before),
     ))?;
     if !asked.no_compact {
-        let compaction = store.compact(args.now()?)?;
-        output::line(&format!(
-            "file rewritten: {} bytes, {} before",
-            output::count(compaction.bytes_after),
-            output::count(compaction.bytes_before),
-        ))?;
+        output::line(&privacy::rewritten(&store.compact(args.now()?)?))?;
     }
     Ok(ExitCode::SUCCESS)
 }

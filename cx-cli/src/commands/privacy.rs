@@ -173,13 +173,21 @@ pub(crate) fn not_compacted(file: &Path) -> Result<(), CliError> {
     output::line(&format!("traces may be left in free space until: cx compact {}", file.display()))
 }
 
-fn told(compaction: &Compaction) -> Result<(), CliError> {
-    let n = u64::try_from(compaction.erasures.len()).unwrap_or(u64::MAX);
-    output::line(&format!(
-        "file rewritten at {}: {} bytes, {} before; nothing is left of {}",
+/// That a file was rewritten.
+pub(crate) fn rewritten(compaction: &Compaction) -> String {
+    format!(
+        "file rewritten at {}: {} bytes, {} before",
         compaction.compacted_at,
         output::count(compaction.bytes_after),
         output::count(compaction.bytes_before),
+    )
+}
+
+fn told(compaction: &Compaction) -> Result<(), CliError> {
+    let n = u64::try_from(compaction.erasures.len()).unwrap_or(u64::MAX);
+    output::line(&format!(
+        "{}; nothing is left of {}",
+        rewritten(compaction),
         output::counted(n, "erased person"),
     ))
 }

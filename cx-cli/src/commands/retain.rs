@@ -45,12 +45,7 @@ pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
     }
     output::line(&told(&done))?;
     match compaction {
-        Some(compaction) => output::line(&format!(
-            "file rewritten at {}: {} bytes, {} before",
-            compaction.compacted_at,
-            output::count(compaction.bytes_after),
-            output::count(compaction.bytes_before),
-        ))?,
+        Some(compaction) => output::line(&privacy::rewritten(&compaction))?,
         None => privacy::not_compacted(&asked.file)?,
     }
     Ok(ExitCode::SUCCESS)
