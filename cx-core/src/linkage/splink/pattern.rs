@@ -170,7 +170,7 @@ impl Half<'_> {
                 Condition::Both(attribute(column, columns), crate::text::folded(text))
             }
             Self::Crossed(one, other) => {
-                Condition::Crossed(one.field(columns)?, other.field(columns)?)
+                crossed(one.field(columns)?, other.field(columns)?, Condition::Crossed)
             }
         })
     }
@@ -310,10 +310,16 @@ fn compared(
             }
             let (one, other) = (place(left)?, place(right)?);
             (one.side != other.side).then_some(())?;
-            Some(Condition::HalfCrossed(one.field(columns)?, other.field(columns)?))
+            Some(crossed(one.field(columns)?, other.field(columns)?, Condition::HalfCrossed))
         }
         _ => None,
     }
+}
+
+/// A value is another column's. Two spellings of a column, or two columns of one meaning, are one
+/// attribute, which is then equal.
+fn crossed(one: Field, other: Field, of: fn(Field, Field) -> Condition) -> Condition {
+    if one == other { Condition::Equal(one) } else { of(one, other) }
 }
 
 /// A function of two records that is held against a number.

@@ -78,6 +78,8 @@ fn other_dialects_and_older_versions_mean_the_same() {
             "left(surname_l, 3) = left(surname_r, 3)",
             r#"substring("surname_l", 1, 3) = substring("surname_r", 1, 3)"#,
         ),
+        (r#""Surname_l" = "surname_r""#, r#""Surname_l" = "Surname_r""#),
+        ("surname_l = last_name_r AND surname_r = last_name_l", r#""surname_l" = "surname_r""#),
         ("else", "ELSE"),
     ] {
         assert_eq!(written_again(older), newer, "{older}");
