@@ -103,10 +103,15 @@ impl Fuzz {
         let folder = target().join("fuzz");
         let dictionaries = folder.join("dictionaries");
         let (to, words) = (corpora.to_string_lossy(), dictionaries.to_string_lossy());
-        crate::cargo(
-            ["run", "--locked", "-p", "cx-tests", "--example", "fuzz_seeds", "--", &to, &words],
-            &[],
-        )?;
+        // As the tests build it, so that it is there already behind them: `run` takes one package,
+        // whose dependencies then have other features.
+        let program = ["build", "--workspace", "--locked", "--example", "fuzz_seeds"];
+        crate::cargo_with(&[&program[..], &["--features", crate::FEATURES]].concat(), &[])?;
+        let program = target()
+            .join("debug")
+            .join("examples")
+            .join(format!("fuzz_seeds{}", std::env::consts::EXE_SUFFIX));
+        crate::run(program, &[&to, &words], &[])?;
         let before = std::env::var("RUSTFLAGS").unwrap_or_default();
         let flags = format!("{before} {}", COVERAGE.join(" "));
         // The folder of its own keeps the other builds; the triple keeps coverage out of build
