@@ -332,7 +332,7 @@ impl<'a> Building<'a> {
                 self.conversation.handover = Some(HandedOver {
                     at: event.occurred_at,
                     event: event.key.clone(),
-                    handover: handover.clone(),
+                    handover: handover.as_ref().clone(),
                     accepted_at: handover.accepted_at,
                 });
                 let to_bot = handover

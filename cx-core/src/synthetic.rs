@@ -347,9 +347,9 @@ impl Company {
             ..Order::default()
         };
         event.kind = match what {
-            "placed" => Kind::OrderPlaced(order),
-            "paid" => Kind::OrderPaid(order),
-            _ => Kind::OrderFulfilled(order),
+            "placed" => Kind::OrderPlaced(order.into()),
+            "paid" => Kind::OrderPaid(order.into()),
+            _ => Kind::OrderFulfilled(order.into()),
         };
         Some(event)
     }

@@ -344,7 +344,10 @@ impl Lines<'_> {
 /// A row with its number, its bundle, its conversation and its payload.
 fn line(row: &rusqlite::Row<'_>, reader: &mut EventReader) -> Result<Line, StoreError> {
     let payload = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
-    let event = reader.read(payload).map_err(|error| StoreError::malformed("event", error))?;
+    let read = reader.read(payload);
+    let mut event = read.map_err(|error| StoreError::malformed("event", error))?;
+    // It may be remembered.
+    event.who.shrink_to_fit();
     // Each field has an allocation of its own.
     let size = size_of::<Line>() + 2 * payload.len();
     let (seq, bundle, conversation) = (row.get(0)?, row.get(1)?, row.get(2)?);

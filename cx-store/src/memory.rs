@@ -1,6 +1,6 @@
 //! Memory: the customers that were asked for last, as far as there is room for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::history::{Edition, History};
@@ -9,17 +9,23 @@ use crate::history::{Edition, History};
 /// was read. Those that were asked for least recently go first.
 #[derive(Debug)]
 pub(crate) struct Memory {
-    /// Asked for since the last time half of the room was full.
-    young: HashMap<i64, Remembered>,
-    /// The half before.
-    old: HashMap<i64, Remembered>,
-    /// How many bytes the young ones take.
+    remembered: HashMap<i64, Remembered>,
+    /// Whose each is, by the number of the question that asked for it last.
+    by_use: BTreeMap<u64, i64>,
+    /// How many questions there were.
+    n_asked: u64,
+    /// How many bytes they take.
     size: usize,
-    /// How many bytes both may take.
+    /// How many bytes they may take.
     most: usize,
 }
 
-type Remembered = (Edition, Arc<History>);
+#[derive(Debug)]
+struct Remembered {
+    edition: Edition,
+    history: Arc<History>,
+    asked: u64,
+}
 
 /// What is remembered of a customer.
 pub(crate) enum Recalled {
@@ -31,17 +37,18 @@ pub(crate) enum Recalled {
 
 impl Memory {
     /// How many bytes are used where nothing else is said.
-    pub(crate) const MOST: usize = 64 << 20;
+    pub(crate) const MOST: usize = 128 << 20;
 
     pub(crate) fn new(most: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), size: 0, most }
+        let (remembered, by_use) = (HashMap::new(), BTreeMap::new());
+        Self { remembered, by_use, n_asked: 0, size: 0, most }
     }
 
     /// What is remembered of a customer, by somebody who sees this edition of the file.
     pub(crate) fn recall(&mut self, customer: i64, edition: Edition) -> Recalled {
         let Some((then, history)) = self.take(customer) else { return Recalled::Before(None) };
         if then == edition {
-            self.keep(customer, edition, Arc::clone(&history));
+            self.put(customer, edition, Arc::clone(&history));
             return Recalled::AsItStands(history);
         }
         if then.rewritten != edition.rewritten {
@@ -52,29 +59,33 @@ impl Memory {
         Recalled::Before(Some(history))
     }
 
-    fn take(&mut self, customer: i64) -> Option<Remembered> {
-        if let Some(remembered) = self.young.remove(&customer) {
-            self.size = self.size.saturating_sub(remembered.1.size);
-            return Some(remembered);
-        }
-        self.old.remove(&customer)
+    fn take(&mut self, customer: i64) -> Option<(Edition, Arc<History>)> {
+        let remembered = self.remembered.remove(&customer)?;
+        self.by_use.remove(&remembered.asked);
+        self.size = self.size.saturating_sub(remembered.history.size);
+        Some((remembered.edition, remembered.history))
+    }
+
+    fn put(&mut self, customer: i64, edition: Edition, history: Arc<History>) {
+        self.n_asked += 1;
+        self.size += history.size;
+        self.by_use.insert(self.n_asked, customer);
+        self.remembered.insert(customer, Remembered { edition, history, asked: self.n_asked });
     }
 
     /// Remembers a customer, unless that would take more than half of the room.
     pub(crate) fn keep(&mut self, customer: i64, edition: Edition, history: Arc<History>) {
-        let half = self.most / 2;
-        let size = history.size;
-        if size > half {
+        if history.size > self.most / 2 {
             return;
         }
         // Another thread may have been as quick.
         drop(self.take(customer));
-        if self.size + size > half {
-            self.old = std::mem::take(&mut self.young);
-            self.size = 0;
+        while self.size + history.size > self.most
+            && let Some((_, longest_ago)) = self.by_use.pop_first()
+        {
+            drop(self.take(longest_ago));
         }
-        self.size += size;
-        self.young.insert(customer, (edition, history));
+        self.put(customer, edition, history);
     }
 
     /// Forgets everything, and takes from now on so many bytes at most.

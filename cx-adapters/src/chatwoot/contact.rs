@@ -202,7 +202,7 @@ pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Record {
     } else {
         Part::of("contact", &id, &digest)
     };
-    let mut event = timed(origin, part, Kind::ProfileUpdated(data), at)?;
+    let mut event = timed(origin, part, Kind::ProfileUpdated(data.into()), at)?;
     event.rev = told.map(|moment| moment.at.to_string());
     event.channel = Channel::System;
     event.actor = Actor::of(ActorType::System);

@@ -85,7 +85,7 @@ fn opened(origin: Origin<'_>, conversation: &Object<'_>, copy: Copy) -> Record {
         ..Opened::default()
     };
     let part = Part::of("conversation", &id, "opened");
-    let mut event = timed(origin, part, Kind::ConversationOpened(data), when)?;
+    let mut event = timed(origin, part, Kind::ConversationOpened(data.into()), when)?;
     // The first copy stands: how it began does not change. Later ones are numbers, which come
     // before any instant.
     let updated = conversation.first_moment(&["updated_at", "last_activity_at", "timestamp"])?;
@@ -285,7 +285,7 @@ impl Turn<'_, '_> {
             facts,
             ..Handover::default()
         };
-        let mut event = self.event("handover", Kind::ConversationHandover(data))?;
+        let mut event = self.event("handover", Kind::ConversationHandover(data.into()))?;
         event.actor = Actor::of(ActorType::Bot);
         Ok(internal(event))
     }

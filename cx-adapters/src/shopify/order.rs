@@ -56,11 +56,11 @@ pub(super) fn records(origin: Origin<'_>, order: &Object<'_>) -> Outcome {
     if matches!(thin.payment.as_deref(), Some("paid" | "partially_refunded" | "refunded")) {
         // The order does not say when it was paid: payment goes with the purchase.
         let at = order.moment("processed_at")?.unwrap_or(created);
-        records.push(turned("paid", Kind::OrderPaid(thin.clone()), at, TimeOrigin::Created));
+        records.push(turned("paid", Kind::OrderPaid(thin.clone().into()), at, TimeOrigin::Created));
     }
     if let Some(at) = order.moment("cancelled_at")? {
         let reason = order.text("cancel_reason");
-        let kind = Kind::OrderCancelled(Order { reason, ..thin });
+        let kind = Kind::OrderCancelled(Order { reason, ..thin }.into());
         records.push(turned("cancelled", kind, at, TimeOrigin::Event));
     }
     for sent in order.list("fulfillments") {
@@ -98,7 +98,7 @@ fn placed(
     data: Order,
 ) -> Result<Event, RecordError> {
     let part = Part::of("order", id, "placed");
-    let mut event = origin.event(part, Kind::OrderPlaced(data), created)?;
+    let mut event = origin.event(part, Kind::OrderPlaced(data.into()), created)?;
     event.rev = Some(updated.at.to_string());
     event.channel = Channel::Commerce;
     event.direction = Direction::In;
@@ -157,7 +157,7 @@ fn fulfilment_of(origin: Origin<'_>, sent: &Object<'_>, order: Option<&str>) -> 
         ..Order::default()
     };
     let part = Part::whole("fulfillment", &id);
-    let mut event = origin.event(part, Kind::OrderFulfilled(data), created)?;
+    let mut event = origin.event(part, Kind::OrderFulfilled(data.into()), created)?;
     event.rev = Some(updated.at.to_string());
     let mut event = by_the_shop(origin, event, &order);
     event.extra = sent.rest(&[

@@ -100,7 +100,7 @@ fn opened(
     };
     let mut event = file.origin.event(
         Part::of("ticket", id, "opened"),
-        Kind::ConversationOpened(data),
+        Kind::ConversationOpened(data.into()),
         created,
     )?;
     event.rev = Some(updated.at.to_string());

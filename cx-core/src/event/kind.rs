@@ -47,13 +47,23 @@ pub enum KindGroup {
     Custom,
 }
 
+/// How the data of a kind is held: `Data in Box` where it is much larger than that of most kinds,
+/// which all would be as large as.
+macro_rules! held {
+    ($data:ty) => { $data };
+    ($data:ty, $holder:ident) => { $holder<$data> };
+}
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident($data:ty) = $name:literal, $group:ident;)*) => {
+    ($(
+        $(#[$doc:meta])*
+        $variant:ident($data:ident $(in $holder:ident)?) = $name:literal, $group:ident;
+    )*) => {
         /// What happened, with the fields that only such a thing has.
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub enum Kind {
-            $($(#[$doc])* $variant($data),)*
+            $($(#[$doc])* $variant(held!($data $(, $holder)?)),)*
             /// `subscription.*`.
             Subscription {
                 /// What happened to it: `started`, `renewed`, `cancelled`.
@@ -98,7 +108,7 @@ macro_rules! kinds {
             /// The place and the problem of the first field that is missing or malformed.
             pub fn from_json(name: &str, data: Map<String, Value>) -> Result<Self, FieldError> {
                 Ok(match name {
-                    $($name => Self::$variant(<$data>::from_json(data)?),)*
+                    $($name => Self::$variant($data::from_json(data)?.into()),)*
                     _ => match name.strip_prefix("subscription.") {
                         Some(what) => Self::Subscription {
                             what: what.to_owned(),
@@ -116,7 +126,7 @@ macro_rules! kinds {
                 data: Option<&RawValue>,
             ) -> Result<Self, serde_json::Error> {
                 Ok(match name {
-                    $($name => Self::$variant(read_data(data)?),)*
+                    $($name => Self::$variant(read_data::<$data>(data)?.into()),)*
                     _ => match name.strip_prefix("subscription.") {
                         Some(what) => {
                             Self::Subscription { what: what.to_owned(), data: read_data(data)? }
@@ -198,13 +208,13 @@ kinds! {
     /// A mail was never sent.
     MailDropped(MailEvent) = "mail.dropped", Mail;
     /// A conversation began.
-    ConversationOpened(Opened) = "conversation.opened", Conversation;
+    ConversationOpened(Opened in Box) = "conversation.opened", Conversation;
     /// A conversation's state changed.
     ConversationStatus(Status) = "conversation.status", Conversation;
     /// A conversation has another owner.
     ConversationAssigned(Assigned) = "conversation.assigned", Conversation;
     /// A conversation went from one hand to another, with what is known.
-    ConversationHandover(Handover) = "conversation.handover", Conversation;
+    ConversationHandover(Handover in Box) = "conversation.handover", Conversation;
     /// A conversation lives on in another.
     ConversationMerged(Merged) = "conversation.merged", Conversation;
     /// Part of a conversation goes on in another.
@@ -272,15 +282,15 @@ kinds! {
     /// A checkout became an order.
     CheckoutCompleted(Checkout) = "checkout.completed", Commerce;
     /// An order was placed.
-    OrderPlaced(Order) = "order.placed", Commerce;
+    OrderPlaced(Order in Box) = "order.placed", Commerce;
     /// An order changed.
-    OrderUpdated(Order) = "order.updated", Commerce;
+    OrderUpdated(Order in Box) = "order.updated", Commerce;
     /// An order was paid.
-    OrderPaid(Order) = "order.paid", Commerce;
+    OrderPaid(Order in Box) = "order.paid", Commerce;
     /// An order, or part of it, was sent.
-    OrderFulfilled(Order) = "order.fulfilled", Commerce;
+    OrderFulfilled(Order in Box) = "order.fulfilled", Commerce;
     /// An order was called off.
-    OrderCancelled(Order) = "order.cancelled", Commerce;
+    OrderCancelled(Order in Box) = "order.cancelled", Commerce;
     /// Money was given back.
     OrderRefunded(Refund) = "order.refunded", Commerce;
     /// An identifier was seen.
@@ -292,7 +302,7 @@ kinds! {
     /// One identifier was replaced by another.
     IdentityChanged(IdentityChange) = "identity.changed", Identity;
     /// What a source has on record changed.
-    ProfileUpdated(Profile) = "profile.updated", Identity;
+    ProfileUpdated(Profile in Box) = "profile.updated", Identity;
     /// A source merged two of its records.
     PeopleMerged(People) = "people.merged", Identity;
     /// A source split one of its records.
