@@ -10,6 +10,7 @@ pub mod phone;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -372,7 +373,8 @@ impl fmt::Display for Identifier {
 /// An event's statement that it is about the holder of an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Claim {
-    identifier: Identifier,
+    /// Events of one person that are read one after the other have it together.
+    identifier: Arc<Identifier>,
     raw: String,
     region: Option<String>,
     /// In which role the holder takes part.
@@ -414,7 +416,7 @@ impl Claim {
         let identifier = Identifier::normalise(namespace, scope, raw, None)?;
         let raw = raw.to_owned();
         Ok(Self {
-            identifier,
+            identifier: Arc::new(identifier),
             raw,
             region: None,
             role,
@@ -434,7 +436,7 @@ impl Claim {
         role: Role,
         assurance: Assurance,
     ) -> Result<Self, IdentifierError> {
-        let identifier = Identifier::normalise(Namespace::Phone, "", raw, region)?;
+        let identifier = Arc::new(Identifier::normalise(Namespace::Phone, "", raw, region)?);
         let region = region.map(str::to_owned);
         let raw = raw.to_owned();
         Ok(Self { identifier, raw, region, role, assurance, shared: false, on_behalf_of: false })
@@ -448,7 +450,7 @@ impl Claim {
     }
 
     /// The identifier that is claimed.
-    pub const fn identifier(&self) -> &Identifier {
+    pub fn identifier(&self) -> &Identifier {
         &self.identifier
     }
 
@@ -509,12 +511,12 @@ impl Serialize for Claim {
 }
 
 impl ClaimJson {
-    fn normalised(&self) -> Result<Identifier, IdentifierError> {
+    fn normalised(&self) -> Result<Arc<Identifier>, IdentifierError> {
         let region = self.region.as_deref();
-        Identifier::normalise(self.ns.clone(), &self.scope, &self.value, region)
+        Identifier::normalise(self.ns.clone(), &self.scope, &self.value, region).map(Arc::new)
     }
 
-    fn claim(self, identifier: Identifier) -> Claim {
+    fn claim(self, identifier: Arc<Identifier>) -> Claim {
         Claim {
             identifier,
             raw: self.value,
@@ -539,7 +541,7 @@ impl<'de> Deserialize<'de> for Claim {
 /// the same few values again and again, and normalising a number costs more than reading it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recent {
-    known: Vec<(String, Option<String>, Identifier)>,
+    known: Vec<(String, Option<String>, Arc<Identifier>)>,
     next: usize,
 }
 
@@ -560,8 +562,8 @@ impl Recent {
         read.into_iter().map(claim).collect::<Result<_, _>>().map(Some)
     }
 
-    fn identifier(&mut self, json: &ClaimJson) -> Result<Identifier, IdentifierError> {
-        let is_it = |(raw, region, identifier): &&(String, Option<String>, Identifier)| {
+    fn identifier(&mut self, json: &ClaimJson) -> Result<Arc<Identifier>, IdentifierError> {
+        let is_it = |(raw, region, identifier): &&(String, Option<String>, Arc<Identifier>)| {
             *raw == json.value
                 && identifier.namespace == json.ns
                 // A scope that was written otherwise is normalised again.
@@ -569,10 +571,10 @@ impl Recent {
                 && *region == json.region
         };
         if let Some((_, _, known)) = self.known.iter().find(is_it) {
-            return Ok(known.clone());
+            return Ok(Arc::clone(known));
         }
         let identifier = json.normalised()?;
-        let known = (json.value.clone(), json.region.clone(), identifier.clone());
+        let known = (json.value.clone(), json.region.clone(), Arc::clone(&identifier));
         match self.known.get_mut(self.next) {
             Some(place) => *place = known,
             None => self.known.push(known),

@@ -87,8 +87,7 @@ pub fn summaries(events: &[Event], as_of: Timestamp) -> Vec<Summary> {
     let events: Vec<&Event> = events.iter().collect();
     let mut summaries: Vec<Summary> = Vec::new();
     for (definition, hash) in shipped().iter().zip(HASHES.iter()) {
-        let last = instance::last_instances(definition, hash, &events, as_of);
-        summaries.extend(last.iter().map(|instance| Summary::of(definition, instance)));
+        summaries.extend(instance::last_summaries(definition, hash, &events, as_of));
     }
     summaries.sort_by(|a, b| {
         let rank = |summary: &Summary| summary.outcome != "open";
@@ -107,6 +106,17 @@ impl Summary {
                 event: step.event.to_string(),
             })
         });
+        let steps = count(instance.steps.iter().filter(|step| step.touchpoint.is_some()));
+        Self::with(definition, instance, last_step, steps)
+    }
+
+    /// What the context tells of an instance whose steps are not looked at.
+    fn with(
+        definition: &Definition,
+        instance: &Instance,
+        last_step: Option<StepSummary>,
+        steps: u64,
+    ) -> Self {
         Self {
             definition: definition.id.clone(),
             version: definition.version,
@@ -117,7 +127,7 @@ impl Summary {
             started: instance.started.to_string(),
             ended: instance.ended.map(|ended| ended.to_string()),
             last_step,
-            steps: count(instance.steps.iter().filter(|step| step.touchpoint.is_some())),
+            steps,
             channels: instance.channels.clone(),
             switches: instance.switches,
             customer_waited_s: instance.customer_waited.as_seconds(),

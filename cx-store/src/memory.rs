@@ -37,7 +37,7 @@ pub(crate) enum Recalled {
 
 impl Memory {
     /// How many bytes are used where nothing else is said.
-    pub(crate) const MOST: usize = 128 << 20;
+    pub(crate) const MOST: usize = 192 << 20;
 
     pub(crate) fn new(most: usize) -> Self {
         let (remembered, by_use) = (HashMap::new(), BTreeMap::new());

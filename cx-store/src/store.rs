@@ -427,7 +427,7 @@ impl Store {
     }
 
     /// How many bytes of memory this handle, and its clones, may use at most to remember the
-    /// customers that were asked for last: 64 MiB where nothing is said. Nothing is kept of a
+    /// customers that were asked for last: 192 MiB where nothing is said. Nothing is kept of a
     /// single customer who would take more than half of it, and with 0 nothing at all.
     ///
     /// What is remembered holds as long as the file stands as it stood: whatever anybody writes to

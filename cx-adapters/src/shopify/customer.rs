@@ -54,7 +54,8 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
         address: address.as_ref().and_then(postal),
         ..Profile::default()
     };
-    let mut event = origin.event(Part::whole("customer", &id), Kind::ProfileUpdated(data.into()), at)?;
+    let mut event =
+        origin.event(Part::whole("customer", &id), Kind::ProfileUpdated(data.into()), at)?;
     event.rev = Some(at.at.to_string());
     event.channel = Channel::Commerce;
     event.actor = Actor::of(ActorType::System);

@@ -189,7 +189,8 @@ fn tags(event: &Object<'_>, field: &str, text: Option<String>) -> Vec<String> {
 /// more, so this is its first revision.
 fn opened(file: &File<'_>, audit: &Audit<'_>, created: Created) -> Record {
     let part = Part::of("ticket", &audit.ticket, "opened");
-    let mut event = file.origin.event(part, Kind::ConversationOpened(created.data.into()), audit.at)?;
+    let mut event =
+        file.origin.event(part, Kind::ConversationOpened(created.data.into()), audit.at)?;
     event.rev = Some("0".to_owned());
     event.conversation = Some(ConversationRef {
         subject: created.subject,

@@ -58,7 +58,8 @@ pub(super) fn profile(
         fields: fields.unwrap_or_default(),
         ..Profile::default()
     };
-    let mut event = file.origin.event(Part::whole("user", &id), Kind::ProfileUpdated(data.into()), at)?;
+    let mut event =
+        file.origin.event(Part::whole("user", &id), Kind::ProfileUpdated(data.into()), at)?;
     event.rev = Some(at.at.to_string());
     event.actor = Actor::of(ActorType::System);
     event.channel = cx_core::channel::Channel::System;

@@ -1,11 +1,12 @@
 //! Instances: how a journey really went.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
 use super::definition::{Definition, Expected, Key, Mode, Reentry, Touchpoint};
+use super::{StepSummary, Summary, count};
 use crate::event::{Event, Kind};
 use crate::identifier::{Claim, Namespace};
 use crate::ids::EventKey;
@@ -147,15 +148,15 @@ pub fn instances(definition: &Definition, events: &[&Event], as_of: Timestamp) -
     lanes.map(|walk| walk.told(definition)).collect()
 }
 
-/// Of each key the last instance, by key. `hash` is that of the definition.
-pub(super) fn last_instances(
+/// Of each key the last instance, by key, in short. `hash` is that of the definition.
+pub(super) fn last_summaries(
     definition: &Definition,
     hash: &str,
     events: &[&Event],
     as_of: Timestamp,
-) -> Vec<Instance> {
+) -> Vec<Summary> {
     let lanes = walks(definition, hash, events, as_of).into_iter();
-    lanes.filter_map(|mut walks| Some(walks.pop()?.told(definition))).collect()
+    lanes.filter_map(|mut walks| Some(walks.pop()?.summary(definition))).collect()
 }
 
 /// The instances of each key, in order.
@@ -168,12 +169,14 @@ fn walks<'a>(
     let upto = events.partition_point(|event| event.occurred_at <= as_of);
     let events = events.get(..upto).unwrap_or_default();
     let keys = Keys::of(definition.key, events);
-    let mut lanes: BTreeMap<Cow<'a, str>, Vec<&'a Event>> = BTreeMap::new();
+    let mut lanes: HashMap<Cow<'a, str>, Vec<&'a Event>> = HashMap::new();
     for event in events {
         if let Some(key) = keys.key(event) {
             lanes.entry(key).or_default().push(event);
         }
     }
+    let mut lanes: Vec<_> = lanes.into_iter().collect();
+    lanes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let mut walks = Vec::new();
     for (key, events) in lanes {
         let key = key.into_owned();
@@ -203,6 +206,17 @@ struct Taken<'a> {
 }
 
 impl Walk<'_> {
+    fn summary(&self, definition: &Definition) -> Summary {
+        let planned = |taken: &Taken<'_>| definition.touchpoints.get(taken.touchpoint?);
+        let last_step = self.steps.iter().rev().find_map(|taken| {
+            let touchpoint = planned(taken)?.id.clone();
+            let (at, event) = (taken.event.occurred_at.to_string(), taken.event.key.to_string());
+            Some(StepSummary { touchpoint, at, event })
+        });
+        let steps = count(self.steps.iter().filter(|taken| planned(taken).is_some()));
+        Summary::with(definition, &self.instance, last_step, steps)
+    }
+
     fn told(self, definition: &Definition) -> Instance {
         let mut instance = self.instance;
         let late = std::mem::take(&mut instance.deviations);
