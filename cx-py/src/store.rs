@@ -1632,6 +1632,24 @@ impl Store {
         self.with(py, cx_store::Store::is_compressed)
     }
 
+    /// Say how much memory this store may use to remember the customers it was asked about last.
+    ///
+    /// What is remembered holds as long as the file stands as it stood: whatever anybody writes to
+    /// it is seen by the next question. Nothing is kept of a single customer who would take more
+    /// than half. A store that nothing was said of may use 192 MiB, one of :class:`Tenants` an even
+    /// share of that.
+    ///
+    /// Parameters
+    /// ----------
+    /// bytes : int
+    ///     The most it may use; with 0 nothing is remembered. What was remembered so far goes.
+    fn remember(&self, py: Python<'_>, bytes: usize) -> Result<(), BindingError> {
+        self.with(py, |store| {
+            store.remember(bytes);
+            Ok(())
+        })
+    }
+
     /// Check the file, and everything derived in it against the facts. Reads all of it.
     fn check(&self, py: Python<'_>) -> Result<CheckReport, BindingError> {
         Ok(CheckReport::new(self.with(py, cx_store::Store::check)?))

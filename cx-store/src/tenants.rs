@@ -9,6 +9,7 @@ use cx_core::identity::Policy;
 
 use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
+use crate::memory::Memory;
 use crate::moving;
 use crate::opening::OpenOptions;
 use crate::store::{Store, StoreOptions, WeakStore};
@@ -19,7 +20,9 @@ use crate::store::{Store, StoreOptions, WeakStore};
 /// same stores.
 ///
 /// At most so many of them are kept open; the one that was asked for longest ago is closed first.
-/// A [`Store`] that somebody still holds stays open until it is dropped, on top of these.
+/// A [`Store`] that somebody still holds stays open until it is dropped, on top of these. Together
+/// they remember as much of their customers as one store alone would, each the same share;
+/// [`Store::remember`] gives one of them more.
 ///
 /// ```
 /// use cx_store::Tenants;
@@ -123,7 +126,9 @@ impl Tenants {
         } else {
             let policy = self.0.policy.clone();
             let options = StoreOptions { tenant: tenant.to_owned(), id_key: None, policy };
-            OpenOptions::new().key(self.0.key.clone()).settings(options).open(&path)?
+            let store = OpenOptions::new().key(self.0.key.clone()).settings(options).open(&path)?;
+            store.remember(Memory::MOST / self.0.most_open);
+            store
         };
         stores.open.insert(tenant.to_owned(), (call, store.clone()));
         stores.shrink(self.0.most_open);

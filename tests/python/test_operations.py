@@ -64,6 +64,17 @@ def test_a_compressed_store_answers_the_same(tmp_path: Path) -> None:
         assert not store.check().problems
 
 
+def test_what_a_store_remembers_changes_no_answer(tmp_path: Path) -> None:
+    with cx.open(tmp_path / "a.cx") as store:
+        store.ingest([mail(n, "zebedeus@quack.example") for n in range(50)], source="test")
+        asked = "zebedeus@quack.example"
+        remembered = [store.context(asked, as_of=LATER).to_json() for _ in range(2)]
+        store.remember(0)
+        assert {store.context(asked, as_of=LATER).to_json(), *remembered} == {remembered[0]}
+        with pytest.raises((OverflowError, cx.InvalidArgumentError)):
+            store.remember(-1)
+
+
 def test_an_erasure_is_certified(tmp_path: Path) -> None:
     with cx.open(tmp_path / "a.cx") as store:
         store.ingest([mail(1, "zebedeus@quack.example")], source="test")
