@@ -10,6 +10,7 @@ pub mod observation;
 pub mod assertion;
 pub mod policy;
 pub mod hub;
+pub mod assertions;
 pub mod component;
 pub mod resolve;
 pub mod bridge;
@@ -18,7 +19,8 @@ pub mod population;
 pub mod explain;
 
 pub use assertion::{Assertion, Subject, Verdict};
-pub use component::{Assertions, BundleFacts, Moments, Rules};
+pub use assertions::Assertions;
+pub use component::{BundleFacts, Moments, Rules};
 pub use hub::{DirectView, HubReason};
 pub use name::PersonName;
 pub use neighbourhood::{Neighbourhood, Recorded, Settlement, WholeBundle};

@@ -104,21 +104,18 @@ fn tell(
             .execute(params![&observation.as_bytes()[..], key])?;
     }
     let mut named_by: Vec<Verdict> = said.iter().map(|said| said.verdict.clone()).collect();
-    if named_by.iter().any(|verdict| matches!(verdict, Verdict::Revoke(_))) {
-        let told = verdicts(tx)?;
-        for assertion in said {
-            if let Verdict::Revoke(target) = assertion.verdict {
-                let Some(revoked) = revoked(&told, target) else {
-                    return Err(StoreError::UnknownAssertion { assertion: target });
-                };
-                named_by.push(revoked.clone());
-            }
+    for assertion in said {
+        if let Verdict::Revoke(target) = assertion.verdict {
+            let Some((_, meant)) = writer.settings.assertions.meant(target) else {
+                return Err(StoreError::UnknownAssertion { assertion: target });
+            };
+            named_by.push(meant.verdict.clone());
         }
     }
     for assertion in said {
         insert_assertion(tx, assertion, occasion.at)?;
     }
-    say(tx, writer)?;
+    say(tx, writer, said.iter().cloned())?;
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
     for verdict in &named_by {
@@ -138,23 +135,6 @@ fn tell(
     Ok(derived::assess(tx, writer.settings, &touched, occasion)?.refused)
 }
 
-/// All verdicts that were ever given.
-fn verdicts(tx: &Transaction<'_>) -> Result<BTreeMap<AssertionId, Verdict>, StoreError> {
-    Ok(all(tx)?.into_iter().map(|told| (told.id(), told.verdict)).collect())
-}
-
-/// What comes into force or goes out of it where this is revoked: a revocation may itself be
-/// revoked, and so on.
-fn revoked(told: &BTreeMap<AssertionId, Verdict>, mut target: AssertionId) -> Option<&Verdict> {
-    // No id can be part of what it is made of, so that this ends.
-    loop {
-        match told.get(&target)? {
-            Verdict::Revoke(before) => target = *before,
-            verdict => return Some(verdict),
-        }
-    }
-}
-
 /// Keeps what was said, in a store that has no events yet.
 pub(crate) fn admit(
     tx: &Transaction<'_>,
@@ -164,8 +144,7 @@ pub(crate) fn admit(
     for (assertion, recorded_at) in said {
         insert_assertion(tx, assertion, *recorded_at)?;
     }
-    say(tx, writer)?;
-    Ok(())
+    say(tx, writer, said.iter().map(|(assertion, _)| assertion.clone()))
 }
 
 /// Takes out what was said, as if it never had been; these observations are gone already.
@@ -181,25 +160,19 @@ pub(crate) fn forget(
     }
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
-    let told = verdicts(tx)?;
-    for (id, verdict) in &told {
-        if !gone.contains(id) {
-            continue;
-        }
-        let meant = match verdict {
-            Verdict::Revoke(target) => revoked(&told, *target).unwrap_or(verdict),
-            _ => verdict,
-        };
-        for side in named(meant) {
+    for id in gone {
+        tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?.execute([&id.as_bytes()[..]])?;
+        let Some((_, meant)) = writer.settings.assertions.meant(*id) else { continue };
+        for side in named(&meant.verdict) {
             touched.bundles.extend(derived::holders(tx, writer.settings, &side)?);
         }
-        for observation in meant.observations().filter(|id| !erased.contains(id)) {
+        for observation in meant.verdict.observations().filter(|id| !erased.contains(id)) {
             let key = key_of(tx, &writer.settings.tenant, &writer.settings.id_key, observation)?;
             alone.extend(key.map(|key| (observation, key)));
         }
-        tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?.execute([&id.as_bytes()[..]])?;
     }
-    say(tx, writer)?;
+    count(tx)?;
+    (writer.settings.said, writer.settings.assertions) = in_force(tx)?;
     let moved = ingest::single_out(tx, writer.settings, writer.dictionary, &alone)?;
     touched.add(moved);
     derived::assess(tx, writer.settings, &touched, &Occasion::new(at, By::Erasure))?;
@@ -272,13 +245,24 @@ pub(crate) fn in_force(connection: &Connection) -> Result<(u64, Arc<Assertions>)
     Ok((said(connection)?, Arc::new(Assertions::new(all(connection)?))))
 }
 
-/// Brings the writer up to date after something was said or taken out, and lets all others know.
-fn say(tx: &Transaction<'_>, writer: &mut Writing<'_>) -> Result<(), StoreError> {
+/// Brings the writer up to date after something was said, and lets all others know.
+fn say(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    said: impl IntoIterator<Item = Assertion>,
+) -> Result<(), StoreError> {
+    writer.settings.said = count(tx)?;
+    let known = Arc::make_mut(&mut writer.settings.assertions);
+    said.into_iter().for_each(|assertion| known.say(assertion));
+    Ok(())
+}
+
+/// Counts that something was said, or taken out.
+fn count(tx: &Transaction<'_>) -> Result<u64, StoreError> {
     let number = said(tx)?.wrapping_add(1);
     tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('said', ?1)")?
         .execute([&number.to_be_bytes()[..]])?;
-    (writer.settings.said, writer.settings.assertions) = in_force(tx)?;
-    Ok(())
+    Ok(number)
 }
 
 /// Everything that was ever said, by the time it was said.

@@ -1016,6 +1016,7 @@ impl Store {
         }
         let mut writer = self.writer();
         let Writer { connection, dictionary, settings, is_log_suspect } = &mut *writer;
+        let (said, assertions) = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
             trust_log(connection, is_log_suspect)?;
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -1036,9 +1037,8 @@ impl Store {
         if done.is_err() {
             self.renew(connection);
             dictionary.forget();
-            if let Ok((said, assertions)) = corrections::in_force(connection) {
-                (settings.said, settings.assertions) = (said, assertions);
-            }
+            // Whatever else the file has, the next write hears of.
+            (settings.said, settings.assertions) = (said, assertions);
             if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
                 settings.policy = policy;
             }
@@ -1057,6 +1057,7 @@ impl Store {
         }
         let mut writer = self.writer();
         let Writer { connection, dictionary, settings, .. } = &mut *writer;
+        let (said, assertions) = (settings.said, Arc::clone(&settings.assertions));
         let tried = (|| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             refresh(&tx, settings)?;
@@ -1067,7 +1068,7 @@ impl Store {
         let tried = self.told(connection, tried);
         self.renew(connection);
         dictionary.forget();
-        (settings.said, settings.assertions) = corrections::in_force(connection)?;
+        (settings.said, settings.assertions) = (said, assertions);
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }

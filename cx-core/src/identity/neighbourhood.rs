@@ -7,8 +7,9 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 
+use super::assertions::Assertions;
 use super::bridge::{self, Carrier};
-use super::component::{Assertions, BundleFacts, Moments, Rules};
+use super::component::{BundleFacts, Moments, Rules};
 use super::hub::{DirectView, HubReason};
 use super::observation::{Observation, bundle_id};
 use super::policy::Limit;

@@ -6,7 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::component::{Assertions, Rules};
+use super::assertions::Assertions;
+use super::component::Rules;
 use super::hub::HubReason;
 use super::neighbourhood::{Neighbourhood, Recorded, Settlement};
 use super::policy::Policy;

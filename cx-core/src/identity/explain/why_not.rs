@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{ByModel, Explainer, Person, Records, Said};
 use crate::identifier::{Assurance, Identifier, Namespace};
 use crate::identity::assertion::{Subject, Verdict};
-use crate::identity::component::Assertions;
+use crate::identity::assertions::Assertions;
 use crate::identity::hub::HubReason;
 use crate::identity::observation::Caveat;
 use crate::identity::policy::{Contest, Limit, Tier};
