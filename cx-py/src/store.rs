@@ -1641,11 +1641,11 @@ impl Store {
     ///
     /// Parameters
     /// ----------
-    /// bytes : int
-    ///     The most it may use; with 0 nothing is remembered. What was remembered so far goes.
-    fn remember(&self, py: Python<'_>, bytes: usize) -> Result<(), BindingError> {
+    /// max_bytes : int
+    ///     The most bytes it may use; with 0 nothing is remembered. What was remembered so far goes.
+    fn remember(&self, py: Python<'_>, max_bytes: usize) -> Result<(), BindingError> {
         self.with(py, |store| {
-            store.remember(bytes);
+            store.remember(max_bytes);
             Ok(())
         })
     }
