@@ -280,7 +280,8 @@ mod tests {
             1 => Verdict::Trust(identifier(a)),
             2 => Verdict::Detach(observation(a), identifier(b)),
             3 => Verdict::Rekey(identifier(a), identifier(b)),
-            4 => Verdict::Probable(observation(a), observation(b), 7),
+            // Whichever way round it is said it is the same assertion.
+            4 => Verdict::Probable(observation(a.min(b)), observation(a.max(b)), 7),
             _ => Verdict::Same(
                 Subject::Observation(observation(a)),
                 Subject::Identifier(identifier(b)),
