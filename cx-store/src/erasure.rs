@@ -405,11 +405,18 @@ fn unsay(
             gone.insert(said.id());
         }
     }
-    for said in &all {
-        if let cx_core::identity::Verdict::Revoke(target) = said.verdict
-            && gone.contains(&target)
-        {
-            gone.insert(said.id());
+    // Revocations of them, and of those, in whatever order they stand.
+    loop {
+        let before = gone.len();
+        for said in &all {
+            if let cx_core::identity::Verdict::Revoke(target) = said.verdict
+                && gone.contains(&target)
+            {
+                gone.insert(said.id());
+            }
+        }
+        if gone.len() == before {
+            break;
         }
     }
     corrections::forget(tx, writer, &gone, &observations, at)?;

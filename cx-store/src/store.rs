@@ -1016,16 +1016,17 @@ impl Store {
         }
         let mut writer = self.writer();
         let Writer { connection, dictionary, settings, is_log_suspect } = &mut *writer;
-        let (said, assertions) = (settings.said, Arc::clone(&settings.assertions));
+        let mut before = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
             trust_log(connection, is_log_suspect)?;
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have said something meanwhile.
             refresh(&tx, settings)?;
-            let before = tx.total_changes();
+            before = (settings.said, Arc::clone(&settings.assertions));
+            let changes = tx.total_changes();
             let mut writing = Writing { dictionary, settings };
             let done = work(&tx, &mut writing)?;
-            if tx.total_changes() != before {
+            if tx.total_changes() != changes {
                 Edition::end(&tx)?;
             }
             tx.commit()?;
@@ -1038,7 +1039,7 @@ impl Store {
             self.renew(connection);
             dictionary.forget();
             // Whatever else the file has, the next write hears of.
-            (settings.said, settings.assertions) = (said, assertions);
+            (settings.said, settings.assertions) = before;
             if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
                 settings.policy = policy;
             }
@@ -1057,10 +1058,11 @@ impl Store {
         }
         let mut writer = self.writer();
         let Writer { connection, dictionary, settings, .. } = &mut *writer;
-        let (said, assertions) = (settings.said, Arc::clone(&settings.assertions));
+        let mut before = (settings.said, Arc::clone(&settings.assertions));
         let tried = (|| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             refresh(&tx, settings)?;
+            before = (settings.said, Arc::clone(&settings.assertions));
             let tried = work(&tx, &mut Writing { dictionary, settings })?;
             tx.rollback()?;
             Ok(tried)
@@ -1068,7 +1070,7 @@ impl Store {
         let tried = self.told(connection, tried);
         self.renew(connection);
         dictionary.forget();
-        (settings.said, settings.assertions) = (said, assertions);
+        (settings.said, settings.assertions) = before;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }

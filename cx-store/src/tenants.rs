@@ -21,8 +21,8 @@ use crate::store::{Store, StoreOptions, WeakStore};
 ///
 /// At most so many of them are kept open; the one that was asked for longest ago is closed first.
 /// A [`Store`] that somebody still holds stays open until it is dropped, on top of these. Together
-/// they remember as much of their customers as one store alone would, each the same share;
-/// [`Store::remember`] gives one of them more.
+/// those that are kept open remember as much of their customers as one store alone would, each the
+/// same share; [`Store::remember`] gives one of them more, until it is closed.
 ///
 /// ```
 /// use cx_store::Tenants;

@@ -167,3 +167,61 @@ fn the_first_who_wait_are_the_first_of_all_who_wait() {
         }
     }
 }
+
+fn by_eva(verdict: Verdict, seconds: i64) -> Assertion {
+    let at = now() + Micros::SECOND.times(seconds);
+    Assertion { verdict, by: "eva".to_owned(), reason: None, at }
+}
+
+fn mail(n: i64, address: &str) -> Event {
+    story::message(&format!("m/{n}"), n, "email", "Jan", &[&format!("email {address}")])
+}
+
+fn same() -> Verdict {
+    let holder = |address: &str| match who(address) {
+        Who::Identifier(identifier) => Subject::Identifier(identifier),
+        Who::Customer(_) => unreachable!(),
+    };
+    Verdict::Same(holder(ADDRESSES[0]), holder(ADDRESSES[1]))
+}
+
+#[test]
+fn what_was_only_tried_out_is_not_known_afterwards_and_what_others_said_meanwhile_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tried.cx");
+    let (one, other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+    let events = [mail(1, ADDRESSES[0]), mail(2, ADDRESSES[1])];
+    one.ingest(&Recording::new(now(), "test"), events).unwrap();
+    let said = by_eva(same(), 1);
+    assert!(!one.preview(std::slice::from_ref(&said)).unwrap().changes.is_empty());
+    assert_eq!(one.customers(None, 10).unwrap().len(), 2);
+    let revoked = by_eva(Verdict::Revoke(said.id()), 2);
+    assert!(one.assert(&revoked, now()).is_err(), "it was only tried out");
+    other.assert(&said, now()).unwrap();
+    assert!(one.preview(std::slice::from_ref(&revoked)).unwrap().changes.len() == 1);
+    // A write that fails after it has heard of the other's word.
+    let unknown = by_eva(Verdict::Revoke(by_eva(same(), 9).id()), 3);
+    assert!(one.assert(&unknown, now()).is_err());
+    one.ingest(&Recording::new(now(), "test"), [mail(3, ADDRESSES[1])]).unwrap();
+    for store in [&one, &other] {
+        assert_eq!(store.customers(None, 10).unwrap().len(), 1);
+        assert!(store.check().unwrap().problems.is_empty());
+    }
+}
+
+#[test]
+fn an_erasure_takes_revocations_of_revocations_along_in_any_order() {
+    for times in [[1, 2, 3], [3, 2, 1], [2, 2, 2]] {
+        let store = Store::open_in_memory().unwrap();
+        let events = [mail(1, ADDRESSES[0]), mail(2, ADDRESSES[1])];
+        store.ingest(&Recording::new(now(), "test"), events).unwrap();
+        let said = by_eva(same(), times[0]);
+        let revoked = by_eva(Verdict::Revoke(said.id()), times[1]);
+        let again = by_eva(Verdict::Revoke(revoked.id()), times[2]);
+        for word in [&said, &revoked, &again] {
+            store.assert(word, now()).unwrap();
+        }
+        store.erase(&who(ADDRESSES[0]), EraseMode::Delete, now()).unwrap();
+        assert_eq!(store.assertions().unwrap(), [], "said at {times:?}");
+    }
+}

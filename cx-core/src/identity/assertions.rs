@@ -13,7 +13,8 @@ use crate::ids::{AssertionId, ObservationId};
 /// The assertions in force: those that are not revoked, ready for look-up.
 ///
 /// A copy costs nothing and shares what is the same: whoever holds one is not touched by what is
-/// said afterwards. To say one more takes time O(log n) for n that were said.
+/// said afterwards. To say one more of n takes time O(log n), and longer in the number of words about
+/// the same subject and of revocations of each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assertions {
     /// Everything that was said, in force or not.
@@ -143,7 +144,8 @@ impl Assertions {
 
     /// The observations that assertions in force name, in order.
     pub fn named(&self) -> impl Iterator<Item = ObservationId> {
-        self.about.keys().filter_map(Subject::observation)
+        // Observations come before identifiers.
+        self.about.keys().map_while(Subject::observation)
     }
 
     /// Whether a person blocked this value.
