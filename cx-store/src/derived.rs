@@ -207,7 +207,6 @@ struct Update<'a> {
     tx: &'a Transaction<'a>,
     sql: Statements<'a>,
     settings: &'a Settings,
-    alone: BTreeMap<BundleId, ObservationId>,
     /// Identifiers whose direct view may have changed.
     in_question: BTreeSet<i64>,
     loaded: BTreeMap<i64, Loaded>,
@@ -248,12 +247,10 @@ struct NewValue {
 
 impl<'a> Update<'a> {
     fn new(tx: &'a Transaction<'a>, settings: &'a Settings) -> Self {
-        let alone = settings.assertions.named().map(|id| (BundleId::of_one(id), id)).collect();
         Self {
             tx,
             sql: Statements::new(tx),
             settings,
-            alone,
             in_question: BTreeSet::new(),
             loaded: BTreeMap::new(),
             identifiers: RefCell::default(),
@@ -1218,7 +1215,7 @@ impl<'a> Update<'a> {
         fresh: &FreshBundle,
         standing: &Standing,
     ) -> Result<Loaded, StoreError> {
-        let alone = self.alone.get(&fresh.id).copied();
+        let alone = self.settings.assertions.alone_in(fresh.id);
         let facts =
             fresh.facts(standing.first_seen, (standing.recorded, standing.anchor), alone)?;
         let sources = self.sources(bundle)?;
@@ -1287,7 +1284,7 @@ impl<'a> Update<'a> {
             name: name.map(|key| PersonName::from_key(&key)),
             first_seen: codec::timestamp(first_seen)?,
             anchor: (codec::timestamp(recorded)?, ObservationId::from_bytes(oid)),
-            alone: self.alone.get(&id).copied(),
+            alone: self.settings.assertions.alone_in(id),
             sources: self.sources(bundle)?,
         };
         Ok(Loaded { facts, rows })

@@ -97,3 +97,81 @@ impl Memory {
         self.most
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cx_core::context::ContextOptions;
+    use cx_core::identifier::Who;
+    use cx_core::ids::CustomerId;
+    use cx_core::synthetic::Company;
+    use cx_core::time::Timestamp;
+
+    use super::*;
+    use crate::{Recording, Store, Tenants};
+
+    const NOW: i64 = 1_900_000_000;
+
+    /// A store with eight customers to ask for.
+    fn filled() -> (Store, Vec<CustomerId>) {
+        let store = Store::open_in_memory().unwrap();
+        let recording = Recording::new(Timestamp::from_seconds(NOW).unwrap(), "test");
+        store.ingest(&recording, Company::of_events(1, 400).take(400)).unwrap();
+        let customers = store.customers(None, 8).unwrap();
+        (store, customers)
+    }
+
+    fn ask(store: &Store, customer: CustomerId) {
+        let now = Timestamp::from_seconds(NOW).unwrap();
+        store.context(&Who::Customer(customer), &ContextOptions::at(now)).unwrap();
+    }
+
+    /// Whose history stands in memory, those first that go first, and how much it takes.
+    fn remembered(store: &Store) -> (Vec<CustomerId>, usize) {
+        let memory = store.memory();
+        let histories = memory.by_use.values().map(|row| memory.remembered[row].history.as_ref());
+        let size = histories.clone().map(|history| history.size).sum();
+        assert_eq!((memory.size, memory.remembered.len()), (size, memory.by_use.len()));
+        assert!(size <= memory.most);
+        (histories.map(|history| history.customer.id).collect(), size)
+    }
+
+    #[test]
+    fn those_go_first_that_were_asked_for_longest_ago_and_only_as_many_as_there_is_no_room_for() {
+        let (store, customers) = filled();
+        customers.iter().for_each(|customer| ask(&store, *customer));
+        let (asked, all) = remembered(&store);
+        assert_eq!(asked, customers);
+        // One byte less than all of them take: the first goes, and only it.
+        store.remember(all - 1);
+        assert_eq!(remembered(&store), (Vec::new(), 0));
+        customers.iter().for_each(|customer| ask(&store, *customer));
+        assert_eq!(remembered(&store).0, customers[1..]);
+        // Whoever is asked for again stays, and makes room for the one that went.
+        ask(&store, customers[1]);
+        ask(&store, customers[0]);
+        let (asked, _) = remembered(&store);
+        assert!(asked.ends_with(&[customers[1], customers[0]]), "{asked:?}");
+        assert!(!asked.contains(&customers[2]), "{asked:?}");
+    }
+
+    #[test]
+    fn nobody_takes_more_than_half_of_the_room() {
+        let (store, customers) = filled();
+        let customer = customers[0];
+        ask(&store, customer);
+        let (_, size) = remembered(&store);
+        store.remember(2 * size - 1);
+        ask(&store, customer);
+        assert_eq!(remembered(&store), (Vec::new(), 0));
+        store.remember(2 * size);
+        ask(&store, customer);
+        assert_eq!(remembered(&store), (vec![customer], size));
+    }
+
+    #[test]
+    fn tenants_share_the_room_of_one_store() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let tenants = Tenants::open(folder.path(), 4).unwrap();
+        assert_eq!(tenants.store("acme").unwrap().memory().most(), Memory::MOST / 4);
+    }
+}

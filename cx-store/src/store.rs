@@ -427,8 +427,9 @@ impl Store {
     }
 
     /// How many bytes of memory this handle, and its clones, may use at most to remember the
-    /// customers that were asked for last: 192 MiB where nothing is said. Nothing is kept of a
-    /// single customer who would take more than half of it, and with 0 nothing at all.
+    /// customers that were asked for last: 192 MiB where nothing is said, and of a store of
+    /// [`Tenants`](crate::Tenants) its share of that. Nothing is kept of a single customer who would
+    /// take more than half of it, and with 0 nothing at all.
     ///
     /// What is remembered holds as long as the file stands as it stood: whatever anybody writes to
     /// it is seen by the next question.
@@ -436,7 +437,7 @@ impl Store {
         self.memory().clear(bytes);
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,6 +1,6 @@
 //! What was said about who is who, as it counts together.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
@@ -8,7 +8,7 @@ use rpds::{RedBlackTreeMapSync as Map, RedBlackTreeSetSync as Set};
 use super::assertion::{Assertion, Subject, Verdict};
 use super::component::BundleFacts;
 use crate::identifier::Identifier;
-use crate::ids::{AssertionId, ObservationId};
+use crate::ids::{AssertionId, BundleId, ObservationId};
 
 /// The assertions in force: those that are not revoked, ready for look-up.
 ///
@@ -24,6 +24,8 @@ pub struct Assertions {
     in_force: Map<AssertionId, Arc<Assertion>>,
     /// Those in force by what they name.
     about: Map<Subject, Set<AssertionId>>,
+    /// The observations among what they name, by the bundles that each is of its own.
+    alone: Map<BundleId, ObservationId>,
     // Of several words for the same the first in order is named.
     blocked: Map<Identifier, AssertionId>,
     trusted: Map<Identifier, AssertionId>,
@@ -53,7 +55,7 @@ impl Assertions {
         }
         self.told.insert_mut(id, Arc::new(assertion));
         if let Some((id, meant)) = self.meant(id) {
-            match (self.stands(id, &mut BTreeSet::new()), self.in_force.contains_key(&id)) {
+            match (self.stands(id), self.in_force.contains_key(&id)) {
                 (true, false) => self.admit(id, &meant),
                 (false, true) => self.retract(id, &meant),
                 (true, true) | (false, false) => {}
@@ -76,20 +78,29 @@ impl Assertions {
 
     /// Whether no revocation that stands itself revokes this one. A circle of revocations revokes
     /// nothing.
-    fn stands(&self, id: AssertionId, path: &mut BTreeSet<AssertionId>) -> bool {
-        if !path.insert(id) {
-            return false;
+    fn stands(&self, id: AssertionId) -> bool {
+        let mut known: BTreeMap<AssertionId, bool> = BTreeMap::new();
+        let mut begun = BTreeSet::new();
+        let mut next = vec![id];
+        while let Some(at) = next.last().copied() {
+            let revokers = || self.revoked_by.get(&at).into_iter().flat_map(Set::iter).copied();
+            if begun.insert(at) {
+                next.extend(revokers().filter(|revoker| !begun.contains(revoker)));
+            } else {
+                known.insert(at, !revokers().any(|revoker| known.get(&revoker) == Some(&true)));
+                next.pop();
+            }
         }
-        let mut revokers = self.revoked_by.get(&id).into_iter().flat_map(Set::iter);
-        let stand = !revokers.any(|revoker| self.stands(*revoker, path));
-        path.remove(&id);
-        stand
+        known.get(&id).copied().unwrap_or_default()
     }
 
     fn admit(&mut self, id: AssertionId, assertion: &Arc<Assertion>) {
         for subject in subjects(&assertion.verdict) {
             let mut about = self.about.get(&subject).cloned().unwrap_or_default();
             about.insert_mut(id);
+            if let Subject::Observation(observation) = subject {
+                self.alone.insert_mut(BundleId::of_one(observation), observation);
+            }
             self.about.insert_mut(subject, about);
         }
         self.in_force.insert_mut(id, Arc::clone(assertion));
@@ -102,6 +113,9 @@ impl Assertions {
             about.remove_mut(&id);
             if about.is_empty() {
                 self.about.remove_mut(&subject);
+                if let Subject::Observation(observation) = subject {
+                    self.alone.remove_mut(&BundleId::of_one(observation));
+                }
             } else {
                 self.about.insert_mut(subject, about);
             }
@@ -142,10 +156,9 @@ impl Assertions {
         self.about.contains_key(&Subject::Observation(observation))
     }
 
-    /// The observations that assertions in force name, in order.
-    pub fn named(&self) -> impl Iterator<Item = ObservationId> {
-        // Observations come before identifiers.
-        self.about.keys().map_while(Subject::observation)
+    /// The observation that this bundle holds alone, since an assertion in force names it.
+    pub fn alone_in(&self, bundle: BundleId) -> Option<ObservationId> {
+        self.alone.get(&bundle).copied()
     }
 
     /// Whether a person blocked this value.
@@ -343,14 +356,35 @@ mod tests {
                 prop_assert_eq!(set.blocked_by(&identifier(a)), first(Verdict::Block(identifier(a))));
                 prop_assert_eq!(set.trusted_by(&identifier(a)), first(Verdict::Trust(identifier(a))));
                 prop_assert_eq!(set.names(observation(a)), names(observation(a)));
+                let alone = set.alone_in(BundleId::of_one(observation(a)));
+                prop_assert_eq!(alone, names(observation(a)).then_some(observation(a)));
                 for b in 0..3 {
                     let pair = (observation(a), identifier(b));
                     let detach = first(Verdict::Detach(pair.0, pair.1.clone()));
                     prop_assert_eq!(set.detached.get(&pair).copied(), detach);
                 }
             }
-            let named: Vec<ObservationId> = set.named().collect();
-            prop_assert!(named.is_sorted() && named.iter().all(|it| names(*it)));
         }
+    }
+
+    #[test]
+    fn a_long_chain_of_revocations_of_revocations_is_followed_to_its_end() {
+        let say = |verdict| Assertion {
+            verdict,
+            by: "agent:1".to_owned(),
+            reason: None,
+            at: Timestamp::MIN,
+        };
+        let mut last = say(Verdict::Block(identifier(1)));
+        let mut all = vec![last.clone()];
+        for _ in 0..100_000 {
+            last = say(Verdict::Revoke(last.id()));
+            all.push(last.clone());
+        }
+        // Whoever comes last is heard first, so that each is looked at once only.
+        let mut set = Assertions::new(all.iter().rev().cloned());
+        assert!(set.blocks(&identifier(1)));
+        set.say(say(Verdict::Revoke(last.id())));
+        assert!(!set.blocks(&identifier(1)));
     }
 }

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::Path;
 
 use cx_core::event::Event;
-use cx_core::identifier::Who;
+use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::ids::ObservationId;
 use cx_core::synthetic::Company;
 use cx_core::time::Timestamp;
 use cx_store::{Recording, Store};
@@ -129,6 +130,7 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
         }
     }
     text.time(|| store.catch_up().unwrap());
+    let merges = left_in_force(&store, &mut singles);
     drop(store);
     let target = if is_long(options) { 1.0 / 6.0 } else { 1.0 / 5.0 };
     let mut all = figures(options, &path, n, new, &ingest, &text, Some(target));
@@ -140,6 +142,7 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
         }
     }
     all.extend(grown.into_iter().flatten());
+    all.extend(merges);
     all
 }
 
@@ -151,34 +154,17 @@ fn one_by_one(store: &Store, singles: &mut Company, n: usize) -> [Figure; 3] {
         let recording = Recording::new(event.occurred_at, "benchmark");
         events.time(|| store.ingest(&recording, [event]).unwrap());
     }
-    let at = Timestamp::from_seconds(1_900_000_000).unwrap();
-    let mut known: Vec<Subject> = Vec::new();
-    // Whom nobody knows: customers of one event each, whatever the size of the store.
-    let is_new = |event: &Event| {
-        event.person_claims().into_iter().all(|claim| {
-            let who = Who::Identifier(claim.identifier().clone());
-            store.find(&who).unwrap().customers.is_empty()
-        })
-    };
-    while known.len() < 100 {
-        let Some(event) = singles.next() else { break };
-        let Some(claim) = event.person_claims().first().copied().cloned() else { continue };
-        if is_new(&event) {
-            let recording = Recording::new(event.occurred_at, "benchmark");
-            store.ingest(&recording, [event]).unwrap();
-            known.push(Subject::Identifier(claim.identifier().clone()));
-        }
-    }
+    let mut known: Vec<Subject> = strangers(store, singles, 100)
+        .into_iter()
+        .map(|(_, identifier)| Subject::Identifier(identifier))
+        .collect();
     known.sort();
     known.dedup();
     for pair in known.chunks_exact(2) {
-        let by = "benchmark".to_owned();
-        let verdict = Verdict::Same(pair[0].clone(), pair[1].clone());
-        let said = Assertion { verdict, by: by.clone(), reason: None, at };
-        let verdict = Verdict::Revoke(said.id());
-        let unsaid = Assertion { verdict, by, reason: None, at };
-        merges.time(|| store.assert(&said, at).unwrap());
-        merges.time(|| store.assert(&unsaid, at).unwrap());
+        let said = says(Verdict::Same(pair[0].clone(), pair[1].clone()));
+        let unsaid = says(Verdict::Revoke(said.id()));
+        merges.time(|| store.assert(&said, said.at).unwrap());
+        merges.time(|| store.assert(&unsaid, unsaid.at).unwrap());
     }
     let mut syncs = Laps::default();
     let mut file = tempfile::tempfile().unwrap();
@@ -190,6 +176,56 @@ fn one_by_one(store: &Store, singles: &mut Company, n: usize) -> [Figure; 3] {
         Figure::new(format!("µs of a bare write to this disk then, in {n}"), syncs.micros(50)),
         Figure::new(format!("µs of one event in {n}, a commit each, 50 of 100"), events.micros(50)),
         Figure::new(format!("µs of one merge or its undoing in {n}, 50 of 100"), merges.micros(50)),
+    ]
+}
+
+/// Takes in whom nobody knows, as customers of one event each, whatever the size of the store. Gives
+/// that event and what it names.
+fn strangers(store: &Store, singles: &mut Company, n: usize) -> Vec<(ObservationId, Identifier)> {
+    let is_new = |event: &Event| {
+        event.person_claims().into_iter().all(|claim| {
+            let who = Who::Identifier(claim.identifier().clone());
+            store.find(&who).unwrap().customers.is_empty()
+        })
+    };
+    let mut known = Vec::new();
+    while known.len() < n {
+        let Some(event) = singles.next() else { break };
+        let Some(claim) = event.person_claims().first().copied().cloned() else { continue };
+        if is_new(&event) {
+            let recording = Recording::new(event.occurred_at, "benchmark");
+            known.push((ObservationId::of("", &event.key), claim.identifier().clone()));
+            store.ingest(&recording, [event]).unwrap();
+        }
+    }
+    known
+}
+
+fn says(verdict: Verdict) -> Assertion {
+    let at = Timestamp::from_seconds(1_900_000_000).unwrap();
+    Assertion { verdict, by: "benchmark".to_owned(), reason: None, at }
+}
+
+/// What a merge of two records costs as more and more of them are left in force.
+fn left_in_force(store: &Store, singles: &mut Company) -> Vec<Figure> {
+    const MERGES: usize = 1_000;
+    let known = strangers(store, singles, 2 * MERGES);
+    let mut medians = Vec::new();
+    for hundred in known.chunks(200) {
+        let mut merges = Laps::default();
+        for pair in hundred.chunks_exact(2) {
+            let [a, b] = [&pair[0], &pair[1]].map(|(record, _)| Subject::Observation(*record));
+            let said = says(Verdict::Same(a, b));
+            merges.time(|| store.assert(&said, said.at).unwrap());
+        }
+        medians.push(merges.micros(50));
+    }
+    let (first, last) = (medians[0], medians[medians.len() - 1]);
+    let name = "one merge of two records";
+    vec![
+        Figure::new(format!("µs of {name}, the first 100, 50 of 100"), first),
+        Figure::new(format!("µs of {name}, the last 100 of {MERGES} in force, 50 of 100"), last),
+        Figure::new(format!("{name}, the last against the first"), last / first).at_most(1.5),
     ]
 }
 
