@@ -8,6 +8,7 @@
 pub mod email;
 pub mod phone;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -468,21 +469,21 @@ impl Claim {
 /// The JSON of a claim: what was written, never what was made of it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ClaimJson {
-    ns: Namespace,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    scope: String,
-    value: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    region: Option<String>,
-    #[serde(default = "subject")]
-    role: Role,
+struct ClaimJson<'a> {
     #[serde(default = "channel_proved")]
     assurance: Assurance,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    shared: bool,
+    ns: Namespace,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     on_behalf_of: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    region: Option<Cow<'a, str>>,
+    #[serde(default = "subject")]
+    role: Role,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    scope: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shared: bool,
+    value: Cow<'a, str>,
 }
 
 const fn subject() -> Role {
@@ -497,20 +498,20 @@ const fn channel_proved() -> Assurance {
 impl Serialize for Claim {
     fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         ClaimJson {
-            ns: self.identifier.namespace.clone(),
-            scope: self.identifier.scope.clone(),
-            value: self.raw.clone(),
-            region: self.region.clone(),
-            role: self.role,
             assurance: self.assurance,
-            shared: self.shared,
+            ns: self.identifier.namespace.clone(),
             on_behalf_of: self.on_behalf_of,
+            region: self.region.as_deref().map(Cow::Borrowed),
+            role: self.role,
+            scope: Cow::Borrowed(&self.identifier.scope),
+            shared: self.shared,
+            value: Cow::Borrowed(&self.raw),
         }
         .serialize(to)
     }
 }
 
-impl ClaimJson {
+impl ClaimJson<'_> {
     fn normalised(&self) -> Result<Arc<Identifier>, IdentifierError> {
         let region = self.region.as_deref();
         Identifier::normalise(self.ns.clone(), &self.scope, &self.value, region).map(Arc::new)
@@ -519,8 +520,8 @@ impl ClaimJson {
     fn claim(self, identifier: Arc<Identifier>) -> Claim {
         Claim {
             identifier,
-            raw: self.value,
-            region: self.region,
+            raw: self.value.into_owned(),
+            region: self.region.map(Cow::into_owned),
             role: self.role,
             assurance: self.assurance,
             shared: self.shared,
@@ -554,27 +555,28 @@ impl Recent {
         &mut self,
         from: D,
     ) -> Result<Option<Vec<Claim>>, D::Error> {
-        let Some(read) = Option::<Vec<ClaimJson>>::deserialize(from)? else { return Ok(None) };
-        let claim = |json: ClaimJson| {
+        let Some(read) = Option::<Vec<ClaimJson<'_>>>::deserialize(from)? else { return Ok(None) };
+        let claim = |json: ClaimJson<'_>| {
             let identifier = self.identifier(&json).map_err(serde::de::Error::custom)?;
             Ok(json.claim(identifier))
         };
         read.into_iter().map(claim).collect::<Result<_, _>>().map(Some)
     }
 
-    fn identifier(&mut self, json: &ClaimJson) -> Result<Arc<Identifier>, IdentifierError> {
+    fn identifier(&mut self, json: &ClaimJson<'_>) -> Result<Arc<Identifier>, IdentifierError> {
         let is_it = |(raw, region, identifier): &&(String, Option<String>, Arc<Identifier>)| {
             *raw == json.value
                 && identifier.namespace == json.ns
                 // A scope that was written otherwise is normalised again.
                 && identifier.scope == json.scope
-                && *region == json.region
+                && region.as_deref() == json.region.as_deref()
         };
         if let Some((_, _, known)) = self.known.iter().find(is_it) {
             return Ok(Arc::clone(known));
         }
         let identifier = json.normalised()?;
-        let known = (json.value.clone(), json.region.clone(), Arc::clone(&identifier));
+        let region = json.region.as_deref().map(str::to_owned);
+        let known = (json.value.clone().into_owned(), region, Arc::clone(&identifier));
         match self.known.get_mut(self.next) {
             Some(place) => *place = known,
             None => self.known.push(known),

@@ -782,7 +782,9 @@ impl<'a> Batch<'a> {
         id: BundleId,
         recorded: Timestamp,
     ) -> Result<i64, StoreError> {
-        let is_own = id == record.observation.own_bundle();
+        let observation = &record.observation;
+        let is_alone = observation.claims.is_empty() && observation.bridges.is_empty();
+        let is_own = id != record.bundle || is_alone;
         if let Some(row) = self.bundles.get(&id).copied() {
             if is_own {
                 self.renew(row, record)?;
@@ -795,7 +797,6 @@ impl<'a> Batch<'a> {
                 row.get(0)
             })
             .optional()?;
-        let observation = &record.observation;
         let at = observation.occurred_at.as_micros();
         if let Some(row) = known {
             self.bundles.insert(id, row);

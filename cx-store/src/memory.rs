@@ -120,9 +120,11 @@ mod tests {
         (store, customers)
     }
 
-    fn ask(store: &Store, customer: CustomerId) {
-        let now = Timestamp::from_seconds(NOW).unwrap();
-        store.context(&Who::Customer(customer), &ContextOptions::at(now)).unwrap();
+    fn ask(store: &Store, customers: &[CustomerId]) {
+        let now = ContextOptions::at(Timestamp::from_seconds(NOW).unwrap());
+        for customer in customers {
+            store.context(&Who::Customer(*customer), &now).unwrap();
+        }
     }
 
     /// Whose history stands in memory, those first that go first, and how much it takes.
@@ -138,17 +140,16 @@ mod tests {
     #[test]
     fn those_go_first_that_were_asked_for_longest_ago_and_only_as_many_as_there_is_no_room_for() {
         let (store, customers) = filled();
-        customers.iter().for_each(|customer| ask(&store, *customer));
+        ask(&store, &customers);
         let (asked, all) = remembered(&store);
         assert_eq!(asked, customers);
         // One byte less than all of them take: the first goes, and only it.
         store.remember(all - 1);
         assert_eq!(remembered(&store), (Vec::new(), 0));
-        customers.iter().for_each(|customer| ask(&store, *customer));
+        ask(&store, &customers);
         assert_eq!(remembered(&store).0, customers[1..]);
         // Whoever is asked for again stays, and makes room for the one that went.
-        ask(&store, customers[1]);
-        ask(&store, customers[0]);
+        ask(&store, &[customers[1], customers[0]]);
         let (asked, _) = remembered(&store);
         assert!(asked.ends_with(&[customers[1], customers[0]]), "{asked:?}");
         assert!(!asked.contains(&customers[2]), "{asked:?}");
@@ -158,13 +159,13 @@ mod tests {
     fn nobody_takes_more_than_half_of_the_room() {
         let (store, customers) = filled();
         let customer = customers[0];
-        ask(&store, customer);
+        ask(&store, &[customer]);
         let (_, size) = remembered(&store);
         store.remember(2 * size - 1);
-        ask(&store, customer);
+        ask(&store, &[customer]);
         assert_eq!(remembered(&store), (Vec::new(), 0));
         store.remember(2 * size);
-        ask(&store, customer);
+        ask(&store, &[customer]);
         assert_eq!(remembered(&store), (vec![customer], size));
     }
 

@@ -20,6 +20,27 @@ pub(super) fn write<T: Serialize + ?Sized>(text: &mut Vec<u8>, value: &T) -> Res
     value.serialize(Writer { text })
 }
 
+/// Writes a text in quotes; most have nothing in them that has to be escaped.
+fn write_text(text: &mut Vec<u8>, value: &str) -> Result<(), Error> {
+    let is_escaped = |byte: u8| byte < 0x20 || byte == b'"' || byte == b'\\';
+    // Not until the first one: without branches it is many bytes at a time.
+    if value.bytes().fold(false, |any, byte| any | is_escaped(byte)) {
+        return serde_json::to_writer(text, value);
+    }
+    put_in_quotes(text, value);
+    Ok(())
+}
+
+fn put_in_quotes(text: &mut Vec<u8>, value: &str) {
+    text.reserve(value.len() + 2);
+    text.push(b'"');
+    text.extend_from_slice(value.as_bytes());
+    text.push(b'"');
+}
+
+/// Most objects have no more fields than this.
+const FEW: usize = 8;
+
 /// A field of an object: its name, and where it stands with it: `"name":value`.
 pub(super) type Placed = (Cow<'static, str>, Range<usize>);
 
@@ -35,7 +56,7 @@ impl<'a> Object<'a> {
     pub(super) fn begin(text: &'a mut Vec<u8>) -> Self {
         let start = text.len();
         text.push(b'{');
-        Self { text, start, fields: Vec::new(), is_sorted: true }
+        Self { text, start, fields: Vec::with_capacity(FEW), is_sorted: true }
     }
 
     /// Writes a field.
@@ -72,7 +93,11 @@ impl<'a> Object<'a> {
             self.text.push(b',');
         }
         let start = self.text.len();
-        serde_json::to_writer(&mut *self.text, name.as_ref())?;
+        match &name {
+            // Names that stand in the code have nothing in them that would have to be escaped.
+            Cow::Borrowed(name) => put_in_quotes(self.text, name),
+            Cow::Owned(name) => write_text(self.text, name)?,
+        }
         self.text.push(b':');
         let value_start = self.text.len();
         value(self.text)?;
@@ -143,7 +168,11 @@ impl<'a> Serializer for Writer<'a> {
         serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32,
         serialize_i64: i64, serialize_i128: i128, serialize_u8: u8, serialize_u16: u16,
         serialize_u32: u32, serialize_u64: u64, serialize_u128: u128, serialize_f32: f32,
-        serialize_f64: f64, serialize_char: char, serialize_str: &str, serialize_bytes: &[u8],
+        serialize_f64: f64, serialize_char: char, serialize_bytes: &[u8],
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Error> {
+        write_text(self.text, value)
     }
 
     fn serialize_none(self) -> Result<(), Error> {
@@ -213,7 +242,7 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<List<'a>, Error> {
-        begin_variant(self.text, variant)?;
+        begin_variant(self.text, variant);
         self.text.push(b'[');
         Ok(List { text: self.text, is_empty: true, end: "]}" })
     }
@@ -236,16 +265,15 @@ impl<'a> Serializer for Writer<'a> {
         variant: &'static str,
         _length: usize,
     ) -> Result<Fields<'a>, Error> {
-        begin_variant(self.text, variant)?;
+        begin_variant(self.text, variant);
         Ok(Fields::Object { object: Object::begin(self.text), name: None, end: "}" })
     }
 }
 
-fn begin_variant(text: &mut Vec<u8>, variant: &str) -> Result<(), Error> {
+fn begin_variant(text: &mut Vec<u8>, variant: &'static str) {
     text.push(b'{');
-    serde_json::to_writer(&mut *text, variant)?;
+    put_in_quotes(text, variant);
     text.push(b':');
-    Ok(())
 }
 
 struct List<'a> {

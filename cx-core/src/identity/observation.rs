@@ -98,29 +98,30 @@ pub(super) fn bundle_id(
     name: Option<&PersonName>,
     bridges: &[Identifier],
 ) -> Option<BundleId> {
-    let mut parts: Vec<Vec<u8>> = Vec::new();
+    let mut parts: Vec<&[u8]> = Vec::with_capacity(5 * claims.len() + 1);
     for claim in claims {
-        parts.push(claim.identifier.namespace().name().as_bytes().to_vec());
-        parts.push(claim.identifier.scope().as_bytes().to_vec());
-        parts.push(claim.identifier.key().as_bytes().to_vec());
-        parts.push(claim.assurance.name().as_bytes().to_vec());
-        parts.push(match claim.caveat {
-            Caveat::None => Vec::new(),
-            Caveat::Shared => b"shared".to_vec(),
-            Caveat::OnBehalfOf => b"on behalf of".to_vec(),
-        });
+        let identifier = &claim.identifier;
+        let caveat = match claim.caveat {
+            Caveat::None => "",
+            Caveat::Shared => "shared",
+            Caveat::OnBehalfOf => "on behalf of",
+        };
+        let named = [identifier.namespace().name(), identifier.scope(), identifier.key()];
+        parts.extend(named.map(str::as_bytes));
+        parts.extend([claim.assurance.name(), caveat].map(str::as_bytes));
     }
+    let (mut name_key, mut keys) = (String::new(), BTreeSet::new());
     if claims.is_empty() {
         if bridges.is_empty() {
             return None;
         }
-        let keys: BTreeSet<String> = bridges.iter().map(Identifier::to_string).collect();
-        parts.push(b"bridges".to_vec());
-        parts.extend(keys.into_iter().map(String::into_bytes));
+        keys.extend(bridges.iter().map(Identifier::to_string));
+        parts.push(b"bridges");
+        parts.extend(keys.iter().map(String::as_bytes));
     } else {
-        parts.push(name.map(PersonName::key).unwrap_or_default().into_bytes());
+        name_key.extend(name.map(PersonName::key));
+        parts.push(name_key.as_bytes());
     }
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     Some(BundleId::from_bytes(hash16(domain!("cx bundle 1"), &parts)))
 }
 
