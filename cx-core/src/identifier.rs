@@ -258,6 +258,11 @@ impl Identifier {
         raw: &str,
         region: Option<&str>,
     ) -> Result<Self, IdentifierError> {
+        // `Other("email")` is the same in every text, and so it is here.
+        let namespace = match namespace {
+            Namespace::Other(name) => Namespace::from_name(&name),
+            named => named,
+        };
         if raw.chars().count() > Self::MAX_LENGTH {
             return Err(IdentifierError::TooLong);
         }

@@ -56,6 +56,13 @@ proptest! {
     }
 
     #[test]
+    fn p12_a_namespace_whose_name_is_written_out_is_that_namespace(namespace in namespaces(), raw in "[+0-9 ]{0,20}|[a-z.+]{1,9}@[a-z.]{1,12}") {
+        let written_out = Namespace::Other(namespace.name().to_owned());
+        let of = |namespace| Identifier::normalise(namespace, "s", &raw, Some("NL"));
+        prop_assert_eq!(of(written_out), of(namespace));
+    }
+
+    #[test]
     fn p12_the_ways_of_writing_an_address_meet(local in "[a-z][a-z0-9]{1,9}", host in "[a-z]{2,9}", how in proptest::collection::vec(any::<u8>(), 1..12)) {
         let address = format!("{local}@{host}.example.nl");
         prop_assert_eq!(
