@@ -191,16 +191,26 @@ fn is_sound(connection: &Connection) -> Result<bool, StoreError> {
     Ok(status.optional()?.as_deref() == Some("1"))
 }
 
+/// Whether a connection is of any use still: one that could not read or decrypt a page never is
+/// again.
+pub(crate) fn is_of_use(connection: &Connection, key: Option<&EncryptionKey>) -> bool {
+    key.is_none() || is_sound(connection).unwrap_or_default()
+}
+
 /// What was done on a connection of this file, or that it is damaged: in place of a page that it
 /// cannot decrypt the engine gives zeros, and fails only when it has to read or write another one.
-/// So what was read last may be nothing but zeros. The connection is of no use any more then.
+/// So what was read last may be nothing but zeros. A page that the disk does not give counts as one
+/// of these, but is no damage. The connection is of no use any more in either case.
 pub(crate) fn sound<T>(
     connection: &Connection,
     key: Option<&EncryptionKey>,
     path: &Path,
     done: Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    if key.is_some() && !is_sound(connection)? {
+    if key.is_some()
+        && !is_sound(connection)?
+        && !done.as_ref().is_err_and(StoreError::is_failed_disk)
+    {
         let detail = "a page cannot be decrypted".to_owned();
         return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }

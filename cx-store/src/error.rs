@@ -207,6 +207,17 @@ impl StoreError {
         Self::MalformedRow { what, detail: detail.to_string() }
     }
 
+    /// Whether the disk did not do what it was asked.
+    pub(crate) fn is_failed_disk(&self) -> bool {
+        match self {
+            Self::DiskFailed { .. } => true,
+            Self::Engine(EngineError(error)) => {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether what was written may never have reached the disk: a sync has failed.
     pub(crate) fn is_failed_sync(&self) -> bool {
         let Self::Engine(EngineError(error)) = self else { return false };

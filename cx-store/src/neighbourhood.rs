@@ -77,6 +77,7 @@ pub(crate) fn around(
         hubs: BTreeMap::new(),
         carriers: BTreeMap::new(),
         arrivals: BTreeMap::new(),
+        completed: BTreeSet::new(),
         expanded: BTreeSet::new(),
     };
     let mut inner = BTreeSet::new();
@@ -124,6 +125,8 @@ struct Reader<'a> {
     carriers: BTreeMap<Identifier, BTreeSet<BundleId>>,
     /// The bundles that the events of a row of `bundle` are in.
     arrivals: BTreeMap<i64, BTreeSet<BundleId>>,
+    /// Bundles of which all events were looked for, shown still or not.
+    completed: BTreeSet<BundleId>,
     expanded: BTreeSet<BundleId>,
 }
 
@@ -354,6 +357,7 @@ impl Reader<'_> {
             }
             for id in found.clone() {
                 self.read_texts(bundle, id)?;
+                self.complete(id)?;
             }
         }
         self.arrivals.insert(bundle, found.clone());
@@ -517,20 +521,68 @@ impl Reader<'_> {
 
     /// Reads the revision of a record that was shown then, if it is this one.
     fn read_revision(&mut self, seq: i64) -> Result<BTreeSet<BundleId>, StoreError> {
+        let Some((event, recorded_at)) = self.shown_then(seq)? else { return Ok(BTreeSet::new()) };
+        let observation = Observation::of(self.tenant, &event);
+        let id = self.enter(seq, &event, &observation, recorded_at);
+        self.complete(id)?;
+        Ok(BTreeSet::from([id]))
+    }
+
+    /// Reads what else was in a bundle: whatever its events may be found by, one of them was found by
+    /// it, and others may not be. All claim the same, or stand on the same bridges if nothing.
+    fn complete(&mut self, id: BundleId) -> Result<(), StoreError> {
+        if self.past.recorded_by() == Timestamp::MAX || !self.completed.insert(id) {
+            return Ok(());
+        }
+        let Some(whole) = self.bundles.get(&id).filter(|whole| whole.facts.alone.is_none()) else {
+            return Ok(());
+        };
+        let claimed = whole.facts.claims.first().map(|claim| &claim.identifier);
+        let Some(value) = claimed.or_else(|| whole.bridges.keys().next()).cloned() else {
+            return Ok(());
+        };
+        let mut row = self.connection.prepare_cached("SELECT id FROM bundle WHERE hash = ?1")?;
+        let row: Option<i64> = row.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?;
+        if let Some(row) = row {
+            self.read_bundle(row)?;
+        }
+        let Some(value) = self.identifier_row(&value)? else { return Ok(()) };
+        for seq in self.rows("SELECT event_seq FROM past_claim WHERE identifier_id = ?1", value)? {
+            let Some((event, recorded_at)) = self.shown_then(seq)? else { continue };
+            let observation = Observation::of(self.tenant, &event);
+            if observation.bundle() == id && !self.assertions.names(observation.id) {
+                self.enter(seq, &event, &observation, recorded_at);
+            }
+        }
+        Ok(())
+    }
+
+    /// The event of a row, and when its record was recorded first, if it is the revision that was
+    /// shown then.
+    fn shown_then(&self, seq: i64) -> Result<Option<(Event, Timestamp)>, StoreError> {
         let key: String = self
             .connection
             .prepare_cached("SELECT key FROM event WHERE seq = ?1")?
             .query_row([seq], |row| row.get(0))?;
         let shown = revision_at(self.connection, &key, self.past)?;
         if shown != Some(seq) {
-            return Ok(BTreeSet::new());
+            return Ok(None);
         }
         let event = event(self.connection, seq)?;
         if event.occurred_at > self.past.happened_by() {
-            return Ok(BTreeSet::new());
+            return Ok(None);
         }
-        let recorded_at = first_recorded(self.connection, &key)?;
-        let observation = Observation::of(self.tenant, &event);
+        Ok(Some((event, first_recorded(self.connection, &key)?)))
+    }
+
+    /// Takes in what a revision says that is shown no longer. Gives the bundle that it was in.
+    fn enter(
+        &mut self,
+        seq: i64,
+        event: &Event,
+        observation: &Observation,
+        recorded_at: Timestamp,
+    ) -> BundleId {
         let is_alone = self.assertions.names(observation.id);
         let id = if is_alone { observation.own_bundle() } else { observation.bundle() };
         let row = Row {
@@ -543,8 +595,8 @@ impl Reader<'_> {
         let alone = is_alone.then_some(observation.id);
         let (claims, name) = (&observation.claims, observation.name.as_ref());
         self.add(id, claims, name, None, alone, &row);
-        self.stand(id, &event);
-        Ok(BTreeSet::from([id]))
+        self.stand(id, event);
+        id
     }
 }
 

@@ -1090,10 +1090,10 @@ impl Store {
     }
 
     /// Opens the connection of the writer again where it is of no use any more, because a page
-    /// could not be decrypted; the next one who asks may be luckier.
+    /// could not be read or decrypted; the next one who asks may be luckier.
     fn renew(&self, connection: &mut Connection) {
         let (path, key) = (&self.0.path, self.key());
-        if encryption::sound(connection, key, path, Ok(())).is_ok() {
+        if encryption::is_of_use(connection, key) {
             return;
         }
         let fresh = match self.0.place {
@@ -1142,7 +1142,7 @@ impl Store {
             let mut writer = self.writer();
             let done = in_snapshot(&writer.connection, work);
             let done = self.told(&writer.connection, done);
-            if self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. })) {
+            if done.is_err() && !encryption::is_of_use(&writer.connection, self.key()) {
                 self.renew(&mut writer.connection);
                 self.forget();
             }
@@ -1155,8 +1155,7 @@ impl Store {
                 .map_err(|error| error.at(&self.0.path))?,
         };
         let done = self.told(&connection, in_snapshot(&connection, work));
-        let is_broken = self.is_encrypted() && matches!(done, Err(StoreError::Corrupt { .. }));
-        if is_broken {
+        if done.is_err() && !encryption::is_of_use(&connection, self.key()) {
             // What was remembered of a page may be zeros.
             self.forget();
         } else if connection.is_autocommit() {

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cx_store::{Store, StoreError};
+use cx_store::StoreError;
+use cx_tests::opening;
 use cx_tests::promises::{self, Told};
 
 use crate::disk::{Disk, Fault, Lie};
@@ -25,7 +26,7 @@ const TRIES: u64 = 4;
 pub(crate) fn live(folder: &Path, disk: &Disk) -> (Told, Vec<StoreError>) {
     let (mut told, mut failed) = (Told::default(), Vec::new());
     let path = folder.join(FILE);
-    let Some(mut store) = again(disk, &mut failed, || Store::open(&path)) else {
+    let Some(mut store) = again(disk, &mut failed, || opening::open(&path)) else {
         return (told, failed);
     };
     for number in 0..STEPS {
@@ -40,7 +41,7 @@ pub(crate) fn live(folder: &Path, disk: &Disk) -> (Told, Vec<StoreError>) {
                 return (told, failed);
             }
             drop(store);
-            let Some(opened) = again(disk, &mut failed, || Store::open(&path)) else {
+            let Some(opened) = again(disk, &mut failed, || opening::open(&path)) else {
                 return (told, failed);
             };
             store = opened;

@@ -13,8 +13,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cx_store::Store;
 use cx_tests::chance::Chance;
+use cx_tests::opening;
 use cx_tests::promises::{self, Told, Wrong, look};
 
 const FILE: &str = "CX_CRASH_FILE";
@@ -35,7 +35,7 @@ fn writes_until_it_is_killed() {
     let Ok(path) = env::var(FILE) else { return };
     let from: u64 = env::var(FROM).unwrap().parse().unwrap();
     let lies = env::var_os(LIES).is_some();
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     println!("\n{OPENED}");
     let tell = |step: &str, number: u64| {
         let mut out = std::io::stdout().lock();

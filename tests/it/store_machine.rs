@@ -13,6 +13,7 @@ use cx_core::context::ContextOptions;
 use cx_core::identifier::Who;
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{EraseMode, Recording, Store, StoreError};
+use cx_tests::opening;
 use cx_tests::promises::{self, Told, look};
 use cx_tests::story;
 
@@ -62,7 +63,7 @@ fn fills_its_disk() {
     let path = folder.join("full.cx");
     let reserve = folder.join("reserve");
     std::fs::write(&reserve, vec![1; 600_000]).unwrap();
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     let mut told = Told::default();
     let mut failed = None;
     for number in 0..10_000 {
@@ -92,7 +93,7 @@ fn fills_its_disk() {
     assert_eq!(look(&path, &told).1, []);
     // With room again it goes on where it stopped.
     std::fs::remove_file(&reserve).unwrap();
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     promises::write(&store, number, |step, number| told.take(step, number)).unwrap();
     store.erase(&who, EraseMode::Delete, now).unwrap();
     assert!(store.find(&who).unwrap().customers.is_empty());
@@ -115,7 +116,7 @@ fn a_process_that_may_write_no_larger_files_is_told_and_keeps_what_it_has() {
 fn reaches_its_limit() {
     let Ok(folder) = env::var(FOLDER) else { return };
     let path = Path::new(&folder).join("limited.cx");
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     let mut told = Told::default();
     let failed = (0..10_000).find_map(|number| {
         promises::write(&store, number, |step, number| told.take(step, number)).err()
@@ -142,17 +143,17 @@ fn a_disk_that_may_only_be_read_is_read() {
 fn makes_its_disk_read_only() {
     let Ok(folder) = env::var(FOLDER) else { return };
     let path = Path::new(&folder).join("read.cx");
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     promises::write(&store, 1, |_, _| {}).unwrap();
     let counts = store.counts().unwrap();
     drop(store);
     let remounted = Command::new("mount").args(["-o", "remount,ro", &folder]).status().unwrap();
     assert!(remounted.success());
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     assert_eq!(store.counts().unwrap(), counts);
     let refused = promises::write(&store, 2, |_, _| {});
     assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
-    let refused = Store::open(Path::new(&folder).join("new.cx"));
+    let refused = opening::open(Path::new(&folder).join("new.cx"));
     assert!(matches!(refused, Err(StoreError::CannotOpen { .. })), "{refused:?}");
 }
 
@@ -160,6 +161,7 @@ fn makes_its_disk_read_only() {
 fn a_file_that_another_holds_is_locked_and_can_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("held.cx");
+    // Not encrypted: the other one has no key.
     let store = Store::open(&path).unwrap();
     promises::write(&store, 1, |_, _| {}).unwrap();
     let counts = store.counts().unwrap();
@@ -180,7 +182,7 @@ fn a_file_that_another_holds_is_locked_and_can_be_read() {
 fn writes_every_other_step() {
     let Ok(folder) = env::var(FOLDER) else { return };
     let from: u64 = env::var(FROM).unwrap().parse().unwrap();
-    let store = Store::open(Path::new(&folder).join("shared.cx")).unwrap();
+    let store = opening::open(Path::new(&folder).join("shared.cx")).unwrap();
     for number in (from..40).step_by(2) {
         promises::write(&store, number, |_, _| {}).unwrap();
     }
@@ -190,7 +192,7 @@ fn writes_every_other_step() {
 fn two_processes_write_and_a_third_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shared.cx");
-    let store = Store::open(&path).unwrap();
+    let store = opening::open(&path).unwrap();
     let mut writers = Vec::new();
     for from in ["0", "1"] {
         let mut writer = Command::new(env::current_exe().unwrap());
@@ -226,8 +228,8 @@ fn two_processes_write_and_a_third_reads() {
 fn a_clock_that_goes_backwards_changes_no_customer_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, other) = (folder.path().join("back.cx"), folder.path().join("forth.cx"));
-    let back = Store::open(&path).unwrap();
-    let forth = Store::open(&other).unwrap();
+    let back = opening::open(&path).unwrap();
+    let forth = opening::open(&other).unwrap();
     let steps = 12_u64;
     for number in 0..steps {
         // Each batch is recorded an hour before the one that came in before it.

@@ -11,8 +11,9 @@ use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
 use cx_core::ids::{CustomerId, ObservationId};
 use cx_core::time::Timestamp;
-use cx_store::{EraseMode, Recording, Store, StoreError, StoreOptions, TimelineQuery};
+use cx_store::{EraseMode, OpenOptions, Recording, Store, StoreError, StoreOptions, TimelineQuery};
 use cx_tests::model;
+use cx_tests::opening;
 use cx_tests::strategies::{TENANT, assertion, world};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -196,16 +197,16 @@ impl StateMachineTest for Running {
     fn init_test(spoken: &Spoken) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0.cx");
-        let tenant = match spoken.start {
-            Start::New => TENANT,
+        let (tenant, open) = match spoken.start {
+            Start::New => (TENANT, opening::as_built()),
             Start::Kept(version) => {
                 let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("files");
                 std::fs::copy(files.join(format!("schema-{version}.cx")), &path).unwrap();
-                ""
+                ("", OpenOptions::new())
             }
         };
         let options = StoreOptions { tenant: tenant.to_owned(), ..StoreOptions::default() };
-        let store = Store::open_with(&path, options).unwrap();
+        let store = open.settings(options).open(&path).unwrap();
         let events = store.events().map(|event| event.unwrap());
         let known = events.map(|event| (event.key.to_string(), event)).collect();
         let said = store.assertions().unwrap().iter().map(word).collect();
@@ -241,12 +242,12 @@ impl StateMachineTest for Running {
             Step::Backup => {
                 let path = running.next_file();
                 running.store.backup(&path).unwrap();
-                running.store = Store::open(&path).unwrap();
+                running.store = opening::like(&running.store).open(&path).unwrap();
             }
             Step::Reopen => {
-                let path = running.store.path().to_owned();
+                let (path, open) = (running.store.path().to_owned(), opening::like(&running.store));
                 running.store = Store::open_in_memory().unwrap();
-                running.store = Store::open_existing(path).unwrap();
+                running.store = open.open_existing(path).unwrap();
             }
             Step::Move => {
                 let mut lines = Vec::new();

@@ -16,6 +16,7 @@ pub mod strategies;
 pub mod model;
 pub mod chance;
 pub mod names;
+pub mod opening;
 pub mod writing;
 pub mod agreement;
 pub mod trap_stream;

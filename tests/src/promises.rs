@@ -10,7 +10,7 @@ use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{EraseMode, Recording, Store, StoreError};
 
-use crate::story;
+use crate::{opening, story};
 
 /// How many events a batch has, beside the one of whoever is erased.
 fn size(batch: u64) -> u64 {
@@ -191,7 +191,7 @@ pub fn look(path: &Path, told: &Told) -> (u64, Vec<Wrong>) {
 }
 
 fn found(path: &Path, told: &Told) -> Result<(u64, Vec<Wrong>), StoreError> {
-    let store = Store::open(path)?;
+    let store = opening::open(path)?;
     let mut found: BTreeMap<u64, u64> = BTreeMap::new();
     let mut gone: Vec<u64> = Vec::new();
     for event in store.events() {
