@@ -77,7 +77,12 @@ impl Store {
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
         let rows = |source: &Connection| {
-            let sound = |done| encryption::sound(source, self.key(), self.path(), done);
+            let sound = |done| {
+                let done = encryption::sound(source, self.key(), self.path(), done);
+                // What a source that is of no use does not give is no fault of the copy.
+                let is_of_use = encryption::is_of_use(source, self.key());
+                done.map_err(|error| if is_of_use { error } else { error.at(self.path()) })
+            };
             rows(source, to, key, sound)
         };
         let copied = self

@@ -78,6 +78,7 @@ pub(crate) fn around(
         carriers: BTreeMap::new(),
         arrivals: BTreeMap::new(),
         completed: BTreeSet::new(),
+        replaced: BTreeMap::new(),
         expanded: BTreeSet::new(),
     };
     let mut inner = BTreeSet::new();
@@ -127,6 +128,9 @@ struct Reader<'a> {
     arrivals: BTreeMap<i64, BTreeSet<BundleId>>,
     /// Bundles of which all events were looked for, shown still or not.
     completed: BTreeSet<BundleId>,
+    /// By the row of a value: the events that claimed it then, by their bundles, as far as they are
+    /// shown no longer.
+    replaced: BTreeMap<i64, BTreeMap<BundleId, Vec<i64>>>,
     expanded: BTreeSet<BundleId>,
 }
 
@@ -357,10 +361,12 @@ impl Reader<'_> {
             }
             for id in found.clone() {
                 self.read_texts(bundle, id)?;
-                self.complete(id)?;
             }
         }
         self.arrivals.insert(bundle, found.clone());
+        for id in &found {
+            self.complete(*id)?;
+        }
         Ok(found)
     }
 
@@ -547,13 +553,32 @@ impl Reader<'_> {
             self.read_bundle(row)?;
         }
         let Some(value) = self.identifier_row(&value)? else { return Ok(()) };
-        for seq in self.rows("SELECT event_seq FROM past_claim WHERE identifier_id = ?1", value)? {
-            let Some((event, recorded_at)) = self.shown_then(seq)? else { continue };
-            let observation = Observation::of(self.tenant, &event);
-            if observation.bundle() == id && !self.assertions.names(observation.id) {
+        self.sort_replaced(value)?;
+        let of = self.replaced.get(&value).and_then(|bundles| bundles.get(&id));
+        for seq in of.cloned().unwrap_or_default() {
+            if let Some((event, recorded_at)) = self.shown_then(seq)? {
+                let observation = Observation::of(self.tenant, &event);
                 self.enter(seq, &event, &observation, recorded_at);
             }
         }
+        Ok(())
+    }
+
+    /// Finds once for each value in which bundles those were that claimed it then and are shown no
+    /// longer.
+    fn sort_replaced(&mut self, value: i64) -> Result<(), StoreError> {
+        if self.replaced.contains_key(&value) {
+            return Ok(());
+        }
+        let mut bundles: BTreeMap<BundleId, Vec<i64>> = BTreeMap::new();
+        for seq in self.rows("SELECT event_seq FROM past_claim WHERE identifier_id = ?1", value)? {
+            let Some((event, _)) = self.shown_then(seq)? else { continue };
+            let observation = Observation::of(self.tenant, &event);
+            if !self.assertions.names(observation.id) {
+                bundles.entry(observation.bundle()).or_default().push(seq);
+            }
+        }
+        self.replaced.insert(value, bundles);
         Ok(())
     }
 

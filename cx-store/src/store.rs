@@ -900,15 +900,13 @@ impl Store {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
         self.catch_up()?;
-        let mut writer = self.writer();
+        let mut writer = self.usable_writer()?;
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let Writer { connection, is_log_suspect, .. } = &mut *writer;
         let done =
             trust_log(connection, is_log_suspect).and_then(|()| erasure::compact(connection, now));
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
-        let done = self.told(connection, done);
-        self.renew(connection);
-        done
+        self.told(connection, done)
     }
 
     /// All erasures, the first one first: when, how, and whether the file was rewritten since.
@@ -1007,6 +1005,14 @@ impl Store {
         self.0.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The writer, with a connection of use: what it could not read or decrypt before it may be able
+    /// to now.
+    fn usable_writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        let mut writer = self.writer();
+        self.renew(&mut writer.connection)?;
+        Ok(writer)
+    }
+
     /// Runs a write in one transaction: all of it is kept, or nothing.
     pub(crate) fn write<T>(
         &self,
@@ -1015,7 +1021,7 @@ impl Store {
         if self.0.place == Place::ReadOnlyFile {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
-        let mut writer = self.writer();
+        let mut writer = self.usable_writer()?;
         let Writer { connection, dictionary, settings, is_log_suspect } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
@@ -1037,11 +1043,12 @@ impl Store {
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
         let done = self.told(connection, done);
         if done.is_err() {
-            self.renew(connection);
             dictionary.forget();
             // Whatever else the file has, the next write hears of.
             (settings.said, settings.assertions) = before;
-            if let Ok(Some(policy)) = policy::newer(connection, &settings.policy) {
+            if self.renew(connection).is_ok()
+                && let Ok(Some(policy)) = policy::newer(connection, &settings.policy)
+            {
                 settings.policy = policy;
             }
         }
@@ -1057,7 +1064,7 @@ impl Store {
         if self.0.place == Place::ReadOnlyFile {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
-        let mut writer = self.writer();
+        let mut writer = self.usable_writer()?;
         let Writer { connection, dictionary, settings, .. } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let tried = (|| {
@@ -1069,9 +1076,9 @@ impl Store {
             Ok(tried)
         })();
         let tried = self.told(connection, tried);
-        self.renew(connection);
         dictionary.forget();
         (settings.said, settings.assertions) = before;
+        self.renew(connection)?;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
             settings.policy = policy;
         }
@@ -1091,19 +1098,18 @@ impl Store {
 
     /// Opens the connection of the writer again where it is of no use any more, because a page
     /// could not be read or decrypted; the next one who asks may be luckier.
-    fn renew(&self, connection: &mut Connection) {
+    fn renew(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let (path, key) = (&self.0.path, self.key());
         if encryption::is_of_use(connection, key) {
-            return;
+            return Ok(());
         }
         let fresh = match self.0.place {
-            Place::Memory => return,
+            Place::Memory => return Ok(()),
             Place::File => schema::open_writer(path, key).map(|(fresh, _)| fresh),
             Place::ReadOnlyFile => schema::open_read_only(path, key),
         };
-        if let Ok(fresh) = fresh {
-            *connection = fresh;
-        }
+        *connection = fresh.map_err(|error| error.at(path))?;
+        Ok(())
     }
 
     /// Runs something on the connection of a store in memory, which has no other.
@@ -1116,12 +1122,10 @@ impl Store {
 
     /// Gives the pages of the file, as its log leaves them and decrypted, all of them in memory.
     pub(crate) fn decrypted<T>(&self, work: impl FnOnce(&[u8]) -> T) -> Result<T, StoreError> {
-        let mut writer = self.writer();
+        let mut writer = self.usable_writer()?;
         let pages = writer.connection.serialize("main");
         let done = pages.map(|pages| work(&pages)).map_err(StoreError::from);
-        let done = self.told(&writer.connection, done);
-        self.renew(&mut writer.connection);
-        done
+        self.told(&writer.connection, done)
     }
 
     /// Whether two reads may run at the same time.
@@ -1139,11 +1143,11 @@ impl Store {
             work(connection)
         };
         if self.0.place != Place::File {
-            let mut writer = self.writer();
+            let writer = self.usable_writer()?;
             let done = in_snapshot(&writer.connection, work);
             let done = self.told(&writer.connection, done);
             if done.is_err() && !encryption::is_of_use(&writer.connection, self.key()) {
-                self.renew(&mut writer.connection);
+                // What was remembered of a page may be zeros.
                 self.forget();
             }
             return done;

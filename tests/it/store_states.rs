@@ -253,7 +253,7 @@ impl StateMachineTest for Running {
                 let mut lines = Vec::new();
                 running.store.export_facts(&mut lines).unwrap();
                 let (store, report) =
-                    Store::import_facts(lines.as_slice(), running.next_file()).unwrap();
+                    opening::import_facts(lines.as_slice(), running.next_file()).unwrap();
                 assert_eq!(report.rejected, 0, "{:?}", report.problems);
                 running.store = store;
             }

@@ -3,9 +3,10 @@
 //! Built with the feature `encryption` (`cargo xtask encryption`), their files are encrypted, so
 //! that what is promised of a store is tested of those as well.
 
+use std::io::BufRead;
 use std::path::Path;
 
-use cx_store::{EncryptionKey, OpenOptions, Store, StoreError};
+use cx_store::{EncryptionKey, MoveReport, OpenOptions, Store, StoreError};
 
 /// How a new store is opened.
 pub fn as_built() -> OpenOptions {
@@ -18,6 +19,18 @@ pub fn as_built() -> OpenOptions {
 /// As [`OpenOptions::open`].
 pub fn open(path: impl AsRef<Path>) -> Result<Store, StoreError> {
     as_built().open(path)
+}
+
+/// The store that these lines of facts make, in a new file.
+///
+/// # Errors
+/// As [`Store::import_facts`].
+pub fn import_facts(
+    lines: impl BufRead,
+    to: impl AsRef<Path>,
+) -> Result<(Store, MoveReport), StoreError> {
+    let key = cfg!(feature = "encryption").then(key);
+    Store::import_facts_under(lines, to, key.as_ref())
 }
 
 /// How the file of this store, or a copy of it, is opened again.

@@ -335,7 +335,7 @@ fn encryption() -> Result<(), Failure> {
     let place = &[("CARGO_TARGET_DIR", &*folder.to_string_lossy()), ("INSTA_UPDATE", "no")];
     let tests = ["test", "--locked", "--features", "encryption"];
     // Crashes, failing disks and long lives are then those of encrypted files, too.
-    cargo_with(&[&tests[..], &["-p", "cx-tests", "--tests"]].concat(), place)?;
+    cargo_with(&[&tests[..], &["-p", "cx-store", "-p", "cx-tests", "--tests"]].concat(), place)?;
     let command = ["-p", "cx-cli", "--test", "it", "--", "encryption"];
     cargo_with(&[&tests[..], &command[..]].concat(), place)?;
     let lint = ["clippy", "--locked", "--all-targets", "--features", "encryption"];

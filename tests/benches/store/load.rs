@@ -130,7 +130,6 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
         }
     }
     text.time(|| store.catch_up().unwrap());
-    let merges = left_in_force(&store, &mut singles);
     drop(store);
     let target = if is_long(options) { 1.0 / 6.0 } else { 1.0 / 5.0 };
     let mut all = figures(options, &path, n, new, &ingest, &text, Some(target));
@@ -142,7 +141,7 @@ pub(crate) fn stream(options: &Options) -> Vec<Figure> {
         }
     }
     all.extend(grown.into_iter().flatten());
-    all.extend(merges);
+    all.extend(left_in_force(&Store::open(&path).unwrap(), &mut singles));
     all
 }
 
