@@ -206,6 +206,22 @@ pub(crate) fn open_writer(
     path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<(Connection, bool), StoreError> {
+    twice(|| open_writer_once(path, key))
+}
+
+/// Opens once more where the key seems to be wrong: where the disk fails as the engine reads the
+/// salt of the file it takes another one, and cannot decrypt anything then.
+fn twice<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    match open() {
+        Err(StoreError::WrongKey { .. }) => open(),
+        opened => opened,
+    }
+}
+
+fn open_writer_once(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<(Connection, bool), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -283,7 +299,7 @@ pub(crate) fn open_reader(
     path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
-    open_to_read(path, key, Beside::AWriter)
+    twice(|| open_to_read(path, key, Beside::AWriter))
 }
 
 /// Opens a connection to a file that is only read. One in a folder that cannot be written, which
@@ -293,7 +309,7 @@ pub(crate) fn open_read_only(
     path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
-    beside_a_writer_or_nobody(path, |beside| open_to_read(path, key, beside))
+    beside_a_writer_or_nobody(path, |beside| twice(|| open_to_read(path, key, beside)))
 }
 
 /// Opens a connection that copies a file into another one, which it can write, and leaves the
@@ -302,15 +318,18 @@ pub(crate) fn open_source(
     path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
-    beside_a_writer_or_nobody(path, |beside| {
+    let open = |beside| {
         let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_WRITE, beside)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        encryption::unlock(&connection, key)?;
+        if let Some(key) = key {
+            unlock(&connection, path, key)?;
+        }
         connection.busy_timeout(PATIENCE)?;
         configure(&connection)?;
         connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
         Ok(connection)
-    })
+    };
+    beside_a_writer_or_nobody(path, |beside| twice(|| open(beside)))
 }
 
 fn beside_a_writer_or_nobody(
