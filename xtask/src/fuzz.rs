@@ -121,6 +121,7 @@ impl Fuzz {
                 "build",
                 "--profile",
                 profile,
+                "--locked",
                 "--manifest-path",
                 "fuzz/Cargo.toml",
                 "--target-dir",
