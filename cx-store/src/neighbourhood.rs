@@ -2,6 +2,7 @@
 //! are, today or at any past instant.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use cx_core::event::Event;
 use cx_core::identifier::Identifier;
@@ -110,6 +111,17 @@ struct Row {
     recorded_at: Timestamp,
 }
 
+/// A revision that was shown then.
+struct Revision {
+    row: Row,
+    observation: Observation,
+    /// How it writes the person's name.
+    written: Option<String>,
+}
+
+/// The revisions that claimed a value then and are shown no longer, by their bundles.
+type Replaced = BTreeMap<BundleId, Vec<Revision>>;
+
 struct Reader<'a> {
     connection: &'a Connection,
     tenant: &'a str,
@@ -128,9 +140,8 @@ struct Reader<'a> {
     arrivals: BTreeMap<i64, BTreeSet<BundleId>>,
     /// Bundles of which all events were looked for, shown still or not.
     completed: BTreeSet<BundleId>,
-    /// By the row of a value: the events that claimed it then, by their bundles, as far as they are
-    /// shown no longer.
-    replaced: BTreeMap<i64, BTreeMap<BundleId, Vec<i64>>>,
+    /// By the row of a value.
+    replaced: BTreeMap<i64, Rc<Replaced>>,
     expanded: BTreeSet<BundleId>,
 }
 
@@ -288,10 +299,12 @@ impl Reader<'_> {
                 carriers.extend(self.read_bundle(bundle)?);
             }
             if self.past.recorded_by() < Timestamp::MAX {
-                for seq in
-                    self.rows("SELECT event_seq FROM past_claim WHERE identifier_id = ?1", row)?
-                {
-                    carriers.extend(self.read_revision(seq)?);
+                for (id, revisions) in self.replaced(row)?.iter() {
+                    for revision in revisions {
+                        self.enter(*id, revision);
+                    }
+                    self.complete(*id)?;
+                    carriers.insert(*id);
                 }
             }
         }
@@ -505,37 +518,44 @@ impl Reader<'_> {
         for (_, observation) in moments.unwrap_or_default() {
             if let Some((seq, _)) = self.events.get(&observation).copied() {
                 let event = event(self.connection, seq)?;
-                self.stand(id, &event);
+                self.stand(id, &event.bridges(), event.occurred_at, event.name.as_ref());
             }
         }
         Ok(())
     }
 
-    fn stand(&mut self, id: BundleId, event: &Event) {
+    fn stand(
+        &mut self,
+        id: BundleId,
+        bridges: &[Identifier],
+        at: Timestamp,
+        written: Option<&String>,
+    ) {
         let Some(whole) = self.bundles.get_mut(&id) else { return };
-        for bridge in event.bridges() {
-            let since = whole.bridges.entry(bridge).or_insert(event.occurred_at);
-            *since = (*since).min(event.occurred_at);
+        for bridge in bridges {
+            let since = whole.bridges.entry(bridge.clone()).or_insert(at);
+            *since = (*since).min(at);
         }
         if whole.facts.name.is_some()
             && let Some(sighting) = self.sightings.get_mut(&id)
         {
             // Of several spellings the same one is shown as where all are counted.
-            sighting.name = sighting.name.take().max(event.name.clone());
+            sighting.name = sighting.name.take().max(written.cloned());
         }
     }
 
     /// Reads the revision of a record that was shown then, if it is this one.
     fn read_revision(&mut self, seq: i64) -> Result<BTreeSet<BundleId>, StoreError> {
-        let Some((event, recorded_at)) = self.shown_then(seq)? else { return Ok(BTreeSet::new()) };
-        let observation = Observation::of(self.tenant, &event);
-        let id = self.enter(seq, &event, &observation, recorded_at);
+        let Some(revision) = self.shown_then(seq)? else { return Ok(BTreeSet::new()) };
+        let id = self.bundle_of(&revision.observation);
+        self.enter(id, &revision);
         self.complete(id)?;
         Ok(BTreeSet::from([id]))
     }
 
-    /// Reads what else was in a bundle: whatever its events may be found by, one of them was found by
-    /// it, and others may not be. All claim the same, or stand on the same bridges if nothing.
+    /// Reads all other events of a bundle, shown still or not: one of them may be found by an order
+    /// or a talk on which the others do not stand, and by values that link nobody no one is looked
+    /// for. They all claim the same, or stand on the same bridges if nothing.
     fn complete(&mut self, id: BundleId) -> Result<(), StoreError> {
         if self.past.recorded_by() == Timestamp::MAX || !self.completed.insert(id) {
             return Ok(());
@@ -553,38 +573,32 @@ impl Reader<'_> {
             self.read_bundle(row)?;
         }
         let Some(value) = self.identifier_row(&value)? else { return Ok(()) };
-        self.sort_replaced(value)?;
-        let of = self.replaced.get(&value).and_then(|bundles| bundles.get(&id));
-        for seq in of.cloned().unwrap_or_default() {
-            if let Some((event, recorded_at)) = self.shown_then(seq)? {
-                let observation = Observation::of(self.tenant, &event);
-                self.enter(seq, &event, &observation, recorded_at);
-            }
+        let replaced = self.replaced(value)?;
+        for revision in replaced.get(&id).into_iter().flatten() {
+            self.enter(id, revision);
         }
         Ok(())
     }
 
-    /// Finds once for each value in which bundles those were that claimed it then and are shown no
-    /// longer.
-    fn sort_replaced(&mut self, value: i64) -> Result<(), StoreError> {
-        if self.replaced.contains_key(&value) {
-            return Ok(());
+    /// What claimed a value then and is shown no longer, read once.
+    fn replaced(&mut self, value: i64) -> Result<Rc<Replaced>, StoreError> {
+        if let Some(known) = self.replaced.get(&value) {
+            return Ok(Rc::clone(known));
         }
-        let mut bundles: BTreeMap<BundleId, Vec<i64>> = BTreeMap::new();
+        let mut replaced = Replaced::new();
         for seq in self.rows("SELECT event_seq FROM past_claim WHERE identifier_id = ?1", value)? {
-            let Some((event, _)) = self.shown_then(seq)? else { continue };
-            let observation = Observation::of(self.tenant, &event);
-            if !self.assertions.names(observation.id) {
-                bundles.entry(observation.bundle()).or_default().push(seq);
+            if let Some(revision) = self.shown_then(seq)? {
+                let id = self.bundle_of(&revision.observation);
+                replaced.entry(id).or_default().push(revision);
             }
         }
-        self.replaced.insert(value, bundles);
-        Ok(())
+        let replaced = Rc::new(replaced);
+        self.replaced.insert(value, Rc::clone(&replaced));
+        Ok(replaced)
     }
 
-    /// The event of a row, and when its record was recorded first, if it is the revision that was
-    /// shown then.
-    fn shown_then(&self, seq: i64) -> Result<Option<(Event, Timestamp)>, StoreError> {
+    /// The revision of a row, if it is the one that was shown then.
+    fn shown_then(&self, seq: i64) -> Result<Option<Revision>, StoreError> {
         let key: String = self
             .connection
             .prepare_cached("SELECT key FROM event WHERE seq = ?1")?
@@ -597,31 +611,31 @@ impl Reader<'_> {
         if event.occurred_at > self.past.happened_by() {
             return Ok(None);
         }
-        Ok(Some((event, first_recorded(self.connection, &key)?)))
-    }
-
-    /// Takes in what a revision says that is shown no longer. Gives the bundle that it was in.
-    fn enter(
-        &mut self,
-        seq: i64,
-        event: &Event,
-        observation: &Observation,
-        recorded_at: Timestamp,
-    ) -> BundleId {
-        let is_alone = self.assertions.names(observation.id);
-        let id = if is_alone { observation.own_bundle() } else { observation.bundle() };
         let row = Row {
             seq,
             at: event.occurred_at,
-            key: event.key.clone(),
             source: event.source.scope(),
-            recorded_at,
+            recorded_at: first_recorded(self.connection, &key)?,
+            key: event.key.clone(),
         };
-        let alone = is_alone.then_some(observation.id);
-        let (claims, name) = (&observation.claims, observation.name.as_ref());
-        self.add(id, claims, name, None, alone, &row);
-        self.stand(id, event);
-        id
+        let observation = Observation::of(self.tenant, &event);
+        Ok(Some(Revision { row, observation, written: event.name }))
+    }
+
+    fn bundle_of(&self, observation: &Observation) -> BundleId {
+        if self.assertions.names(observation.id) {
+            observation.own_bundle()
+        } else {
+            observation.bundle()
+        }
+    }
+
+    /// Takes in what a revision of this bundle says.
+    fn enter(&mut self, id: BundleId, revision: &Revision) {
+        let Revision { row, observation, written } = revision;
+        let alone = self.assertions.names(observation.id).then_some(observation.id);
+        self.add(id, &observation.claims, observation.name.as_ref(), None, alone, row);
+        self.stand(id, &observation.bridges, row.at, written.as_ref());
     }
 }
 

@@ -10,7 +10,7 @@ use cx_store::{EncryptionKey, MoveReport, OpenOptions, Store, StoreError};
 
 /// How a new store is opened.
 pub fn as_built() -> OpenOptions {
-    OpenOptions::new().key(cfg!(feature = "encryption").then(key))
+    OpenOptions::new().key(key_as_built())
 }
 
 /// The store in a file, made if there is none.
@@ -29,13 +29,16 @@ pub fn import_facts(
     lines: impl BufRead,
     to: impl AsRef<Path>,
 ) -> Result<(Store, MoveReport), StoreError> {
-    let key = cfg!(feature = "encryption").then(key);
-    Store::import_facts_under(lines, to, key.as_ref())
+    Store::import_facts_under(lines, to, key_as_built().as_ref())
 }
 
 /// How the file of this store, or a copy of it, is opened again.
 pub fn like(store: &Store) -> OpenOptions {
     OpenOptions::new().key(store.is_encrypted().then(key))
+}
+
+fn key_as_built() -> Option<EncryptionKey> {
+    cfg!(feature = "encryption").then(key)
 }
 
 fn key() -> EncryptionKey {

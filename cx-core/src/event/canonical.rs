@@ -56,7 +56,7 @@ impl<'a> Object<'a> {
     pub(super) fn begin(text: &'a mut Vec<u8>) -> Self {
         let start = text.len();
         text.push(b'{');
-        Self { text, start, fields: Vec::with_capacity(FEW), is_sorted: true }
+        Self { text, start, fields: Vec::new(), is_sorted: true }
     }
 
     /// Writes a field.
@@ -106,6 +106,10 @@ impl<'a> Object<'a> {
             return Ok(());
         }
         self.is_sorted &= self.fields.last().is_none_or(|(last, _)| *last < name);
+        // Many objects stay empty, and are not written at all.
+        if self.fields.is_empty() {
+            self.fields.reserve(FEW);
+        }
         self.fields.push((name, start..self.text.len()));
         Ok(())
     }
