@@ -237,7 +237,7 @@ pub(crate) enum For {
     Marketing,
     /// The customer: only what was public.
     Customer,
-    /// A language model: identifiers masked, texts marked as untrusted.
+    /// A language model: identifiers masked; in Markdown, texts and names are marked as untrusted.
     Model,
 }
 

@@ -17,7 +17,7 @@ pub fn html(context: &Context) -> String {
     let outline = outline(context);
     let mut text = String::from(STYLE);
     text.push_str("<article class=\"cx\"><header><h1>");
-    text.push_str(&escape(&outline.headline));
+    text.push_str(&escape(&outline.headline.text));
     text.push_str("</h1>");
     for line in &outline.subtitle {
         text.push_str("<p>");
@@ -46,7 +46,7 @@ fn write_pieces(text: &mut String, line: &Line) {
             text.push(' ');
         }
         let (open, close) = match piece.tone {
-            Tone::Plain => ("", ""),
+            Tone::Plain | Tone::Name => ("", ""),
             Tone::Strong => ("<strong>", "</strong>"),
             Tone::Faint => ("<span class=\"faint\">", "</span>"),
             Tone::Warning => ("<span class=\"warning\">", "</span>"),

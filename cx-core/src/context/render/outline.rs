@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::context::blocks::{
     Alert, AttributeBlock, CartBlock, ConsentBlock, Customer, LineBlock, Mail, OpenMatter,
-    OrderBlock, Provenance, Said,
+    OrderBlock, PartyRef, Provenance, Said,
 };
 use crate::context::facts::Confidence;
 use crate::conversation::WaitingOn;
@@ -26,6 +26,8 @@ pub enum Tone {
     Good,
     /// What somebody wrote: data, never instructions.
     Quote,
+    /// A name that somebody gave, in a line that says something of its own; data, too.
+    Name,
 }
 
 /// A piece of a line.
@@ -58,8 +60,8 @@ pub struct Section {
 /// A whole answer in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outline {
-    /// Who it is.
-    pub headline: String,
+    /// Who it is, and whether that is a name somebody gave or words of our own.
+    pub headline: Piece,
     /// How sure, and since when.
     pub subtitle: Vec<Line>,
     /// The sections that have something to say.
@@ -107,6 +109,10 @@ impl Line {
         self.push(Tone::Warning, text)
     }
 
+    fn name(self, text: impl AsRef<str>) -> Self {
+        self.push(Tone::Name, text)
+    }
+
     fn quote(self, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.push(Tone::Quote, text),
@@ -118,15 +124,16 @@ impl Line {
 /// The words of an answer.
 pub fn outline(context: &Context) -> Outline {
     let now = context.as_of.parse().ok();
-    let headline = match &context.customer {
-        Some(customer) => {
-            customer.name.clone().unwrap_or_else(|| "Customer without a name".to_owned())
-        }
+    let name = context.customer.as_ref().map(|customer| customer.name.as_deref());
+    let (tone, headline) = match name {
+        Some(Some(name)) => (Tone::Name, name),
+        Some(None) => (Tone::Plain, "Customer without a name"),
         None if context.r#match.confidence == Confidence::Ambiguous => {
-            "Several customers may be meant".to_owned()
+            (Tone::Plain, "Several customers may be meant")
         }
-        None => "Nobody known".to_owned(),
+        None => (Tone::Plain, "Nobody known"),
     };
+    let headline = Piece { tone, text: tame(headline) };
     let mut sections = vec![
         Section { title: "Why this is one person", lines: reasons(context) },
         Section { title: "Also possible", lines: others(context) },
@@ -146,7 +153,7 @@ pub fn outline(context: &Context) -> Outline {
         Section { title: "Where this comes from", lines: provenance(&context.provenance) },
     ];
     sections.retain(|section| !section.lines.is_empty());
-    Outline { headline: tame(&headline), subtitle: subtitle(context), sections }
+    Outline { headline, subtitle: subtitle(context), sections }
 }
 
 fn subtitle(context: &Context) -> Vec<Line> {
@@ -195,10 +202,10 @@ fn about(customer: &Customer) -> Line {
         }
     }
     if let Some(company) = customer.company.as_ref().and_then(|company| company.name.as_deref()) {
-        line = line.faint("·").plain(company);
+        line = line.faint("·").name(company);
     }
     if !customer.tags.is_empty() {
-        line = line.faint("·").plain(customer.tags.join(", "));
+        line = line.faint("·").name(customer.tags.join(", "));
     }
     line
 }
@@ -211,8 +218,11 @@ fn others(context: &Context) -> Vec<Line> {
     let others = context.r#match.others.iter();
     others
         .map(|other| {
-            let name = other.name.as_deref().unwrap_or("without a name");
-            Line::new(0).strong(name).faint(&other.id).plain(&other.reason)
+            let line = match &other.name {
+                Some(name) => Line::new(0).name(name),
+                None => Line::new(0).strong("without a name"),
+            };
+            line.faint(&other.id).plain(&other.reason)
         })
         .collect()
 }
@@ -273,15 +283,15 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
         }
         None => line,
     };
-    let owner = match (&matter.assignee, &matter.team) {
+    let line = line.faint("·");
+    let line = match (&matter.assignee, &matter.team) {
         (Some(person), _) => {
             let named = person.name.as_deref().or(person.id.as_deref()).unwrap_or("somebody");
-            format!("with {named}")
+            line.plain("with").name(named)
         }
-        (None, Some(team)) => format!("with team {team}"),
-        (None, None) => "nobody has it".to_owned(),
+        (None, Some(team)) => line.plain("with team").name(team),
+        (None, None) => line.plain("nobody has it"),
     };
-    let line = line.faint("·").plain(owner);
     let line =
         if matter.waiting_on.is_none() && matter.channels.last().is_some_and(|it| it == "phone") {
             line.faint("·").push(Tone::Good, "on the phone now")
@@ -309,30 +319,28 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
 }
 
 fn said(said: &Said) -> Line {
-    let who = said.name.as_deref().map_or_else(|| word(&said.actor), str::to_owned);
-    Line::new(1).faint(minute(&said.at)).plain(format!("{who}:")).quote(said.text.as_deref())
+    let line = Line::new(1).faint(minute(&said.at));
+    let line = match &said.name {
+        Some(name) => line.name(format!("{name}:")),
+        None => line.plain(format!("{}:", word(&said.actor))),
+    };
+    line.quote(said.text.as_deref())
 }
 
 fn handover(context: &Context) -> Vec<Line> {
     let Some(handover) = &context.handover else { return Vec::new() };
-    let side = |side: &Option<crate::context::blocks::PartyRef>, nobody: &str| {
-        side.as_ref().map_or_else(
-            || nobody.to_owned(),
-            |party| party.name.clone().unwrap_or_else(|| format!("the {}", party.r#type)),
-        )
+    let side = |line: Line, side: &Option<PartyRef>, nobody: &str, end: &str| match side {
+        Some(PartyRef { name: Some(name), .. }) => line.name(format!("{name}{end}")),
+        Some(party) => line.plain(format!("the {}{end}", party.r#type)),
+        None => line.plain(format!("{nobody}{end}")),
     };
     let accepted = match &handover.accepted_at {
         Some(at) => format!("taken {}", minute(at)),
         None => "nobody took it".to_owned(),
     };
-    let line = Line::new(0)
-        .plain(format!(
-            "by {}, handed to {}",
-            side(&handover.from, "somebody"),
-            side(&handover.to, "the team")
-        ))
-        .faint(minute(&handover.at))
-        .faint("·");
+    let line = side(Line::new(0).plain("by"), &handover.from, "somebody", ",");
+    let line = side(line.plain("handed to"), &handover.to, "the team", "");
+    let line = line.faint(minute(&handover.at)).faint("·");
     let line =
         if handover.accepted_at.is_some() { line.plain(accepted) } else { line.warning(accepted) };
     let mut lines = vec![line];
@@ -382,7 +390,7 @@ fn basket(what: &str, basket: &CartBlock) -> Line {
     let line =
         Line::new(0).strong(what).plain(money(basket.total.as_deref(), basket.currency.as_deref()));
     let goods = goods(&basket.lines);
-    line.plain(goods).faint(format!("changed {}", minute(&basket.at)))
+    line.name(goods).faint(format!("changed {}", minute(&basket.at)))
 }
 
 fn goods(lines: &[LineBlock]) -> String {
@@ -403,7 +411,7 @@ fn order(order: &OrderBlock) -> Line {
     let mut line = Line::new(0)
         .strong(format!("order {name}"))
         .plain(money(order.total.as_deref(), order.currency.as_deref()))
-        .plain(goods(&order.lines))
+        .name(goods(&order.lines))
         .faint("·")
         .plain(&order.state);
     if let Some(fulfilment) = &order.fulfilment {
@@ -481,20 +489,17 @@ fn contacts(context: &Context) -> Vec<Line> {
                 "out" => "← us",
                 _ => "internal",
             };
-            let who = contact.name.as_deref().map_or_else(|| word(&contact.actor), str::to_owned);
-            Line::new(0)
-                .faint(minute(&contact.at))
-                .strong(word(&contact.channel))
-                .faint(arrow)
-                .plain(format!(
-                    "{who}{}",
-                    if contact.kind == "message" {
-                        String::new()
-                    } else {
-                        format!(" ({})", contact.kind)
-                    }
-                ))
-                .quote(contact.text.as_deref())
+            let line =
+                Line::new(0).faint(minute(&contact.at)).strong(word(&contact.channel)).faint(arrow);
+            let line = match &contact.name {
+                Some(name) => line.name(name),
+                None => line.plain(word(&contact.actor)),
+            };
+            let line = match contact.kind.as_str() {
+                "message" => line,
+                kind => line.plain(format!("({kind})")),
+            };
+            line.quote(contact.text.as_deref())
         })
         .collect();
     let by_channel: Vec<String> = context

@@ -17,7 +17,7 @@ pub enum Colour {
 
 const fn codes(tone: Tone) -> &'static str {
     match tone {
-        Tone::Plain => "",
+        Tone::Plain | Tone::Name => "",
         Tone::Strong => "\u{1b}[1m",
         Tone::Faint => "\u{1b}[2m",
         Tone::Warning => "\u{1b}[33m",
@@ -30,7 +30,7 @@ const fn codes(tone: Tone) -> &'static str {
 pub fn terminal(context: &Context, colour: Colour) -> String {
     let outline = outline(context);
     let mut text = String::new();
-    paint(&mut text, Tone::Strong, &outline.headline, colour);
+    paint(&mut text, Tone::Strong, &outline.headline.text, colour);
     text.push('\n');
     for line in &outline.subtitle {
         write_line(&mut text, "  ", line, colour);
