@@ -174,7 +174,9 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         }
         CxStoreError::NoEncryption => NoEncryptionError::new_err((message,)),
         CxStoreError::Corrupt { path, .. } => CorruptStoreError::new_err((message, text(path))),
-        CxStoreError::ReadOnly { path } => ReadOnlyStoreError::new_err((message, text(path))),
+        CxStoreError::ReadOnly { path } | CxStoreError::NotIndexed { path, .. } => {
+            ReadOnlyStoreError::new_err((message, text(path)))
+        }
         CxStoreError::Locked { path } => StoreLockedError::new_err((message, text(path))),
         CxStoreError::OtherTenant { path, .. } => TenantError::new_err((message, text(path))),
         CxStoreError::Exists { path } => ExistingFileError::new_err((message, text(path))),

@@ -23,18 +23,19 @@ pub(crate) enum Progress {
 }
 
 impl Progress {
-    /// Reads `progress=`: `None`, `True` for a bar, or a callable.
+    /// Reads `progress=`: `None`, `True` for a bar, or a callable. How many records there are is
+    /// asked only where somebody is told.
     pub(crate) fn from_python(
         py: Python<'_>,
         progress: Option<&Bound<'_, PyAny>>,
-        total: Option<usize>,
+        total: impl FnOnce() -> PyResult<Option<usize>>,
     ) -> Result<Self, BindingError> {
         let Some(progress) = progress else { return Ok(Self::Nobody) };
         if let Ok(flag) = progress.cast::<PyBool>() {
-            return if flag.is_true() { Self::bar(py, total) } else { Ok(Self::Nobody) };
+            return if flag.is_true() { Self::bar(py, total()?) } else { Ok(Self::Nobody) };
         }
         if progress.is_callable() {
-            return Ok(Self::Callable { callable: progress.clone().unbind(), total });
+            return Ok(Self::Callable { callable: progress.clone().unbind(), total: total()? });
         }
         let problem = "not None, True, or a callable that takes (done, total)";
         Err(BindingError::argument("progress", type_name(progress), problem))

@@ -12,7 +12,7 @@ use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record};
 use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
-use cx_core::event::{Direction, Visibility};
+use cx_core::event::{Direction, Event as CoreEvent, Visibility};
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
@@ -46,6 +46,9 @@ const BATCH: usize = 10_000;
 
 /// How many events or customers are read at once.
 const PAGE: usize = 1_000;
+
+/// With so many bytes of written text a page of a table is full.
+const PAGE_TEXT: usize = 64 << 20;
 
 /// The path that means memory.
 const MEMORY: &str = ":memory:";
@@ -309,8 +312,10 @@ impl Store {
         self.handle.store().is_err()
     }
 
-    /// Close the store. Calls that run in other threads are finished first; closing twice is
-    /// closing once.
+    /// Close the store; closing twice is closing once.
+    ///
+    /// Calls that run in other threads, and tables that are being read, go on: the file is closed
+    /// when the last of them is done.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.handle.close());
     }
@@ -421,7 +426,7 @@ impl Store {
         let on_error =
             choice("errors", errors, &[("report", OnError::Report), ("raise", OnError::Raise)])?;
         let defaults = Defaults::new(Zone::from_python(tz)?, source);
-        let progress = Progress::from_python(py, progress, events.len().ok())?;
+        let progress = Progress::from_python(py, progress, || length(events))?;
         self.handle.store()?;
         let mut incoming = Incoming::from_python(events, defaults)?;
         let unmapped = incoming.unmapped();
@@ -438,6 +443,7 @@ impl Store {
             report.add(self.with(py, |store| store.ingest(&recording, events))?);
             progress.tell(py, report.total())?;
         }
+        self.with(py, cx_store::Store::catch_up)?;
         progress.close(py)?;
         Ok(IngestReport::new(report, unmapped))
     }
@@ -515,7 +521,7 @@ impl Store {
         let recording = Recording::new(recorded_at, format.name());
         let columns = column_map(format, columns, constants)?;
         let import = Import { format, columns, options, recording };
-        let progress = Progress::from_python(py, progress, None)?;
+        let progress = Progress::from_python(py, progress, || Ok(None))?;
         let told = &progress;
         let report = py.detach(move || self.import(&path, &import, told))?;
         progress.close(py)?;
@@ -1743,6 +1749,13 @@ impl Store {
     }
 }
 
+/// How many records there are, where they say so without being read: a table that has to be run to
+/// be counted, as a relation of DuckDB or a table of cx, may be one that is read only once.
+fn length(events: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+    let is_read = events.hasattr("__arrow_c_stream__")? && !events.hasattr("__dataframe__")?;
+    if is_read || !events.hasattr("__len__")? { Ok(None) } else { events.len().map(Some) }
+}
+
 fn retention_rules(text: &str) -> Result<Retention, BindingError> {
     Retention::read(text).map_err(|error| BindingError::argument("rules", text, error.to_string()))
 }
@@ -1885,6 +1898,18 @@ impl Scan for Timeline {
     }
 }
 
+/// So many events, or fewer with so much text that a column of Arrow can hold no more of them.
+fn full_page(reading: &mut cx_store::Events) -> Result<Vec<CoreEvent>, StoreError> {
+    let (mut page, mut n_bytes) = (Vec::new(), 0);
+    while page.len() < 8 * PAGE && n_bytes < PAGE_TEXT {
+        let Some(event) = reading.next().transpose()? else { break };
+        let body = event.body.as_ref();
+        n_bytes += body.map_or(0, |it| it.text.len() + it.whole.as_ref().map_or(0, String::len));
+        page.push(event);
+    }
+    Ok(page)
+}
+
 /// All events of a store.
 struct AllEvents {
     handle: Arc<Handle>,
@@ -1900,8 +1925,7 @@ impl Scan for AllEvents {
                 events = None;
                 return Some(Err(closed));
             }
-            let page: Result<Vec<_>, StoreError> = reading.take(8 * PAGE).collect();
-            match page {
+            match full_page(reading) {
                 Ok(page) if page.is_empty() => {
                     events = None;
                     None

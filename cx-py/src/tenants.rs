@@ -93,18 +93,19 @@ impl Tenants {
     /// Raises
     /// ------
     /// StoreLockedError
-    ///     Somebody still holds the store: close it first.
+    ///     Somebody still has the store open, in this process or another: close it first.
     fn remove(&self, py: Python<'_>, tenant: &str) -> Result<bool, BindingError> {
         Ok(py.detach(|| self.inner.remove(tenant))?)
     }
 
     /// How many stores are kept open now.
     #[getter]
-    fn n_open(&self) -> usize {
-        self.inner.n_open()
+    fn n_open(&self, py: Python<'_>) -> usize {
+        py.detach(|| self.inner.n_open())
     }
 
-    fn __repr__(&self) -> String {
-        format!("Tenants({:?}, n_open={})", self.folder.display().to_string(), self.inner.n_open())
+    fn __repr__(&self, py: Python<'_>) -> String {
+        let n_open = self.n_open(py);
+        format!("Tenants({:?}, n_open={n_open})", self.folder.display().to_string())
     }
 }

@@ -205,9 +205,13 @@ pub(crate) struct Cells {
 }
 
 impl Cells {
-    /// Takes the stream out of a capsule and reads it to its end.
+    /// Takes the stream out of a capsule and reads it to its end, without the interpreter lock.
     pub(crate) fn from_capsule(capsule: &Bound<'_, PyCapsule>) -> Result<Self, BindingError> {
         let stream = Stream::from_capsule(capsule)?;
+        capsule.py().detach(|| Self::read(stream))
+    }
+
+    fn read(stream: Stream) -> Result<Self, BindingError> {
         let fields = stream.schema().fields().iter();
         let names: Vec<String> = fields.map(|field| field.name().clone()).collect();
         let mut seen = BTreeSet::new();
