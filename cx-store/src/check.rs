@@ -120,10 +120,11 @@ fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), S
         ("customers whose id was never issued", "SELECT count(*) FROM customer c WHERE NOT EXISTS(SELECT 1 FROM issued i WHERE i.cid = c.cid)"),
         ("customers that were erased", "SELECT count(*) FROM customer c JOIN issued i ON i.cid = c.cid WHERE i.event_key = ''"),
         ("bundles whose channel counts do not add up", "SELECT count(*) FROM bundle b WHERE n <> (SELECT coalesce(sum(s.n), 0) FROM bundle_stat s WHERE s.bundle_id = b.id)"),
-        ("bundles whose events do not add up", "SELECT count(*) FROM bundle b LEFT JOIN
-            (SELECT coalesce(a.home_id, e.bundle_id) AS home, count(*) AS found
-             FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.standing = 0 GROUP BY 1) h
-            ON h.home = b.id WHERE b.n <> coalesce(h.found, 0)"),
+        ("bundles whose events do not add up", "SELECT count(*) FROM bundle b WHERE b.n <>
+            (SELECT count(*) FROM event e WHERE e.bundle_id = b.id AND e.standing = 0
+               AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq AND a.home_id <> b.id))
+            + (SELECT count(*) FROM attribution a JOIN event e ON e.seq = a.event_seq
+               WHERE a.home_id = b.id AND e.bundle_id <> b.id AND e.standing = 0)"),
         ("conversations under a key that is not there", "SELECT count(*) FROM conversation c WHERE NOT EXISTS(SELECT 1 FROM conversation o WHERE o.id = c.canonical_id AND o.canonical_id = o.id)"),
     ];
     for (what, sql) in questions {
