@@ -137,15 +137,17 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// As [`Store::erase`] and [`Store::compact`]: where the latter fails, the person is erased all
-    /// the same, and [`Store::compact`] can be called again. [`StoreError::CannotOpen`] where the
-    /// files cannot be read after that.
+    /// As [`Store::erase`] and [`Store::compact`]. Where somebody else reads, so that the file could
+    /// not be rewritten, [`StoreError::Locked`], and nobody is erased. Where it fails later, the
+    /// person is erased all the same, and [`Store::compact`] can be called again.
+    /// [`StoreError::CannotOpen`] where the files cannot be read after that.
     pub fn erase_for_good(
         &self,
         who: &Who,
         mode: EraseMode,
         at: Timestamp,
     ) -> Result<Certificate, StoreError> {
+        self.expect_to_compact()?;
         let Erased { mut erasure, strings, rows } = self.erase_and_tell(who, mode, at)?;
         let Compaction { compacted_at, bytes_before, bytes_after, .. } = self.compact(at)?;
         erasure.compacted_at = Some(compacted_at);

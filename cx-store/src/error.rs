@@ -91,6 +91,15 @@ pub enum StoreError {
         /// What is wrong with it.
         detail: String,
     },
+    /// Some events are not in the full text yet, and the file cannot be written: a search would
+    /// miss them. [`Store::catch_up`](crate::Store::catch_up) where it can be.
+    #[error("{}: {behind} events are not in the full text yet, and it is read-only: nothing is searched", path.display())]
+    NotIndexed {
+        /// The file.
+        path: PathBuf,
+        /// How many rows of events at most.
+        behind: u64,
+    },
     /// The file can be read and not written.
     #[error("{}: read-only, so nothing can be written", path.display())]
     ReadOnly {
@@ -233,6 +242,9 @@ impl StoreError {
         let Self::Engine(EngineError(error)) = self else { return self };
         let path = path.to_owned();
         let detail = error.to_string();
+        if is_spoilt_value(&error) {
+            return Self::Corrupt { path, detail: format!("a value is spoilt: {detail}") };
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => {
                 Self::NotOurs { path, found: "no database".to_owned() }
@@ -248,4 +260,16 @@ impl StoreError {
             _ => Self::Engine(EngineError(error)),
         }
     }
+}
+
+/// Whether a value in a row is none that cx writes there.
+fn is_spoilt_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error;
+    matches!(
+        error,
+        Error::FromSqlConversionFailure(..)
+            | Error::IntegralValueOutOfRange(..)
+            | Error::InvalidColumnType(..)
+            | Error::Utf8Error(..)
+    )
 }

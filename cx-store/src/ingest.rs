@@ -54,11 +54,6 @@ impl Dictionary {
         self.0.entry(class).or_default().insert(name.to_owned(), number);
         Ok(number)
     }
-
-    /// Forgets what a transaction that was rolled back may have added.
-    pub(crate) fn forget(&mut self) {
-        self.0.clear();
-    }
 }
 
 /// The row of an identifier, made if it is new.

@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::corrections;
+use crate::derived::Settings;
 use crate::error::StoreError;
 use crate::ingest::{compare_revs, first_recorded};
 use crate::past::Past;
@@ -29,6 +30,13 @@ pub(crate) struct Asking {
     pub(crate) policy: Policy,
     pub(crate) id_key: IdKey,
     pub(crate) past: Past,
+}
+
+impl Asking {
+    pub(crate) fn of(settings: &Settings, past: Past) -> Self {
+        let Settings { tenant, policy, id_key, .. } = settings;
+        Self { tenant: tenant.clone(), policy: policy.clone(), id_key: id_key.clone(), past }
+    }
 }
 
 /// How many bundles that share a value are looked at where the value itself links nobody.

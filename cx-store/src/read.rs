@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::codec;
 use crate::error::StoreError;
 use crate::neighbourhood;
+use crate::past::Past;
 use crate::schema;
 use crate::waiting;
 
@@ -34,6 +35,16 @@ pub struct Found {
     pub unattributed: u64,
     /// Whether a customer id was asked for whose customer was erased.
     pub is_erased: bool,
+}
+
+impl Found {
+    /// The customer who is meant, if one is: of several nobody is chosen.
+    pub fn chosen(&self) -> Option<&FoundCustomer> {
+        match self.confidence {
+            Confidence::Certain | Confidence::Probable => self.customers.first(),
+            Confidence::Ambiguous | Confidence::None => None,
+        }
+    }
 }
 
 /// A customer who holds an identifier.
@@ -816,6 +827,27 @@ pub(crate) fn sources(connection: &Connection) -> Result<Vec<SourceFreshness>, S
         });
     }
     Ok(sources)
+}
+
+/// How fresh sources were then: as they are where nothing came of them since, and else as far as
+/// these events of theirs tell.
+pub(crate) fn sources_then(
+    today: Vec<SourceFreshness>,
+    told: Vec<SourceFreshness>,
+    past: Past,
+) -> Vec<SourceFreshness> {
+    let is_as_it_was = |source: &SourceFreshness| {
+        source.last_event <= past.happened_by() && source.last_import <= past.recorded_by()
+    };
+    let mut told: BTreeMap<(String, String), SourceFreshness> = told
+        .into_iter()
+        .map(|source| ((source.system.clone(), source.instance.clone()), source))
+        .collect();
+    let then = today.into_iter().filter_map(|source| {
+        let told = told.remove(&(source.system.clone(), source.instance.clone()));
+        if is_as_it_was(&source) { Some(source) } else { told }
+    });
+    then.collect()
 }
 
 /// Others who may be meant, as candidates.

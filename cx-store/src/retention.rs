@@ -107,7 +107,7 @@ impl Store {
         rules: &Retention,
         now: Timestamp,
     ) -> Result<RetentionPreview, StoreError> {
-        self.read(|connection| preview(connection, &self.known(), rules, now))
+        self.read_under(|connection, settings| preview(connection, settings, rules, now))
     }
 
     /// Takes out what is over under these rules, batch by batch, each in a transaction of its own,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::resume_unwind;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use cx_core::event::{Direction, Visibility};
@@ -15,6 +15,7 @@ use rusqlite::types::ValueRef;
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::history::Edition;
 use crate::ingest::{CHANNEL, KIND, SOURCE};
 use crate::store::Store;
 
@@ -422,10 +423,20 @@ impl Scan {
         Ok(())
     }
 
+    /// The second range is read as it stands no earlier than the first one: what is revised goes
+    /// towards the end of the file, and would be seen in neither.
     fn two(&self, first: i64, second: i64) -> Result<(Range, Option<Range>), StoreError> {
+        let (begun, may_begin) = mpsc::channel::<()>();
         thread::scope(|scope| {
-            let beside = thread::Builder::new().spawn_scoped(scope, || self.range(second));
-            let one = self.range(first);
+            let beside = thread::Builder::new().spawn_scoped(scope, move || {
+                // Where the first one cannot be read, nobody says that it was begun.
+                may_begin.recv().unwrap_or_default();
+                self.range(second)
+            });
+            let one = self.store.read(move |connection| {
+                drop(begun);
+                self.range_in(connection, first)
+            });
             // Where there is no further thread, one does it.
             let other =
                 beside.ok().map(|beside| beside.join().unwrap_or_else(|p| resume_unwind(p)));
@@ -504,7 +515,9 @@ impl Scan {
             }
             ScanColumn::Customer => {
                 let attributed = attributed(connection, range)?;
-                Filling::Customers { texts, attributed, of: self.customers.as_ref() }
+                let now = Edition::of(connection)?;
+                let of = self.customers.as_ref().filter(|of| of.rewritten == now.rewritten);
+                Filling::Customers { texts, attributed, of }
             }
         })
     }
@@ -684,6 +697,9 @@ struct Customers {
     ids: String,
     /// The last bundle there was; bundles behind it are asked for one by one.
     last: i64,
+    /// Events have been taken out since where the file has another mark, and the numbers of their
+    /// bundles may be others' now.
+    rewritten: [u8; 8],
 }
 
 /// Where fewer than one of so many numbers is in use, there is no list of them.
@@ -691,11 +707,13 @@ const SPARSE: i64 = 64;
 
 impl Customers {
     fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let rewritten = Edition::of(connection)?.rewritten;
         let sql = "SELECT coalesce(max(id), 0), count(*) FROM bundle";
         let (last, n): (i64, i64) =
             connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if last / SPARSE > n.saturating_add(SPARSE) {
-            return Ok(Self { of_bundle: Vec::new(), ids: String::new(), last: 0 });
+            let (of_bundle, ids) = (Vec::new(), String::new());
+            return Ok(Self { of_bundle, ids, last: 0, rewritten });
         }
         let mut rows = connection.prepare_cached(
             "SELECT u.cid, m.bundle_id FROM customer AS u CROSS JOIN member AS m ON m.customer_id = u.id",
@@ -720,7 +738,7 @@ impl Customers {
                 *of = n;
             }
         }
-        Ok(Self { of_bundle, ids, last })
+        Ok(Self { of_bundle, ids, last, rewritten })
     }
 
     fn customer_of(&self, bundle: i64) -> Option<&str> {

@@ -209,6 +209,22 @@ pub(crate) fn open_writer(
     twice(|| open_writer_once(path, key))
 }
 
+/// Holds a file, so that nobody else can open it, as long as the connection is open.
+pub(crate) fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Connection, StoreError> {
+    let hold = || -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        if let Some(key) = key {
+            unlock(&connection, path, key)?;
+        }
+        connection.pragma_update(None, "locking_mode", "exclusive")?;
+        connection.execute_batch("BEGIN EXCLUSIVE")?;
+        Ok(connection)
+    };
+    hold().map_err(|error| error.at(path))
+}
+
 /// Opens once more where the key seems to be wrong: where the disk fails as the engine reads the
 /// salt of the file it takes another one, and cannot decrypt anything then.
 fn twice<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {

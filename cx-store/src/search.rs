@@ -70,6 +70,10 @@ impl SearchQuery {
         self
     }
 
+    pub(crate) fn is_for(&self, audience: Audience) -> bool {
+        self.audience == audience
+    }
+
     pub(crate) const fn of_customer(mut self, customer: i64) -> Self {
         self.customer = Some(customer);
         self
@@ -136,6 +140,14 @@ pub(crate) fn indexed_until(connection: &Connection) -> Result<i64, StoreError> 
         .query_row([], |row| row.get(0))
         .optional()?;
     Ok(stored.map_or(0, i64::from_le_bytes))
+}
+
+/// How many rows of events are not in the index yet, at most.
+pub(crate) fn behind(connection: &Connection) -> Result<u64, StoreError> {
+    let last: i64 = connection
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?
+        .query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(last - indexed_until(connection)?).unwrap_or(0))
 }
 
 /// Takes a row out of the index, while its text is still there; says whether it was in it.

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use cx_core::context::{self, Audience, Confidence, Context, ContextFacts, ContextOptions};
+use cx_core::context::{self, Audience, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
@@ -54,8 +54,12 @@ pub struct StoreOptions {
     pub policy: Policy,
 }
 
-/// How many events of an import are taken in at once.
-const BATCH: usize = 10_000;
+/// How many events of an import are taken in at once, at first and at most. Each batch dirties
+/// pages all over the indexes, so that larger ones cost less by the event, and more memory.
+const BATCH: (usize, usize) = (10_000, 50_000);
+
+/// With so many bytes of written text a batch is full, whatever the number of its events.
+const BATCH_TEXT: usize = 32 << 20;
 
 /// Batches of up to so many events are found by a search when they are in.
 const SOON: usize = 1_000;
@@ -249,8 +253,9 @@ impl Store {
     }
 
     /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
-    /// wrong with the rest. `after_batch` sees the report so far and may stop the import; what was
-    /// taken in by then stays.
+    /// wrong with the rest. The first batch has 10,000 events, and the longer the import lasts the
+    /// more a batch has, up to 50,000, or 32 MiB of written text. `after_batch` sees the report so
+    /// far and may stop the import; what was taken in by then stays.
     ///
     /// # Errors
     /// As [`Store::ingest`]; the batches before the failing one stay.
@@ -261,14 +266,18 @@ impl Store {
         mut after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
     ) -> Result<IngestReport, StoreError> {
         let mut report = IngestReport::default();
-        let mut batch = Vec::new();
+        let (mut batch, mut n_bytes, mut room) = (Vec::new(), 0, BATCH.0);
         for record in records {
             match record {
-                Ok(event) => batch.push(event),
+                Ok(event) => {
+                    n_bytes += written(&event);
+                    batch.push(event);
+                }
                 Err(problem) => report.reject(problem),
             }
-            if batch.len() >= BATCH {
+            if batch.len() >= room || n_bytes >= BATCH_TEXT {
                 report.add(self.ingest(recording, std::mem::take(&mut batch))?);
+                (n_bytes, room) = (0, BATCH.1.min(2 * room));
                 if after_batch(&report).is_break() {
                     return Ok(report);
                 }
@@ -290,12 +299,12 @@ impl Store {
     pub fn context(&self, who: &Who, options: &ContextOptions) -> Result<Context, StoreError> {
         let past = Past::today().as_of(options.as_of);
         let past = past.known_at(options.known_at.unwrap_or(Timestamp::MAX));
-        let today = self.read(|connection| {
+        let today = self.read_under(|connection, settings| {
             if !past.is_today(connection)? {
                 return Ok(None);
             }
             let history = |customer| self.history(connection, customer, options.as_of);
-            self.answer(connection, who, options, history).map(Some)
+            answer(connection, settings, who, options, history).map(Some)
         })?;
         let mut links = Links::All;
         if let Some((context, by_model)) = today {
@@ -306,19 +315,15 @@ impl Store {
         } else if options.audience == Audience::Customer {
             links = Links::Certain;
         }
-        let mut sources = self.read(read::sources)?;
-        for source in &mut sources {
-            source.last_event = source.last_event.min(past.happened_by());
-            source.last_import = source.last_import.min(past.recorded_by());
-        }
+        let sources = self.read(read::sources)?;
         let view = self.view_with(std::slice::from_ref(who), past, links)?;
-        let answer = view.read(|connection| {
+        let answer = view.read_under(|connection, settings| {
             let history = |customer| -> Result<_, StoreError> {
                 let mut history = History::read(connection, customer, options.as_of, SCAN, None)?;
-                history.sources = sources;
+                history.sources = read::sources_then(sources, history.sources, past);
                 Ok(Arc::new(history))
             };
-            view.answer(connection, who, options, history)
+            answer(connection, settings, who, options, history)
         })?;
         Ok(answer.0)
     }
@@ -336,8 +341,8 @@ impl Store {
     }
 
     fn view_with(&self, of: &[Who], past: Past, links: Links) -> Result<Self, StoreError> {
-        let (asking, mut facts) = self.read(|connection| {
-            let asking = self.asking(past);
+        let (asking, mut facts) = self.read_under(|connection, settings| {
+            let asking = Asking::of(settings, past);
             let facts = view::facts(connection, &asking, of)?;
             Ok((asking, facts))
         })?;
@@ -355,6 +360,7 @@ impl Store {
                 ingest::ingest(tx, writer.settings, writer.dictionary, &recording, &events)
             })?;
         }
+        view.write(|tx, _| view::admit_ids(tx, &facts.issued))?;
         Ok(view)
     }
 
@@ -374,56 +380,6 @@ impl Store {
         let history = Arc::new(History::read(connection, customer, as_of, SCAN, before)?);
         self.memory().keep(customer, edition, Arc::clone(&history));
         Ok(history)
-    }
-
-    /// The answer, and how many of the links in it only a model has made.
-    fn answer(
-        &self,
-        connection: &Connection,
-        who: &Who,
-        options: &ContextOptions,
-        history: impl FnOnce(i64) -> Result<Arc<History>, StoreError>,
-    ) -> Result<(Context, usize), StoreError> {
-        let known = self.known();
-        let found = read::find(connection, who)?;
-        let chosen = match found.confidence {
-            Confidence::Certain | Confidence::Probable => found.customers.first(),
-            Confidence::Ambiguous | Confidence::None => None,
-        };
-        let asked = match who {
-            Who::Identifier(identifier) => vec![identifier.clone()],
-            Who::Customer(_) => Vec::new(),
-        };
-        let row = chosen.map(read::FoundCustomer::row);
-        let history = row.map(history).transpose()?;
-        let history = history.as_deref();
-        let events = history.map_or(&[][..], |history| &history.events);
-        let merges = history.map_or_else(Vec::new, |history| {
-            let identifiers = &history.customer.identifiers;
-            read::merges(&known.assertions, &known.tenant, events, identifiers)
-        });
-        let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
-        let one_key = |key: &ConversationKey| {
-            history.and_then(|history| history.canonical.get(key)).unwrap_or(key).clone()
-        };
-        let facts = ContextFacts {
-            asked,
-            confidence: found.confidence,
-            others: read::candidates(&found, row),
-            customer: history.map(|history| history.customer.clone()),
-            events,
-            earlier: history.map_or(&[], |history| &history.earlier),
-            conversation_events: history.map_or(&[], |history| &history.further),
-            canonical: &one_key,
-            sources: match history {
-                Some(history) => history.sources.clone(),
-                None => read::sources(connection)?,
-            },
-            merges,
-            journeys: cx_core::journey::summaries(events, options.as_of),
-            left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
-        };
-        Ok((context::build(&facts, options), by_model))
     }
 
     /// How many bytes of memory this handle, and its clones, may use at most to remember the
@@ -459,14 +415,9 @@ impl Store {
         query: &TimelineQuery,
         after: Option<&Cursor>,
     ) -> Result<TimelinePage, StoreError> {
-        self.read(|connection| {
-            let found = read::find(connection, who)?;
-            match (found.confidence, found.customers.first()) {
-                (Confidence::Certain | Confidence::Probable, Some(customer)) => {
-                    read::timeline(connection, customer.row(), query, after)
-                }
-                _ => Ok(TimelinePage { events: Vec::new(), next: None }),
-            }
+        self.read(|connection| match read::find(connection, who)?.chosen() {
+            Some(customer) => read::timeline(connection, customer.row(), query, after),
+            None => Ok(TimelinePage { events: Vec::new(), next: None }),
         })
     }
 
@@ -480,25 +431,54 @@ impl Store {
 
     /// Where these words were written, best first.
     ///
+    /// What large batches have left to be indexed is caught up with first, which is a write; where
+    /// nothing is left, nobody is waited for.
+    ///
     /// # Errors
-    /// [`StoreError`] where the file cannot be read.
+    /// [`StoreError`] where the file cannot be read; [`StoreError::NotIndexed`] where something is
+    /// left and the file cannot be written; where somebody else writes to it for long, or the disk
+    /// is full, as [`Store::catch_up`].
     pub fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
-        if self.0.place != Place::ReadOnlyFile {
-            self.catch_up()?;
-        }
+        self.index_what_is_left()?;
         self.read(|connection| search::search(connection, query))
     }
 
-    /// Where one customer's events hold these words, best first.
+    /// Where one customer's events hold these words, best first; nowhere where nobody is known, or
+    /// several are meant. Customers are shown nothing that only a model takes for theirs.
     ///
     /// # Errors
-    /// [`StoreError`] where the file cannot be read.
+    /// As [`Store::search`].
     pub fn search_of(&self, who: &Who, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
-        let found = self.find(who)?;
-        match found.customers.first() {
-            Some(customer) => self.search(&query.clone().of_customer(customer.row())),
-            None => Ok(Vec::new()),
+        if query.is_for(Audience::Customer) && self.has_links_by_model()? {
+            let view = self.view_with(std::slice::from_ref(who), Past::today(), Links::Certain)?;
+            return view.search_of(who, query);
         }
+        self.index_what_is_left()?;
+        self.read(|connection| match read::find(connection, who)?.chosen() {
+            Some(customer) => {
+                search::search(connection, &query.clone().of_customer(customer.row()))
+            }
+            None => Ok(Vec::new()),
+        })
+    }
+
+    /// Whether anybody in the store is linked because a model says so.
+    fn has_links_by_model(&self) -> Result<bool, StoreError> {
+        self.read_under(|_, settings| {
+            let mut said = settings.assertions.in_force();
+            Ok(said.any(|(_, said)| matches!(said.verdict, Verdict::Probable(..))))
+        })
+    }
+
+    fn index_what_is_left(&self) -> Result<(), StoreError> {
+        let behind = self.read(search::behind)?;
+        if behind == 0 {
+            return Ok(());
+        }
+        if self.0.place == Place::ReadOnlyFile {
+            return Err(StoreError::NotIndexed { path: self.0.path.clone(), behind });
+        }
+        self.catch_up()
     }
 
     /// All matters on all channels in which somebody has to act: those that wait for us first,
@@ -611,11 +591,7 @@ impl Store {
                 return Ok(oid.map(ObservationId::from_bytes));
             }
             let found = read::find(connection, who)?;
-            let (Confidence::Certain | Confidence::Probable, Some(customer)) =
-                (found.confidence, found.customers.first())
-            else {
-                return Ok(None);
-            };
+            let Some(customer) = found.chosen() else { return Ok(None) };
             let mut oid =
                 connection.prepare_cached("SELECT anchor_oid FROM customer WHERE id = ?1")?;
             let oid = oid.query_row([customer.row()], |row| row.get(0))?;
@@ -646,7 +622,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn why(&self, a: &Who, b: &Who, past: Past) -> Result<Option<Why>, StoreError> {
-        self.read(|connection| explain::why(connection, &self.asking(past), a, b))
+        self.read_under(|connection, settings| {
+            explain::why(connection, &Asking::of(settings, past), a, b)
+        })
     }
 
     /// Why two are not one person: what they have in common, and why it does not join them;
@@ -655,7 +633,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn why_not(&self, a: &Who, b: &Who, past: Past) -> Result<Option<WhyNot>, StoreError> {
-        self.read(|connection| explain::why_not(connection, &self.asking(past), a, b))
+        self.read_under(|connection, settings| {
+            explain::why_not(connection, &Asking::of(settings, past), a, b)
+        })
     }
 
     /// How a customer came about; one answer for each customer who holds the identifier, none
@@ -664,7 +644,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn how(&self, who: &Who, past: Past) -> Result<Vec<How>, StoreError> {
-        self.read(|connection| explain::how(connection, &self.asking(past), who))
+        self.read_under(|connection, settings| {
+            explain::how(connection, &Asking::of(settings, past), who)
+        })
     }
 
     /// Who may be the same person as this customer, with what speaks for it, the likeliest first;
@@ -673,7 +655,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn candidates(&self, who: &Who, past: Past) -> Result<Vec<Candidate>, StoreError> {
-        self.read(|connection| explain::candidates(connection, &self.asking(past), who))
+        self.read_under(|connection, settings| {
+            explain::candidates(connection, &Asking::of(settings, past), who)
+        })
     }
 
     /// The customers who have candidates, after this one in the order of ids, at most `limit` of
@@ -707,8 +691,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::NothingToLearn`], or where the file cannot be read or written.
     pub fn propose(&self, options: &ProposeOptions, at: Timestamp) -> Result<Proposed, StoreError> {
-        let compared =
-            self.read(|connection| proposals::read(connection, &self.asking(Past::today())))?;
+        let compared = self.read_under(|connection, settings| {
+            proposals::read(connection, &Asking::of(settings, Past::today()))
+        })?;
         let found = compared.run(options).map_err(|error| StoreError::NothingToLearn { error })?;
         let (model, linkage) = &found;
         self.write(|tx, writer| {
@@ -806,23 +791,22 @@ impl Store {
     /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
     pub fn export(&self, who: &Who, now: Timestamp) -> Result<Export, StoreError> {
         let found = self.find(who)?;
-        let (Confidence::Certain | Confidence::Probable, Some(customer)) =
-            (found.confidence, found.customers.first())
-        else {
-            return Err(StoreError::NobodyMeant);
-        };
-        let who = Who::Customer(customer.id);
+        let customer = found.chosen().ok_or(StoreError::NobodyMeant)?.id;
+        let who = Who::Customer(customer);
         let options = ContextOptions { characters: usize::MAX, ..ContextOptions::at(now) };
         let context = self.context(&who, &options.items(usize::MAX))?;
         let identity = self.how(&who, Past::today())?.into_iter().next();
         let identity = identity.ok_or(StoreError::NobodyMeant)?;
-        let tenant = self.known().tenant.clone();
-        let parts = self
-            .read(|connection| export::parts(connection, &tenant, customer.row(), customer.id))?;
+        // Somebody may have been merged since.
+        let parts = self.read_under(|connection, settings| {
+            let found = read::find(connection, &who)?;
+            let meant = found.chosen().ok_or(StoreError::NobodyMeant)?;
+            export::parts(connection, &settings.tenant, meant.row(), customer)
+        })?;
         Ok(Export {
             v: 1,
             exported_at: now,
-            customer: customer.id,
+            customer,
             former_ids: parts.former_ids,
             context,
             identity,
@@ -861,11 +845,7 @@ impl Store {
     ) -> Result<Erased, StoreError> {
         let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
-            let (Confidence::Certain | Confidence::Probable, Some(customer)) =
-                (found.confidence, found.customers.first())
-            else {
-                return Err(StoreError::NobodyMeant);
-            };
+            let customer = found.chosen().ok_or(StoreError::NobodyMeant)?;
             erasure::erase(tx, writer, customer.row(), mode, erased_at)
         })?;
         self.empty_log();
@@ -889,12 +869,23 @@ impl Store {
         memory.clear(most);
     }
 
+    /// Whether nobody else reads, so that the file can be rewritten: a change that says nothing is
+    /// taken out of the log.
+    pub(crate) fn expect_to_compact(&self) -> Result<(), StoreError> {
+        self.write(|tx, _| Edition::end(tx))?;
+        let mut writer = self.usable_writer()?;
+        self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let done = empty_log(&writer.connection);
+        writer.is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
+        self.told(&writer.connection, done)
+    }
+
     /// Rewrites the file, so that no byte of what was erased is left in it. Needs as much free
     /// space again, and nobody else reading.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] where somebody reads; [`StoreError::DiskFull`]; the file is as
-    /// before then.
+    /// [`StoreError::Locked`] where somebody reads; [`StoreError::DiskFull`]. What is in the store
+    /// is as before then.
     pub fn compact(&self, now: Timestamp) -> Result<Compaction, StoreError> {
         if self.0.place == Place::ReadOnlyFile {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
@@ -925,7 +916,7 @@ impl Store {
         // A connection of its own: the search of one that has searched before may look at what the
         // index was then, and find it damaged.
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let report = self.read(|connection| check::check(connection, &self.known()));
+        let report = self.read_under(check::check);
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         report
     }
@@ -949,29 +940,20 @@ impl Store {
         Ok(())
     }
 
-    fn asking(&self, past: Past) -> Asking {
-        let known = self.known();
-        Asking {
-            tenant: known.tenant.clone(),
-            policy: known.policy.clone(),
-            id_key: known.id_key.clone(),
-            past,
-        }
-    }
-
     /// The settings as the last write left them, as far as this handle has read since. Nobody waits
     /// for a write that is under way.
     pub(crate) fn known(&self) -> Arc<Settings> {
         Arc::clone(&self.0.known.read().unwrap_or_else(PoisonError::into_inner).settings)
     }
 
-    /// Takes note of what another process may have said, or put in force.
-    fn hear(&self, connection: &Connection) -> Result<(), StoreError> {
+    /// The settings as this snapshot of the file has them: another process may have said something,
+    /// or put another policy in force, and another thread may read an older snapshot.
+    fn hear(&self, connection: &Connection) -> Result<Arc<Settings>, StoreError> {
         let edition = Edition::of(connection)?;
         let known = {
             let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
             if known.heard == Some(edition) {
-                return Ok(());
+                return Ok(Arc::clone(&known.settings));
             }
             Arc::clone(&known.settings)
         };
@@ -984,12 +966,10 @@ impl Store {
         if let Some(policy) = policy::newer(connection, &known.policy)? {
             settings.get_or_insert_with(|| Settings::clone(&known)).policy = policy;
         }
+        let settings = settings.map_or(known, Arc::new);
         let mut known = self.0.known.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(settings) = settings {
-            known.settings = Arc::new(settings);
-        }
-        known.heard = Some(edition);
-        Ok(())
+        *known = Known { settings: Arc::clone(&settings), heard: Some(edition) };
+        Ok(settings)
     }
 
     /// Makes what a write has changed known to those who read.
@@ -1031,19 +1011,20 @@ impl Store {
             refresh(&tx, settings)?;
             before = (settings.said, Arc::clone(&settings.assertions));
             let changes = tx.total_changes();
-            let mut writing = Writing { dictionary, settings };
-            let done = work(&tx, &mut writing)?;
+            // What is not kept is forgotten, however the work ends.
+            let mut names = std::mem::take(dictionary);
+            let done = work(&tx, &mut Writing { dictionary: &mut names, settings })?;
             if tx.total_changes() != changes {
                 Edition::end(&tx)?;
             }
             tx.commit()?;
+            *dictionary = names;
             Ok(done)
         };
         let done = run();
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
         let done = self.told(connection, done);
         if done.is_err() {
-            dictionary.forget();
             // Whatever else the file has, the next write hears of.
             (settings.said, settings.assertions) = before;
             if self.renew(connection).is_ok()
@@ -1065,18 +1046,18 @@ impl Store {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
         let mut writer = self.usable_writer()?;
-        let Writer { connection, dictionary, settings, .. } = &mut *writer;
+        let Writer { connection, settings, .. } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let tried = (|| {
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             refresh(&tx, settings)?;
             before = (settings.said, Arc::clone(&settings.assertions));
-            let tried = work(&tx, &mut Writing { dictionary, settings })?;
+            let mut names = Dictionary::default();
+            let tried = work(&tx, &mut Writing { dictionary: &mut names, settings })?;
             tx.rollback()?;
             Ok(tried)
         })();
         let tried = self.told(connection, tried);
-        dictionary.forget();
         (settings.said, settings.assertions) = before;
         self.renew(connection)?;
         if let Some(policy) = policy::newer(connection, &settings.policy)? {
@@ -1138,9 +1119,17 @@ impl Store {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.read_under(|connection, _| work(connection))
+    }
+
+    /// Runs a read in one snapshot, with the settings that are in force in it.
+    pub(crate) fn read_under<T>(
+        &self,
+        work: impl FnOnce(&Connection, &Settings) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let work = |connection: &Connection| {
-            self.hear(connection)?;
-            work(connection)
+            let settings = self.hear(connection)?;
+            work(connection, &settings)
         };
         if self.0.place != Place::File {
             let writer = self.usable_writer()?;
@@ -1174,35 +1163,83 @@ impl Store {
 /// well it was synced. So nothing is appended until all of the log is in the file.
 fn trust_log(connection: &Connection, is_suspect: &mut bool) -> Result<(), StoreError> {
     if *is_suspect {
-        let busy: i64 =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if busy != 0 {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-            return Err(rusqlite::Error::SqliteFailure(code, None).into());
-        }
+        empty_log(connection)?;
         *is_suspect = false;
     }
     Ok(())
+}
+
+/// Copies all of the log into the file and empties it; waits for those who read from it.
+fn empty_log(connection: &Connection) -> Result<(), StoreError> {
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(rusqlite::Error::SqliteFailure(code, None).into())
 }
 
 fn in_snapshot<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    connection.execute_batch("BEGIN DEFERRED")?;
-    match work(connection) {
-        Ok(done) => {
-            connection.execute_batch("COMMIT")?;
-            Ok(done)
-        }
-        Err(error) => {
-            // The engine may have ended the snapshot by itself.
-            if !connection.is_autocommit() {
-                connection.execute_batch("ROLLBACK")?;
-            }
-            Err(error)
-        }
-    }
+    // It ends with the work, however that ends.
+    let snapshot = connection.unchecked_transaction()?;
+    let done = work(&snapshot)?;
+    snapshot.commit()?;
+    Ok(done)
+}
+
+/// The answer, and how many of the links in it only a model has made.
+fn answer(
+    connection: &Connection,
+    settings: &Settings,
+    who: &Who,
+    options: &ContextOptions,
+    history: impl FnOnce(i64) -> Result<Arc<History>, StoreError>,
+) -> Result<(Context, usize), StoreError> {
+    let found = read::find(connection, who)?;
+    let asked = match who {
+        Who::Identifier(identifier) => vec![identifier.clone()],
+        Who::Customer(_) => Vec::new(),
+    };
+    let row = found.chosen().map(read::FoundCustomer::row);
+    let history = row.map(history).transpose()?;
+    let history = history.as_deref();
+    let events = history.map_or(&[][..], |history| &history.events);
+    let merges = history.map_or_else(Vec::new, |history| {
+        let identifiers = &history.customer.identifiers;
+        read::merges(&settings.assertions, &settings.tenant, events, identifiers)
+    });
+    let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
+    let one_key = |key: &ConversationKey| {
+        history.and_then(|history| history.canonical.get(key)).unwrap_or(key).clone()
+    };
+    let facts = ContextFacts {
+        asked,
+        confidence: found.confidence,
+        others: read::candidates(&found, row),
+        customer: history.map(|history| history.customer.clone()),
+        events,
+        earlier: history.map_or(&[], |history| &history.earlier),
+        conversation_events: history.map_or(&[], |history| &history.further),
+        canonical: &one_key,
+        sources: match history {
+            Some(history) => history.sources.clone(),
+            None => read::sources(connection)?,
+        },
+        merges,
+        journeys: cx_core::journey::summaries(events, options.as_of),
+        left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
+    };
+    Ok((context::build(&facts, options), by_model))
+}
+
+/// How many bytes of text somebody wrote.
+fn written(event: &Event) -> usize {
+    let body = event.body.as_ref();
+    body.map_or(0, |body| body.text.len() + body.whole.as_ref().map_or(0, String::len))
 }
 
 /// Which links count.

@@ -12,6 +12,7 @@ use crate::error::StoreError;
 use crate::memory::Memory;
 use crate::moving;
 use crate::opening::OpenOptions;
+use crate::schema;
 use crate::store::{Store, StoreOptions, WeakStore};
 
 /// The stores of many tenants, each in a file of its own in one folder. Nothing is shared between
@@ -167,7 +168,7 @@ impl Tenants {
     /// disk keeps of deleted files is not overwritten.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] where somebody in this process still holds the store;
+    /// [`StoreError::Locked`] where somebody still has the store open, in this process or another;
     /// [`StoreError::CannotOpen`] where the file cannot be deleted.
     pub fn remove(&self, tenant: &str) -> Result<bool, StoreError> {
         let path = self.path(tenant)?;
@@ -186,6 +187,16 @@ impl Tenants {
         stores.held.remove(tenant);
         if !path.is_file() {
             return Ok(false);
+        }
+        let alone = match schema::hold(&path, self.0.key.as_ref()) {
+            Ok(alone) => Some(alone),
+            Err(StoreError::Locked { .. }) => return Err(StoreError::Locked { path }),
+            // Whatever it is, nobody can have it open.
+            Err(_) => None,
+        };
+        // Some systems delete no file that is open.
+        if cfg!(windows) {
+            drop(alone);
         }
         fs::remove_file(&path).map_err(|error| cannot(&path, &error))?;
         moving::remove(&path);

@@ -1,10 +1,11 @@
 //! The law of the past (IDENTITY.md 2.10, P18): what is asked of an instant is answered as if
 //! nothing had been taken in that came later.
 
-use cx_core::context::ContextOptions;
-use cx_core::event::Event;
-use cx_core::identifier::Who;
-use cx_core::identity::Assertion;
+use cx_core::actor::{Actor, ActorType};
+use cx_core::context::{Confidence, ContextOptions};
+use cx_core::event::{Direction, Event};
+use cx_core::identifier::{Identifier, Who};
+use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{Past, Recording, Store, StoreOptions};
 use cx_tests::story;
@@ -141,4 +142,92 @@ proptest! {
             }
         }
     }
+}
+
+fn email(address: &str) -> Identifier {
+    story::claim(&format!("email {address}")).unwrap().identifier().clone()
+}
+
+fn by_hand(verdict: Verdict, minutes: i64) -> Assertion {
+    let (by, reason) = ("agent/mia".to_owned(), None);
+    Assertion { verdict, by, reason, at: story::monday() + Micros::MINUTE.times(minutes) }
+}
+
+/// An id that was given out means somebody also where the answer is derived anew.
+#[test]
+fn an_id_means_in_the_past_whom_it_means_today() {
+    let store = store();
+    let mail = |key: &str, n, who: &str| story::message(key, n, "email", "", &[who]);
+    store.ingest(&Recording::new(recorded(0), "test"), [mail("a", 0, "email a@x.nl")]).unwrap();
+    store.ingest(&Recording::new(recorded(1), "test"), [mail("b", 1, "email b@x.nl")]).unwrap();
+    let b = store.find(&Who::Identifier(email("b@x.nl"))).unwrap().customers[0].id;
+    let same =
+        Verdict::Same(Subject::Identifier(email("a@x.nl")), Subject::Identifier(email("b@x.nl")));
+    store.assert(&by_hand(same, 2), recorded(2)).unwrap();
+    let (old, now) = (Who::Customer(b), story::monday() + Micros::MINUTE.times(10));
+    let context = store.context(&old, &ContextOptions::at(now)).unwrap();
+    assert_eq!(context.r#match.confidence, Confidence::Certain);
+
+    // From now on not everything has happened yet.
+    let later = story::message("c", 60_000, "email", "", &["email c@x.nl"]);
+    store.ingest(&Recording::new(recorded(3), "test"), [later]).unwrap();
+    let then = store.context(&old, &ContextOptions::at(now)).unwrap();
+    assert_eq!(then.r#match.confidence, Confidence::Certain);
+    assert_eq!(then.customer, context.customer);
+}
+
+/// Of sources that have told of later things since it is not made up how fresh they were.
+#[test]
+fn a_source_is_as_fresh_in_the_past_as_some_event_tells() {
+    let store = store();
+    let from = |key: &str, n, who: &str, system: &str| {
+        let mut event = story::message(key, n, "email", "", &[who]);
+        event.source.system = system.to_owned();
+        event
+    };
+    let events = [
+        from("1", 10, "email jan@x.nl", "zendesk"),
+        from("2", 20, "email eva@x.nl", "pbx"),
+        from("3", 90, "email eva@x.nl", "zendesk"),
+        from("4", 95, "email eva@x.nl", "shopify"),
+    ];
+    store.ingest(&Recording::new(recorded(0), "test"), events).unwrap();
+    let minutes = |n| story::monday() + Micros::MINUTE.times(n);
+    let context =
+        store.context(&Who::Identifier(email("jan@x.nl")), &ContextOptions::at(minutes(50)));
+    let fresh = context.unwrap().provenance.sources;
+    let fresh: Vec<_> = fresh.into_iter().map(|it| (it.system, it.last_event)).collect();
+    let told = [("pbx", 20), ("zendesk", 10)];
+    assert_eq!(fresh, told.map(|(system, n)| (system.to_owned(), minutes(n).to_string())));
+}
+
+/// What an agent wrote in a conversation stays known of a time before it was moved to another.
+#[test]
+fn a_talk_is_known_as_it_was_then() {
+    let store = store();
+    let talk = |key: &str, n, who: &[&str], of: &str, alias: Option<&str>| {
+        let mut event = story::in_conversation(story::message(key, n, "email", "", who), of);
+        let names = event.conversation.as_mut().unwrap();
+        names.aliases.extend(alias.map(|alias| alias.parse().unwrap()));
+        event
+    };
+    let mut reply = talk("z", 5, &[], "c4", None);
+    reply.direction = Direction::Out;
+    reply.actor = Actor::of(ActorType::Agent);
+    let events = [
+        talk("a", 1, &["email jan@x.nl"], "c1", None),
+        talk("x", 2, &[], "c1", Some("c2")),
+        talk("y", 3, &[], "c2", Some("c3")),
+        talk("w", 4, &[], "c3", Some("c4")),
+        reply.clone(),
+    ];
+    store.ingest(&Recording::new(recorded(0), "test"), events).unwrap();
+    let known = || {
+        let options = ContextOptions::at(story::monday() + Micros::HOUR).known_at(recorded(1));
+        answer(&store, &Who::Identifier(email("jan@x.nl")), &options)
+    };
+    let before = known();
+    (reply.rev, reply.conversation) = (Some("2".to_owned()), None);
+    store.ingest(&Recording::new(recorded(9), "test"), [reply]).unwrap();
+    assert_eq!(known(), before);
 }

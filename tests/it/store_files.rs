@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cx_core::context::ContextOptions;
 use cx_core::identifier::Who;
-use cx_store::{Recording, Store, StoreError};
+use cx_store::{EraseMode, Recording, Store, StoreError};
 use cx_tests::story;
 use proptest::prelude::*;
 
@@ -127,4 +127,22 @@ fn a_backup_that_is_made_while_another_writes_is_whole_batches_and_clean() {
         (seen[0], seen[seen.len() - 1])
     });
     assert!(first < last, "the store was written to between the copies: {first}, {last}");
+}
+
+/// Where the file could not be rewritten nobody is erased without a certificate.
+#[test]
+fn whoever_reads_keeps_a_certified_erasure_from_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("read.cx");
+    let store = Store::open(&path).unwrap();
+    let mail = story::message("m/1", 0, "email", "Jan", &["email jan@example.nl"]);
+    store.ingest(&Recording::new(story::monday(), "test"), [mail]).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM event").unwrap();
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let refused = store.erase_for_good(&who, EraseMode::Delete, story::monday()).unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    assert!(store.find(&who).unwrap().chosen().is_some());
+    reader.execute_batch("COMMIT").unwrap();
+    assert!(store.erase_for_good(&who, EraseMode::Delete, story::monday()).unwrap().is_clean());
 }

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use cx_core::context::ContextOptions;
+use cx_core::context::{Audience, ContextOptions};
 use cx_core::event::Event;
 use cx_core::identifier::Who;
-use cx_store::{Recording, SearchQuery, Store};
+use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::ids::ObservationId;
+use cx_store::{OpenOptions, Recording, SearchQuery, Store, StoreError};
 use cx_tests::story;
 use serde_json::json;
 
@@ -110,7 +112,7 @@ fn words_are_found_without_their_accents_and_notes_by_agents_only() {
     let hits = |query: SearchQuery| store.search(&query).unwrap().len();
     assert_eq!(hits(SearchQuery::new("CAFE")), 2);
     assert_eq!(hits(SearchQuery::new("ferme caf*")), 1);
-    assert_eq!(hits(SearchQuery::new("cafe").audience(cx_core::context::Audience::Customer)), 1);
+    assert_eq!(hits(SearchQuery::new("cafe").audience(Audience::Customer)), 1);
 }
 
 #[test]
@@ -211,4 +213,65 @@ fn a_small_batch_behind_a_large_one_indexes_a_part_of_it_and_a_search_the_rest()
     assert_eq!(hits.iter().map(|hit| hit.event.as_str()).collect::<Vec<_>>(), ["m/5000"]);
     assert_eq!(indexed(), 5_001);
     assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn a_search_waits_for_nobody_where_everything_is_indexed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("held.cx");
+    let store = Store::open(&path).unwrap();
+    let mail = story::message("m/1", 0, "email", "", &["email jan@example.nl"]);
+    store.ingest(&Recording::new(story::monday(), "test"), [mail]).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(store.search(&SearchQuery::new("message")).unwrap().len(), 1);
+}
+
+/// A search that would miss something says so.
+#[test]
+fn a_read_only_store_that_is_not_all_indexed_is_not_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("left.cx");
+    let store = Store::open(&path).unwrap();
+    let mail =
+        |n: i64| story::message(&format!("m/{n}"), n, "email", "", &["email jan@example.nl"]);
+    store.ingest(&Recording::new(story::monday(), "test"), (0..1_500).map(mail)).unwrap();
+    let query = SearchQuery::new("message");
+    let reading = OpenOptions::new().open_read_only(&path).unwrap();
+    let refused = reading.search(&query).unwrap_err();
+    assert!(matches!(refused, StoreError::NotIndexed { behind: 1_500, .. }), "{refused}");
+    store.catch_up().unwrap();
+    assert_eq!(reading.search(&query).unwrap().len(), 20);
+}
+
+/// Whose messages are meant is not guessed, and a model's guess is not shown to customers.
+#[test]
+fn a_customers_messages_are_searched_only_where_one_is_meant() {
+    let store = Store::open_in_memory().unwrap();
+    let mail = |key: &str, n, claims: &[&str]| story::message(key, n, "email", "", claims);
+    let events = [
+        mail("ann", 1, &["email ann@x.nl", "phone 06 12345678 ?"]),
+        mail("bob", 2, &["email bob@x.nl", "phone 06 12345678 ?"]),
+        mail("cor", 3, &["email cor@x.nl"]),
+    ];
+    let recording = Recording::new(story::monday(), "test");
+    store.ingest(&recording, events).unwrap();
+    let identifier = |words: &str| story::claim(words).unwrap().identifier().clone();
+    let who = |words: &str| Who::Identifier(identifier(words));
+    let say = |verdict| {
+        let (by, reason, at) = ("model/test".to_owned(), None, story::monday());
+        store.assert(&Assertion { verdict, by, reason, at }, at).unwrap()
+    };
+    let side = |words: &str| Subject::Identifier(identifier(words));
+    say(Verdict::Different(side("email ann@x.nl"), side("email bob@x.nl")));
+    let hits = |words: &str, audience| -> Vec<String> {
+        let query = SearchQuery::new("message").audience(audience);
+        let hits = store.search_of(&who(words), &query).unwrap();
+        hits.iter().map(|hit| hit.event.to_string()).collect()
+    };
+    assert_eq!(hits("phone 06 12345678", Audience::Agent), [""; 0]);
+    let observation = |key: &str| ObservationId::of("", &key.parse().unwrap());
+    say(Verdict::Probable(observation("ann"), observation("cor"), 9_000));
+    assert_eq!(hits("email cor@x.nl", Audience::Agent).len(), 2);
+    assert_eq!(hits("email cor@x.nl", Audience::Customer), ["cor"]);
 }

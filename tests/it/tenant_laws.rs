@@ -115,6 +115,19 @@ fn a_store_that_somebody_holds_is_the_same_one_after_it_was_closed_for_room() {
 }
 
 #[test]
+fn a_store_that_somebody_has_open_elsewhere_is_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = Tenants::open(folder.path(), 5).unwrap();
+    let there = Tenants::open(folder.path(), 5).unwrap();
+    let store = here.store("acme").unwrap();
+    store.ingest(&recording(), facts("word")).unwrap();
+    assert!(matches!(there.remove("acme"), Err(StoreError::Locked { .. })));
+    store.ingest(&recording(), [story::message("late", 1, "chat", "", &[])]).unwrap();
+    drop((store, here));
+    assert!(there.remove("acme").unwrap());
+}
+
+#[test]
 fn a_file_under_another_tenants_name_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = Tenants::open(folder.path(), 2).unwrap();

@@ -17,7 +17,11 @@ pub(crate) fn compress(args: &Args, asked: &Compress) -> Result<ExitCode, CliErr
         output::count(done.bytes_before),
     ))?;
     if !asked.no_compact {
-        output::line(&privacy::rewritten(&store.compact(args.now()?)?))?;
+        let compaction = store.compact(args.now()?);
+        if compaction.is_err() {
+            privacy::not_compacted(&asked.file)?;
+        }
+        output::line(&privacy::rewritten(&compaction?))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,6 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use cx_core::context::Confidence;
 use cx_store::{Certificate, Compaction, EraseMode, Store, StoreError};
 
 use crate::args::{Args, Erase, Erasures, Export, File, Mode, who as who_of};
@@ -64,11 +63,7 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
     let who = asked.whom.who()?;
     if !asked.yes {
         let found = store.find(&who)?;
-        let (Confidence::Certain | Confidence::Probable, Some(customer)) =
-            (found.confidence, found.customers.first())
-        else {
-            return Err(StoreError::NobodyMeant.into());
-        };
+        let customer = found.chosen().ok_or(StoreError::NobodyMeant)?;
         let name = customer.name.as_deref().unwrap_or("somebody without a name");
         output::line(&format!("This would erase {} ({}).", output::tame(name, 60), customer.id))?;
         output::line("It cannot be taken back. Keep a copy with `cx export`; do it with --yes.")?;
@@ -89,6 +84,10 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
             Err(error) => {
                 if let Some((path, _)) = out {
                     drop(fs::remove_file(path));
+                }
+                if store.find(&who)?.chosen().is_none() {
+                    output::line("erased; there is no certificate of it")?;
+                    not_compacted(&asked.whom.file)?;
                 }
                 return Err(error.into());
             }

@@ -37,17 +37,20 @@ pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
     }
     let options = RetainOptions::at(now);
     let mut done = store.retain(&rules, options, |_| ControlFlow::Continue(()))?;
-    let compaction = if asked.no_compact { None } else { Some(store.compact(now)?) };
-    done.compacted_at = compaction.as_ref().map(|compaction| compaction.compacted_at);
+    // What went is gone, whether or not the file can be rewritten now.
+    let compaction = (!asked.no_compact).then(|| store.compact(now));
+    let compacted = compaction.as_ref().and_then(|compaction| compaction.as_ref().ok());
+    done.compacted_at = compacted.map(|compaction| compaction.compacted_at);
     if asked.json {
         output::line(&output::json(&done)?)?;
-        return Ok(ExitCode::SUCCESS);
+    } else {
+        output::line(&told(&done))?;
+        match compacted {
+            Some(compaction) => output::line(&privacy::rewritten(compaction))?,
+            None => privacy::not_compacted(&asked.file)?,
+        }
     }
-    output::line(&told(&done))?;
-    match compaction {
-        Some(compaction) => output::line(&privacy::rewritten(&compaction))?,
-        None => privacy::not_compacted(&asked.file)?,
-    }
+    compaction.transpose()?;
     Ok(ExitCode::SUCCESS)
 }
 
