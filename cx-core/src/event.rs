@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 use crate::actor::Actor;
 use crate::channel::Channel;
 use crate::identifier::{Claim, Identifier, Linkable, Namespace, Role};
-use crate::ids::{ConversationKey, EventKey, domain};
+use crate::ids::{ConversationKey, EventKey, domain, first16};
 use crate::time::{Timestamp, UtcOffset};
 
 pub use fields::FieldError;
@@ -477,9 +477,7 @@ fn hash_of_content(parts: &[&[u8]]) -> [u8; 16] {
     for part in parts {
         hasher.update(part);
     }
-    let mut hash = [0; 16];
-    hasher.finalize_xof().fill(&mut hash);
-    hash
+    first16(&hasher)
 }
 
 impl Serialize for Event {

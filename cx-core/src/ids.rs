@@ -188,9 +188,12 @@ pub(crate) fn hash16(domain: &blake3::Hasher, parts: &[&[u8]]) -> [u8; 16] {
     }
     let mut hasher = domain.clone();
     hasher.update(&text);
-    let mut bytes = [0; 16];
-    hasher.finalize_xof().fill(&mut bytes);
-    bytes
+    first16(&hasher)
+}
+
+/// The first sixteen bytes of what was hashed.
+pub(crate) fn first16(hasher: &blake3::Hasher) -> [u8; 16] {
+    hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 impl ObservationId {

@@ -24,9 +24,7 @@ pub(crate) fn identifier_hash(identifier: &Identifier) -> [u8; 16] {
         hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    let mut hash = [0; 16];
-    hasher.finalize_xof().fill(&mut hash);
-    hash
+    hasher.finalize().as_bytes().first_chunk().copied().unwrap_or_default()
 }
 
 pub(crate) fn timestamp(micros: i64) -> Result<Timestamp, StoreError> {

@@ -4,7 +4,7 @@
 release builds, and runs this: FILE.jsonl, the cx command. Exits with 1 where a target is missed.
 
 The job, of every contestant, from one file of JSON lines to a store on disk, synchronous = FULL, a
-commit every 10,000 lines:
+commit every 50,000 lines (cx begins with 10,000):
 
 - parse each line; take in each (key, rev) once and count what comes again; keep the event's JSON;
 - who is who by shared identifiers: customers joined where an event names identifiers of both, so

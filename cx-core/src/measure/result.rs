@@ -57,7 +57,8 @@ pub struct Measured {
     pub as_of: Timestamp,
     /// On how many answers, or waits, it rests.
     pub n: u64,
-    /// The value; `None` where nothing was answered.
+    /// The value; `None` where there is nothing to measure, or where so many still wait that there
+    /// is no median yet.
     pub value: Option<Figure>,
     /// Further figures of the same answers, by name.
     pub parts: BTreeMap<&'static str, Figure>,
@@ -94,7 +95,10 @@ impl Measured {
     /// The result as a sentence or two.
     pub fn explain(&self) -> String {
         let value = match self.value {
-            None => "no value, since nothing was answered".to_owned(),
+            None if self.n > 0 && matches!(self.unit, Unit::Seconds) => {
+                "no value yet, since most of them still wait".to_owned()
+            }
+            None => "no value, since there is nothing to measure".to_owned(),
             Some(figure) => self.figure(figure),
         };
         let reasons: Vec<String> =

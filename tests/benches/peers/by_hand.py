@@ -1,6 +1,6 @@
 """The job by hand, on Python's own sqlite3, as somebody writes it who knows both well.
 
-A batch of 10,000 lines costs a handful of statements: what is known of its keys, identifiers,
+A batch of 50,000 lines costs a handful of statements: what is known of its keys, identifiers,
 conversations is asked for at once (`json_each`), the work is done on dicts, and what came of it is
 written with `executemany`. Events hang on an identifier, not on a customer, so that two customers
 who turn out to be one cost no event's row.
