@@ -21,6 +21,7 @@ mod reader;
 mod anonymise;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -293,16 +294,23 @@ impl Event {
             return Vec::new();
         };
         let mut claims: Vec<&Claim> = Vec::new();
+        let mut known: BTreeSet<&Claim> = BTreeSet::new();
         for claim in persons().filter(|claim| claim.role == role) {
             let taken = role == Role::To
                 && claims
                     .iter()
                     .any(|other| other.identifier().namespace() == claim.identifier().namespace());
-            if !taken && !claims.contains(&claim) {
+            if !taken && known.insert(claim) {
                 claims.push(claim);
             }
         }
         claims
+    }
+
+    /// The bridge by which a conversation with this key carries its events.
+    pub fn bridge_of(conversation: &ConversationKey) -> Identifier {
+        let (namespace, scope) = (Namespace::Conversation, String::new());
+        Identifier::from_parts(namespace, scope, conversation.to_string(), Linkable::Yes)
     }
 
     /// What carries the event to a person without naming one: orders, carts, checkouts, and the
@@ -313,10 +321,7 @@ impl Event {
             claimed.filter(|identifier| identifier.namespace().is_bridge()).cloned().collect();
         if let Some(conversation) = &self.conversation {
             let keys = std::iter::once(&conversation.key).chain(&conversation.aliases);
-            bridges.extend(keys.map(|key| {
-                let (namespace, scope) = (Namespace::Conversation, String::new());
-                Identifier::from_parts(namespace, scope, key.to_string(), Linkable::Yes)
-            }));
+            bridges.extend(keys.map(Self::bridge_of));
         }
         bridges.sort();
         bridges.dedup();

@@ -53,18 +53,17 @@ pub struct Observation {
 impl Observation {
     /// What this event says about the person it is about, in the store of this tenant.
     pub fn of(tenant: &str, event: &Event) -> Self {
-        let mut claims: Vec<ObservedClaim> = Vec::new();
-        for claim in event.person_claims() {
-            let observed = observed(claim);
-            match claims.iter_mut().find(|other| other.identifier == observed.identifier) {
-                Some(other) => {
-                    other.assurance = other.assurance.max(observed.assurance);
-                    other.caveat = other.caveat.max(observed.caveat);
-                }
-                None => claims.push(observed),
-            }
-        }
+        let mut claims: Vec<ObservedClaim> =
+            event.person_claims().into_iter().map(observed).collect();
         claims.sort();
+        claims.dedup_by(|one, first| {
+            let is_same = one.identifier == first.identifier;
+            if is_same {
+                first.assurance = first.assurance.max(one.assurance);
+                first.caveat = first.caveat.max(one.caveat);
+            }
+            is_same
+        });
         Self {
             id: ObservationId::of(tenant, &event.key),
             occurred_at: event.occurred_at,
