@@ -119,6 +119,8 @@ struct LastRun {
 /// The customers of a store as rows to compare, each named by an observation of its own.
 pub(crate) struct Compared {
     anchors: Vec<ObservationId>,
+    /// Which of these observations names the customer that a bundle belongs to.
+    anchor_of: BTreeMap<i64, ObservationId>,
     table: Table,
 }
 
@@ -127,7 +129,6 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     let assertions = Assertions::new(corrections::all(connection)?);
     let divided = divided(connection, asking, &assertions)?;
     let mut rows: BTreeMap<ObservationId, CustomerRow> = BTreeMap::new();
-    // Which observation names the customer that a bundle belongs to.
     let mut anchor_of: BTreeMap<i64, ObservationId> = BTreeMap::new();
     let mut members = connection.prepare(
         "SELECT m.bundle_id, b.hash, b.name, u.anchor_oid FROM member m
@@ -176,7 +177,7 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
         }
     }
     let (anchors, rows): (Vec<ObservationId>, Vec<CustomerRow>) = rows.into_iter().unzip();
-    Ok(Compared { anchors, table: customers(&rows) })
+    Ok(Compared { anchors, anchor_of, table: customers(&rows) })
 }
 
 /// The observation that names each bundle's customer, had no model linked anybody; of the
@@ -241,6 +242,23 @@ impl Compared {
         Some((a.min(b), a.max(b)))
     }
 
+    /// The observation that names the customer of a record.
+    fn anchor_of(
+        &self,
+        tx: &Transaction<'_>,
+        record: ObservationId,
+    ) -> Result<Option<ObservationId>, StoreError> {
+        // Whatever was said names it, so that its key is written down.
+        let mut bundle = tx.prepare_cached(
+            "SELECT coalesce(a.bundle_id, e.bundle_id) FROM named n
+               JOIN event e ON e.key = n.event_key AND e.standing = 0
+               LEFT JOIN attribution a ON a.event_seq = e.seq WHERE n.oid = ?1",
+        )?;
+        let bundle: Option<i64> =
+            bundle.query_row([&record.as_bytes()[..]], |row| row.get(0)).optional()?;
+        Ok(bundle.and_then(|bundle| self.anchor_of.get(&bundle)).copied())
+    }
+
     /// How many customers there are.
     fn len(&self) -> u64 {
         u64::try_from(self.anchors.len()).unwrap_or(u64::MAX)
@@ -258,8 +276,13 @@ pub(crate) fn keep(
     at: Timestamp,
 ) -> Result<Proposed, StoreError> {
     let by = format!("model {}", model.hash());
-    let all = corrections::all(tx)?;
-    let revoked_by_people: BTreeSet<(ObservationId, ObservationId)> = taken_back(&all);
+    let mut revoked_by_people: BTreeSet<(ObservationId, ObservationId)> = BTreeSet::new();
+    for (a, b) in taken_back(&corrections::all(tx)?, &writer.settings.assertions) {
+        // What names a customer changes when it becomes part of an older one.
+        if let (Some(a), Some(b)) = (compared.anchor_of(tx, a)?, compared.anchor_of(tx, b)?) {
+            revoked_by_people.insert((a.min(b), a.max(b)));
+        }
+    }
     let mut wanted: BTreeMap<(ObservationId, ObservationId), i32> = BTreeMap::new();
     for pair in &linkage.links {
         if let Some(ends) = compared.pair(pair).filter(|ends| !revoked_by_people.contains(ends)) {
@@ -332,17 +355,22 @@ pub(crate) fn keep(
     })
 }
 
-/// The pairs whose links people have taken back: no model links them again.
-fn taken_back(all: &[Assertion]) -> BTreeSet<(ObservationId, ObservationId)> {
+/// The pairs whose links people have taken back, and not taken that back: no model links them again.
+fn taken_back(
+    all: &[Assertion],
+    in_force: &Assertions,
+) -> BTreeSet<(ObservationId, ObservationId)> {
     let mut probable = BTreeMap::new();
     for said in all {
         if let Verdict::Probable(a, b, _) = said.verdict {
-            probable.insert(said.id(), ((a.min(b), a.max(b)), &said.by));
+            probable.insert(said.id(), (a, b));
         }
     }
     let revoked = all.iter().filter_map(|said| match said.verdict {
         // A model takes back what models said; a person's word is another matter.
-        Verdict::Revoke(id) if !said.by.starts_with("model ") => Some(probable.get(&id)?.0),
+        Verdict::Revoke(id) if !said.by.starts_with("model ") && in_force.stands(said.id()) => {
+            probable.get(&id).copied()
+        }
         _ => None,
     });
     revoked.collect()

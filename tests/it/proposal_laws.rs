@@ -32,6 +32,11 @@ fn mail(address: &str) -> Who {
     Who::Identifier(Identifier::normalise(Namespace::Email, "", address, None).unwrap())
 }
 
+fn loyalty(card: &str) -> Who {
+    let words = format!("loyalty {card}");
+    Who::Identifier(cx_tests::story::claim(&words).unwrap().identifier().clone())
+}
+
 /// What a shop has on record about somebody.
 fn on_record(key: &str, name: &str, born: &str, street: &str, claims: &[&str]) -> Event {
     let mut event = message(key, 1, "web", "", claims);
@@ -169,6 +174,39 @@ fn a_link_that_a_person_took_back_no_model_makes_again() {
     assert_eq!(propose(&store, Some(8_000), later(3)).linked, 0);
     let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
     assert_ne!(customer(&store, &jan), customer(&store, &other));
+}
+
+#[test]
+fn what_was_taken_back_stays_apart_however_the_customers_have_grown() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    // Who is at the counter is recorded before Jan, and turns out to be him.
+    let counter = message("counter", 0, "pos", "", &["loyalty 4711"]);
+    let recording = |minutes| Recording::new(later(minutes), "test");
+    store.ingest(&recording(-9), [counter]).unwrap();
+    store.ingest(&recording(0), street()).unwrap();
+    propose(&store, Some(8_000), later(1));
+    let by_model = |said: &Assertion| matches!(said.verdict, Verdict::Probable(..));
+    let link = store.assertions().unwrap().into_iter().find(by_model).unwrap();
+    store.assert(&said(Verdict::Revoke(link.id()), 2), later(2)).unwrap();
+    let both = message("both", 7, "web", "", &["loyalty 4711", "email jan@example.nl"]);
+    store.ingest(&recording(3), [both]).unwrap();
+    let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
+    assert_eq!(customer(&store, &jan), customer(&store, &loyalty("4711")));
+    assert_eq!(propose(&store, Some(8_000), later(4)).linked, 0);
+    assert_ne!(customer(&store, &jan), customer(&store, &other));
+}
+
+#[test]
+fn a_revocation_that_was_revoked_keeps_no_model_from_linking() {
+    let store = store_of(&street());
+    propose(&store, Some(8_000), later(1));
+    let by_model = |said: &Assertion| matches!(said.verdict, Verdict::Probable(..));
+    let link = store.assertions().unwrap().into_iter().find(by_model).unwrap();
+    let revoked = said(Verdict::Revoke(link.id()), 2);
+    store.assert(&revoked, later(2)).unwrap();
+    store.assert(&said(Verdict::Revoke(revoked.id()), 3), later(3)).unwrap();
+    let done = propose(&store, Some(8_000), later(4));
+    assert_eq!((done.linked, done.taken_back), (1, 0));
 }
 
 #[test]

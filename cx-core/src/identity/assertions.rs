@@ -78,7 +78,7 @@ impl Assertions {
 
     /// Whether no revocation that stands itself revokes this one. A circle of revocations revokes
     /// nothing.
-    fn stands(&self, id: AssertionId) -> bool {
+    pub fn stands(&self, id: AssertionId) -> bool {
         let mut known: BTreeMap<AssertionId, bool> = BTreeMap::new();
         let mut begun = BTreeSet::new();
         let mut next = vec![id];
