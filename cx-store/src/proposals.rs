@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::corrections;
+use crate::derived::Settings;
 use crate::error::StoreError;
 use crate::feed::{self, ChangeRecord};
 use crate::ingest::Writing;
@@ -246,16 +247,16 @@ impl Compared {
     fn anchor_of(
         &self,
         tx: &Transaction<'_>,
+        settings: &Settings,
         record: ObservationId,
     ) -> Result<Option<ObservationId>, StoreError> {
-        // Whatever was said names it, so that its key is written down.
+        let key = corrections::key_of(tx, &settings.tenant, &settings.id_key, record)?;
         let mut bundle = tx.prepare_cached(
-            "SELECT coalesce(a.bundle_id, e.bundle_id) FROM named n
-               JOIN event e ON e.key = n.event_key AND e.standing = 0
-               LEFT JOIN attribution a ON a.event_seq = e.seq WHERE n.oid = ?1",
+            "SELECT coalesce(a.bundle_id, e.bundle_id) FROM event e
+               LEFT JOIN attribution a ON a.event_seq = e.seq
+             WHERE e.key = ?1 AND e.standing = 0",
         )?;
-        let bundle: Option<i64> =
-            bundle.query_row([&record.as_bytes()[..]], |row| row.get(0)).optional()?;
+        let bundle: Option<i64> = bundle.query_row([key], |row| row.get(0)).optional()?;
         Ok(bundle.and_then(|bundle| self.anchor_of.get(&bundle)).copied())
     }
 
@@ -277,9 +278,11 @@ pub(crate) fn keep(
 ) -> Result<Proposed, StoreError> {
     let by = format!("model {}", model.hash());
     let mut revoked_by_people: BTreeSet<(ObservationId, ObservationId)> = BTreeSet::new();
-    for (a, b) in taken_back(&corrections::all(tx)?, &writer.settings.assertions) {
+    let settings = &*writer.settings;
+    for (a, b) in taken_back(&corrections::all(tx)?, &settings.assertions) {
         // What names a customer changes when it becomes part of an older one.
-        if let (Some(a), Some(b)) = (compared.anchor_of(tx, a)?, compared.anchor_of(tx, b)?) {
+        let (a, b) = (compared.anchor_of(tx, settings, a)?, compared.anchor_of(tx, settings, b)?);
+        if let (Some(a), Some(b)) = (a, b) {
             revoked_by_people.insert((a.min(b), a.max(b)));
         }
     }
