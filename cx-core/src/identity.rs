@@ -20,7 +20,7 @@ pub mod explain;
 
 pub use assertion::{Assertion, Subject, Verdict};
 pub use assertions::Assertions;
-pub use component::{BundleFacts, Moments, Rules};
+pub use component::{BundleFacts, MOST_CLAIMS, Moments, Rules};
 pub use hub::{DirectView, HubReason};
 pub use name::PersonName;
 pub use neighbourhood::{Neighbourhood, Recorded, Settlement, WholeBundle};

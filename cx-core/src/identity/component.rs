@@ -32,7 +32,15 @@ pub struct BundleFacts {
     pub sources: BTreeSet<String>,
 }
 
+/// A record that claims more values than this of one person is no one person's: it links nobody.
+pub const MOST_CLAIMS: usize = 100;
+
 impl BundleFacts {
+    /// Whether it claims more than one person would have.
+    pub const fn is_crowded(&self) -> bool {
+        self.claims.len() > MOST_CLAIMS
+    }
+
     /// Whether the bundle names somebody, or somebody singled it out. Others are carried by their
     /// bridges.
     pub const fn is_somebody(&self) -> bool {
@@ -74,6 +82,9 @@ impl Rules<'_> {
         bundle: &'b BundleFacts,
         hubs: &BTreeSet<Identifier>,
     ) -> Vec<&'b ObservedClaim> {
+        if bundle.is_crowded() {
+            return Vec::new();
+        }
         let proved = bundle.claims.iter().filter(|claim| {
             let policy = self.policy.of_identifier(&claim.identifier);
             policy.tier <= Tier::Strong

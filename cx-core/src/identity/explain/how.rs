@@ -201,6 +201,7 @@ impl Explainer<'_> {
                     Because::Hub { .. }
                         | Because::Blocked { .. }
                         | Because::NotAnIdentifier
+                        | Because::Crowded
                         | Because::NeverLinks { .. }
                         | Because::SaidToBeShared
                         | Because::OnBehalfOf

@@ -85,6 +85,8 @@ pub enum Because {
     },
     /// The value is a placeholder, or has no valid form.
     NotAnIdentifier,
+    /// The record claims more values than one person has.
+    Crowded,
     /// Values of the namespace never link.
     NeverLinks {
         /// The namespace.
@@ -298,6 +300,9 @@ impl Explainer<'_> {
         let mut best: Option<(Assurance, Caveat, Option<AssertionId>)> = None;
         for facts in facts.map(|whole| &whole.facts) {
             let claim = facts.claims.iter().find(|claim| claim.identifier == *value)?;
+            if facts.is_crowded() {
+                return Some(Because::Crowded);
+            }
             let detached = self.rules.assertions.detached(facts, value);
             let this = (claim.assurance, claim.caveat, detached);
             best = best.max(Some(this));

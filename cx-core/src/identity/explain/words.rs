@@ -165,6 +165,7 @@ fn because(because: &Because) -> String {
             "it is the address of a role, which links nobody".to_owned()
         }
         Because::NotAnIdentifier => "it is a placeholder or has no valid form".to_owned(),
+        Because::Crowded => "the record claims more values than one person has".to_owned(),
         Because::NeverLinks { namespace } => {
             format!("an identifier of the kind {namespace} never links persons")
         }
