@@ -52,6 +52,8 @@ pub(crate) struct Touched {
     pub(crate) values: BTreeSet<i64>,
     /// Bundles that were linked through such values, to be resolved again.
     pub(crate) loosened: BTreeSet<i64>,
+    /// Records that may have another bundle now, by their keys, and whose they were.
+    pub(crate) handed: BTreeMap<String, Option<i64>>,
     /// What there was not before: it need not be read back.
     pub(crate) fresh: Fresh,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Touched {
 /// What was made in the transaction that is under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fresh {
+    /// The number of the last event that there was before.
+    pub(crate) after: i64,
     /// Bundles, with what they claim and the name.
     pub(crate) bundles: FxHashMap<i64, FreshBundle>,
     /// Identifiers.
@@ -116,6 +120,10 @@ impl Touched {
         self.bridges.extend(other.bridges);
         self.values.extend(other.values);
         self.loosened.extend(other.loosened);
+        for (key, owner) in other.handed {
+            self.handed.entry(key).or_insert(owner);
+        }
+        self.fresh.after = self.fresh.after.max(other.fresh.after);
         self.fresh.bundles.extend(other.fresh.bundles);
         self.fresh.identifiers.extend(other.fresh.identifiers);
         self.fresh.on_bridge.extend(other.fresh.on_bridge);
@@ -142,6 +150,7 @@ pub(crate) fn update(
 ) -> Result<Outcome, StoreError> {
     let mut update = Update::new(tx, settings);
     update.fresh = Some(&touched.fresh);
+    update.movements.handed(&touched.handed);
     update.run(touched, occasion)
 }
 
@@ -159,6 +168,7 @@ pub(crate) fn assess(
             .execute([bundle])?;
     }
     let mut update = Update::new(tx, settings);
+    update.movements.handed(&touched.handed);
     for bundle in &touched.bundles {
         update.in_question.extend(update.claimed_rows(*bundle)?);
     }
@@ -331,7 +341,7 @@ impl<'a> Update<'a> {
             self.mark(bundle, Mark::Registered)?;
         }
         self.carry(bridges)?;
-        self.movements.write(self.tx, &self.sql, occasion)?;
+        self.movements.write(self.tx, &self.sql, &self.settings.tenant, occasion)?;
         self.sweep()?;
         let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
         let refused = std::mem::take(&mut self.refused);
@@ -839,13 +849,22 @@ impl<'a> Update<'a> {
 
     /// Writes which single events go to another bundle than their own, by their time.
     fn attribute(
-        &self,
+        &mut self,
         resolution: &Resolution,
         component: &[i64],
         row_of: &BTreeMap<BundleId, i64>,
     ) -> Result<(), StoreError> {
         let attributed = if self.has_attributions()? { component } else { &[] };
         for bundle in attributed {
+            let is_divided: bool = self.sql.query_row(
+                "SELECT EXISTS(SELECT 1 FROM attribution WHERE home_id = ?1 AND by_time = 1)",
+                [bundle],
+                |row| row.get(0),
+            )?;
+            if is_divided {
+                let events = self.events_at_home(*bundle)?;
+                self.divide(*bundle, &events)?;
+            }
             self.sql.execute(
                 "UPDATE attribution SET bundle_id = home_id, by_time = 0
                      WHERE home_id = ?1 AND by_time = 1",
@@ -867,17 +886,49 @@ impl<'a> Update<'a> {
         }
         self.is_attributed.set(Some(true));
         for home in component {
-            for (seq, key) in self.events_at_home(*home)? {
-                let observation = ObservationId::of(&self.settings.tenant, &key);
-                if let Some(owner) = owners.get(&observation) {
-                    self.sql.execute(
-                        "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time)
-                             VALUES(?1, ?2, ?3, 1)
-                             ON CONFLICT(event_seq) DO UPDATE SET bundle_id = ?2, by_time = 1",
-                        [seq, *owner, *home],
-                    )?;
-                }
+            let events = self.events_at_home(*home)?;
+            let mut given = Vec::new();
+            for (seq, key) in &events {
+                let observation = ObservationId::of(&self.settings.tenant, key);
+                given.extend(owners.get(&observation).map(|owner| (*seq, *owner)));
             }
+            if !given.is_empty() {
+                self.divide(*home, &events)?;
+            }
+            for (seq, owner) in given {
+                self.sql.execute(
+                    "INSERT INTO attribution(event_seq, bundle_id, home_id, by_time)
+                         VALUES(?1, ?2, ?3, 1)
+                         ON CONFLICT(event_seq) DO UPDATE SET bundle_id = ?2, by_time = 1",
+                    [seq, owner, *home],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of whose the events of a bundle were, which is told of each by itself.
+    fn divide(&mut self, home: i64, events: &[(i64, EventKey)]) -> Result<(), StoreError> {
+        if !self.movements.divided(home) {
+            return Ok(());
+        }
+        let after = self.fresh.map_or(i64::MAX, |fresh| fresh.after);
+        let mut owners: BTreeMap<i64, Option<i64>> = BTreeMap::new();
+        for (seq, key) in events.iter().filter(|(seq, _)| *seq <= after) {
+            let given: Option<i64> = self
+                .sql
+                .query_row("SELECT bundle_id FROM attribution WHERE event_seq = ?1", [seq], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            let bundle = given.unwrap_or(home);
+            let owner = match owners.get(&bundle) {
+                Some(owner) => *owner,
+                None if self.movements.has_moved(bundle) => self.movements.owner_before(bundle),
+                None => self.member(bundle)?,
+            };
+            owners.insert(bundle, owner);
+            self.movements.handed(&BTreeMap::from([(key.to_string(), owner)]));
         }
         Ok(())
     }
@@ -1001,7 +1052,7 @@ impl<'a> Update<'a> {
     ) -> Result<i64, StoreError> {
         let cid = CustomerId::issue(&self.settings.id_key, anchor.1);
         let is_likely_new = bundles.iter().all(|bundle| self.fresh_bundle(*bundle).is_some());
-        if !is_likely_new && let Some(known) = self.customer_row(cid)? {
+        if !is_likely_new && let Some(known) = self.customer_row(cid, anchor.0)? {
             return Ok(known);
         }
         let made = self.sql.execute(
@@ -1010,7 +1061,7 @@ impl<'a> Update<'a> {
             params![&cid.as_bytes()[..], anchor.0.as_micros(), &anchor.1.as_bytes()[..]],
         )?;
         if made == 0
-            && let Some(known) = self.customer_row(cid)?
+            && let Some(known) = self.customer_row(cid, anchor.0)?
         {
             return Ok(known);
         }
@@ -1025,13 +1076,28 @@ impl<'a> Update<'a> {
         Ok(row)
     }
 
-    fn customer_row(&self, cid: CustomerId) -> Result<Option<i64>, StoreError> {
-        Ok(self
+    /// The row of a customer who is known, whose anchor was recorded at this instant.
+    fn customer_row(
+        &self,
+        cid: CustomerId,
+        recorded: Timestamp,
+    ) -> Result<Option<i64>, StoreError> {
+        let known: Option<(i64, i64)> = self
             .sql
-            .query_row("SELECT id FROM customer WHERE cid = ?1", [&cid.as_bytes()[..]], |row| {
-                row.get(0)
-            })
-            .optional()?)
+            .query_row(
+                "SELECT id, anchor_recorded FROM customer WHERE cid = ?1",
+                [&cid.as_bytes()[..]],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let Some((row, before)) = known else { return Ok(None) };
+        if before != recorded.as_micros() {
+            self.sql.execute(
+                "UPDATE customer SET anchor_recorded = ?2 WHERE id = ?1",
+                [row, recorded.as_micros()],
+            )?;
+        }
+        Ok(Some(row))
     }
 
     /// The key of the event that an observation of these bundles is.

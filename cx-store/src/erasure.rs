@@ -428,27 +428,8 @@ pub(crate) fn forget_conversations(
     tx: &Transaction<'_>,
     conversations: &BTreeSet<i64>,
 ) -> Result<(), StoreError> {
-    let mut left = BTreeSet::new();
-    for conversation in conversations {
-        let is_left: bool = tx
-            .prepare_cached(
-                "SELECT EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing = 0)
-                   OR EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing <> 0)
-                   OR EXISTS(SELECT 1 FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1)",
-            )?
-            .query_row([conversation], |row| row.get(0))?;
-        if is_left {
-            left.insert(*conversation);
-            continue;
-        }
-        for sql in [
-            "DELETE FROM open_conversation WHERE conversation_id = ?1",
-            "DELETE FROM conversation WHERE id = ?1",
-        ] {
-            tx.prepare_cached(sql)?.execute([conversation])?;
-        }
-    }
-    waiting::refold(tx, &left)
+    let gone = waiting::forget(tx, conversations)?;
+    waiting::refold(tx, &conversations.difference(&gone).copied().collect())
 }
 
 /// The ids that name a record although they came from another one, which is gone.

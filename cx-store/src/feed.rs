@@ -1,10 +1,11 @@
 //! The change feed: what became of customers, in the order in which it did.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use cx_core::identifier::Identifier;
 use cx_core::identity::{Join, Joiner};
-use cx_core::ids::{AssertionId, BundleId, CustomerId};
+use cx_core::ids::{AssertionId, BundleId, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
@@ -60,7 +61,8 @@ pub enum Change {
         /// How many groups of records with the same claims and name.
         records: u64,
     },
-    /// A customer has another id, since the record that named it is gone or belongs elsewhere.
+    /// A customer has another id, which the old one means: the record that named it is gone, is
+    /// nobody's, or is not the first any more.
     Renamed {
         /// The id before.
         from: CustomerId,
@@ -147,6 +149,10 @@ pub(crate) struct Movements {
     arrived: BTreeSet<i64>,
     /// Bundles that are no more: their records have others now.
     removed: BTreeSet<i64>,
+    /// Records that may have another bundle now, by their keys, and whose they were.
+    handed: BTreeMap<String, Option<i64>>,
+    /// Bundles whose records are all told of one by one.
+    divided: BTreeSet<i64>,
     /// What joined which bundles.
     joins: Vec<(i64, i64, Joiner)>,
 }
@@ -165,6 +171,23 @@ impl Movements {
     /// Whose a bundle is now that has changed hands; `None` if nobody's.
     pub(crate) fn owner_now(&self, bundle: i64) -> Option<i64> {
         self.now.get(&bundle).copied().flatten()
+    }
+
+    /// Whose a bundle was that has changed hands; `None` if nobody's.
+    pub(crate) fn owner_before(&self, bundle: i64) -> Option<i64> {
+        self.before.get(&bundle).copied().flatten()
+    }
+
+    /// Takes note of whose records were that may have another bundle now.
+    pub(crate) fn handed(&mut self, records: &BTreeMap<String, Option<i64>>) {
+        for (key, owner) in records {
+            self.handed.entry(key.clone()).or_insert(*owner);
+        }
+    }
+
+    /// Takes note that the records of a bundle are told of one by one; says whether that is new.
+    pub(crate) fn divided(&mut self, bundle: i64) -> bool {
+        self.divided.insert(bundle)
     }
 
     pub(crate) fn created(&mut self, customer: i64, id: CustomerId) {
@@ -195,21 +218,31 @@ impl Movements {
         &self,
         tx: &Transaction<'_>,
         sql: &Statements<'_>,
+        tenant: &str,
         occasion: &Occasion,
     ) -> Result<(), StoreError> {
         if !occasion.is_told {
             return Ok(());
         }
-        let mut hands: BTreeMap<(Option<i64>, Option<i64>), Vec<i64>> = BTreeMap::new();
+        let mut hands: BTreeMap<(Option<i64>, Option<i64>), BTreeSet<i64>> = BTreeMap::new();
         let mut lost: BTreeSet<i64> = BTreeSet::new();
         for (bundle, from) in &self.before {
             if self.removed.contains(bundle) {
                 lost.extend(from);
                 continue;
             }
+            // What is new was nobody's, which is no news.
+            let is_news =
+                from.is_some() || occasion.by == By::Policy || !self.arrived.contains(bundle);
             let to = self.now.get(bundle).copied().flatten();
+            if to != *from && is_news && !self.divided.contains(bundle) {
+                hands.entry((*from, to)).or_default().insert(*bundle);
+            }
+        }
+        for (key, from) in &self.handed {
+            let Some((bundle, to)) = holder(tx, key)? else { continue };
             if to != *from {
-                hands.entry((*from, to)).or_default().push(*bundle);
+                hands.entry((*from, to)).or_default().insert(bundle);
             }
         }
         let mut gone: BTreeMap<i64, bool> = BTreeMap::new();
@@ -223,37 +256,37 @@ impl Movements {
                 sources.entry(*to).or_default().insert(*from);
             }
         }
-        let mut owners: BTreeMap<i64, CustomerId> = BTreeMap::new();
-        for from in &lost {
-            owners.insert(*from, cid(tx, *from)?);
-        }
         for from in lost {
             if !targets.contains_key(&from) && is_empty(tx, from)? {
                 // All its records have other bundles now: it is where the record is that named it.
                 let to = heir(tx, from)?;
                 gone.insert(from, true);
-                hands.insert((Some(from), to), Vec::new());
+                hands.insert((Some(from), to), BTreeSet::new());
                 targets.entry(from).or_default().extend(to);
                 if let Some(to) = to {
                     sources.entry(to).or_default().insert(from);
                 }
             }
         }
+        for (from, _) in gone.iter().filter(|(_, is_gone)| **is_gone) {
+            if heir(tx, *from)?.is_some() || !is_named(tx, *from)? {
+                continue;
+            }
+            // What named it is nobody's: its id goes with most of its records.
+            let to = hands.iter().filter_map(|((of, to), bundles)| {
+                to.filter(|_| *of == Some(*from)).map(|to| (bundles.len(), Reverse(to)))
+            });
+            if let Some((_, Reverse(to))) = to.max() {
+                hand_down(tx, tenant, cid(tx, *from)?, to)?;
+            }
+        }
         let winners = self.winners();
         for (customer, id) in &self.created {
             if !sources.contains_key(customer) && winners.contains(customer) {
-                let id = *id;
-                let from = match occasion.by {
-                    By::Assertion => origin(tx, *customer, &owners)?,
-                    _ => None,
-                };
-                let change = match from {
-                    Some(from) => Change::Split { from, into: id },
-                    None => Change::Created { customer: id },
-                };
-                append(sql, occasion, &change, &[])?;
+                append(sql, occasion, &Change::Created { customer: *id }, &[])?;
             }
         }
+        let count = |of: &BTreeSet<i64>| u64::try_from(of.len()).unwrap_or(0);
         let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
             of.get(&key).is_some_and(|set| set.len() == 1 && set.contains(&value))
         };
@@ -266,32 +299,22 @@ impl Movements {
                 // What is new came with its records, and is told by itself.
                 (None, Some(_)) if is_new => continue,
                 (None, Some(to)) => {
-                    let is_news =
-                        |bundle: &&i64| occasion.by == By::Policy || !self.arrived.contains(bundle);
-                    let known = bundles.iter().filter(is_news).count();
-                    if known == 0 {
-                        continue;
-                    }
                     let to = Some(cid(tx, *to)?);
-                    Change::Moved { from: None, to, records: u64::try_from(known).unwrap_or(0) }
+                    Change::Moved { from: None, to, records: count(bundles) }
                 }
                 (Some(from), Some(to)) => {
                     let (a, b) = (cid(tx, *from)?, cid(tx, *to)?);
-                    match (is_gone, is_new) {
-                        (true, true)
-                            if only(&targets, *from, *to) && only(&sources, *to, *from) =>
-                        {
+                    // Whom the id of somebody who is gone means.
+                    let is_meant = is_gone && heir(tx, *from)? == Some(*to);
+                    match (is_meant, is_new) {
+                        (true, true) if only(&sources, *to, *from) => {
                             Change::Renamed { from: a, into: b }
                         }
-                        (true, _) if only(&targets, *from, *to) => {
-                            Change::Merged { from: a, into: b }
+                        (true, _) => Change::Merged { from: a, into: b },
+                        (false, true) => Change::Split { from: a, into: b },
+                        (false, false) => {
+                            Change::Moved { from: Some(a), to: Some(b), records: count(bundles) }
                         }
-                        (_, true) => Change::Split { from: a, into: b },
-                        (_, false) => Change::Moved {
-                            from: Some(a),
-                            to: Some(b),
-                            records: u64::try_from(bundles.len()).unwrap_or(0),
-                        },
                     }
                 }
                 (Some(from), None)
@@ -299,11 +322,9 @@ impl Movements {
                 {
                     Change::Erased { customer: cid(tx, *from)? }
                 }
-                (Some(from), None) => Change::Moved {
-                    from: Some(cid(tx, *from)?),
-                    to: None,
-                    records: u64::try_from(bundles.len()).unwrap_or(0),
-                },
+                (Some(from), None) => {
+                    Change::Moved { from: Some(cid(tx, *from)?), to: None, records: count(bundles) }
+                }
             };
             let via = ways.values(tx, *from, *to)?;
             append(sql, occasion, &change, &via)?;
@@ -397,25 +418,24 @@ fn is_empty(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {
     Ok(any.query_row([customer], |row| row.get(0))?)
 }
 
-/// Whose the records of a customer were, who came about because somebody singled them out, or took
-/// that back: whoever has the rest of what they arrived with, else the only one who lost any.
-fn origin(
-    tx: &Transaction<'_>,
-    customer: i64,
-    lost: &BTreeMap<i64, CustomerId>,
-) -> Result<Option<CustomerId>, StoreError> {
-    let mut of = tx.prepare_cached(
-        "SELECT u.cid FROM member m JOIN attribution a ON a.home_id = m.bundle_id
-           JOIN event e ON e.seq = a.event_seq JOIN member o ON o.bundle_id = e.bundle_id
-           JOIN customer u ON u.id = o.customer_id
-         WHERE m.customer_id = ?1 AND o.customer_id <> ?1 ORDER BY u.cid LIMIT 1",
+/// Whose a record is, by its row; `None` where it is nobody's.
+pub(crate) fn owner(tx: &Transaction<'_>, seq: i64) -> Result<Option<i64>, StoreError> {
+    let mut owner = tx.prepare_cached(
+        "SELECT m.customer_id FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+           JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id) WHERE e.seq = ?1",
     )?;
-    let rest: Option<[u8; 16]> = of.query_row([customer], |row| row.get(0)).optional()?;
-    if let Some(rest) = rest {
-        return Ok(Some(CustomerId::from_bytes(rest)));
-    }
-    let mut others = lost.iter().filter(|(other, _)| **other != customer);
-    Ok(others.next().map(|(_, id)| *id).filter(|_| others.next().is_none()))
+    Ok(owner.query_row([seq], |row| row.get(0)).optional()?)
+}
+
+/// In which bundle a record is, and whose it is; `None` where it is gone.
+fn holder(tx: &Transaction<'_>, key: &str) -> Result<Option<(i64, Option<i64>)>, StoreError> {
+    let mut holder = tx.prepare_cached(
+        "SELECT coalesce(a.home_id, e.bundle_id), m.customer_id
+         FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+         WHERE e.key = ?1 AND e.standing = 0",
+    )?;
+    Ok(holder.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
 }
 
 /// The customer who has the record today that named this one.
@@ -428,6 +448,48 @@ fn heir(tx: &Transaction<'_>, customer: i64) -> Result<Option<i64>, StoreError> 
          WHERE u.id = ?1",
     )?;
     Ok(heir.query_row([customer], |row| row.get(0)).optional()?)
+}
+
+/// Whether the record is there that named a customer, be it nobody's.
+fn is_named(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {
+    let mut named = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM customer u JOIN issued i ON i.cid = u.cid
+           JOIN event e ON e.key = i.event_key AND e.standing = 0 WHERE u.id = ?1)",
+    )?;
+    Ok(named.query_row([customer], |row| row.get(0))?)
+}
+
+/// Lets an id name the newest record of a customer, which stays longest. Says whether there is one.
+pub(crate) fn hand_down(
+    tx: &Transaction<'_>,
+    tenant: &str,
+    id: CustomerId,
+    to: i64,
+) -> Result<bool, StoreError> {
+    let Some(heir) = newest(tx, to)? else { return Ok(false) };
+    let observation = ObservationId::of(tenant, &codec::event_key(&heir)?);
+    tx.prepare_cached("UPDATE issued SET event_key = ?2, oid = ?3 WHERE cid = ?1")?
+        .execute(params![&id.as_bytes()[..], heir, &observation.as_bytes()[..]])?;
+    tx.prepare_cached("INSERT OR IGNORE INTO heir(oid, cid) VALUES(?1, ?2)")?
+        .execute([&observation.as_bytes()[..], &id.as_bytes()[..]])?;
+    Ok(true)
+}
+
+/// The key of a customer's newest record, but for those that say of nobody that they are theirs.
+pub(crate) fn newest(tx: &Transaction<'_>, customer: i64) -> Result<Option<String>, StoreError> {
+    let mut newest = tx.prepare_cached(
+        "SELECT key FROM (
+           SELECT e.ts AS ts, e.key AS key FROM member m JOIN event e ON e.bundle_id = m.bundle_id
+             JOIN bundle b ON b.id = m.bundle_id
+           WHERE m.customer_id = ?1 AND b.nobody = 0 AND e.standing = 0
+             AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq)
+           UNION ALL
+           SELECT e.ts, e.key FROM member m JOIN attribution a ON a.bundle_id = m.bundle_id
+             JOIN event e ON e.seq = a.event_seq JOIN bundle b ON b.id = m.bundle_id
+           WHERE m.customer_id = ?1 AND b.nobody = 0 AND e.standing = 0)
+         ORDER BY ts DESC, key LIMIT 1",
+    )?;
+    Ok(newest.query_row([customer], |row| row.get(0)).optional()?)
 }
 
 fn cid(tx: &Transaction<'_>, customer: i64) -> Result<CustomerId, StoreError> {

@@ -16,7 +16,7 @@ use crate::compression::{self, Packer};
 use crate::derived::{self, FreshBundle, Settings, Settled, Touched};
 use crate::error::StoreError;
 use crate::expiry::Expiry;
-use crate::feed::{By, Occasion};
+use crate::feed::{self, By, Occasion};
 use crate::report::{IngestReport, Recording};
 use crate::statements::Statements;
 use crate::suppression::Suppression;
@@ -189,8 +189,12 @@ fn take_in(
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
+    batch.group()?;
     let outcome = derived::update(tx, settings, &batch.touched, occasion)?;
     batch.report.customers = outcome.n_customers;
+    for gone in waiting::forget(tx, &batch.parted)? {
+        batch.conversations.remove(&gone);
+    }
     let told = batch.told.iter().map(|(row, positions)| {
         let records = positions.iter().filter_map(|position| prepared.get(*position));
         (*row, records.map(|record| record.event).collect())
@@ -219,6 +223,7 @@ pub(crate) fn single_out(
             .query_row([key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
         let Some((seq, payload, arrived)) = found else { continue };
+        batch.hand_on(key, seq)?;
         let event = codec::event(&payload)?;
         let record = Prepared::new(settings, &event, None);
         let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
@@ -256,20 +261,22 @@ pub(crate) fn take_out(
 ) -> Result<TakenOut, StoreError> {
     let recording = Recording::new(Timestamp::MAX, "");
     let mut batch = Batch::new(tx, writer.settings, writer.dictionary, &recording)?;
-    let conversations = grouped(tx, rows)?;
     let mut sources: BTreeMap<i64, SourceLoss> = BTreeMap::new();
     for row in rows {
-        let (arrived, home, standing, source, loss) = tx
+        let (arrived, home, standing, source, conversation, loss) = tx
             .prepare_cached(
-                "SELECT e.bundle_id, a.home_id, e.standing, e.source, e.ts, b.recorded_at
+                "SELECT e.bundle_id, a.home_id, e.standing, e.source, e.ts, b.recorded_at,
+                   e.conversation_id
                  FROM event e JOIN batch b ON b.id = e.batch
                    LEFT JOIN attribution a ON a.event_seq = e.seq WHERE e.seq = ?1",
             )?
             .query_row([row], |row| {
                 let loss = SourceLoss { n: 1, last_event: row.get(4)?, last_import: row.get(5)? };
                 let (arrived, home): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-                Ok((arrived, home, row.get::<_, i64>(2)?, row.get(3)?, loss))
+                let conversation: Option<i64> = row.get(6)?;
+                Ok((arrived, home, row.get::<_, i64>(2)?, row.get(3)?, conversation, loss))
             })?;
+        batch.parted.extend(conversation);
         if standing == CURRENT {
             batch.recount.extend([arrived].into_iter().chain(home));
         }
@@ -292,23 +299,9 @@ pub(crate) fn take_out(
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
-    batch.regroup(&conversations)?;
-    Ok(TakenOut { touched: batch.touched, conversations })
-}
-
-/// All conversations under one key with those of these events.
-fn grouped(tx: &Transaction<'_>, rows: &BTreeSet<i64>) -> Result<BTreeSet<i64>, StoreError> {
-    let mut all = BTreeSet::new();
-    for row in rows {
-        let mut group = tx.prepare_cached(
-            "SELECT o.id FROM event e JOIN conversation c ON c.id = e.conversation_id
-               JOIN conversation o ON o.canonical_id = c.canonical_id WHERE e.seq = ?1",
-        )?;
-        for conversation in group.query_map([row], |row| row.get(0))? {
-            all.insert(conversation?);
-        }
-    }
-    Ok(all)
+    batch.group()?;
+    batch.conversations.append(&mut batch.parted);
+    Ok(TakenOut { touched: batch.touched, conversations: batch.conversations })
 }
 
 /// What a source has lost: how many events, and the last instants among them.
@@ -487,6 +480,10 @@ struct Batch<'a> {
     identifiers: HashMap<Identifier, i64>,
     bundles: FxHashMap<BundleId, i64>,
     conversation_rows: HashMap<ConversationKey, i64>,
+    /// Conversations of which there is a new alias.
+    joined: BTreeSet<i64>,
+    /// Conversations an event of which named aliases and is shown no longer.
+    parted: BTreeSet<i64>,
     /// The row of the bundle that was made last, if any was.
     last_bundle: Option<i64>,
     /// The row of the conversation that was made last, if any was.
@@ -512,6 +509,9 @@ impl<'a> Batch<'a> {
         dictionary: &'a mut Dictionary,
         recording: &'a Recording,
     ) -> Result<Self, StoreError> {
+        let mut touched = Touched::default();
+        touched.fresh.after =
+            tx.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         Ok(Self {
             tx,
             sql: Statements::new(tx),
@@ -524,12 +524,14 @@ impl<'a> Batch<'a> {
             recorded_at: recording.recorded_at,
             row: None,
             recording,
-            touched: Touched::default(),
+            touched,
             recount: BTreeSet::new(),
             conversations: BTreeSet::new(),
             identifiers: HashMap::new(),
             bundles: FxHashMap::default(),
             conversation_rows: HashMap::new(),
+            joined: BTreeSet::new(),
+            parted: BTreeSet::new(),
             last_bundle: None,
             last_conversation: None,
             counts: BTreeMap::new(),
@@ -617,6 +619,7 @@ impl<'a> Batch<'a> {
     ) -> Result<(), StoreError> {
         // What it claims may have come in this very batch.
         self.flush()?;
+        self.hand_on(record.event.key.as_str(), old.seq)?;
         let (home, arrived) = self.homes(old.seq)?;
         let conversation: Option<i64> = self.sql.query_row(
             "SELECT conversation_id FROM event WHERE seq = ?1",
@@ -632,7 +635,13 @@ impl<'a> Batch<'a> {
             [old.seq],
             |row| row.get(0),
         )?;
-        let observation = Observation::of(&self.settings.tenant, &codec::event(&payload)?);
+        let event = codec::event(&payload)?;
+        let observation = Observation::of(&self.settings.tenant, &event);
+        if event.conversation != record.event.conversation
+            && event.conversation.is_some_and(|it| !it.aliases.is_empty())
+        {
+            self.parted.extend(conversation);
+        }
         self.remember(old.seq, &observation)?;
         self.set_standing(old.seq, standing)?;
         self.sql.execute("DELETE FROM attribution WHERE event_seq = ?1", [old.seq])?;
@@ -640,6 +649,15 @@ impl<'a> Batch<'a> {
         self.recount.extend([home, arrived]);
         self.touched.bundles.extend([home, arrived]);
         self.insert(record, CURRENT, recorded)
+    }
+
+    /// Takes note of whose a record is that may get another bundle. What is new is nobody's yet.
+    fn hand_on(&mut self, key: &str, seq: i64) -> Result<(), StoreError> {
+        if seq <= self.touched.fresh.after {
+            let owner = feed::owner(self.tx, seq)?;
+            self.touched.handed.entry(key.to_owned()).or_insert(owner);
+        }
+        Ok(())
     }
 
     /// On which bundle an event hangs, and under which it arrived.
@@ -1010,6 +1028,8 @@ impl<'a> Batch<'a> {
         let mut bundle_row = self.tx.prepare_cached(
             "UPDATE bundle SET n = n + ?2, first_seen = min(first_seen, ?3),
                last_seen = max(last_seen, ?4),
+               resolved_first_seen =
+                 iif((anchor_recorded, anchor_oid) > (?5, ?6), NULL, resolved_first_seen),
                anchor_recorded = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?5, anchor_recorded),
                anchor_oid = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?6, anchor_oid),
                anchor_key = iif((anchor_recorded, anchor_oid) > (?5, ?6), ?7, anchor_key),
@@ -1085,6 +1105,11 @@ impl<'a> Batch<'a> {
             let rows = rows.query_map([bundle], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<Result<_, _>>()?
         };
+        let (recorded, resolved): (i64, Option<i64>) = self.sql.query_row(
+            "SELECT anchor_recorded, resolved_first_seen FROM bundle WHERE id = ?1",
+            [bundle],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
         let max = Timestamp::MAX.as_micros();
         self.sql.execute("UPDATE bundle SET n = 0, name = NULL, first_seen = ?2, last_seen = ?3, anchor_recorded = ?2, anchor_oid = ?4
                  WHERE id = ?1", params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
@@ -1094,7 +1119,13 @@ impl<'a> Batch<'a> {
             let recorded = first_recorded(self.tx, record.event.key.as_str())?;
             self.count_in(&record, bundle, channel, recorded)?;
         }
-        self.flush()
+        self.flush()?;
+        // It is resolved as it was, unless another instant names its customer now.
+        self.sql.execute(
+            "UPDATE bundle SET resolved_first_seen = ?3 WHERE id = ?1 AND anchor_recorded = ?2",
+            params![bundle, recorded, resolved],
+        )?;
+        Ok(())
     }
 
     /// The row of the conversation that an event belongs to, with its aliases.
@@ -1110,7 +1141,7 @@ impl<'a> Batch<'a> {
                 [alias, row],
             )?;
             if added > 0 {
-                self.unite(row)?;
+                self.joined.insert(row);
             }
         }
         Ok(Some(row))
@@ -1148,82 +1179,100 @@ impl<'a> Batch<'a> {
         Ok(row)
     }
 
-    /// Finds anew which of these conversations are known by several keys, after events have gone.
-    fn regroup(&mut self, conversations: &BTreeSet<i64>) -> Result<(), StoreError> {
-        let mut n_parted = 0;
-        for row in conversations {
-            let parted = self.sql.execute(
-                "DELETE FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1",
+    /// Brings conversations that are known by several keys under one, as the events say that are
+    /// shown now. `parted` has all that were under one key with them before.
+    fn group(&mut self) -> Result<(), StoreError> {
+        let parted = std::mem::take(&mut self.parted);
+        for row in &parted {
+            let beside: Vec<i64> = self.sql.query_all(
+                "SELECT o.id FROM conversation c JOIN conversation o ON o.canonical_id = c.canonical_id
+                 WHERE c.id = ?1",
                 [row],
+                |row| row.get(0),
             )?;
-            let alone = self.sql.execute(
-                "UPDATE conversation SET canonical_id = id WHERE id = ?1 AND canonical_id <> id",
-                [row],
-            )?;
-            n_parted += parted + alone;
+            self.parted.extend(beside);
         }
-        if n_parted == 0 {
-            return Ok(());
+        for row in &parted {
+            self.tell_aliases(*row)?;
         }
-        for row in conversations {
-            let payloads: Vec<String> = {
-                let mut rows = self.tx.prepare_cached(
-                    "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
-                     FROM event e WHERE conversation_id = ?1 AND standing = 0
-                     UNION ALL
-                     SELECT iif(packed IS NULL, payload, cx_unpack(packed))
-                     FROM event e WHERE conversation_id = ?1 AND standing <> 0",
-                )?;
-                let rows = rows.query_map([row], |row| row.get(0))?;
-                rows.collect::<Result<_, _>>()?
-            };
-            for payload in payloads {
-                let event = codec::event(&payload)?;
-                if event.conversation.as_ref().is_some_and(|it| !it.aliases.is_empty()) {
-                    self.conversation(&Prepared::new(self.settings, &event, None))?;
-                }
+        let mut seen = BTreeSet::new();
+        for row in std::mem::take(&mut self.joined).into_iter().chain(self.parted.clone()) {
+            if !seen.contains(&row) {
+                self.unite(row, &mut seen)?;
             }
         }
         Ok(())
     }
 
-    /// Brings conversations that are known by several keys under one: the key that is nobody's
-    /// alias, the smallest one if there are several or none.
-    fn unite(&self, start: i64) -> Result<(), StoreError> {
-        let mut keys: BTreeMap<i64, String> = BTreeMap::new();
+    /// Writes anew which aliases the events of a conversation name.
+    fn tell_aliases(&mut self, row: i64) -> Result<(), StoreError> {
+        let before: Vec<i64> = self.sql.query_all(
+            "SELECT alias_id FROM conversation_alias WHERE of_id = ?1",
+            [row],
+            |row| row.get(0),
+        )?;
+        if before.is_empty() {
+            return Ok(());
+        }
+        self.parted.extend(before);
+        self.sql.execute("DELETE FROM conversation_alias WHERE of_id = ?1", [row])?;
+        let payloads: Vec<String> = self.sql.query_all(
+            "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event
+             WHERE conversation_id = ?1 AND standing = 0",
+            [row],
+            |row| row.get(0),
+        )?;
+        for payload in payloads {
+            let event = codec::event(&payload)?;
+            if event.conversation.as_ref().is_some_and(|it| !it.aliases.is_empty()) {
+                self.conversation(&Prepared::new(self.settings, &event, None))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all that a conversation is known by under one key: the one that is nobody's alias,
+    /// the smallest one if there are several or none.
+    fn unite(&mut self, start: i64, seen: &mut BTreeSet<i64>) -> Result<(), StoreError> {
+        // Their keys, and under which they were until now.
+        let mut keys: BTreeMap<i64, (String, i64)> = BTreeMap::new();
         let mut aliases: BTreeSet<i64> = BTreeSet::new();
         let mut next = vec![start];
         while let Some(row) = next.pop() {
-            if keys.contains_key(&row) {
+            if !seen.insert(row) {
                 continue;
             }
-            let mut key = self.tx.prepare_cached("SELECT key FROM conversation WHERE id = ?1")?;
-            keys.insert(row, key.query_row([row], |row| row.get(0))?);
-            let mut edges = self.tx.prepare_cached(
-                "SELECT of_id, 1 FROM conversation_alias WHERE alias_id = ?1
-                 UNION ALL SELECT alias_id, 0 FROM conversation_alias WHERE of_id = ?1",
+            let key = self.sql.query_row(
+                "SELECT key, canonical_id FROM conversation WHERE id = ?1",
+                [row],
+                |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
-            let mut edges = edges.query([row])?;
-            while let Some(edge) = edges.next()? {
-                if edge.get::<_, bool>(1)? {
-                    aliases.insert(row);
-                }
-                next.push(edge.get(0)?);
+            keys.insert(row, key);
+            let of: Vec<i64> = self.sql.query_all(
+                "SELECT of_id FROM conversation_alias WHERE alias_id = ?1",
+                [row],
+                |row| row.get(0),
+            )?;
+            if !of.is_empty() {
+                aliases.insert(row);
             }
-        }
-        let canonical = keys
-            .iter()
-            .min_by_key(|(row, key)| (aliases.contains(row), (*key).clone()))
-            .map(|(row, _)| *row);
-        for row in keys.keys() {
-            self.sql.execute(
-                "UPDATE conversation SET canonical_id = ?2 WHERE id = ?1 AND canonical_id <> ?2",
-                params![row, canonical],
+            next.extend(of);
+            let named: Vec<i64> = self.sql.query_all(
+                "SELECT alias_id FROM conversation_alias WHERE of_id = ?1",
+                [row],
+                |row| row.get(0),
             )?;
-            if Some(*row) != canonical {
-                // It is listed under its one key from now on.
-                self.sql
-                    .execute("DELETE FROM open_conversation WHERE conversation_id = ?1", [row])?;
+            next.extend(named);
+        }
+        let by_rank = keys.iter().map(|(row, (key, _))| (aliases.contains(row), key, *row));
+        let Some((_, _, canonical)) = by_rank.min() else { return Ok(()) };
+        for (row, (_, before)) in &keys {
+            if *before != canonical {
+                self.sql.execute(
+                    "UPDATE conversation SET canonical_id = ?2 WHERE id = ?1",
+                    [*row, canonical],
+                )?;
+                self.conversations.extend([*row, *before, canonical]);
             }
         }
         Ok(())

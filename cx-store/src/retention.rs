@@ -15,7 +15,7 @@ use crate::derived::{self, Settings};
 use crate::erasure;
 use crate::error::StoreError;
 use crate::expiry::{self, Expiry, Limits};
-use crate::feed::{By, Occasion};
+use crate::feed::{self, By, Occasion};
 use crate::ingest::{self, TakenOut, Writing};
 use crate::read::find;
 use crate::search;
@@ -422,7 +422,7 @@ fn take_out(
     let mut values = erasure::once_claimed(tx, &rows)?;
     let mut owners: Vec<Option<i64>> = Vec::new();
     for it in over {
-        owners.push(owner(tx, it.seq)?);
+        owners.push(feed::owner(tx, it.seq)?);
         values.extend(claimed(tx, home(tx, it)?)?);
         values.extend(claimed(tx, it.bundle)?);
     }
@@ -438,7 +438,7 @@ fn take_out(
         erasure::forget_observation(tx, observation)?;
     }
     for owner in owners.into_iter().flatten() {
-        if newest(tx, owner)?.is_none() {
+        if feed::newest(tx, owner)?.is_none() {
             gone.insert(owner);
         }
     }
@@ -459,15 +459,6 @@ fn take_out(
     )?
     .execute([run, count(over.len()), count(rows.len()), count(gone.len())])?;
     Ok(())
-}
-
-/// Whose a record is; `None` where it is nobody's.
-fn owner(tx: &Transaction<'_>, row: i64) -> Result<Option<i64>, StoreError> {
-    let mut owner = tx.prepare_cached(
-        "SELECT m.customer_id FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
-           JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id) WHERE e.seq = ?1",
-    )?;
-    Ok(owner.query_row([row], |row| row.get(0)).optional()?)
 }
 
 /// The values that a bundle carries.
@@ -500,20 +491,15 @@ fn hand_down(
         if is_its.is_none() {
             continue;
         }
-        let heir = match owner {
-            Some(owner) => newest(tx, owner)?,
-            None => None,
+        let is_handed = match owner {
+            Some(owner) => feed::hand_down(tx, &settings.tenant, id, owner)?,
+            None => false,
         };
-        let Some(heir) = heir else {
+        if is_handed {
+            handed.insert(id);
+        } else {
             forget_id(tx, id)?;
-            continue;
-        };
-        let observation = ObservationId::of(&settings.tenant, &codec::event_key(&heir)?);
-        tx.prepare_cached("UPDATE issued SET event_key = ?2, oid = ?3 WHERE cid = ?1")?
-            .execute(params![&id.as_bytes()[..], heir, &observation.as_bytes()[..]])?;
-        tx.prepare_cached("INSERT OR IGNORE INTO heir(oid, cid) VALUES(?1, ?2)")?
-            .execute([&observation.as_bytes()[..], &id.as_bytes()[..]])?;
-        handed.insert(id);
+        }
     }
     Ok(handed)
 }
@@ -523,21 +509,4 @@ fn forget_id(tx: &Transaction<'_>, id: CustomerId) -> Result<(), StoreError> {
     tx.prepare_cached("UPDATE issued SET event_key = '', oid = zeroblob(16) WHERE cid = ?1")?
         .execute([&id.as_bytes()[..]])?;
     Ok(())
-}
-
-/// The key of a customer's newest record, but for those that say of nobody that they are theirs.
-fn newest(tx: &Transaction<'_>, customer: i64) -> Result<Option<String>, StoreError> {
-    let mut newest = tx.prepare_cached(
-        "SELECT key FROM (
-           SELECT e.ts AS ts, e.key AS key FROM member m JOIN event e ON e.bundle_id = m.bundle_id
-             JOIN bundle b ON b.id = m.bundle_id
-           WHERE m.customer_id = ?1 AND b.nobody = 0 AND e.standing = 0
-             AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq)
-           UNION ALL
-           SELECT e.ts, e.key FROM member m JOIN attribution a ON a.bundle_id = m.bundle_id
-             JOIN event e ON e.seq = a.event_seq JOIN bundle b ON b.id = m.bundle_id
-           WHERE m.customer_id = ?1 AND b.nobody = 0 AND e.standing = 0)
-         ORDER BY ts DESC, key LIMIT 1",
-    )?;
-    Ok(newest.query_row([customer], |row| row.get(0)).optional()?)
 }

@@ -482,7 +482,8 @@ impl Store {
     }
 
     /// All matters on all channels in which somebody has to act: those that wait for us first,
-    /// and of these the one that is due, or has waited, longest.
+    /// and of these the one that is due, or has waited, longest. In the past they are those that
+    /// were open then; whose they are is told as it is known today.
     ///
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
@@ -492,7 +493,7 @@ impl Store {
 
     /// The first of all matters in which somebody has to act, in the order of
     /// [`Store::who_is_waiting`], at most `limit` of them. Only these are read, unless something
-    /// happened after `as_of`.
+    /// happened after `as_of`: then every conversation is looked at.
     ///
     /// # Errors
     /// [`StoreError`] where the file cannot be read.

@@ -9,6 +9,7 @@ use cx_core::ids::{ConversationKey, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::codec;
 use crate::error::StoreError;
 use crate::explain;
 use crate::ingest::first_recorded;
@@ -44,22 +45,26 @@ pub(crate) fn facts(
     for (seq, recorded_at) in loaded.events.values() {
         let event = event(connection, *seq)?;
         taken.insert(*seq);
-        talks.extend(event.conversation.iter().map(|talk| talk.key.clone()));
+        talks.extend(keys_of(&event).cloned());
         facts.events.entry(*recorded_at).or_default().push(event);
     }
     // What others said in the same conversations is told beside it.
-    let mut told = BTreeSet::new();
-    while let Some(talk) = talks.pop_first() {
-        if !told.insert(talk.clone()) {
-            continue;
-        }
-        for key in keys_in(connection, &talk)? {
+    let mut next: Vec<ConversationKey> = talks.iter().cloned().collect();
+    while let Some(talk) = next.pop() {
+        for key in records_of(connection, &talk)? {
             let Some(seq) = revision_at(connection, &key, asking.past)? else { continue };
             let event = event(connection, seq)?;
-            if event.occurred_at <= asking.past.happened_by() && taken.insert(seq) {
-                // It may have had other names then.
-                let names = event.conversation.iter();
-                talks.extend(names.flat_map(|it| it.aliases.iter().chain([&it.key]).cloned()));
+            let was_there = event.occurred_at <= asking.past.happened_by()
+                && keys_of(&event).any(|key| *key == talk);
+            if !was_there {
+                continue;
+            }
+            for other in keys_of(&event) {
+                if talks.insert(other.clone()) {
+                    next.push(other.clone());
+                }
+            }
+            if taken.insert(seq) {
                 facts.events.entry(first_recorded(connection, &key)?).or_default().push(event);
             }
         }
@@ -114,23 +119,27 @@ pub(crate) fn admit_ids(tx: &Transaction<'_>, issued: &[Issued]) -> Result<(), S
     Ok(())
 }
 
-/// The keys of the events that are in a conversation, under all its keys, or were in a revision
-/// that is shown no longer.
-fn keys_in(
+/// All keys by which an event knows its conversation.
+fn keys_of(event: &Event) -> impl Iterator<Item = &ConversationKey> {
+    let of = event.conversation.iter();
+    of.flat_map(|talk| std::iter::once(&talk.key).chain(&talk.aliases))
+}
+
+/// The keys of the records of which a revision knows a conversation by this key: of those that are
+/// shown now, perhaps of a few more.
+fn records_of(
     connection: &Connection,
     talk: &ConversationKey,
 ) -> Result<BTreeSet<String>, StoreError> {
-    let mut canonical =
-        connection.prepare_cached("SELECT canonical_id FROM conversation WHERE key = ?1")?;
-    let canonical: Option<i64> =
-        canonical.query_row([talk.as_str()], |row| row.get(0)).optional()?;
+    let bridge = codec::identifier_hash(&Event::bridge_of(talk));
     let mut keys = connection.prepare_cached(
         "SELECT e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
-         WHERE c.canonical_id = ?1 AND e.standing = 0
-         UNION ALL
-         SELECT e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
-         WHERE c.canonical_id = ?1 AND e.standing <> 0",
+         WHERE c.key = ?1 AND e.standing = 0
+         UNION SELECT e.key FROM conversation c JOIN conversation_alias a ON a.alias_id = c.id
+           JOIN event e ON e.conversation_id = a.of_id WHERE c.key = ?1 AND e.standing = 0
+         UNION SELECT e.key FROM identifier i JOIN past_claim p ON p.identifier_id = i.id
+           JOIN event e ON e.seq = p.event_seq WHERE i.hash = ?2",
     )?;
-    let keys = keys.query_map([canonical], |row| row.get(0))?;
+    let keys = keys.query_map(params![talk.as_str(), &bridge[..]], |row| row.get(0))?;
     Ok(keys.collect::<Result<_, _>>()?)
 }

@@ -63,6 +63,34 @@ pub(crate) fn refold_with(
     Ok(())
 }
 
+/// Takes out those of these conversations of which nothing is told any more; gives them.
+pub(crate) fn forget(
+    tx: &Transaction<'_>,
+    conversations: &BTreeSet<i64>,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut gone = BTreeSet::new();
+    for conversation in conversations {
+        let is_left: bool = tx
+            .prepare_cached(
+                "SELECT EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing = 0)
+                   OR EXISTS(SELECT 1 FROM event WHERE conversation_id = ?1 AND standing <> 0)
+                   OR EXISTS(SELECT 1 FROM conversation_alias WHERE alias_id = ?1 OR of_id = ?1)",
+            )?
+            .query_row([conversation], |row| row.get(0))?;
+        if is_left {
+            continue;
+        }
+        for sql in [
+            "DELETE FROM open_conversation WHERE conversation_id = ?1",
+            "DELETE FROM conversation WHERE id = ?1",
+        ] {
+            tx.prepare_cached(sql)?.execute([conversation])?;
+        }
+        gone.insert(*conversation);
+    }
+    Ok(gone)
+}
+
 /// Notes whether a conversation is open, and since when somebody waits.
 fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(), StoreError> {
     let Some(conversation) = folded.filter(|conversation| conversation.state.is_open()) else {
@@ -147,8 +175,9 @@ fn fold(connection: &Connection, canonical: i64) -> Result<Option<Conversation>,
     Ok(conversation::fold(key, &events.iter().collect::<Vec<_>>()))
 }
 
-/// The open matters as they stand at an instant, at most so many, in the order of their turns.
-/// Where nothing happened later, only those that are given are read.
+/// The open matters as they stood at an instant, at most so many, in the order of their turns.
+/// Where nothing happened later, only those that are given are read; else those that are open now,
+/// and all in which anything happened later, which are found by looking at every conversation.
 pub(crate) fn list(
     connection: &Connection,
     as_of: Timestamp,
@@ -157,13 +186,22 @@ pub(crate) fn list(
     let mut latest = connection.prepare_cached("SELECT max(last_event) FROM source_stat")?;
     let latest: Option<i64> = latest.query_row([], |row| row.get(0))?;
     let is_as_noted = latest.is_none_or(|latest| latest <= as_of.as_micros());
-    let wanted = if is_as_noted { i64::try_from(limit).unwrap_or(i64::MAX) } else { i64::MAX };
-    let ids: Vec<i64> = {
+    let ids: Vec<i64> = if is_as_noted {
         let mut rows = connection.prepare_cached(
             "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
              ORDER BY w.theirs, w.at, c.key LIMIT ?1",
         )?;
+        let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = rows.query_map([wanted], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    } else {
+        let mut rows = connection.prepare_cached(
+            "SELECT conversation_id FROM open_conversation
+             UNION SELECT c.canonical_id FROM conversation c WHERE EXISTS(
+               SELECT 1 FROM event e
+               WHERE e.conversation_id = c.id AND e.standing = 0 AND e.ts > ?1)",
+        )?;
+        let rows = rows.query_map([as_of.as_micros()], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
     let mut reader = EventReader::default();

@@ -11,6 +11,7 @@
 mod architecture;
 mod compression_laws;
 mod context_answers;
+mod feed_laws;
 mod fold_laws;
 mod fuzz_corpus;
 mod erasure_laws;

@@ -168,6 +168,22 @@ fn the_first_who_wait_are_the_first_of_all_who_wait() {
     }
 }
 
+#[test]
+fn who_waited_in_the_past_is_who_waited_then() {
+    let events: Vec<Event> = cx_core::synthetic::Company::new(7, 60).take(1_500).collect();
+    let last = events.iter().map(|event| event.occurred_at).max().unwrap();
+    let first = events.iter().map(|event| event.occurred_at).min().unwrap();
+    let half = first + Micros::new(last.since(first).as_micros() / 2);
+    let waiting = |events: Vec<Event>| {
+        let store = Store::open_in_memory().unwrap();
+        store.ingest(&Recording::new(last, "test"), events).unwrap();
+        let all = store.who_is_waiting(half).unwrap().into_iter();
+        all.map(|matter| matter.conversation).collect::<Vec<_>>()
+    };
+    let until = events.iter().filter(|event| event.occurred_at <= half).cloned().collect();
+    assert_eq!(waiting(events), waiting(until));
+}
+
 fn by_eva(verdict: Verdict, seconds: i64) -> Assertion {
     let at = now() + Micros::SECOND.times(seconds);
     Assertion { verdict, by: "eva".to_owned(), reason: None, at }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use cx_core::event::Event;
 use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Verdict};
+use cx_core::identity::{Assertion, MOST_CLAIMS, Subject, Verdict};
 use cx_core::time::Timestamp;
 use cx_store::{Recording, Store, StoreOptions, TimelineQuery};
 use cx_tests::asking::answers;
@@ -12,7 +12,7 @@ use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world, assertion, event, world};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
+use proptest::sample::{Index, subsequence};
 
 /// Enough to find what is wrong in a minute; `CX_CASES` asks for more.
 const CASES: u32 = match option_env!("CX_CASES") {
@@ -62,8 +62,12 @@ fn told(store: &Store) -> String {
 
 /// A record in several revisions, some with the same revision and other content.
 fn revised() -> impl Strategy<Value = Vec<Event>> {
-    vec((event(), 0..6_u32, 0..3_u8), 1..24).prop_map(|records| {
-        let revision = |(mut event, key, rev): (Event, u32, u8)| {
+    let aliases = subsequence(&["chat/1", "chat/2", "mail/1", "mail/2", "mail/3"][..], 0..3);
+    vec((event(), 0..6_u32, 0..3_u8, aliases), 1..24).prop_map(|records| {
+        let revision = |(mut event, key, rev, aliases): (Event, u32, u8, Vec<&str>)| {
+            if let Some(talk) = &mut event.conversation {
+                talk.aliases = aliases.into_iter().map(|key| key.parse().unwrap()).collect();
+            }
             event.key = format!("story/{key}").parse().unwrap();
             event.rev = (rev > 0).then(|| rev.to_string());
             event
@@ -118,6 +122,7 @@ proptest! {
         }
         check(&other);
         prop_assert_eq!(answers(&one, now()), answers(&other, now()));
+        prop_assert_eq!(one.who_is_waiting(now()).unwrap(), other.who_is_waiting(now()).unwrap());
     }
 
     #[test]
@@ -244,6 +249,60 @@ fn what_is_revoked_and_revoked_again_holds_as_its_last_revocation_leaves_it() {
 }
 
 #[test]
+fn a_thread_each_event_of_which_names_its_own_id_is_one_conversation() {
+    let event = |n: i64| {
+        let event = story::message(&format!("m/{n}"), n, "email", "", &["email jan@example.nl"]);
+        let mut event = story::in_conversation(event, "root");
+        if let Some(talk) = &mut event.conversation {
+            talk.aliases.push(format!("mail/{n}").parse().unwrap());
+        }
+        event
+    };
+    let store = store();
+    store.ingest(&recording(), (0..2_000).map(event)).unwrap();
+    check(&store);
+    let thread = store.conversation(&"mail/7".parse().unwrap()).unwrap().unwrap();
+    assert_eq!((thread.key.as_str(), thread.aliases.len()), ("root", 2_000));
+}
+
+#[test]
+fn a_record_of_very_many_values_is_kept_and_links_nobody() {
+    let claims: Vec<String> = (0..=MOST_CLAIMS).map(|n| format!("user_id u{n}")).collect();
+    let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+    let list = story::message("list", 0, "web", "", &claims);
+    let one = story::message("one", 1, "web", "Jan", &claims[..1]);
+    let store = store();
+    store.ingest(&recording(), [list, one]).unwrap();
+    check(&store);
+    let Who::Identifier(first) = Who::parse("user_id:acme:u0", None).unwrap() else { panic!() };
+    let found = store.find(&Who::Identifier(first)).unwrap();
+    assert_eq!((found.customers.len(), found.customers[0].n_events, found.unattributed), (1, 1, 1));
+}
+
+#[test]
+fn an_alias_holds_as_long_as_a_revision_is_shown_that_names_it() {
+    let of = |key: &str, rev: &str, talk: &str, aliases: &[&str]| {
+        let event = story::message(key, 0, "email", "", &["email jan@example.nl"]);
+        let mut event = story::in_conversation(event, talk);
+        event.rev = Some(rev.to_owned());
+        if let Some(talk) = &mut event.conversation {
+            talk.aliases = aliases.iter().map(|key| key.parse().unwrap()).collect();
+        }
+        event
+    };
+    let records = [of("m", "1", "a", &["b"]), of("m", "2", "a", &[]), of("n", "1", "b", &[])];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let store = store();
+        for event in order.map(|it: usize| records[it].clone()) {
+            store.ingest(&recording(), [event]).unwrap();
+            check(&store);
+        }
+        assert_eq!(store.who_is_waiting(now()).unwrap().len(), 2, "{order:?}");
+        assert!(store.conversation(&"a".parse().unwrap()).unwrap().unwrap().aliases.is_empty());
+    }
+}
+
+#[test]
 fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
     let of = |key: &str, rev: &str, minutes| {
         let mut event = story::message(key, minutes, "email", "", &["email jan@example.nl"]);
@@ -264,4 +323,49 @@ fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
     }
     named.dedup();
     assert_eq!(named.len(), 1, "{named:?}");
+}
+
+#[test]
+fn an_earlier_instant_of_recording_names_another_customer_without_any_other_record() {
+    let of = |key: &str, rev: &str, name: &str| {
+        let mut event = story::message(key, 0, "email", name, &["email jan@example.nl"]);
+        event.rev = Some(rev.to_owned());
+        event
+    };
+    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
+    let batches = [(of("k", "1", "Jan"), 20), (of("l", "1", ""), 30), (of("l", "2", ""), 10)];
+    let mut named = Vec::new();
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
+        let store = store();
+        for (event, at) in order.map(|it: usize| batches[it].clone()) {
+            store.ingest(&Recording::new(second(at), "test"), [event]).unwrap();
+            check(&store);
+        }
+        named.push(store.customers(None, 10).unwrap());
+    }
+    named.dedup();
+    assert_eq!(named.len(), 1, "{named:?}");
+}
+
+#[test]
+fn a_customer_whose_record_was_recorded_earlier_is_merged_and_parted_as_before() {
+    let of = |key: &str, rev: &str, address: &str| {
+        let mut event = story::message(key, 0, "email", "", &[address]);
+        event.rev = Some(rev.to_owned());
+        event
+    };
+    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
+    let (jan, eva) = ("email jan@example.nl", "email eva@example.nl");
+    let store = store();
+    for (event, at) in [(of("k", "1", jan), 10), (of("l", "1", eva), 30), (of("l", "2", eva), 20)] {
+        store.ingest(&Recording::new(second(at), "test"), [event]).unwrap();
+        check(&store);
+    }
+    let side = |who: &str| Subject::Identifier(story::claim(who).unwrap().identifier().clone());
+    let (by, reason) = ("agent:7".to_owned(), None);
+    let same = Assertion { verdict: Verdict::Same(side(jan), side(eva)), by, reason, at: now() };
+    store.assert(&same, now()).unwrap();
+    check(&store);
+    store.assert(&Assertion { verdict: Verdict::Revoke(same.id()), ..same }, now()).unwrap();
+    check(&store);
 }
