@@ -247,22 +247,19 @@ impl Movements {
         }
         let mut gone: BTreeMap<i64, bool> = BTreeMap::new();
         let mut sources: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
-        let mut targets: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
         for (from, to) in hands.keys() {
             let Some(from) = from else { continue };
             gone.insert(*from, is_empty(tx, *from)?);
-            targets.entry(*from).or_default().extend(to);
             if let Some(to) = to {
                 sources.entry(*to).or_default().insert(*from);
             }
         }
         for from in lost {
-            if !targets.contains_key(&from) && is_empty(tx, from)? {
+            if !gone.contains_key(&from) && is_empty(tx, from)? {
                 // All its records have other bundles now: it is where the record is that named it.
                 let to = heir(tx, from)?;
                 gone.insert(from, true);
                 hands.insert((Some(from), to), BTreeSet::new());
-                targets.entry(from).or_default().extend(to);
                 if let Some(to) = to {
                     sources.entry(to).or_default().insert(from);
                 }
@@ -287,9 +284,6 @@ impl Movements {
             }
         }
         let count = |of: &BTreeSet<i64>| u64::try_from(of.len()).unwrap_or(0);
-        let only = |of: &BTreeMap<i64, BTreeSet<i64>>, key: i64, value: i64| {
-            of.get(&key).is_some_and(|set| set.len() == 1 && set.contains(&value))
-        };
         let ways = self.ways(tx)?;
         for ((from, to), bundles) in &hands {
             let is_gone = from.is_some_and(|from| gone.get(&from) == Some(&true));
@@ -307,7 +301,7 @@ impl Movements {
                     // Whom the id of somebody who is gone means.
                     let is_meant = is_gone && heir(tx, *from)? == Some(*to);
                     match (is_meant, is_new) {
-                        (true, true) if only(&sources, *to, *from) => {
+                        (true, true) if sources.get(to).is_some_and(|of| of.len() == 1) => {
                             Change::Renamed { from: a, into: b }
                         }
                         (true, _) => Change::Merged { from: a, into: b },
