@@ -336,6 +336,17 @@ def test_a_stream_is_read_once() -> None:
         cx.Events(once)
 
 
+def test_what_has_to_be_read_to_be_counted_is_not_counted() -> None:
+    class Relation(Capsule):
+        def __len__(self) -> int:
+            raise AssertionError
+
+    store = cx.open()
+    told: list[int | None] = []
+    report = store.ingest(Relation(table()), progress=lambda done, total: told.append(total))
+    assert (report.new, told) == (len(STORY), [None])
+
+
 def test_a_capsule_of_another_kind_is_refused() -> None:
     class Wrong:
         def __arrow_c_stream__(self, requested_schema: object = None) -> object:
