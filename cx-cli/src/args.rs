@@ -953,7 +953,7 @@ pub(crate) struct Check {
     pub(crate) file: PathBuf,
     /// Where something is wrong, makes everything derived anew from the facts and says what could
     /// not be saved; nobody else may have the file open. The file as it was is kept as
-    /// FILE.cx.damaged where anything is lost.
+    /// FILE.cx.damaged where anything is, or may be, lost.
     #[arg(long)]
     pub(crate) repair: bool,
     /// What was found, and done, as JSON.

@@ -1,6 +1,5 @@
 //! Copies of a store: under the same key, under another one, or under none.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
-use crate::moving::remove;
+use crate::moving;
 use crate::schema;
 use crate::store::Store;
 
@@ -58,21 +57,13 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        // What another one makes there at the same time is not written over.
-        std::fs::File::create_new(to).map_err(|error| match error.kind() {
-            ErrorKind::AlreadyExists => StoreError::Exists { path: to.to_owned() },
-            _ => StoreError::CannotOpen { path: to.to_owned(), detail: error.to_string() },
-        })?;
-        let copied = if self.is_encrypted() == key.is_some() {
-            self.read(|connection| pages(connection, to, key))
-        } else {
-            self.rows(to, key)
-        };
-        if copied.is_err() {
-            // Half a copy is none; what stood there before was nothing.
-            remove(to);
-        }
-        copied
+        moving::make(to, || {
+            if self.is_encrypted() == key.is_some() {
+                self.read(|connection| pages(connection, to, key))
+            } else {
+                self.rows(to, key)
+            }
+        })
     }
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {

@@ -1,7 +1,8 @@
 //! All facts of a store out of its file and into another one: for another version, another engine,
 //! another machine.
 
-use std::io::{BufRead, Read, Write};
+use std::fs::File;
+use std::io::{BufRead, ErrorKind, Read, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -12,6 +13,7 @@ use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
 use crate::lines::{self, Head};
 use crate::opening::OpenOptions;
+use crate::schema;
 use crate::store::{Store, StoreOptions};
 
 /// How many facts are taken in at once.
@@ -111,15 +113,31 @@ impl Store {
         key: Option<&EncryptionKey>,
     ) -> Result<(Self, MoveReport), StoreError> {
         let to = to.as_ref();
-        if to.exists() {
-            return Err(StoreError::Exists { path: to.to_owned() });
-        }
-        let moved = import(lines, to, key);
-        if moved.is_err() {
-            remove(to);
-        }
-        moved
+        make(to, || import(lines, to, key))
     }
+}
+
+/// Makes a store in a new file, of which nothing is left where that fails. What another one makes
+/// there at the same time, or a log that is left there, is not touched.
+pub(crate) fn make<T>(
+    path: &Path,
+    work: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    for suffix in ["", "-wal", "-journal"] {
+        let there = schema::beside(path, suffix);
+        if there.exists() {
+            return Err(StoreError::Exists { path: there });
+        }
+    }
+    File::create_new(path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
+        _ => StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() },
+    })?;
+    let made = work();
+    if made.is_err() {
+        remove(path);
+    }
+    made
 }
 
 /// Removes a store that could not be finished, and what is beside it.

@@ -1,8 +1,8 @@
 //! Rows of a damaged file, read page by page without the database engine.
 //!
 //! A page that holds rows says so in its first byte and lists its rows itself, so each is read
-//! whatever has become of the pages that lead to it. Rows that were deleted are in no list, and
-//! free pages are zeros, so nothing that was erased comes back. The format is told at
+//! whatever has become of the pages that lead to it. Rows that were deleted are in no list, so
+//! nothing that was erased comes back. The format is told at
 //! <https://www.sqlite.org/fileformat2.html>; what was committed to the log goes before the file.
 
 use std::collections::HashMap;
@@ -10,11 +10,14 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::schema;
+
 /// The size of a page in every file that cx makes.
 const PAGE: usize = 8192;
 
-/// A page that holds rows of a table with numbered rows.
+/// Pages of a table with numbered rows: those that hold the rows, and those that lead to them.
 const TABLE_LEAF: u8 = 0x0d;
+const TABLE_INTERIOR: u8 = 0x05;
 /// Pages that hold rows of a table that is its own index: those without, and with pages below.
 const INDEX_LEAF: u8 = 0x0a;
 const INDEX_INTERIOR: u8 = 0x02;
@@ -64,11 +67,13 @@ pub(crate) struct Row {
     pub(crate) columns: Vec<Value>,
 }
 
-/// What is wrong with a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Damage {
-    pub(crate) page: u32,
-    pub(crate) what: &'static str,
+/// What a page of a tree leads to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// The pages below it.
+    pub(crate) below: Vec<u32>,
+    /// Where its rows go on that are longer than it has room for, and on how many pages.
+    pub(crate) further: Vec<(u32, usize)>,
 }
 
 /// The pages of a file, as its log leaves them.
@@ -80,6 +85,9 @@ pub(crate) struct Pages {
     in_log: HashMap<u32, u64>,
     /// How many pages there are, in the file or in the log.
     n: u32,
+    /// How many pages the database has, as it says itself: what the file has behind them was there
+    /// before it was made shorter.
+    pub(crate) whole: u32,
     /// Bytes at the end of the file that are less than a page.
     pub(crate) rest: u64,
 }
@@ -90,23 +98,46 @@ impl Pages {
         let length = file.metadata()?.len();
         let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
         let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
-        let mut name = path.as_os_str().to_owned();
-        name.push("-wal");
-        let (mut log, mut in_log) = (None, HashMap::new());
-        if let Ok(mut opened) = File::open(name) {
-            in_log = committed(&mut opened);
+        let (mut log, mut in_log, mut whole) = (None, HashMap::new(), None);
+        if let Ok(mut opened) = File::open(schema::beside(path, "-wal")) {
+            (in_log, whole) = committed(&mut opened);
             n = in_log.keys().copied().max().unwrap_or(0).max(n);
             log = Some(opened);
         }
-        Ok(Self { file, log, in_log, n, rest: length % page })
+        let mut pages = Self { file, log, in_log, n, whole: n, rest: length % page };
+        let whole = if whole.is_some() { whole } else { pages.told_length()? };
+        pages.whole = whole.unwrap_or(n);
+        Ok(pages)
+    }
+
+    /// How many pages there are by the header of the file; `None` where that does not say it.
+    fn told_length(&mut self) -> io::Result<Option<u32>> {
+        let first = self.page(1)?;
+        let number = |at: usize| number_at(&first, at, 4).unwrap_or(0);
+        // It holds only as of the change that it was written with.
+        let is_told = first.starts_with(b"SQLite format 3\0") && number(24) == number(92);
+        Ok(u32::try_from(number(28)).ok().filter(|n| is_told && *n > 0))
     }
 
     pub(crate) const fn count(&self) -> u32 {
         self.n
     }
 
+    /// Copies the file, and its log where there is one, onto the disk.
+    pub(crate) fn copy_to(&mut self, file: &Path, log: &Path) -> io::Result<()> {
+        for (from, to) in [(self.log.as_mut(), log), (Some(&mut self.file), file)] {
+            let Some(from) = from else { continue };
+            let mut copy = File::create(to)?;
+            copy.set_permissions(from.metadata()?.permissions())?;
+            from.rewind()?;
+            io::copy(from, &mut copy)?;
+            copy.sync_all()?;
+        }
+        Ok(())
+    }
+
     /// A page; numbers begin at 1. Zeros where the file ends before it.
-    fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
+    pub(crate) fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
         let mut page = vec![0; PAGE];
         let (file, at) = if let (Some(at), Some(log)) = (self.in_log.get(&number), &mut self.log) {
             (log, *at)
@@ -127,25 +158,30 @@ impl Pages {
         Ok(page)
     }
 
-    /// The rows that a page lists, and what is wrong with those that cannot be read.
-    pub(crate) fn rows(&mut self, number: u32) -> io::Result<(Vec<Row>, Vec<Damage>)> {
+    /// What a page of a tree leads to; `None` where it is none, or is not whole: all of it is a
+    /// header, rows in their order, and free space that it tells of.
+    pub(crate) fn node(&mut self, number: u32) -> io::Result<Option<Node>> {
+        Ok(node(&self.page(number)?, start(number)))
+    }
+
+    /// The rows that a page lists, and how many of them cannot be read.
+    pub(crate) fn rows(&mut self, number: u32) -> io::Result<(Vec<Row>, u64)> {
         let page = self.page(number)?;
-        let (mut rows, mut damage) = (Vec::new(), Vec::new());
-        // The first page begins with the header of the file.
-        let start = if number == 1 { 100 } else { 0 };
+        let (mut rows, mut unreadable) = (Vec::new(), 0);
+        let start = start(number);
         let kind = page.get(start).copied().unwrap_or_default();
         if !matches!(kind, TABLE_LEAF | INDEX_LEAF | INDEX_INTERIOR) {
-            return Ok((rows, damage));
+            return Ok((rows, unreadable));
         }
-        let Some(n) = number_at(&page, start + 3, 2) else { return Ok((rows, damage)) };
+        let n = number_at(&page, start + 3, 2).unwrap_or(0);
         for cell in 0..n {
             let place = Place { page: number, cell: u16::try_from(cell).unwrap_or(u16::MAX) };
             match self.row(&page, place)? {
                 Some(row) => rows.push(row),
-                None => damage.push(Damage { page: number, what: "a row that cannot be read" }),
+                None => unreadable += 1,
             }
         }
-        Ok((rows, damage))
+        Ok((rows, unreadable))
     }
 
     /// Reads a row again.
@@ -155,7 +191,7 @@ impl Pages {
     }
 
     fn row(&mut self, page: &[u8], place: Place) -> io::Result<Option<Row>> {
-        let start = if place.page == 1 { 100 } else { 0 };
+        let start = start(place.page);
         let kind = page.get(start).copied().unwrap_or_default();
         let list = start + if kind == INDEX_INTERIOR { 12 } else { 8 };
         let Some(at) = number_at(page, list + 2 * usize::from(place.cell), 2) else {
@@ -188,19 +224,15 @@ impl Pages {
         length: usize,
         is_table: bool,
     ) -> io::Result<Option<Vec<u8>>> {
-        // No reserved bytes at the end of a page: only encrypted files have any.
-        let most = if is_table { PAGE - 35 } else { (PAGE - 12) * 64 / 255 - 23 };
-        let least = (PAGE - 12) * 32 / 255 - 23;
         // More than the file has is damage.
         let all = usize::try_from(self.n).unwrap_or(usize::MAX).saturating_mul(PAGE);
         if length > all {
             return Ok(None);
         }
-        if length <= most {
+        let here = here(length, is_table);
+        if here == length {
             return Ok(page.get(at..at + length).map(<[u8]>::to_vec));
         }
-        let here = least + (length - least) % (PAGE - 4);
-        let here = if here <= most { here } else { least };
         let Some(first) = page.get(at..at + here) else { return Ok(None) };
         let mut record = first.to_vec();
         let mut next = number_at(page, at + here, 4).unwrap_or(0);
@@ -217,24 +249,110 @@ impl Pages {
     }
 }
 
-/// Where the latest committed image of each page begins in a log.
-fn committed(log: &mut File) -> HashMap<u32, u64> {
+/// Where the rows of a page begin to be told: the first one begins with the header of the file.
+const fn start(page: u32) -> usize {
+    if page == 1 { 100 } else { 0 }
+}
+
+/// How many bytes of a record of this length stand on its page.
+const fn here(length: usize, is_table: bool) -> usize {
+    // No reserved bytes at the end of a page: only encrypted files have any.
+    let most = if is_table { PAGE - 35 } else { (PAGE - 12) * 64 / 255 - 23 };
+    let least = (PAGE - 12) * 32 / 255 - 23;
+    if length <= most {
+        return length;
+    }
+    let here = least + (length - least) % (PAGE - 4);
+    if here <= most { here } else { least }
+}
+
+fn node(page: &[u8], start: usize) -> Option<Node> {
+    let short = |at: usize| number_at(page, at, 2).and_then(|it| usize::try_from(it).ok());
+    let page_number = |at: usize| number_at(page, at, 4).and_then(|it| u32::try_from(it).ok());
+    let kind = *page.get(start)?;
+    let is_interior = matches!(kind, TABLE_INTERIOR | INDEX_INTERIOR);
+    if !is_interior && !matches!(kind, TABLE_LEAF | INDEX_LEAF) {
+        return None;
+    }
+    let list = start + if is_interior { 12 } else { 8 };
+    let n = short(start + 3)?;
+    let mut node = Node::default();
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    let mut number_before = None;
+    for cell in 0..n {
+        let from = short(list + 2 * cell)?;
+        let mut at = from;
+        if is_interior {
+            node.below.push(page_number(at)?);
+            at += 4;
+        }
+        let (length, next) = varint(page, at)?;
+        at = next;
+        if kind == TABLE_LEAF {
+            let (id, next) = varint(page, at)?;
+            let id = id.cast_signed();
+            if number_before.replace(id).is_some_and(|before| before >= id) {
+                return None;
+            }
+            at = next;
+        }
+        if kind != TABLE_INTERIOR {
+            let length = usize::try_from(length).ok()?;
+            let here = here(length, kind == TABLE_LEAF);
+            at = at.checked_add(here)?;
+            if here < length {
+                node.further.push((page_number(at)?, (length - here).div_ceil(PAGE - 4)));
+                at += 4;
+            }
+        }
+        // No cell is shorter than what stands in its place once it is free.
+        parts.push((from, at.max(from + 4)));
+    }
+    if is_interior {
+        node.below.push(page_number(start + 8)?);
+    }
+    let mut free = short(start + 1)?;
+    while free != 0 {
+        parts.push((free, free.checked_add(short(free + 2)?)?));
+        let next = short(free)?;
+        if next != 0 && next <= free {
+            return None;
+        }
+        free = next;
+    }
+    parts.sort_unstable();
+    let (mut end, mut loose) = (short(start + 5)?, 0);
+    if end < list + 2 * n {
+        return None;
+    }
+    for (from, to) in parts {
+        loose += from.checked_sub(end)?;
+        end = to;
+    }
+    loose += PAGE.checked_sub(end)?;
+    (page.get(start + 7).copied().map(usize::from) == Some(loose)).then_some(node)
+}
+
+/// Where the latest committed image of each page begins in a log, and how many pages there are as
+/// of the last commit, if there is one.
+fn committed(log: &mut File) -> (HashMap<u32, u64>, Option<u32>) {
     let mut committed = HashMap::new();
+    let mut whole = None;
     let mut header = [0; 32];
     if log.read_exact(&mut header).is_err() {
-        return committed;
+        return (committed, whole);
     }
     let magic = number_at(&header, 0, 4).unwrap_or(0);
     let is_big = match magic {
         0x377f_0682 => false,
         0x377f_0683 => true,
-        _ => return committed,
+        _ => return (committed, whole),
     };
     let mut sum = (0, 0);
     checksum(&mut sum, header.get(..24).unwrap_or_default(), is_big);
     let same_page = number_at(&header, 8, 4) == u64::try_from(PAGE).ok();
     if !same_page || !is_sum(sum, &header, 24) {
-        return committed;
+        return (committed, whole);
     }
     let salt = header.get(16..24).unwrap_or_default().to_vec();
     let mut open: HashMap<u32, u64> = HashMap::new();
@@ -249,11 +367,13 @@ fn committed(log: &mut File) -> HashMap<u32, u64> {
         let number = u32::try_from(number_at(&frame, 0, 4).unwrap_or(0)).unwrap_or(0);
         open.insert(number, at + 24);
         at += 24 + u64::try_from(PAGE).unwrap_or(0);
-        if number_at(&frame, 4, 4) != Some(0) {
+        let pages = number_at(&frame, 4, 4).and_then(|pages| u32::try_from(pages).ok());
+        if let Some(pages) = pages.filter(|pages| *pages > 0) {
             committed.extend(open.drain());
+            whole = Some(pages);
         }
     }
-    committed
+    (committed, whole)
 }
 
 fn checksum(sum: &mut (u32, u32), bytes: &[u8], is_big: bool) {
@@ -274,7 +394,7 @@ fn is_sum(sum: (u32, u32), bytes: &[u8], at: usize) -> bool {
 }
 
 /// A number of so many bytes, the highest first.
-fn number_at(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+pub(crate) fn number_at(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
     let bytes = bytes.get(at..at.checked_add(length)?)?;
     Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
@@ -390,8 +510,8 @@ mod tests {
         assert!(pages.in_log.len() > 10, "half of it is in the log");
         let (mut numbered, mut own) = (Vec::new(), Vec::new());
         for page in 1..=pages.count() {
-            let (rows, damage) = pages.rows(page).unwrap();
-            assert_eq!(damage, []);
+            let (rows, unreadable) = pages.rows(page).unwrap();
+            assert_eq!(unreadable, 0);
             for row in rows {
                 assert_eq!(pages.row_at(row.place).unwrap().unwrap().columns, row.columns);
                 match row.columns.as_slice() {

@@ -1,16 +1,14 @@
-//! What can be saved of a damaged file, into a new one; and the repair of a file in its place.
+//! What can be saved of a damaged file, into a new one.
 //!
 //! Facts are found by the form of their rows, whatever has become of the pages that lead to them;
 //! each event is compared with its hash. Everything derived is made anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
 
 use cx_core::identity::{Assertion, Policy};
 use cx_core::ids::{AssertionId, CustomerId, IdKey, ObservationId};
-use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use crate::codec;
@@ -21,12 +19,13 @@ use crate::error::StoreError;
 use crate::expiry;
 use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetention};
 use crate::lines::Head;
-use crate::moving::{Taking, remove};
+use crate::moving::{self, Taking};
 use crate::pages::{Pages, Place, Row, Value};
 use crate::report::Recording;
 use crate::schema;
 use crate::store::Store;
 use crate::suppression::Seal;
+use crate::trees::{Trees, Use};
 
 /// What was saved of a damaged file, and what was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -39,8 +38,8 @@ pub struct SalvageReport {
     pub events_before: Option<u64>,
     /// How many rows were found that could not be saved.
     pub unreadable: u64,
-    /// What could not be saved, in words with its place; at most [`SalvageReport::KEPT`]. Empty
-    /// where all facts were saved.
+    /// What could not be saved, or may have been on a page that is lost, in words with its place;
+    /// at most [`SalvageReport::KEPT`]. Empty where all facts were saved.
     pub lost: Vec<String>,
 }
 
@@ -48,7 +47,7 @@ impl SalvageReport {
     /// How many losses are kept in words.
     pub const KEPT: usize = 1_000;
 
-    /// Whether every fact that the file is known to have held was saved.
+    /// Whether every fact was saved: every page is accounted for, and no row of a fact is spoilt.
     pub const fn is_complete(&self) -> bool {
         self.lost.is_empty()
     }
@@ -63,15 +62,6 @@ impl SalvageReport {
         self.unreadable += 1;
         self.lose(what);
     }
-}
-
-/// What the repair of a file did.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct RepairReport {
-    /// What was saved, and what was not.
-    pub salvage: SalvageReport,
-    /// Where the file as it was is kept, where something could not be saved.
-    pub kept: Option<PathBuf>,
 }
 
 impl Store {
@@ -102,79 +92,7 @@ impl Store {
         key: Option<&EncryptionKey>,
     ) -> Result<(Self, SalvageReport), StoreError> {
         let (from, to) = (from.as_ref(), to.as_ref());
-        if to.exists() {
-            return Err(StoreError::Exists { path: to.to_owned() });
-        }
-        let saved = salvage(from, to, key);
-        if saved.is_err() {
-            remove(to);
-        }
-        saved
-    }
-
-    /// Makes everything derived in a file anew from its facts, and leaves out what cannot be read,
-    /// as [`Store::salvage`] does; the repaired file takes the place of the damaged one, which is
-    /// kept beside it as `FILE.damaged` where anything was lost. Needs as much free space again,
-    /// and nobody else who has the file open.
-    ///
-    /// # Errors
-    /// [`StoreError::Locked`] where somebody has it open; [`StoreError::Exists`] where an earlier
-    /// damaged file is kept; and as [`Store::salvage`]. The file is as before then.
-    pub fn repair(path: impl AsRef<Path>) -> Result<RepairReport, StoreError> {
-        let path = path.as_ref();
-        let (aside, fresh) = (named(path, ".damaged"), named(path, ".repaired"));
-        if !path.exists() {
-            return Err(StoreError::NotFound { path: path.to_owned() });
-        }
-        if aside.exists() {
-            return Err(StoreError::Exists { path: aside });
-        }
-        let alone = alone(path)?;
-        // What an interrupted repair has left.
-        remove(&fresh);
-        let (store, salvage) = Self::salvage(path, &fresh)?;
-        drop(store);
-        drop(alone);
-        let cannot = |error: std::io::Error| StoreError::CannotOpen {
-            path: path.to_owned(),
-            detail: error.to_string(),
-        };
-        // The log goes with its file: it would be taken for one of the new file.
-        if named(path, "-wal").exists() {
-            fs::rename(named(path, "-wal"), named(&aside, "-wal")).map_err(cannot)?;
-        }
-        fs::rename(path, &aside).map_err(cannot)?;
-        drop(fs::remove_file(named(path, "-shm")));
-        fs::rename(&fresh, path).map_err(cannot)?;
-        if salvage.is_complete() {
-            remove(&aside);
-            return Ok(RepairReport { salvage, kept: None });
-        }
-        Ok(RepairReport { salvage, kept: Some(aside) })
-    }
-}
-
-fn named(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-/// Holds the file, so that nobody else opens it; `None` where it is too damaged to be held.
-fn alone(path: &Path) -> Result<Option<Connection>, StoreError> {
-    let hold = || -> Result<Connection, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        // The damaged file is left as it is, its log too.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
-        Ok(connection)
-    };
-    match hold().map_err(|error| error.at(path)) {
-        Ok(connection) => Ok(Some(connection)),
-        Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),
-        Err(_) => Ok(None),
+        moving::make(to, || salvage(&mut pages(from)?, from, to, key))
     }
 }
 
@@ -202,28 +120,53 @@ struct Finds {
     counts: BTreeMap<i64, i64>,
 }
 
-fn salvage(
+/// The pages of the file at a path.
+pub(crate) fn pages(path: &Path) -> Result<Pages, StoreError> {
+    Pages::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => StoreError::NotFound { path: path.to_owned() },
+        _ => unreadable(path, &error),
+    })
+}
+
+pub(crate) fn unreadable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() }
+}
+
+/// Saves into a new file what can be read of these pages, which are those of a file at a path.
+pub(crate) fn salvage(
+    pages: &mut Pages,
     from: &Path,
     to: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<(Store, SalvageReport), StoreError> {
-    let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => StoreError::NotFound { path: from.to_owned() },
-        _ => StoreError::CannotOpen { path: from.to_owned(), detail: error.to_string() },
-    };
-    let mut pages = Pages::open(from).map_err(cannot)?;
+    let cannot = |error: io::Error| unreadable(from, &error);
     let mut report = SalvageReport { pages: pages.count().into(), ..SalvageReport::default() };
     if pages.rest > 0 {
         report.lose(format!("{} bytes at the end of the file, less than a page", pages.rest));
     }
+    if let Some(missing) = pages.whole.checked_sub(pages.count()).filter(|missing| *missing > 0) {
+        report.lose(format!("{missing} pages at the end of the file"));
+    }
+    let trees = Trees::read(pages).map_err(cannot)?;
+    for (page, what) in &trees.lost {
+        report.lose(format!("page {page}: {what}"));
+    }
     let mut finds = Finds::default();
     for page in 1..=pages.count() {
-        let (rows, damage) = pages.rows(page).map_err(cannot)?;
-        for damage in damage {
-            report.lose_row(format!("page {}: {}", damage.page, damage.what));
+        let of = trees.of(page);
+        if matches!(of, Use::Free | Use::Further) {
+            continue;
+        }
+        let (rows, unreadable) = pages.rows(page).map_err(cannot)?;
+        for _ in 0..unreadable {
+            if of != Use::Derived {
+                report.lose_row(format!("page {page}: a row that cannot be read"));
+            }
         }
         for row in rows {
-            finds.take(row, &mut report);
+            if !finds.take(row, &mut report) && trees.is_kept(page) {
+                report.lose_row(format!("page {page}: a row of no form that cx writes"));
+            }
         }
     }
     if finds.events.is_empty() && !finds.settings.contains_key("id_key") {
@@ -250,7 +193,7 @@ fn salvage(
     }
     let (mut saved, mut undated): (u64, u64) = (0, 0);
     for (seq, places) in std::mem::take(&mut finds.events) {
-        match event(&mut pages, &mut unpacker, &finds.recordings, seq, &places).map_err(cannot)? {
+        match event(pages, &mut unpacker, &finds.recordings, seq, &places).map_err(cannot)? {
             Ok(event) if gone.contains(&seal.event(event.event.key.as_str())) => {}
             Ok(event) => {
                 saved += 1;
@@ -269,7 +212,7 @@ fn salvage(
         ));
     }
     for (seq, place) in std::mem::take(&mut finds.changes) {
-        match change(&mut pages, &finds, seq, place).map_err(cannot)? {
+        match change(pages, &finds, seq, place, &mut report).map_err(cannot)? {
             Some(change) => take(&mut taking, Fact::Change(change))?,
             None => report.lose_row(format!("entry {seq} of the change feed")),
         }
@@ -288,12 +231,12 @@ fn take(taking: &mut Taking, fact: Fact) -> Result<(), StoreError> {
 }
 
 impl Finds {
-    fn take(&mut self, row: Row, report: &mut SalvageReport) {
+    /// Takes a row; whether it is of a form that facts have, or what is needed to read them.
+    fn take(&mut self, row: Row, report: &mut SalvageReport) -> bool {
         let Row { place, number, columns } = row;
-        if let Some(number) = number {
-            self.take_numbered(place, number, &columns, report);
-        } else {
-            self.take_keyed(&columns);
+        match number {
+            Some(number) => self.take_numbered(place, number, &columns, report),
+            None => self.take_keyed(&columns),
         }
     }
 
@@ -304,7 +247,7 @@ impl Finds {
         number: i64,
         columns: &[Value],
         report: &mut SalvageReport,
-    ) {
+    ) -> bool {
         use Value::{Blob, Garbled, Integer, Null, Text};
         match columns {
             // Rows of earlier versions have no sum.
@@ -312,11 +255,10 @@ impl Finds {
                 self.events.entry(number).or_default().push(place);
             }
             [Null, Integer(at), Text(adapter), Text(version)] => {
-                if let Ok(recorded_at) = codec::timestamp(*at) {
-                    let (adapter, adapter_version) = (adapter.clone(), version.clone());
-                    let recording = Recording { recorded_at, adapter, adapter_version };
-                    self.recordings.insert(number, recording);
-                }
+                let Ok(recorded_at) = codec::timestamp(*at) else { return false };
+                let (adapter, adapter_version) = (adapter.clone(), version.clone());
+                let recording = Recording { recorded_at, adapter, adapter_version };
+                self.recordings.insert(number, recording);
             }
             [Null, Integer(_), Text(name)] => {
                 self.names.insert(number, name.clone());
@@ -329,8 +271,11 @@ impl Finds {
             [Null, Integer(_), Text(_), _, _, Integer(_), Text(_), _, Text(_)] => {
                 self.changes.insert(number, place);
             }
-            [Null, Blob(_), Integer(_), Text(_), Text(_), Integer(_), Integer(_), Integer(_)] => {
-                self.identifiers.insert(number, place);
+            [Null, Blob(_), Integer(ns), Text(_), Text(_), Integer(_), Integer(_), Integer(_)] => {
+                // A row of no namespace only holds the place of one that is gone.
+                if *ns != 0 {
+                    self.identifiers.insert(number, place);
+                }
             }
             [Null, Integer(at), Text(mode), customer @ Blob(_), Integer(events), compacted] => {
                 let fact = erasure(*at, mode, customer, *events, compacted);
@@ -381,47 +326,50 @@ impl Finds {
                     _ => report.lose_row(format!("assertion {number}: it is not what was said")),
                 }
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// Rows of tables that are their own index, by their form.
-    fn take_keyed(&mut self, columns: &[Value]) {
+    fn take_keyed(&mut self, columns: &[Value]) -> bool {
         use Value::{Blob, Integer, Text};
         match columns {
             [Text(key), Blob(value)] => {
                 self.settings.insert(key.clone(), value.clone());
             }
             [hash @ Blob(_), Integer(until)] if until.abs() > ERA => {
-                if let (Some(hash), Ok(until)) = (hash.bytes(), codec::timestamp(*until)) {
-                    self.others.insert((8, hash.to_vec()), Fact::Suppressed { hash, until });
-                }
+                let (Some(hash), Ok(until)) = (hash.bytes(), codec::timestamp(*until)) else {
+                    return false;
+                };
+                self.others.insert((8, hash.to_vec()), Fact::Suppressed { hash, until });
             }
             [customer @ Blob(_), observation @ Blob(_), Text(key)] => {
-                if let (Some(customer), Some(observation)) = (customer.bytes(), observation.bytes())
-                {
-                    let fact = Fact::Issued {
-                        customer: CustomerId::from_bytes(customer),
-                        observation: ObservationId::from_bytes(observation),
-                        key: key.clone(),
-                    };
-                    self.others.insert((6, customer.to_vec()), fact);
-                }
+                let (Some(customer), Some(observation)) = (customer.bytes(), observation.bytes())
+                else {
+                    return false;
+                };
+                let fact = Fact::Issued {
+                    customer: CustomerId::from_bytes(customer),
+                    observation: ObservationId::from_bytes(observation),
+                    key: key.clone(),
+                };
+                self.others.insert((6, customer.to_vec()), fact);
             }
             [a @ Blob(_), b @ Blob(_), Text(relation), Integer(weight), Text(told)] => {
-                if let (Some(a), Some(b)) = (a.bytes::<16>(), b.bytes::<16>()) {
-                    let fact = Fact::Proposal {
-                        a: ObservationId::from_bytes(a),
-                        b: ObservationId::from_bytes(b),
-                        relation: relation.clone(),
-                        weight: *weight,
-                        told: told.clone(),
-                    };
-                    self.others.insert((7, [a, b].concat()), fact);
-                }
+                let (Some(a), Some(b)) = (a.bytes::<16>(), b.bytes::<16>()) else { return false };
+                let fact = Fact::Proposal {
+                    a: ObservationId::from_bytes(a),
+                    b: ObservationId::from_bytes(b),
+                    relation: relation.clone(),
+                    weight: *weight,
+                    told: told.clone(),
+                };
+                self.others.insert((7, [a, b].concat()), fact);
             }
-            _ => {}
+            _ => return false,
         }
+        true
     }
 
     /// Whose store it is and how customers are derived; the defaults where that is lost.
@@ -443,6 +391,18 @@ impl Finds {
             report.lose("the policy: it is the default one now");
         }
         Head { tenant, id_key, policy: policy.unwrap_or_default() }
+    }
+
+    /// The value in an identifier's row, as changes tell it.
+    fn value(&self, pages: &mut Pages, place: Place) -> io::Result<Option<String>> {
+        use Value::{Integer, Text};
+        let columns = pages.row_at(place)?.map_or_else(Vec::new, |row| row.columns);
+        let [_, _, Integer(ns), Text(scope), Text(key), Integer(linkable), ..] = columns.as_slice()
+        else {
+            return Ok(None);
+        };
+        let Some(name) = self.names.get(ns) else { return Ok(None) };
+        Ok(Some([linkable.to_string().as_str(), name, scope, key].join("\u{1f}")))
     }
 
     fn suppressed(&self) -> BTreeSet<[u8; 16]> {
@@ -485,7 +445,7 @@ fn event(
     recordings: &HashMap<i64, Recording>,
     seq: i64,
     places: &[Place],
-) -> std::io::Result<Result<RecordedEvent, String>> {
+) -> io::Result<Result<RecordedEvent, String>> {
     let mut problem = "it cannot be read".to_owned();
     for place in places {
         let Some(row) = pages.row_at(*place)?.filter(|row| row.number == Some(seq)) else {
@@ -535,7 +495,8 @@ fn change(
     finds: &Finds,
     seq: i64,
     place: Place,
-) -> std::io::Result<Option<StoredChange>> {
+    report: &mut SalvageReport,
+) -> io::Result<Option<StoredChange>> {
     let Some(row) = pages.row_at(place)?.filter(|row| row.number == Some(seq)) else {
         return Ok(None);
     };
@@ -557,21 +518,11 @@ fn change(
     let Some(mut change) = read() else { return Ok(None) };
     let via = column(8).text().unwrap_or_default();
     for id in via.split_whitespace().filter_map(|id| id.parse().ok()) {
+        // Values of whoever was erased are gone.
         let Some(place) = finds.identifiers.get(&id) else { continue };
-        let Some(row) = pages.row_at(*place)? else { continue };
-        if let [
-            _,
-            _,
-            Value::Integer(ns),
-            Value::Text(scope),
-            Value::Text(key),
-            Value::Integer(linkable),
-            ..,
-        ] = row.columns.as_slice()
-            && let Some(name) = finds.names.get(ns)
-        {
-            let linkable = linkable.to_string();
-            change.values.push([linkable.as_str(), name, scope, key].join("\u{1f}"));
+        match finds.value(pages, *place)? {
+            Some(value) => change.values.push(value),
+            None => report.lose(format!("a value that entry {seq} of the change feed names")),
         }
     }
     Ok(Some(change))

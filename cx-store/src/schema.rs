@@ -179,8 +179,11 @@ fn has_hot_journal(path: &Path) -> bool {
     read.is_ok() && magic == [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+/// What stands beside a file: the engine has its log beside the file itself, and not beside a link
+/// to it.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let file = if path.is_symlink() { path.canonicalize().ok() } else { None };
+    let mut name = file.unwrap_or_else(|| path.to_owned()).into_os_string();
     name.push(suffix);
     name.into()
 }

@@ -148,3 +148,24 @@ fn what_is_no_facts_is_refused_and_nothing_is_left() {
         assert!(!to.exists());
     }
 }
+
+#[test]
+fn what_stands_where_a_store_is_to_be_made_is_left_alone() {
+    let store = lived(&[], &[], None);
+    let mut lines = Vec::new();
+    store.export_facts(&mut lines).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (to, log) = (folder.path().join("moved.cx"), folder.path().join("moved.cx-wal"));
+    std::fs::write(&log, "somebody's log").unwrap();
+    let refused = Store::import_facts(lines.as_slice(), &to);
+    assert!(matches!(refused, Err(StoreError::Exists { .. })), "{refused:?}");
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "somebody's log");
+    assert!(!to.exists());
+    std::fs::remove_file(&log).unwrap();
+    let made = std::thread::scope(|scope| {
+        let make = || Store::import_facts(lines.as_slice(), &to).is_ok();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+        all.into_iter().map(|made| u32::from(made.join().unwrap())).sum::<u32>()
+    });
+    assert_eq!(made, 1, "of four at once");
+}
