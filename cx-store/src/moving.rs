@@ -19,8 +19,8 @@ use crate::store::{Store, StoreOptions};
 /// How many facts are taken in at once.
 const BATCH: usize = 10_000;
 
-/// The longest line that is read, in bytes: 16 MiB.
-const LINE_LIMIT: u64 = 16 << 20;
+/// The longest line that is read, in bytes: 1 GiB. No row of a file is longer.
+const LINE_LIMIT: u64 = 1 << 30;
 
 /// What became of the facts of another store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

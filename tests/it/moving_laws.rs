@@ -150,6 +150,15 @@ fn what_is_no_facts_is_refused_and_nothing_is_left() {
 }
 
 #[test]
+fn the_longest_facts_are_moved() {
+    let mut long = story::message("long", 1, "chat", "Jan", &["email jan@example.nl"]);
+    long.extra.insert("note".to_owned(), "x".repeat(17 << 20).into());
+    let store = lived(&[long], &[], None);
+    let (_folder, other, _lines) = moved(&store);
+    assert_eq!(other.counts().unwrap(), (1, 1));
+}
+
+#[test]
 fn what_stands_where_a_store_is_to_be_made_is_left_alone() {
     let store = lived(&[], &[], None);
     let mut lines = Vec::new();
