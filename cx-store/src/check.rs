@@ -2,15 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::identity::{Observation, Population, Recorded};
-use cx_core::ids::{CustomerId, ObservationId};
+use cx_core::identity::{Assertion, Observation, Population, Recorded};
+use cx_core::ids::{AssertionId, CustomerId, ObservationId};
 use rusqlite::Connection;
 use serde::Serialize;
 
 use crate::codec;
 use crate::compression::Unpacker;
+use crate::corrections;
 use crate::derived::Settings;
 use crate::error::StoreError;
+use crate::facts;
+use crate::policy;
 use crate::rebuild;
 use crate::search;
 
@@ -63,6 +66,8 @@ pub(crate) fn check(
     }
     count(connection, &mut report)?;
     references(connection, &mut report)?;
+    said_and_issued(connection, settings, &mut report)?;
+    readable(connection, &mut report)?;
     let facts = facts(connection, settings, &mut report)?;
     customers(connection, settings, &facts, &mut report)?;
     drop(facts);
@@ -132,6 +137,65 @@ fn references(connection: &Connection, report: &mut CheckReport) -> Result<(), S
         report.expect(n == 0, || format!("{n} {what}"));
     }
     Ok(())
+}
+
+/// Compares what was said with its name, the ids that were given out with the records they name, and
+/// the policy with its hash.
+fn said_and_issued(
+    connection: &Connection,
+    settings: &Settings,
+    report: &mut CheckReport,
+) -> Result<(), StoreError> {
+    let said = corrections::all(connection)?;
+    let said: BTreeSet<AssertionId> = said.iter().map(Assertion::id).collect();
+    let mut rows = connection.prepare("SELECT aid FROM assertion")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = AssertionId::from_bytes(row.get(0)?);
+        report.expect(said.contains(&id), || format!("{id}: it is not what was said"));
+    }
+    let mut rows = connection.prepare(
+        "SELECT cid, oid, event_key,
+           EXISTS(SELECT 1 FROM heir h WHERE h.oid = issued.oid AND h.cid = issued.cid)
+         FROM issued",
+    )?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let customer = CustomerId::from_bytes(row.get(0)?);
+        let (observation, key): ([u8; 16], String) = (row.get(1)?, row.get(2)?);
+        let is_its = if key.is_empty() {
+            observation == [0; 16]
+        } else {
+            let named = codec::event_key(&key).map(|key| ObservationId::of(&settings.tenant, &key));
+            named.is_ok_and(|named| {
+                *named.as_bytes() == observation
+                    && (row.get(3) == Ok(true)
+                        || CustomerId::issue(&settings.id_key, named) == customer)
+            })
+        };
+        report.expect(is_its, || format!("{customer}: it names another record than its own"));
+    }
+    report.expect(policy::is_as_written(connection)?, || {
+        "the policy is not what was put in force".to_owned()
+    });
+    Ok(())
+}
+
+/// Reads every fact that nothing is derived from.
+fn readable(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
+    let read = facts::others(connection, |fact| {
+        if let Err(error) = fact.sound() {
+            report.expect(false, || error.to_string());
+        }
+        Ok(())
+    });
+    match read {
+        Err(error @ StoreError::MalformedRow { .. }) => {
+            report.expect(false, || error.to_string());
+            Ok(())
+        }
+        read => read,
+    }
 }
 
 /// Reads every fact again and compares it with its columns.

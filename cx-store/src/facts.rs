@@ -13,10 +13,13 @@ use serde::Serialize;
 
 use crate::codec;
 use crate::corrections;
+use crate::erasure::EraseMode;
 use crate::error::StoreError;
 use crate::expiry;
+use crate::feed;
 use crate::ingest::{self, Writing};
 use crate::past::Past;
+use crate::proposals::{self, LastRun};
 use crate::report::Recording;
 
 /// A fact, with everything that is known of it.
@@ -31,8 +34,15 @@ pub(crate) enum Fact {
     /// A customer id that was given out, with the observation it names and the key of its event;
     /// the key is empty where the customer was erased.
     Issued { customer: CustomerId, observation: ObservationId, key: String },
-    /// A pair that a model takes for one person.
-    Proposal { a: ObservationId, b: ObservationId, relation: String, weight: i64, told: String },
+    /// A pair that a model takes for one person, with the run that found it, where that is known.
+    Proposal {
+        a: ObservationId,
+        b: ObservationId,
+        relation: String,
+        weight: i64,
+        told: String,
+        run: Option<LastRun>,
+    },
     /// The keyed hash of what may not come back before an instant.
     Suppressed { hash: [u8; 16], until: Timestamp },
     /// An erasure.
@@ -45,6 +55,33 @@ pub(crate) enum Fact {
     },
     /// A retention: the rules it put in force, and what it took out.
     Retention(StoredRetention),
+}
+
+impl Fact {
+    /// Whether it says what a fact of its kind can say: what cannot be read is no fact.
+    pub(crate) fn sound(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Change(change) => {
+                feed::change(&change.kind, change.a, change.b, change.n)?;
+                feed::cause(&change.cause)?;
+            }
+            Self::Proposal { relation, told, .. } => {
+                proposals::told(relation, told)?;
+            }
+            Self::Erasure { mode, .. } => {
+                let modes = [EraseMode::Anonymise, EraseMode::Delete];
+                if !modes.iter().any(|known| known.name() == mode) {
+                    return Err(StoreError::malformed("erasure", mode));
+                }
+            }
+            Self::Assertion(..)
+            | Self::Event(_)
+            | Self::Issued { .. }
+            | Self::Suppressed { .. }
+            | Self::Retention(_) => {}
+        }
+        Ok(())
+    }
 }
 
 /// A retention as it stands in the file.
@@ -127,6 +164,14 @@ pub(crate) fn each(
         take(Fact::Assertion(assertion, recorded_at))?;
     }
     events(connection, |event| take(Fact::Event(Box::new(event))))?;
+    others(connection, take)
+}
+
+/// Reads all facts but for what was said and what happened.
+pub(crate) fn others(
+    connection: &Connection,
+    mut take: impl FnMut(Fact) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let values = |via: String| -> Result<Vec<String>, StoreError> {
         let mut values = Vec::new();
         for row in via.split_whitespace().filter_map(|row| row.parse::<i64>().ok()) {
@@ -157,13 +202,14 @@ pub(crate) fn each(
         let observation = ObservationId::from_bytes(row.get(1)?);
         take(Fact::Issued { customer, observation, key: row.get(2)? })?;
     }
+    let run = proposals::last_run(connection)?;
     let mut rows = connection.prepare("SELECT a, b, relation, weight, told FROM proposal")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let (a, b) =
             (ObservationId::from_bytes(row.get(0)?), ObservationId::from_bytes(row.get(1)?));
         let (relation, weight, told) = (row.get(2)?, row.get(3)?, row.get(4)?);
-        take(Fact::Proposal { a, b, relation, weight, told })?;
+        take(Fact::Proposal { a, b, relation, weight, told, run: run.clone() })?;
     }
     let mut rows = connection.prepare("SELECT hash, until FROM suppressed")?;
     let mut rows = rows.query([])?;
@@ -232,7 +278,7 @@ pub(crate) fn events(
 }
 
 fn identifier_text(connection: &Connection, row: i64) -> Result<Option<String>, StoreError> {
-    let found = crate::feed::identifier(connection, row)?;
+    let found = feed::identifier(connection, row)?;
     Ok(found.map(|identifier| codec::identifier_text(&identifier)))
 }
 
@@ -298,7 +344,7 @@ fn insert(tx: &Transaction<'_>, writer: &Writing<'_>, fact: &Fact) -> Result<(),
         Fact::Change(change) => {
             let mut via = Vec::new();
             for value in &change.values {
-                let row = crate::feed::row_of(tx, &codec::identifier(value)?)?;
+                let row = feed::row_of(tx, &codec::identifier(value)?)?;
                 via.extend(row.map(|row| row.to_string()));
             }
             tx.prepare_cached(
@@ -333,7 +379,7 @@ fn insert(tx: &Transaction<'_>, writer: &Writing<'_>, fact: &Fact) -> Result<(),
                     .execute([&observation.as_bytes()[..], &customer.as_bytes()[..]])?;
             }
         }
-        Fact::Proposal { a, b, relation, weight, told } => {
+        Fact::Proposal { a, b, relation, weight, told, run } => {
             tx.prepare_cached(
                 "INSERT OR REPLACE INTO proposal(a, b, relation, weight, told)
                  VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -345,6 +391,9 @@ fn insert(tx: &Transaction<'_>, writer: &Writing<'_>, fact: &Fact) -> Result<(),
                 weight,
                 told
             ])?;
+            if let Some(run) = run {
+                proposals::keep_run(tx, run)?;
+            }
         }
         Fact::Suppressed { hash, until } => crate::suppression::suppress(tx, hash, *until)?,
         Fact::Erasure { at, mode, customer, events, compacted_at } => {

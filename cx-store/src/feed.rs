@@ -550,36 +550,12 @@ pub(crate) fn after(
     let mut rows = rows.query(params![i64::try_from(after).unwrap_or(i64::MAX), limit])?;
     let mut records = Vec::new();
     while let Some(row) = rows.next()? {
-        let kind: String = row.get(2)?;
         let customer = |at: usize| -> Result<Option<CustomerId>, StoreError> {
             Ok(row.get::<_, Option<[u8; 16]>>(at)?.map(CustomerId::from_bytes))
         };
-        let missing = || StoreError::malformed("change", &kind);
-        let a = || -> Result<CustomerId, StoreError> { customer(3)?.ok_or_else(missing) };
-        let b = || -> Result<CustomerId, StoreError> { customer(4)?.ok_or_else(missing) };
-        let n = u64::try_from(row.get::<_, i64>(5)?).unwrap_or(0);
-        let change = match kind.as_str() {
-            "created" => Change::Created { customer: a()? },
-            "merged" => Change::Merged { from: a()?, into: b()? },
-            "split" => Change::Split { from: a()?, into: b()? },
-            "moved" => Change::Moved { from: customer(3)?, to: customer(4)?, records: n },
-            "renamed" => Change::Renamed { from: a()?, into: b()? },
-            "erased" => Change::Erased { customer: a()? },
-            _ => return Err(missing()),
-        };
-        let cause: String = row.get(6)?;
-        let (by, adapter) = match cause.split_once(':') {
-            Some((by, adapter)) => (by, Some(adapter.to_owned())),
-            None => (cause.as_str(), None),
-        };
-        let by = match by {
-            "import" => By::Import,
-            "assertion" => By::Assertion,
-            "policy" => By::Policy,
-            "erasure" => By::Erasure,
-            "retention" => By::Retention,
-            other => return Err(StoreError::malformed("cause of a change", other)),
-        };
+        let kind: String = row.get(2)?;
+        let change = change(&kind, customer(3)?, customer(4)?, row.get(5)?)?;
+        let (by, adapter) = cause(&row.get::<_, String>(6)?)?;
         let via: String = row.get(8)?;
         let mut values = Vec::new();
         for value in via.split_whitespace().filter_map(|value| value.parse::<i64>().ok()) {
@@ -594,6 +570,44 @@ pub(crate) fn after(
         });
     }
     Ok(records)
+}
+
+/// What an entry says, from its columns.
+pub(crate) fn change(
+    kind: &str,
+    a: Option<CustomerId>,
+    b: Option<CustomerId>,
+    n: i64,
+) -> Result<Change, StoreError> {
+    let missing = || StoreError::malformed("change", kind);
+    let first = || a.ok_or_else(missing);
+    let second = || b.ok_or_else(missing);
+    Ok(match kind {
+        "created" => Change::Created { customer: first()? },
+        "merged" => Change::Merged { from: first()?, into: second()? },
+        "split" => Change::Split { from: first()?, into: second()? },
+        "moved" => Change::Moved { from: a, to: b, records: u64::try_from(n).unwrap_or(0) },
+        "renamed" => Change::Renamed { from: first()?, into: second()? },
+        "erased" => Change::Erased { customer: first()? },
+        _ => return Err(missing()),
+    })
+}
+
+/// What caused an entry, from its column: what kind of thing, and by which adapter.
+pub(crate) fn cause(cause: &str) -> Result<(By, Option<String>), StoreError> {
+    let (by, adapter) = match cause.split_once(':') {
+        Some((by, adapter)) => (by, Some(adapter.to_owned())),
+        None => (cause, None),
+    };
+    let by = match by {
+        "import" => By::Import,
+        "assertion" => By::Assertion,
+        "policy" => By::Policy,
+        "erasure" => By::Erasure,
+        "retention" => By::Retention,
+        other => return Err(StoreError::malformed("cause of a change", other)),
+    };
+    Ok((by, adapter))
 }
 
 /// The value of a row; `None` where it is gone.

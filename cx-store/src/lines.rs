@@ -18,6 +18,7 @@ use crate::codec;
 use crate::corrections;
 use crate::error::StoreError;
 use crate::facts::{Fact, RecordedEvent, StoredChange, StoredRetention};
+use crate::proposals::LastRun;
 use crate::report::Recording;
 
 /// The version of this format.
@@ -106,6 +107,11 @@ struct ProposalLine {
     relation: String,
     weight: i64,
     told: String,
+    /// By which model it was found, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -212,13 +218,15 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
             observation: observation.to_string(),
             key: key.clone(),
         }),
-        Fact::Proposal { a, b, relation, weight, told } => written(&ProposalLine {
+        Fact::Proposal { a, b, relation, weight, told, run } => written(&ProposalLine {
             fact: named("proposal"),
             a: a.to_string(),
             b: b.to_string(),
             relation: relation.clone(),
             weight: *weight,
             told: told.clone(),
+            model: run.as_ref().map(|run| run.model.clone()),
+            at: run.as_ref().map(|run| run.at),
         }),
         Fact::Suppressed { hash, until } => written(&SuppressedLine {
             fact: named("suppressed"),
@@ -247,6 +255,12 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
 
 /// Reads a line behind the first one; an error says what is wrong with it.
 pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
+    let fact = read_fact(line)?;
+    fact.sound().map_err(|error| error.to_string())?;
+    Ok(fact)
+}
+
+fn read_fact(line: &str) -> Result<Fact, String> {
     let object = object(line)?;
     let fact = object.get("fact").and_then(Value::as_str).unwrap_or_default().to_owned();
     match fact.as_str() {
@@ -273,12 +287,6 @@ pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
             for value in &line.values {
                 codec::identifier(value).map_err(|_| format!("values: {value:?} is none"))?;
             }
-            if !matches!(
-                line.kind.as_str(),
-                "created" | "merged" | "split" | "moved" | "renamed" | "erased"
-            ) {
-                return Err(format!("kind: {:?} is no change", line.kind));
-            }
             Ok(Fact::Change(StoredChange {
                 seq: line.seq,
                 at: line.at,
@@ -303,7 +311,8 @@ pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
             let line: ProposalLine = read(object)?;
             let (a, b) = (id_of("a", &line.a)?, id_of("b", &line.b)?);
             let (relation, weight, told) = (line.relation, line.weight, line.told);
-            Ok(Fact::Proposal { a, b, relation, weight, told })
+            let run = line.model.zip(line.at).map(|(model, at)| LastRun { model, at });
+            Ok(Fact::Proposal { a, b, relation, weight, told, run })
         }
         "suppressed" => {
             let line: SuppressedLine = read(object)?;

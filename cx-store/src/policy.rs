@@ -99,6 +99,17 @@ pub(crate) fn keep(connection: &Connection, policy: &Policy) -> Result<(), Store
     Ok(())
 }
 
+/// Whether the policy stands in the file as it was written.
+pub(crate) fn is_as_written(connection: &Connection) -> Result<bool, StoreError> {
+    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+    let mut get = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(get.query_row([k], |row| row.get(0)).optional()?)
+    };
+    let (policy, hash) = (get("policy")?.unwrap_or_default(), get("policy_hash")?);
+    let policy: Result<Policy, _> = serde_json::from_slice(&policy);
+    Ok(policy.is_ok_and(|policy| hash.is_none_or(|hash| hash == policy.hash())))
+}
+
 /// The policy in force, if it is another one than this.
 pub(crate) fn newer(connection: &Connection, known: &Policy) -> Result<Option<Policy>, StoreError> {
     let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;

@@ -111,10 +111,10 @@ pub struct Proposal {
 }
 
 /// Which model ran last, and when.
-#[derive(Debug, Serialize, Deserialize)]
-struct LastRun {
-    model: String,
-    at: Timestamp,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct LastRun {
+    pub(crate) model: String,
+    pub(crate) at: Timestamp,
 }
 
 /// The customers of a store as rows to compare, each named by an observation of its own.
@@ -342,9 +342,7 @@ pub(crate) fn keep(
             Relation::Household => households += 1,
         }
     }
-    let last = LastRun { model: model.hash(), at };
-    let last = serde_json::to_vec(&last).map_err(|error| StoreError::malformed("run", error))?;
-    tx.execute("INSERT OR REPLACE INTO meta(k, v) VALUES('proposed', ?1)", [last])?;
+    keep_run(tx, &LastRun { model: model.hash(), at })?;
     Ok(Proposed {
         model: model.hash(),
         customers: compared.len(),
@@ -413,24 +411,36 @@ fn proposal(
     )?;
     let holder = holder.query_row([&other.as_bytes()[..]], |row| row.get(0)).optional()?;
     let Some(b) = holder.map(CustomerId::from_bytes).filter(|b| *b != a) else { return Ok(None) };
-    let relation: String = row.get(1)?;
-    let relation = match relation.as_str() {
-        "household" => Relation::Household,
-        _ => Relation::Possible,
-    };
-    let told: String = row.get(3)?;
-    let waterfall =
-        serde_json::from_str(&told).map_err(|error| StoreError::malformed("waterfall", error))?;
+    let (relation, waterfall) = told(&row.get::<_, String>(1)?, &row.get::<_, String>(3)?)?;
     Ok(Some(Proposal { a, b, relation, weight: row.get(2)?, model, at, waterfall }))
 }
 
-fn last_run(connection: &Connection) -> Result<Option<LastRun>, StoreError> {
+/// What a proposal says, from its columns: what two may be to each other, and how that adds up.
+pub(crate) fn told(relation: &str, told: &str) -> Result<(Relation, Waterfall), StoreError> {
+    let known = [Relation::Possible, Relation::Household];
+    let relation = known.into_iter().find(|known| known.name() == relation);
+    let relation = relation.ok_or_else(|| StoreError::malformed("proposal", "its relation"))?;
+    let waterfall =
+        serde_json::from_str(told).map_err(|error| StoreError::malformed("waterfall", error))?;
+    Ok((relation, waterfall))
+}
+
+/// Keeps which model ran last.
+pub(crate) fn keep_run(tx: &Transaction<'_>, last: &LastRun) -> Result<(), StoreError> {
+    let last = serde_json::to_vec(last).map_err(|error| StoreError::malformed("run", error))?;
+    tx.prepare_cached("INSERT OR REPLACE INTO meta(k, v) VALUES('proposed', ?1)")?
+        .execute([last])?;
+    Ok(())
+}
+
+pub(crate) fn last_run(connection: &Connection) -> Result<Option<LastRun>, StoreError> {
     let mut last = connection.prepare_cached("SELECT v FROM meta WHERE k = 'proposed'")?;
     let last: Option<Vec<u8>> = last.query_row([], |row| row.get(0)).optional()?;
-    let read = |bytes: Vec<u8>| {
-        serde_json::from_slice(&bytes).map_err(|error| StoreError::malformed("run", error))
-    };
-    last.map(read).transpose()
+    last.map(|last| read_run(&last)).transpose()
+}
+
+pub(crate) fn read_run(bytes: &[u8]) -> Result<LastRun, StoreError> {
+    serde_json::from_slice(bytes).map_err(|error| StoreError::malformed("run", error))
 }
 
 /// All of it, the heaviest first, at most `limit` pairs.

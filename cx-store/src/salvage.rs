@@ -21,6 +21,7 @@ use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetentio
 use crate::lines::Head;
 use crate::moving::{self, Taking};
 use crate::pages::{Pages, Place, Row, Value};
+use crate::proposals;
 use crate::report::Recording;
 use crate::schema;
 use crate::store::Store;
@@ -183,6 +184,7 @@ pub(crate) fn salvage(
     let head = finds.head(&mut report);
     let gone: BTreeSet<[u8; 16]> = finds.suppressed();
     let seal = Seal::new(&head.id_key);
+    let tenant = head.tenant.clone();
     let mut taking = Taking::new(to, head, key)?;
     if finds.settings.contains_key(compression::PACKS) {
         taking.pack()?;
@@ -213,12 +215,33 @@ pub(crate) fn salvage(
     }
     for (seq, place) in std::mem::take(&mut finds.changes) {
         match change(pages, &finds, seq, place, &mut report).map_err(cannot)? {
-            Some(change) => take(&mut taking, Fact::Change(change))?,
-            None => report.lose_row(format!("entry {seq} of the change feed")),
+            Some(change) if Fact::Change(change.clone()).sound().is_ok() => {
+                take(&mut taking, Fact::Change(change))?;
+            }
+            _ => report.lose_row(format!("entry {seq} of the change feed")),
         }
     }
-    for fact in finds.others.into_values() {
-        take(&mut taking, fact)?;
+    let last = finds.settings.get("proposed").map(|last| proposals::read_run(last));
+    if last.as_ref().is_some_and(Result::is_err) {
+        report.lose("which model proposed, and when");
+    }
+    let last = last.and_then(Result::ok);
+    for mut fact in finds.others.into_values() {
+        match &mut fact {
+            Fact::Proposal { run, .. } => run.clone_from(&last),
+            Fact::Issued { customer, observation, key } if !key.is_empty() => {
+                let of = codec::event_key(key).map(|key| ObservationId::of(&tenant, &key));
+                if !of.is_ok_and(|of| of == *observation) {
+                    report.lose_row(format!("the id {customer}: it is not what was given out"));
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        match fact.sound() {
+            Ok(()) => take(&mut taking, fact)?,
+            Err(error) => report.lose_row(error.to_string()),
+        }
     }
     let (store, saved) = taking.finish()?;
     report.saved = saved;
@@ -364,6 +387,7 @@ impl Finds {
                     relation: relation.clone(),
                     weight: *weight,
                     told: told.clone(),
+                    run: None,
                 };
                 self.others.insert((7, [a, b].concat()), fact);
             }
@@ -390,7 +414,11 @@ impl Finds {
         if policy.is_none() {
             report.lose("the policy: it is the default one now");
         }
-        Head { tenant, id_key, policy: policy.unwrap_or_default() }
+        let policy = policy.unwrap_or_default();
+        if setting("policy_hash").is_some_and(|hash| *hash != policy.hash()) {
+            report.lose("the policy as it was, as its hash tells");
+        }
+        Head { tenant, id_key, policy }
     }
 
     /// The value in an identifier's row, as changes tell it.

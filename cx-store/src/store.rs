@@ -1315,6 +1315,15 @@ fn settings(
             .map_err(|error| StoreError::malformed("policy", error))?;
         return Ok(Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions });
     }
+    let is_new: bool = connection.query_row(
+        "SELECT NOT EXISTS(SELECT 1 FROM event) AND NOT EXISTS(SELECT 1 FROM issued)",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_new {
+        let detail = "it does not say whose store it is".to_owned();
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
+    }
     let options = options.unwrap_or_default();
     let id_key = options.id_key.unwrap_or_else(|| IdKey::of_tenant(&options.tenant));
     policy::keep(connection, &options.policy)?;

@@ -311,3 +311,22 @@ proptest! {
         prop_assert_eq!(told(&one), told(&other));
     }
 }
+
+#[test]
+fn what_a_model_proposed_is_moved_and_salvaged() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("street.cx");
+    let store = Store::open_with(&path, options()).unwrap();
+    store.ingest(&Recording::new(now(), "test"), street()).unwrap();
+    propose(&store, None, later(1));
+    let proposed = store.proposals(10).unwrap();
+    assert!(!proposed.is_empty());
+    let mut lines = Vec::new();
+    store.export_facts(&mut lines).unwrap();
+    let moved = folder.path().join("moved.cx");
+    let (moved, _) = Store::import_facts(lines.as_slice(), moved).unwrap();
+    assert_eq!(moved.proposals(10).unwrap(), proposed);
+    let (saved, report) = Store::salvage(&path, folder.path().join("saved.cx")).unwrap();
+    assert!(report.is_complete(), "{:?}", report.lost);
+    assert_eq!(saved.proposals(10).unwrap(), proposed);
+}

@@ -422,3 +422,48 @@ fn a_page_of_what_is_derived_is_no_loss() {
     assert!(repair.salvage.is_complete(), "{:?}", repair.salvage.lost);
     assert_eq!(facts(&Store::open(&path).unwrap()), before);
 }
+
+#[test]
+fn a_fact_that_is_not_what_was_written_is_noticed_and_told() {
+    let alterations = [
+        "UPDATE assertion SET reason = 'another voice'",
+        "UPDATE assertion SET said_by = 'agent:8'",
+        "UPDATE assertion SET aid = zeroblob(16)",
+        "UPDATE issued SET event_key = (SELECT max(key) FROM event)
+         WHERE cid = (SELECT min(cid) FROM issued WHERE event_key <> '')",
+        "UPDATE issued SET oid = zeroblob(16) WHERE event_key <> ''",
+        "UPDATE meta SET v = zeroblob(16) WHERE k = 'policy_hash'",
+        "UPDATE change SET kind = 'xreated' WHERE seq = 1",
+        "UPDATE change SET cause = 'chance' WHERE seq = 1",
+        "UPDATE change SET a = NULL WHERE seq = 1",
+        "UPDATE erasure SET mode = 'xelete'",
+        "UPDATE retention SET rules = '[]'",
+        "INSERT INTO proposal VALUES(zeroblob(16), randomblob(16), 'possible', 1, '{')",
+        "DELETE FROM meta WHERE k = 'tenant'",
+        "DELETE FROM meta WHERE k = 'policy'",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let original = folder.path().join("sound.cx");
+    drop(retained(&original));
+    for sql in alterations {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("altered.cx");
+        std::fs::copy(&original, &path).unwrap();
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        assert!(connection.execute(sql, []).unwrap() > 0, "{sql}");
+        connection.close().unwrap();
+        let checked = Store::open(&path).and_then(|store| store.check());
+        let is_noticed = match &checked {
+            Ok(report) => !report.is_clean(),
+            Err(error) => {
+                matches!(error, StoreError::MalformedRow { .. } | StoreError::Corrupt { .. })
+            }
+        };
+        assert!(is_noticed, "{sql}: {checked:?}");
+        let repair = Store::repair(&path).unwrap();
+        assert!(!repair.salvage.is_complete(), "{sql}");
+        assert!(repair.kept.is_some(), "{sql}");
+        let report = Store::open(&path).unwrap().check().unwrap();
+        assert!(report.is_clean(), "{sql}: {:?}", report.problems);
+    }
+}
