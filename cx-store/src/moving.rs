@@ -94,7 +94,8 @@ impl Store {
     /// fails.
     ///
     /// # Errors
-    /// [`StoreError::Exists`]; [`StoreError::NotFacts`] where the first line does not name a store
+    /// [`StoreError::Exists`] where anything stands there, if only the log of a file that is gone;
+    /// [`StoreError::NotFacts`] where the first line does not name a store
     /// that this version can take in; or where the file cannot be written.
     pub fn import_facts(
         lines: impl BufRead,

@@ -90,7 +90,6 @@ fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
         // The damaged file is left as it is, its log too.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.pragma_update(None, "synchronous", "full")?;
         connection.execute_batch("BEGIN EXCLUSIVE")?;
         Ok(connection)
     };
@@ -134,7 +133,8 @@ fn keep(pages: &mut Pages, aside: &Path) -> Result<(), StoreError> {
         pages.copy_to(&part, &beside(aside, "-wal"))?;
         fs::rename(&part, aside)?;
         let folder = aside.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        // Not every system opens folders.
+        File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
     };
     keep().map_err(|error| {
         drop(fs::remove_file(&part));

@@ -406,6 +406,31 @@ fn whichever_table_of_facts_is_spoilt_the_file_as_it_was_is_kept() {
 }
 
 #[test]
+fn a_file_that_nobody_can_open_is_repaired() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.cx");
+    let store = sound(&path);
+    let before = facts(&store);
+    drop(store);
+    let bytes = std::fs::read(&path).unwrap();
+    // The first page begins with the header of the file, and lists all tables.
+    for (spoilt, is_lost) in [(0..16, false), (100..PAGE, true), (0..PAGE, true)] {
+        let mut bytes = bytes.clone();
+        bytes[spoilt.clone()].fill(0);
+        std::fs::write(&path, &bytes).unwrap();
+        let repair = Store::repair(&path).unwrap();
+        assert_eq!(repair.salvage.is_complete(), !is_lost, "{spoilt:?}: {repair:?}");
+        assert_eq!(facts(&Store::open(&path).unwrap()), before, "{spoilt:?}");
+        if let Some(kept) = repair.kept {
+            assert_eq!(std::fs::read(&kept).unwrap(), bytes, "{spoilt:?}");
+            std::fs::remove_file(kept).unwrap();
+        }
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{spoilt:?}: {left:?}");
+    }
+}
+
+#[test]
 fn a_page_of_what_is_derived_is_no_loss() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spoilt.cx");
