@@ -99,7 +99,9 @@ impl Pages {
         let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
         let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
         let (mut log, mut in_log, mut whole) = (None, HashMap::new(), None);
-        if let Ok(mut opened) = File::open(schema::beside(path, "-wal")) {
+        if schema::has_journal(path)
+            && let Ok(mut opened) = File::open(schema::beside(path, "-wal"))
+        {
             (in_log, whole) = committed(&mut opened);
             n = in_log.keys().copied().max().unwrap_or(0).max(n);
             log = Some(opened);

@@ -167,7 +167,7 @@ pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, St
 }
 
 /// Whether there is a log beside the file, with something in it.
-fn has_journal(path: &Path) -> bool {
+pub(crate) fn has_journal(path: &Path) -> bool {
     fs::metadata(beside(path, "-wal")).is_ok_and(|journal| journal.len() > 0)
 }
 
