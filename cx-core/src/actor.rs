@@ -62,6 +62,19 @@ impl ActorType {
     pub const fn is_customer_side(self) -> bool {
         matches!(self, Self::Customer | Self::Contact)
     }
+
+    /// Whether it is one of the business's people or programs; nobody outside, and nobody unknown.
+    pub const fn is_business_side(self) -> bool {
+        match self {
+            Self::Agent
+            | Self::Bot
+            | Self::Ai
+            | Self::Automation
+            | Self::Integration
+            | Self::System => true,
+            Self::Customer | Self::Contact | Self::ThirdParty | Self::Unknown => false,
+        }
+    }
 }
 
 /// Who did a thing.
