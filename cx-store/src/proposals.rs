@@ -468,3 +468,26 @@ pub(crate) fn forget(tx: &Transaction<'_>, erased: ObservationId) -> Result<(), 
     }
     Ok(())
 }
+
+/// Takes out what was said of customers who lose records, on which it may rest; and what names
+/// nobody any more.
+pub(crate) fn forget_customers(
+    tx: &Transaction<'_>,
+    customers: &BTreeSet<i64>,
+) -> Result<(), StoreError> {
+    for customer in customers {
+        for end in ["a", "b"] {
+            let sql = format!(
+                "DELETE FROM proposal WHERE {end} IN (SELECT b.anchor_oid FROM member m
+                   JOIN bundle b ON b.id = m.bundle_id WHERE m.customer_id = ?1)"
+            );
+            tx.prepare_cached(&sql)?.execute([customer])?;
+        }
+    }
+    tx.prepare_cached(
+        "DELETE FROM proposal WHERE NOT EXISTS(SELECT 1 FROM bundle WHERE anchor_oid = a)
+           OR NOT EXISTS(SELECT 1 FROM bundle WHERE anchor_oid = b)",
+    )?
+    .execute([])?;
+    Ok(())
+}

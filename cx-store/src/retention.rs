@@ -17,6 +17,7 @@ use crate::error::StoreError;
 use crate::expiry::{self, Expiry, Limits};
 use crate::feed::{self, By, Occasion};
 use crate::ingest::{self, TakenOut, Writing};
+use crate::proposals;
 use crate::read::find;
 use crate::search;
 use crate::store::Store;
@@ -426,6 +427,7 @@ fn take_out(
         values.extend(claimed(tx, home(tx, it)?)?);
         values.extend(claimed(tx, it.bundle)?);
     }
+    proposals::forget_customers(tx, &owners.iter().copied().flatten().collect())?;
     for row in &rows {
         search::forget(tx, *row)?;
     }
@@ -455,7 +457,7 @@ fn take_out(
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     tx.prepare_cached(
         "UPDATE retention SET events = events + ?2, revisions = revisions + ?3,
-           customers = customers + ?4 WHERE id = ?1",
+           customers = customers + ?4, compacted_at = NULL WHERE id = ?1",
     )?
     .execute([run, count(over.len()), count(rows.len()), count(gone.len())])?;
     Ok(())

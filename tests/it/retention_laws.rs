@@ -6,15 +6,16 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use cx_core::event::Event;
+use cx_core::event::{Event, Kind};
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
 use cx_core::ids::CustomerId;
+use cx_core::linkage::Model;
 use cx_core::retention::Retention;
 use cx_core::time::Timestamp;
 use cx_store::{
-    Change, EraseMode, Recording, RetainOptions, Retained, SearchQuery, Store, StoreOptions,
-    TimelineQuery,
+    Change, EraseMode, ProposeOptions, Recording, RetainOptions, Retained, SearchQuery, Store,
+    StoreOptions, TimelineQuery,
 };
 use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
@@ -395,4 +396,54 @@ fn after_retention_and_compaction_no_byte_of_what_was_over_is_left_in_any_file()
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
     drop(store);
     assert_eq!(found(folder.path()), BTreeSet::new(), "closed");
+}
+
+#[test]
+fn a_retention_that_went_on_after_a_compaction_is_not_compacted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let old = ["a", "b"]
+        .map(|name| story::message(name, 0, "email", "", &[&format!("email {name}@example.nl")]));
+    store.ingest(&recording(), old).unwrap();
+    let after_batch = |so_far: &Retained| {
+        if so_far.events == 1 {
+            store.compact(now()).unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    let options = RetainOptions { now: now(), batch: 1 };
+    let done = store.retain(&rules("[[rule]]\nkeep = \"6 months\""), options, after_batch).unwrap();
+    assert_eq!((done.events, done.compacted_at), (2, None));
+}
+
+#[test]
+fn what_a_model_told_of_a_record_goes_with_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let profile = |key: &str, mail: &str| {
+        let data = serde_json::json!({
+            "name": "Zebedeus Quackenbush", "birth_date": "1980-02-03",
+            "address": {"street": "Swordfish 12", "postcode": "1234 AB", "city": "Utrecht"},
+        });
+        let mut event = story::message(key, 0, "email", "", &[mail]);
+        event.kind = Kind::from_json("profile.updated", data.as_object().unwrap().clone()).unwrap();
+        event
+    };
+    let new = |key: &str, mail: &str| story::message(key, 500_000, "email", "", &[mail]);
+    let mut all: Vec<Event> = (0..20)
+        .map(|n| {
+            let (key, mail) = (format!("o/{n}"), format!("email o{n}@example.nl"));
+            story::message(&key, 500_000, "email", &format!("Person {n}"), &[&mail])
+        })
+        .collect();
+    all.extend([new("a", "email eva1@example.nl"), new("b", "email eva2@example.org")]);
+    store.ingest(&recording(), all).unwrap();
+    let profiles = [profile("c", "email eva1@example.nl"), profile("d", "email eva2@example.org")];
+    store.ingest(&Recording::new(now(), "test"), profiles).unwrap();
+    store.propose(&ProposeOptions::new(Model::shipped()), now()).unwrap();
+    assert_eq!(store.proposals(10).unwrap().len(), 1);
+    retain(&store, &rules("[[rule]]\nkind = \"profile.*\"\nkeep = \"6 months\""), 10);
+    assert_eq!(store.proposals(10).unwrap().len(), 0);
+    store.compact(now()).unwrap();
+    assert_eq!(found(folder.path()), BTreeSet::new());
 }
