@@ -1401,7 +1401,8 @@ impl Store {
     /// Returns
     /// -------
     /// Fields
-    ///     ``customer``, ``events``, ``identifiers``, ``shared``, ``blacked_out``, ``assertions``,
+    ///     ``customer``, ``events``, ``identifiers``, ``shared``, ``blacked_out``, ``left_in`` (fields
+    ///     that name things and in which some of it still stands, with how often), ``assertions``,
     ///     ``erased_at``, ``compacted_at``.
     ///
     /// Raises
@@ -1440,6 +1441,7 @@ impl Store {
     ///     The certificate: ``erasure`` (as :meth:`erase` returns), ``rows`` (how many fewer there
     ///     are in each table), ``bytes_before``, ``bytes_after``, ``search`` (``strings``, ``hits``,
     ///     ``files``), and ``text``, the same for people to read. It holds no value of the person.
+    ///     Where ``strings`` is 0 there was nothing to look for, and nothing is proved.
     ///
     /// Raises
     /// ------

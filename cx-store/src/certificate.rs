@@ -11,6 +11,7 @@ use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
+use crate::blackout;
 use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
@@ -42,15 +43,18 @@ pub struct Certificate {
 
 /// A search of the bytes of all files of a store for the strings by which somebody was known: the
 /// addresses and numbers that nobody else has, as they were normalised and as they were written, in
-/// either case, in UTF-8. The pages of an encrypted store are searched as they are decrypted, and
-/// events that are compressed as they were written.
+/// either case, in UTF-8, and as they stand in JSON. The pages of an encrypted store are searched as
+/// they are decrypted, and events that are compressed as they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TraceSearch {
-    /// How many strings were looked for.
+    /// How many strings were looked for. Where there were none, such as of somebody who was known
+    /// by a cookie alone, nothing is proved.
     pub strings: u64,
-    /// How many were not looked for, since they are a part of what somebody else has.
+    /// How many of them are a part of a longer value that somebody else has, as `an@example.nl` is
+    /// of `jan@example.nl`: within that value they are not counted.
     pub part_of_others: u64,
-    /// How often any of them was found. 0 is what an erasure promises.
+    /// How often any of them was found. 0 is what an erasure promises, unless
+    /// [`Erasure::left_in`] tells of fields in which some of it stays.
     pub hits: u64,
     /// The files that were read to the end, with their lengths in bytes: the database, and what
     /// stands beside it. Empty for a store in memory.
@@ -58,9 +62,10 @@ pub struct TraceSearch {
 }
 
 impl Certificate {
-    /// Whether the files were searched and nothing was found.
+    /// Whether the files were searched for something, and nothing was found.
     pub fn is_clean(&self) -> bool {
-        self.search.hits == 0 && !self.search.files.is_empty()
+        let search = &self.search;
+        search.hits == 0 && search.strings > 0 && !search.files.is_empty()
     }
 }
 
@@ -84,21 +89,33 @@ impl fmt::Display for Certificate {
             writeln!(f, "rewritten:    {at} ({before} bytes before, {after} after)")?;
         }
         writeln!(f, "events:       {} {how}", erasure.events)?;
-        writeln!(f, "identifiers:  {} gone, {} kept", erasure.identifiers, erasure.shared)?;
+        let (gone, shared) = (erasure.identifiers, erasure.shared);
+        writeln!(f, "identifiers:  {gone} gone, {shared} kept, since others have them too")?;
         writeln!(f, "assertions:   {} gone", erasure.assertions)?;
         writeln!(f, "blacked out:  {} events of others", erasure.blacked_out)?;
+        for (field, n) in &erasure.left_in {
+            writeln!(f, "still in:     {field} of {n} that are left, since it names things")?;
+        }
         for (table, n) in &self.rows {
             writeln!(f, "rows fewer:   {n} {table}")?;
         }
-        writeln!(
-            f,
-            "searched for: strings of the person: {} ({} more are a part of what others have)",
-            search.strings, search.part_of_others
-        )?;
+        match (search.strings, search.part_of_others) {
+            (0, _) => {
+                writeln!(f, "searched for: nothing; no address or number was the person's alone")?;
+            }
+            (n, 0) => writeln!(f, "searched for: strings of the person: {n}")?,
+            (n, part) => writeln!(
+                f,
+                "searched for: strings of the person: {n} (but not within longer values of others: {part})"
+            )?,
+        }
         for (file, bytes) in &search.files {
             writeln!(f, "searched:     {file} ({bytes} bytes)")?;
         }
-        writeln!(f, "found:        {}", search.hits)?;
+        match search.strings {
+            0 => writeln!(f, "found:        nothing is proved")?,
+            _ => writeln!(f, "found:        {}", search.hits)?,
+        }
         writeln!(f)?;
         writeln!(f, "Copies, backups, exports and the systems of origin are outside of this.")?;
         write!(f, "Written by cx {}.", self.cx)
@@ -160,21 +177,19 @@ impl Store {
             rows,
             bytes_before,
             bytes_after,
-            search: self.search_traces(strings)?,
+            search: self.search_traces(&strings)?,
         })
     }
 
-    fn search_traces(&self, strings: Vec<String>) -> Result<TraceSearch, StoreError> {
+    fn search_traces(&self, strings: &[String]) -> Result<TraceSearch, StoreError> {
         let mut search = TraceSearch::default();
         let mut wanted = Vec::new();
         for string in strings {
-            if self.read(|connection| is_part_of_others(connection, &string))? {
-                search.part_of_others += 1;
-            } else {
-                wanted.push(string.to_ascii_lowercase().into_bytes());
-            }
+            let longer = self.read(|connection| longer_of_others(connection, string))?;
+            search.strings += 1;
+            search.part_of_others += u64::from(!longer.is_empty());
+            wanted.extend(written(string).map(|string| Wanted::new(string, &longer)));
         }
-        search.strings = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
         search.hits += self.read(|connection| compressed_occurrences(connection, &wanted))?;
         if self.is_encrypted() {
             // The bytes of the file tell nothing: its pages are searched as they are decrypted,
@@ -188,8 +203,10 @@ impl Store {
             search.hits += hits;
             return Ok(search);
         }
+        // What stands beside a file stands beside it where it really is.
+        let real = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path().to_owned());
         for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut path = self.path().as_os_str().to_owned();
+            let mut path = real.as_os_str().to_owned();
             path.push(suffix);
             let path = PathBuf::from(path);
             if !path.is_file() {
@@ -208,7 +225,7 @@ impl Store {
 }
 
 /// How often any of these strings stands in events that are compressed.
-fn compressed_occurrences(connection: &Connection, wanted: &[Vec<u8>]) -> Result<u64, StoreError> {
+fn compressed_occurrences(connection: &Connection, wanted: &[Wanted]) -> Result<u64, StoreError> {
     let mut unpacker = Unpacker::new()?;
     let mut rows =
         connection.prepare("SELECT payload, packed FROM event WHERE packed IS NOT NULL")?;
@@ -227,38 +244,86 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// Whether a value that is left has this string in it.
-fn is_part_of_others(connection: &Connection, string: &str) -> Result<bool, StoreError> {
-    let mut any = connection.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM identifier WHERE instr(lower(key), lower(?1)) > 0)",
+/// How a text stands in the bytes of a file, in lower case: as it is, and in JSON where that is
+/// something else.
+fn written(text: &str) -> impl Iterator<Item = Vec<u8>> {
+    let as_it_is = text.to_ascii_lowercase();
+    let in_json = blackout::in_json(&as_it_is);
+    let in_json = (in_json != as_it_is).then_some(in_json);
+    [as_it_is].into_iter().chain(in_json).map(String::into_bytes)
+}
+
+/// The longer values that are left in which this string stands, and not as a word of its own.
+fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>, StoreError> {
+    let mut longer = connection.prepare_cached(
+        "SELECT DISTINCT key FROM identifier WHERE instr(lower(key), lower(?1)) > 0",
     )?;
-    Ok(any.query_row([string], |row| row.get(0))?)
+    let longer = longer.query_map([string], |row| row.get(0))?;
+    let longer: Vec<String> = longer.collect::<Result<_, _>>()?;
+    let is_word = |value: &String| blackout::stands_in(value, &[string.to_owned()]);
+    Ok(longer.into_iter().filter(|value| !is_word(value)).collect())
+}
+
+/// What is looked for, in lower case.
+struct Wanted {
+    string: Vec<u8>,
+    /// Longer values, and where in them the string stands.
+    longer: Vec<(usize, Vec<u8>)>,
+}
+
+impl Wanted {
+    fn new(string: Vec<u8>, longer: &[String]) -> Self {
+        let mut within = Vec::new();
+        for value in longer.iter().flat_map(|value| written(value)) {
+            let windows = value.windows(string.len().max(1)).enumerate();
+            let found = windows.filter(|(_, window)| *window == string);
+            within.extend(found.map(|(at, _)| (at, value.clone())));
+        }
+        Self { string, longer: within }
+    }
+
+    /// Whether it stands in these bytes from here on, and not within one of the longer values.
+    fn is_at(&self, bytes: &[u8], at: usize) -> bool {
+        let stands = |wanted: &[u8], at: Option<usize>| {
+            at.and_then(|at| bytes.get(at..)).is_some_and(|bytes| bytes.starts_with(wanted))
+        };
+        stands(&self.string, Some(at))
+            && !self.longer.iter().any(|(within, value)| stands(value, at.checked_sub(*within)))
+    }
+
+    fn len(&self) -> usize {
+        let longer = self.longer.iter().map(|(_, value)| value.len());
+        longer.max().unwrap_or(0).max(self.string.len())
+    }
 }
 
 /// How long this is, and how often any of these strings stands in it, ASCII letters in either
 /// case.
-fn occurrences(mut file: impl Read, wanted: &[Vec<u8>]) -> std::io::Result<(u64, u64)> {
+fn occurrences(mut file: impl Read, wanted: &[Wanted]) -> std::io::Result<(u64, u64)> {
     const CHUNK: u64 = 1 << 20;
-    let longest = wanted.iter().map(Vec::len).max().unwrap_or(0);
+    let longest = wanted.iter().map(Wanted::len).max().unwrap_or(0);
     let (mut n, mut hits) = (0_u64, 0_u64);
     let mut window: Vec<u8> = Vec::new();
+    // Up to where it was looked at.
+    let mut from = 0;
     loop {
-        // What may be the beginning of a string stays in front of what comes next.
-        let kept = window.len().min(longest.saturating_sub(1));
-        window.drain(..window.len() - kept);
+        let known = window.len();
         let read = file.by_ref().take(CHUNK).read_to_end(&mut window)?;
+        n += u64::try_from(read).unwrap_or(0);
+        window.get_mut(known..).unwrap_or_default().make_ascii_lowercase();
+        // What begins near the end may go on in what comes next.
+        let until = if read == 0 { known } else { window.len().saturating_sub(longest).max(from) };
+        for string in wanted {
+            let found = (from..until).filter(|at| string.is_at(&window, *at)).count();
+            hits += u64::try_from(found).unwrap_or(u64::MAX);
+        }
         if read == 0 {
             return Ok((n, hits));
         }
-        n += u64::try_from(read).unwrap_or(0);
-        window.make_ascii_lowercase();
-        for string in wanted {
-            // What ends in the kept part was counted before.
-            let from = kept.saturating_sub(string.len().saturating_sub(1));
-            let searched = window.get(from..).unwrap_or_default();
-            let found = searched.windows(string.len().max(1)).filter(|it| it == string).count();
-            hits += u64::try_from(found).unwrap_or(u64::MAX);
-        }
+        // What stands before it tells whether it is within something longer.
+        let passed = until.saturating_sub(longest);
+        window.drain(..passed);
+        from = until - passed;
     }
 }
 
@@ -274,8 +339,14 @@ mod tests {
             let mut bytes = vec![0_u8; 3 << 20];
             bytes[at..at + 7].copy_from_slice(b"JAN@Exa");
             fs::write(&path, &bytes).unwrap();
-            let wanted = [b"jan@exa".to_vec(), b"an@".to_vec(), b"eva".to_vec()];
-            assert_eq!(occurrences(&*bytes, &wanted).unwrap(), (3 << 20, 2), "{at}");
+            let looked_for = |longer: &[&str]| {
+                let longer: Vec<String> = longer.iter().map(|it| (*it).to_owned()).collect();
+                ["jan@exa", "an@", "eva"].map(|it| Wanted::new(it.into(), &longer))
+            };
+            assert_eq!(occurrences(&*bytes, &looked_for(&[])).unwrap(), (3 << 20, 2), "{at}");
+            // Within something longer that is somebody else's, it does not count.
+            let longer = looked_for(&["jan@exa", "eva@exa"]);
+            assert_eq!(occurrences(&*bytes, &longer).unwrap(), (3 << 20, 0), "{at}");
         }
     }
 
@@ -298,7 +369,7 @@ mod tests {
                     "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}]}"#,
             );
             store.ingest(&Recording::new(now, "test"), [mail.unwrap()]).unwrap();
-            let wanted = [b"jan@example.nl".to_vec()];
+            let wanted = [Wanted::new(b"jan@example.nl".to_vec(), &[])];
             let (_, hits) = store.decrypted(|pages| occurrences(pages, &wanted)).unwrap().unwrap();
             assert!(hits > 0, "{number}");
         }

@@ -147,21 +147,36 @@ pub(crate) fn admit(
     say(tx, writer, said.iter().map(|(assertion, _)| assertion.clone()))
 }
 
-/// Takes out what was said, as if it never had been; these observations are gone already.
+/// Takes out what was said, as if it never had been, and lets something else have been said in the
+/// place of some of the rest; these observations are gone already.
 pub(crate) fn forget(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
     gone: &BTreeSet<AssertionId>,
+    anew: &BTreeMap<AssertionId, Assertion>,
     erased: &BTreeSet<ObservationId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if gone.is_empty() {
+    if gone.is_empty() && anew.is_empty() {
         return Ok(());
     }
     let mut touched = derived::Touched::default();
     let mut alone: BTreeMap<ObservationId, String> = BTreeMap::new();
     for id in gone {
         tx.prepare_cached("DELETE FROM assertion WHERE aid = ?1")?.execute([&id.as_bytes()[..]])?;
+    }
+    for (id, said) in anew {
+        let (id, told) = (&id.as_bytes()[..], said.id());
+        let (a, b) = columns(&said.verdict);
+        tx.prepare_cached(
+            "UPDATE OR REPLACE assertion SET aid = ?2, a = ?3, b = ?4, said_by = ?5, reason = ?6
+             WHERE aid = ?1",
+        )?
+        .execute(params![id, &told.as_bytes()[..], a, b, said.by, said.reason])?;
+        tx.prepare_cached("UPDATE change SET cause_id = ?2 WHERE cause_id = ?1")?
+            .execute([id, &told.as_bytes()[..]])?;
+    }
+    for id in gone.iter().chain(anew.keys()) {
         let Some((_, meant)) = writer.settings.assertions.meant(*id) else { continue };
         for side in named(&meant.verdict) {
             touched.bundles.extend(derived::holders(tx, writer.settings, &side)?);

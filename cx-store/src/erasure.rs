@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
 use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
-use cx_core::ids::{CustomerId, ObservationId};
+use cx_core::identity::{Assertion, Verdict};
+use cx_core::ids::{AssertionId, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use crate::blackout::{self, BlackedOut};
 use crate::codec;
-use crate::compression::{Packer, Unpacker};
 use crate::corrections;
 use crate::derived;
 use crate::encryption::PAGE_SIZE;
@@ -24,9 +24,6 @@ use crate::search;
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
 use crate::waiting;
-
-/// What stands in the place of a person's identifiers in what others wrote.
-const ERASED: &str = "[erased]";
 
 /// How a person is erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,6 +67,10 @@ pub struct Erasure {
     pub shared: u64,
     /// How many of other people's events had the person's identifiers blacked out.
     pub blacked_out: u64,
+    /// In which fields of what is left some of them still stand, and in how many events: keys,
+    /// conversations, claims and the like name things, and stay. `dict` counts names of sources,
+    /// channels, kinds and namespaces.
+    pub left_in: BTreeMap<String, u64>,
     /// How many things that were said of the person are gone.
     pub assertions: u64,
     /// When the file was rewritten, so that nothing is left in it; `None` until then.
@@ -131,7 +132,14 @@ pub(crate) fn erase(
     };
     let strings = strings(tx, &keys, &own)?;
     let mut rows = rows(tx, &keys)?;
-    rows.extend(former(tx, &own)?);
+    for (row, key) in former(tx, &own)? {
+        rows.insert(row);
+        // What a model told of it when it was shown.
+        proposals::forget(
+            tx,
+            ObservationId::of(&writer.settings.tenant, &codec::event_key(&key)?),
+        )?;
+    }
     for key in &keys {
         suppress(tx, &seal.event(key), Timestamp::MAX)?;
         let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
@@ -163,15 +171,16 @@ pub(crate) fn erase(
     if !feed::after(tx, before, usize::MAX)?.iter().any(|record| record.change == erased) {
         feed::append(&Statements::new(tx), &occasion, &erased, &[])?;
     }
-    let assertions = unsay(tx, writer, &keys, &own, at)?;
+    let assertions = unsay(tx, writer, &keys, &own, &strings, at)?;
     forget_conversations(tx, &conversations)?;
     let carried: BTreeSet<i64> = own.keys().chain(&replaced).copied().collect();
     forget_identifiers(tx, &carried)?;
-    let blacked_out = black_out(tx, &strings)?;
     for (recorded_at, events) in anonymous {
         let recording = Recording::new(recorded_at, "erasure");
-        ingest::ingest(tx, writer.settings, writer.dictionary, &recording, &events)?;
+        ingest::put_back(tx, writer.settings, writer.dictionary, &recording, &events)?;
     }
+    let BlackedOut { events: blacked_out, left_in } =
+        blackout::black_out(tx, &strings, &own.values().collect())?;
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     tx.prepare_cached("INSERT INTO erasure(at, mode, cid, events) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![
@@ -188,6 +197,7 @@ pub(crate) fn erase(
         identifiers: count(own.len()),
         shared: count(values.len() - own.len()),
         blacked_out,
+        left_in,
         assertions,
         compacted_at: None,
     };
@@ -199,7 +209,8 @@ pub(crate) fn erase(
     Ok(Erased { erasure, strings, rows: fewer.collect() })
 }
 
-/// The values on a customer's records, and whether nobody else has them.
+/// The values on a customer's records, and whether nobody else has them; of the identifiers that
+/// only revisions claim that are shown no longer, those that nobody else ever had.
 fn values(
     tx: &Transaction<'_>,
     customer: i64,
@@ -215,19 +226,60 @@ fn values(
     let mut rows = rows.query([customer])?;
     let mut values = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let identifier = codec::read_identifier(row, 1)?;
-        let others: bool = tx
-            .prepare_cached(
-                "SELECT EXISTS(
-                   SELECT 1 FROM (SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1
-                                  UNION SELECT bundle_id FROM bundle_bridge WHERE identifier_id = ?1) c
-                     JOIN member m ON m.bundle_id = c.bundle_id WHERE m.customer_id <> ?2)",
-            )?
-            .query_row([id, customer], |row| row.get(0))?;
-        values.insert(id, (identifier, !others));
+        let (id, identifier) = (row.get(0)?, codec::read_identifier(row, 1)?);
+        values.insert(id, (identifier, !others_have(tx, customer, id)?));
+    }
+    let keys = keys(tx, customer, &BTreeMap::new())?;
+    for key in &keys {
+        let mut rows = tx.prepare_cached(
+            "SELECT DISTINCT i.id, d.name, i.scope, i.key, i.linkable
+             FROM event e JOIN past_claim p ON p.event_seq = e.seq
+               JOIN identifier i ON i.id = p.identifier_id JOIN dict d ON d.id = i.ns
+             WHERE e.key = ?1",
+        )?;
+        let mut rows = rows.query([key])?;
+        while let Some(row) = rows.next()? {
+            let (id, identifier) = (row.get(0)?, codec::read_identifier(row, 1)?);
+            if !identifier.namespace().is_bridge()
+                && !values.contains_key(&id)
+                && !others_have(tx, customer, id)?
+                && !others_had(tx, &keys, id)?
+            {
+                values.insert(id, (identifier, true));
+            }
+        }
     }
     Ok(values)
+}
+
+/// Whether a value is on a record of another customer.
+fn others_have(tx: &Transaction<'_>, customer: i64, value: i64) -> Result<bool, StoreError> {
+    let mut others = tx.prepare_cached(
+        "SELECT EXISTS(
+           SELECT 1 FROM (SELECT bundle_id FROM bundle_claim WHERE identifier_id = ?1
+                          UNION SELECT bundle_id FROM bundle_bridge WHERE identifier_id = ?1) c
+             JOIN member m ON m.bundle_id = c.bundle_id WHERE m.customer_id <> ?2)",
+    )?;
+    Ok(others.query_row([value, customer], |row| row.get(0))?)
+}
+
+/// Whether a revision that is shown no longer has a value, of another record than these.
+fn others_had(
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<String>,
+    value: i64,
+) -> Result<bool, StoreError> {
+    let mut holders = tx.prepare_cached(
+        "SELECT e.key FROM past_claim p JOIN event e ON e.seq = p.event_seq
+         WHERE p.identifier_id = ?1",
+    )?;
+    let mut holders = holders.query([value])?;
+    while let Some(row) = holders.next()? {
+        if !keys.contains(&row.get::<_, String>(0)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The keys of a customer's events, and of events of nobody that carry what the customer alone has.
@@ -299,19 +351,21 @@ pub(crate) fn once_claimed(
     Ok(all)
 }
 
-/// Revisions that claimed one of these values, of records that are somebody else's today.
+/// Revisions that claimed one of these values, with their keys, of records that may be somebody
+/// else's today.
 fn former(
     tx: &Transaction<'_>,
     values: &BTreeMap<i64, Identifier>,
-) -> Result<BTreeSet<i64>, StoreError> {
-    let mut all = BTreeSet::new();
+) -> Result<BTreeMap<i64, String>, StoreError> {
+    let mut all = BTreeMap::new();
     for value in values.keys() {
         let mut rows = tx.prepare_cached(
-            "SELECT p.event_seq FROM past_claim p JOIN event e ON e.seq = p.event_seq
+            "SELECT e.seq, e.key FROM past_claim p JOIN event e ON e.seq = p.event_seq
              WHERE p.identifier_id = ?1 AND e.standing <> 0",
         )?;
-        for row in rows.query_map([value], |row| row.get(0))? {
-            all.insert(row?);
+        for row in rows.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))? {
+            let (seq, key) = row?;
+            all.insert(seq, key);
         }
     }
     Ok(all)
@@ -383,12 +437,14 @@ fn anonymous(
     Ok(left)
 }
 
-/// Takes out what was said of these records and values, and what revokes it.
+/// Takes out what was said of these records and values, and what revokes it; and blacks these
+/// strings out in why anything else was said, and by whom.
 fn unsay(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
     keys: &BTreeSet<String>,
     own: &BTreeMap<i64, Identifier>,
+    strings: &[String],
     at: Timestamp,
 ) -> Result<u64, StoreError> {
     let mut observations = BTreeSet::new();
@@ -409,7 +465,7 @@ fn unsay(
     loop {
         let before = gone.len();
         for said in &all {
-            if let cx_core::identity::Verdict::Revoke(target) = said.verdict
+            if let Verdict::Revoke(target) = said.verdict
                 && gone.contains(&target)
             {
                 gone.insert(said.id());
@@ -419,8 +475,37 @@ fn unsay(
             break;
         }
     }
-    corrections::forget(tx, writer, &gone, &observations, at)?;
+    let left: Vec<&Assertion> = all.iter().filter(|said| !gone.contains(&said.id())).collect();
+    let anew = said_anew(&left, strings);
+    corrections::forget(tx, writer, &gone, &anew, &observations, at)?;
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
+}
+
+/// What becomes of those of these assertions whose reason or author has one of these strings in it,
+/// by the names they had. An assertion is named by all that it says: what revokes one of them by its
+/// name does so by its new one.
+fn said_anew(all: &[&Assertion], strings: &[String]) -> BTreeMap<AssertionId, Assertion> {
+    let mut anew: BTreeMap<AssertionId, Assertion> = BTreeMap::new();
+    loop {
+        let before = anew.clone();
+        for said in all {
+            let mut left = (*said).clone();
+            for text in [&mut left.by].into_iter().chain(&mut left.reason) {
+                blackout::black(text, strings);
+            }
+            if let Verdict::Revoke(target) = &mut left.verdict
+                && let Some(told) = anew.get(target)
+            {
+                *target = told.id();
+            }
+            if left != **said {
+                anew.insert(said.id(), left);
+            }
+        }
+        if anew == before {
+            return anew;
+        }
+    }
 }
 
 /// Takes out conversations of which nothing is told any more, and folds the others anew.
@@ -482,115 +567,6 @@ pub(crate) fn forget_identifiers(
     Ok(())
 }
 
-/// Blacks these strings out in what is left. Reads every event.
-fn black_out(tx: &Transaction<'_>, strings: &[String]) -> Result<u64, StoreError> {
-    let found = holders(tx, strings)?;
-    let mut packer = Packer::in_force(tx)?;
-    for row in &found {
-        let (payload, batch): (String, i64) = tx
-            .prepare_cached(
-                "SELECT iif(packed IS NULL, payload, cx_unpack(packed)), batch
-                 FROM event WHERE seq = ?1",
-            )?
-            .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let json: Value = serde_json::from_str(&payload)
-            .map_err(|error| StoreError::malformed("event", error))?;
-        let mut left = blacked(json.clone(), strings, Numbers::Black);
-        // Where a number stands that has a meaning, it is none of the person's.
-        if codec::event(&left).is_err() {
-            left = blacked(json, strings, Numbers::Keep);
-        }
-        let is_indexed = search::forget(tx, *row)?;
-        let sum = codec::sum(&left, batch);
-        let packed = packer.as_mut().and_then(|packer| packer.pack(&left));
-        let plain = if packed.is_none() { left.as_str() } else { "" };
-        tx.prepare_cached(
-            "UPDATE event SET payload = ?2, packed = ?3, codec = ?4, sum = ?5 WHERE seq = ?1",
-        )?
-        .execute(params![row, plain, packed, codec::BLACKED_OUT, sum])?;
-        if is_indexed {
-            search::index(tx, *row)?;
-        }
-    }
-    Ok(u64::try_from(found.len()).unwrap_or(u64::MAX))
-}
-
-/// The rows in which any of these strings stands. What is spoilt is passed over.
-fn holders(tx: &Transaction<'_>, strings: &[String]) -> Result<Vec<i64>, StoreError> {
-    let strings: Vec<String> = strings.iter().map(|text| text.to_ascii_lowercase()).collect();
-    let mut found = Vec::new();
-    if strings.is_empty() {
-        return Ok(found);
-    }
-    let mut unpacker = Unpacker::new()?;
-    let mut rows = tx.prepare_cached("SELECT seq, payload, packed FROM event ORDER BY seq")?;
-    let mut rows = rows.query([])?;
-    while let Some(row) = rows.next()? {
-        let Some(payload) = unpacker.payload(row, 1)? else { continue };
-        let payload = payload.to_ascii_lowercase();
-        if strings.iter().any(|text| payload.contains(text)) {
-            found.push(row.get(0)?);
-        }
-    }
-    Ok(found)
-}
-
-/// Whether a number in which a string stands is blacked out as a whole.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Numbers {
-    Black,
-    Keep,
-}
-
-/// An event without these strings, but for its key, as text.
-fn blacked(mut event: Value, strings: &[String], numbers: Numbers) -> String {
-    if let Value::Object(fields) = &mut event {
-        for (field, value) in fields {
-            if field != "key" {
-                black(value, strings, numbers);
-            }
-        }
-    }
-    event.to_string()
-}
-
-fn black(value: &mut Value, strings: &[String], numbers: Numbers) {
-    match value {
-        Value::String(text) => black_text(text, strings),
-        Value::Array(values) => values.iter_mut().for_each(|it| black(it, strings, numbers)),
-        Value::Object(fields) => {
-            for (mut name, mut value) in std::mem::take(fields) {
-                black_text(&mut name, strings);
-                black(&mut value, strings, numbers);
-                fields.insert(name, value);
-            }
-        }
-        Value::Number(number) => {
-            let written = number.to_string();
-            if numbers == Numbers::Black && strings.iter().any(|text| written.contains(text)) {
-                *value = Value::String(ERASED.to_owned());
-            }
-        }
-        Value::Null | Value::Bool(_) => {}
-    }
-}
-
-fn black_text(text: &mut String, strings: &[String]) {
-    for secret in strings {
-        let mut from = 0;
-        while let Some(at) = find(text.get(from..).unwrap_or_default(), secret) {
-            text.replace_range(from + at..from + at + secret.len(), ERASED);
-            from += at + ERASED.len();
-        }
-    }
-}
-
-/// Where a text stands in another, ASCII letters in either case.
-fn find(text: &str, secret: &str) -> Option<usize> {
-    let (text, secret) = (text.as_bytes(), secret.as_bytes());
-    text.windows(secret.len().max(1)).position(|window| window.eq_ignore_ascii_case(secret))
-}
-
 /// All erasures, the first one first, as far as they are remembered: whom and how, not what.
 pub(crate) fn all(connection: &Connection) -> Result<Vec<ErasureRecord>, StoreError> {
     let mut rows = connection
@@ -649,6 +625,12 @@ pub(crate) fn compact(
         Ok(u64::try_from(pages.saturating_mul(size)).unwrap_or(0))
     };
     let bytes_before = bytes(connection)?;
+    // What others take out from here on may be in free space again.
+    let last = |table: &str| -> Result<i64, StoreError> {
+        let sql = format!("SELECT coalesce(max(id), 0) FROM {table}");
+        Ok(connection.query_row(&sql, [], |row| row.get(0))?)
+    };
+    let (last_erasure, last_retention) = (last("erasure")?, last("retention")?);
     connection.execute_batch("INSERT INTO event_fts(event_fts) VALUES('optimize'); VACUUM;")?;
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
@@ -656,12 +638,11 @@ pub(crate) fn compact(
         let path = connection.path().unwrap_or_default().into();
         return Err(StoreError::Locked { path });
     }
-    connection
-        .prepare("UPDATE erasure SET compacted_at = ?1 WHERE compacted_at IS NULL")?
-        .execute([at.as_micros()])?;
-    connection
-        .prepare("UPDATE retention SET compacted_at = ?1 WHERE compacted_at IS NULL")?
-        .execute([at.as_micros()])?;
+    for (table, last) in [("erasure", last_erasure), ("retention", last_retention)] {
+        let sql =
+            format!("UPDATE {table} SET compacted_at = ?1 WHERE compacted_at IS NULL AND id <= ?2");
+        connection.prepare(&sql)?.execute([at.as_micros(), last])?;
+    }
     let bytes_after = bytes(connection)?;
     let erasures = all(connection)?.into_iter().filter(|it| it.compacted_at == Some(at)).collect();
     Ok(Compaction { compacted_at: at, bytes_before, bytes_after, erasures })

@@ -127,14 +127,37 @@ pub(crate) fn ingest(
     recording: &Recording,
     events: &[Event],
 ) -> Result<IngestReport, StoreError> {
+    let expiry = Expiry::in_force(tx)?;
+    import(tx, settings, dictionary, recording, events, expiry.as_ref())
+}
+
+/// Takes in what is left of records that were here before: no rule of retention keeps it out.
+pub(crate) fn put_back(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    recording: &Recording,
+    events: &[Event],
+) -> Result<(), StoreError> {
+    import(tx, settings, dictionary, recording, events, None)?;
+    Ok(())
+}
+
+fn import(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    dictionary: &mut Dictionary,
+    recording: &Recording,
+    events: &[Event],
+    expiry: Option<&Expiry>,
+) -> Result<IngestReport, StoreError> {
     let prepared =
         prepare(tx, settings, &events.iter().map(|event| (event, None)).collect::<Vec<_>>())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
     };
-    let expiry = Expiry::in_force(tx)?;
-    take_in(tx, settings, dictionary, recording, &prepared, &occasion, expiry.as_ref())
+    take_in(tx, settings, dictionary, recording, &prepared, &occasion, expiry)
 }
 
 /// Takes in a batch that was recorded in another file: events, with the hash of the whole where
@@ -279,6 +302,9 @@ pub(crate) fn take_out(
         batch.parted.extend(conversation);
         if standing == CURRENT {
             batch.recount.extend([arrived].into_iter().chain(home));
+        } else if let Some(shown) = shown_instead(tx, *row)? {
+            // It may have been recorded first of its record, by which customers are named.
+            batch.recount.insert(batch.homes(shown)?.0);
         }
         for sql in [
             "DELETE FROM attribution WHERE event_seq = ?1",
@@ -302,6 +328,15 @@ pub(crate) fn take_out(
     batch.group()?;
     batch.conversations.append(&mut batch.parted);
     Ok(TakenOut { touched: batch.touched, conversations: batch.conversations })
+}
+
+/// The revision of a record that is shown in the place of this one.
+fn shown_instead(tx: &Transaction<'_>, row: i64) -> Result<Option<i64>, StoreError> {
+    let mut shown = tx.prepare_cached(
+        "SELECT o.seq FROM event e JOIN event o ON o.key = e.key AND o.standing = 0
+         WHERE e.seq = ?1",
+    )?;
+    Ok(shown.query_row([row], |row| row.get(0)).optional()?)
 }
 
 /// What a source has lost: how many events, and the last instants among them.

@@ -48,6 +48,7 @@ mod read;
 mod history;
 mod memory;
 mod search;
+mod blackout;
 mod erasure;
 mod export;
 mod facts;

@@ -3,14 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
+use cx_core::channel::Channel;
 use cx_core::context::ContextOptions;
-use cx_core::event::Event;
-use cx_core::identifier::Who;
+use cx_core::event::{Body, Event};
+use cx_core::identifier::{Role, Who};
 use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::retention::Retention;
 use cx_core::time::{Micros, Timestamp};
-use cx_store::{Change, EraseMode, Recording, SearchQuery, Store, StoreOptions};
+use cx_store::{Change, EraseMode, Recording, RetainOptions, SearchQuery, Store, StoreOptions};
 use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
@@ -137,7 +140,7 @@ fn company(folder: &Path) -> Store {
     let store = Store::open_with(folder.join("company.cx"), options()).unwrap();
     let secret = |key: &str, minutes: i64, channel: &str, claims: &[&str]| {
         let mut event = story::message(key, minutes, channel, "Zebedeus Quackenbush", claims);
-        event.body = Some(cx_core::event::Body::text(format!("the swordfish kumquat {key}")));
+        event.body = Some(Body::text(format!("the swordfish kumquat {key}")));
         event.extra.insert("note".to_owned(), "marmalade".into());
         event
     };
@@ -146,7 +149,7 @@ fn company(folder: &Path) -> Store {
         for n in 0..80_i64 {
             let (key, mail) = (format!("o/{round}/{n}"), format!("email p{n}@example.org"));
             let mut event = story::message(&key, round * 100 + n, "email", "Piet Prins", &[&mail]);
-            event.body = Some(cx_core::event::Body::text(format!("message {n} of {round}")));
+            event.body = Some(Body::text(format!("message {n} of {round}")));
             batch.push(event);
         }
         let key = format!("s/mail/{round}");
@@ -165,8 +168,7 @@ fn company(folder: &Path) -> Store {
     // Somebody else is told of the address, in a text and as a copy.
     let mut mention =
         story::message("o/mention", 900, "email", "Eva Bakker", &["email eva@example.org"]);
-    mention.body =
-        Some(cx_core::event::Body::text("Please ask Zebedeus@Quackenbush.example about it"));
+    mention.body = Some(Body::text("Please ask Zebedeus@Quackenbush.example about it"));
     store.ingest(&recording(), [mention]).unwrap();
     // One record is told anew, and one was somebody else's at first.
     let mut revised = secret("s/mail/2", 200, "email", &["email zebedeus@quackenbush.example"]);
@@ -257,18 +259,236 @@ fn a_certificate_tells_what_went_and_that_nothing_is_left_and_holds_none_of_it()
     }
 }
 
+fn who(value: &str) -> Who {
+    Who::parse(value, None).unwrap()
+}
+
+fn is_sound(store: &Store) {
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
 #[test]
-fn a_string_that_is_a_part_of_what_somebody_else_has_is_not_looked_for() {
+fn a_longer_value_of_somebody_else_is_left_alone_and_is_no_trace() {
+    for (own, other) in [
+        ("email an@example.nl", "email jan@example.nl"),
+        ("email an@example.nl", "email x.an@example.nl"),
+        ("phone +49891234567", "phone +498912345678"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+        let mut of_other = story::message("other", 1, "email", "", &[other]);
+        of_other.body = Some(Body::text(format!("I am {other}, not {own}.")));
+        store
+            .ingest(&recording(), [story::message("own", 0, "email", "", &[own]), of_other])
+            .unwrap();
+        let value = |claim: &str| claim.split_once(' ').unwrap().1.to_owned();
+        let certificate =
+            store.erase_for_good(&who(&value(own)), EraseMode::Delete, now()).unwrap();
+        assert!(certificate.is_clean(), "{certificate}");
+        assert_eq!((certificate.search.strings, certificate.search.part_of_others), (1, 1));
+        assert_eq!(certificate.erasure.blacked_out, 1);
+        is_sound(&store);
+        let found = store.find(&who(&value(other))).unwrap();
+        assert_eq!(found.customers.len(), 1, "{other}");
+        let text = store.events().next().unwrap().unwrap().body.unwrap().text;
+        assert_eq!(text, format!("I am {other}, not {} [erased].", own.split_once(' ').unwrap().0));
+    }
+}
+
+/// An event of Jan's that has this address in one of the fields that name things.
+fn named(field: &str, address: &str) -> Event {
+    let mut event = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    let text = || address.to_owned();
+    match field {
+        "rev" => event.rev = Some(text()),
+        "name" => event.name = Some(format!("Jan {address}")),
+        "source" => event.source.instance = text(),
+        "channel" => event.channel = Channel::Other(text()),
+        "actor" => event.actor.name = Some(text()),
+        "who" => event.who.extend(story::claim(&format!("user_id {address}"))),
+        "key" => event.key = format!("jan/{address}").parse().unwrap(),
+        other => {
+            assert_eq!(other, "conversation");
+            event = story::in_conversation(event, &format!("mail/<{address}>"));
+        }
+    }
+    event
+}
+
+#[test]
+fn what_names_things_of_others_stays_and_the_certificate_says_where() {
+    for field in ["conversation", "rev", "name", "source", "channel", "actor", "who", "key"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+        let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+        let mut other = named(field, "eva@example.nl");
+        other.body = Some(Body::text("from eva@example.nl"));
+        store.ingest(&recording(), [own, other.clone()]).unwrap();
+        let certificate =
+            store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+        assert!(!certificate.is_clean() && certificate.search.hits > 0, "{field}: {certificate}");
+        let erasure = &certificate.erasure;
+        assert_eq!((erasure.blacked_out, erasure.left_in.get(field)), (1, Some(&1)), "{field}");
+        assert!(certificate.to_string().contains(&format!("still in:     {field} of 1 that")));
+        other.body = Some(Body::text("from [erased]"));
+        assert_eq!(store.events().next().unwrap().unwrap(), other, "{field}");
+        is_sound(&store);
+    }
+}
+
+#[test]
+fn who_was_in_copy_of_what_others_wrote_is_so_no_longer() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
-    let events = ["an@example.nl", "jan@example.nl"]
-        .map(|mail| story::message(mail, 0, "email", "", &[&format!("email {mail}")]));
-    store.ingest(&recording(), events).unwrap();
-    let an = Who::parse("an@example.nl", None).unwrap();
-    let certificate = store.erase_for_good(&an, EraseMode::Delete, now()).unwrap();
-    let search = &certificate.search;
-    assert_eq!((search.strings, search.part_of_others, search.hits), (0, 1, 0));
-    assert_eq!(store.counts().unwrap(), (1, 1));
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    let mut copy = story::claim("email Eva@Example.nl").unwrap();
+    copy.role = Role::Cc;
+    other.who.push(copy);
+    store.ingest(&recording(), [own, other]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean(), "{certificate}");
+    assert_eq!(store.events().next().unwrap().unwrap().who.len(), 1);
+    is_sound(&store);
+}
+
+#[test]
+fn an_address_of_an_older_revision_goes_like_the_one_of_today() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let revision = |rev: &str, claim: &str| {
+        let mut event = story::message("k", 0, "email", "", &[claim]);
+        event.rev = Some(rev.to_owned());
+        event
+    };
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    other.body = Some(Body::text("old.eva@example.nl is new.eva@example.nl"));
+    let (old, new) =
+        (revision("1", "email old.eva@example.nl"), revision("2", "email new.eva@example.nl"));
+    store.ingest(&recording(), [old, other]).unwrap();
+    store.ingest(&recording(), [new]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("new.eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean() && certificate.search.strings == 2, "{certificate}");
+    let text = store.events().next().unwrap().unwrap().body.unwrap().text;
+    assert_eq!(text, "[erased] is [erased]");
+    let back = story::message("back", 2, "email", "", &["email old.eva@example.nl"]);
+    assert_eq!(store.ingest(&recording(), [back]).unwrap().suppressed, 1);
+    is_sound(&store);
+}
+
+#[test]
+fn what_is_written_otherwise_in_json_is_found_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let address = "Kerkstraat \"De Dom\" 12\nUtrecht";
+    let claims = ["email eva@example.nl", &format!("address {address}")];
+    let own = story::message("own", 0, "email", "", &claims);
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    other.body = Some(Body::text(format!("Send it to {address}.")));
+    store.ingest(&recording(), [own, other]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean() && certificate.search.strings >= 2, "{certificate}");
+    let text = store.events().next().unwrap().unwrap().body.unwrap().text;
+    assert_eq!(text, "Send it to [erased].");
+}
+
+#[test]
+fn where_there_is_nothing_to_look_for_nothing_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let visit = story::message("visit", 0, "web", "", &["cookie 5f3a9c"]);
+    store.ingest(&recording(), [visit]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("cookie:5f3a9c"), EraseMode::Delete, now()).unwrap();
+    assert_eq!((certificate.search.strings, certificate.is_clean()), (0, false));
+    assert!(certificate.to_string().contains("nothing is proved"), "{certificate}");
+}
+
+#[test]
+fn the_files_beside_the_one_that_a_link_points_at_are_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.cx"), folder.path().join("elsewhere"));
+    drop(Store::open(&real).unwrap());
+    fs::create_dir(&link).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(&real, link.join("a.cx")).unwrap();
+    #[cfg(not(unix))]
+    return;
+    let store = Store::open(link.join("a.cx")).unwrap();
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+    store.ingest(&recording(), [own]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.search.files.contains_key("real.cx-wal"), "{certificate}");
+}
+
+#[test]
+fn whoever_keeps_a_record_that_was_an_erased_persons_first_is_named_after_what_is_left() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let at = |days| Recording::new(story::monday() + Micros::DAY.times(days), "test");
+    let mut first = story::message("k", 0, "email", "", &["email eva@example.nl"]);
+    first.rev = Some("1".to_owned());
+    let mut then = story::message("k", 0, "email", "", &["email jan@example.nl"]);
+    then.rev = Some("2".to_owned());
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+    let between = story::message("m", 0, "email", "", &["email jan@example.nl"]);
+    store.ingest(&at(0), [first, own]).unwrap();
+    store.ingest(&at(1), [between]).unwrap();
+    store.ingest(&at(2), [then]).unwrap();
+    store.erase(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    is_sound(&store);
+}
+
+#[test]
+fn why_others_were_said_to_be_one_is_told_without_the_person_and_can_still_be_revoked() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let mails = ["eva", "jan", "j", "x"]
+        .map(|name| story::message(name, 0, "email", "", &[&format!("email {name}@example.nl")]));
+    store.ingest(&recording(), mails).unwrap();
+    let anchor = |name: &str| Subject::Observation(store.anchor(&who(name)).unwrap().unwrap());
+    let said = |verdict: Verdict, minutes: i64| Assertion {
+        verdict,
+        by: "agent:7".to_owned(),
+        reason: Some("eva@example.nl told us".to_owned()),
+        at: story::monday() + Micros::MINUTE.times(minutes),
+    };
+    let same = Verdict::Same(anchor("jan@example.nl"), anchor("j@example.nl"));
+    let wrong = Verdict::Same(anchor("jan@example.nl"), anchor("x@example.nl"));
+    store.assert(&said(same, 1), now()).unwrap();
+    let wrong = store.assert(&said(wrong, 2), now()).unwrap();
+    store.assert(&said(Verdict::Revoke(wrong.id), 3), now()).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean(), "{certificate}");
+    let left = store.assertions().unwrap();
+    assert_eq!(left.len(), 3);
+    assert!(left.iter().all(|it| it.reason.as_deref() == Some("[erased] told us")), "{left:?}");
+    assert_eq!(store.counts().unwrap().0, 2, "the merge holds, and so does the revocation");
+    is_sound(&store);
+    store.assert(&said(Verdict::Revoke(left[0].id()), 4), now()).unwrap();
+    assert_eq!(store.counts().unwrap().0, 3);
+    is_sound(&store);
+}
+
+#[test]
+fn what_becomes_anonymous_stays_whatever_rules_of_retention_say() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let mails = ["eva", "jan"]
+        .map(|name| story::message(name, 0, "email", "", &[&format!("email {name}@example.nl")]));
+    store.ingest(&recording(), mails).unwrap();
+    let anchor = |name: &str| Subject::Observation(store.anchor(&who(name)).unwrap().unwrap());
+    let verdict = Verdict::Different(anchor("eva@example.nl"), anchor("jan@example.nl"));
+    let said = Assertion { verdict, by: "agent:7".to_owned(), reason: None, at: story::monday() };
+    store.assert(&said, now()).unwrap();
+    let rules = Retention::read("[[rule]]\nkeep = \"1 month\"").unwrap();
+    let options = RetainOptions::at(now());
+    store.retain(&rules, options, |_| ControlFlow::Continue(())).unwrap();
+    store.erase(&who("eva@example.nl"), EraseMode::Anonymise, now()).unwrap();
+    assert_eq!(keys(&store).len(), 2);
 }
 
 #[test]

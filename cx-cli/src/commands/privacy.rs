@@ -103,8 +103,8 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
         written.map_err(|error| CliError::Read { path: path.to_owned(), error })?;
     }
-    let is_clean = certificate.as_ref().is_none_or(Certificate::is_clean);
-    let code = if is_clean { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    let is_found = certificate.as_ref().is_some_and(|it| it.search.hits > 0);
+    let code = if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS };
     if asked.json {
         output::line(&output::json(&erasure)?)?;
         return Ok(code);
@@ -121,6 +121,9 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         erasure.shared,
         output::counted(erasure.blacked_out, "event"),
     ))?;
+    for (field, n) in &erasure.left_in {
+        output::line(&format!("still in {field} of {n} that are left, since it names things"))?;
+    }
     match certificate {
         Some(certificate) => certified(&certificate)?,
         None => not_compacted(&asked.whom.file)?,
@@ -130,13 +133,21 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
 
 fn certified(certificate: &Certificate) -> Result<(), CliError> {
     let search = &certificate.search;
+    let found = if search.strings == 0 {
+        "no address or number was the person's alone: nothing to search for, nothing proved"
+            .to_owned()
+    } else {
+        format!(
+            "searched for {} of the person in {}: found {}",
+            output::counted(search.strings, "string"),
+            output::counted(u64::try_from(search.files.len()).unwrap_or(u64::MAX), "file"),
+            output::counted(search.hits, "time"),
+        )
+    };
     output::line(&format!(
-        "file rewritten: {} bytes, {} before; searched for {} of the person in {}: found {}",
+        "file rewritten: {} bytes, {} before; {found}",
         output::count(certificate.bytes_after),
         output::count(certificate.bytes_before),
-        output::counted(search.strings, "string"),
-        output::counted(u64::try_from(search.files.len()).unwrap_or(u64::MAX), "file"),
-        output::counted(search.hits, "time"),
     ))
 }
 

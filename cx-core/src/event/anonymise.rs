@@ -355,7 +355,8 @@ mod tests {
     #[test]
     fn a_field_is_kept_only_on_the_kinds_that_have_it() {
         let data = r#"{"outcome": "secret", "state": {"a": "secret"}, "campaign": "secret", "to": "secret"}"#;
-        for kind in ["custom.foo", "note", "page.viewed", "profile.updated", "conversation.tagged"] {
+        for kind in ["custom.foo", "note", "page.viewed", "profile.updated", "conversation.tagged"]
+        {
             assert_eq!(left(kind, data, "agent").kind.to_json(), Map::new(), "{kind}");
         }
     }
