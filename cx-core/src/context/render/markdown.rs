@@ -50,12 +50,11 @@ fn write_line(text: &mut String, line: &Line) {
     text.push('-');
     let mut quotes = Vec::new();
     for piece in &line.pieces {
-        match piece.tone {
-            Tone::Quote => quotes.push(&piece.text),
-            _ => {
-                text.push(' ');
-                text.push_str(&inline(piece));
-            }
+        if piece.tone == Tone::Quote {
+            quotes.push(&piece.text);
+        } else {
+            text.push(' ');
+            text.push_str(&inline(piece));
         }
     }
     text.push('\n');
