@@ -17,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::ingest::{CHANNEL, KIND};
 use crate::neighbourhood;
 use crate::past::Past;
 use crate::schema;
@@ -166,17 +167,49 @@ impl TimelineQuery {
         self
     }
 
-    fn accepts(&self, event: &Event) -> bool {
-        let kind = event.kind.name();
-        let is_kind = |wanted: &String| {
-            kind == wanted.as_str()
-                || kind.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.starts_with('.'))
-        };
-        (self.channels.is_empty() || self.channels.contains(&event.channel))
-            && (self.kinds.is_empty() || self.kinds.iter().any(is_kind))
-            && self.direction.is_none_or(|direction| direction == event.direction)
-            && self.visibility.is_none_or(|visibility| visibility == event.visibility)
+    /// What an event `e` has to be, in SQL.
+    fn condition(&self, connection: &Connection) -> Result<String, StoreError> {
+        let mut conditions = Vec::new();
+        if !self.channels.is_empty() {
+            let channels: Vec<_> = self.channels.iter().map(Channel::name).collect();
+            let channels =
+                numbers(connection, CHANNEL, |name| channels.iter().any(|it| it == name))?;
+            conditions.push(format!(" AND e.channel IN ({channels})"));
+        }
+        if !self.kinds.is_empty() {
+            let is_meant = |name: &str, kind: &String| {
+                let rest = name.strip_prefix(kind.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            };
+            let kinds =
+                numbers(connection, KIND, |name| self.kinds.iter().any(|it| is_meant(name, it)))?;
+            conditions.push(format!(" AND e.kind IN ({kinds})"));
+        }
+        if let Some(direction) = self.direction.map(codec::direction_code) {
+            conditions.push(format!(" AND e.direction = {direction}"));
+        }
+        if let Some(visibility) = self.visibility.map(codec::visibility_code) {
+            conditions.push(format!(" AND e.visibility = {visibility}"));
+        }
+        Ok(conditions.concat())
     }
+}
+
+/// The numbers of the names of a class that are meant, as a list in SQL.
+fn numbers(
+    connection: &Connection,
+    class: i64,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<String, StoreError> {
+    let mut rows = connection.prepare_cached("SELECT id, name FROM dict WHERE class = ?1")?;
+    let mut rows = rows.query([class])?;
+    let mut numbers = Vec::new();
+    while let Some(row) = rows.next()? {
+        if is_meant(&row.get::<_, String>(1)?) {
+            numbers.push(row.get::<_, i64>(0)?.to_string());
+        }
+    }
+    Ok(numbers.join(", "))
 }
 
 /// A place on a timeline, to go on from.
@@ -307,8 +340,11 @@ fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<F
     } else {
         "SELECT bundle_id, links, identifier_id FROM bundle_claim"
     };
+    let mut given = given(connection, table, row)?;
+    // Events that hang on another bundle by their time are counted there.
     let sql = format!(
-        "SELECT m.customer_id, max(c.links), sum(b.n), max(b.name), u.cid
+        "SELECT m.customer_id, max(c.links), max(b.name), u.cid, sum(b.n -
+           (SELECT count(*) FROM attribution a WHERE a.home_id = b.id AND a.by_time = 1))
          FROM ({table}) c JOIN bundle b ON b.id = c.bundle_id
            LEFT JOIN member m ON m.bundle_id = b.id LEFT JOIN customer u ON u.id = m.customer_id
          WHERE c.identifier_id = ?1 GROUP BY m.customer_id"
@@ -318,18 +354,19 @@ fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<F
     let mut customers = Vec::new();
     let mut unattributed = 0;
     while let Some(row) = rows.next()? {
-        let n_events = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        let n_events = u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0);
         let Some(customer) = row.get::<_, Option<i64>>(0)? else {
             unattributed += n_events;
             continue;
         };
+        let n_events = n_events + given.remove(&customer).unwrap_or(0);
         let weight = if row.get::<_, bool>(1)? && !is_hub { Weight::Links } else { Weight::Stated };
-        let name: Option<String> = row.get(3)?;
+        let name: Option<String> = row.get(2)?;
         let name = match name {
             Some(name) => Some(name),
             None => any_name(connection, customer)?,
         };
-        let id = CustomerId::from_bytes(row.get(4)?);
+        let id = CustomerId::from_bytes(row.get(3)?);
         customers.push(FoundCustomer { id, name, weight, n_events, row: customer });
     }
     customers.sort_by(|a, b| {
@@ -345,6 +382,25 @@ fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<F
         _ => Confidence::Ambiguous,
     };
     Ok(Found { customers, confidence, is_hub, unattributed, is_erased: false })
+}
+
+/// How many events with an identifier hang on another bundle by their time, by the customer whose
+/// that is.
+fn given(
+    connection: &Connection,
+    table: &str,
+    identifier: i64,
+) -> Result<BTreeMap<i64, u64>, StoreError> {
+    let mut rows = connection.prepare_cached(&format!(
+        "SELECT m.customer_id, count(*) FROM ({table}) c
+           JOIN attribution a ON a.home_id = c.bundle_id AND a.by_time = 1
+           JOIN member m ON m.bundle_id = a.bundle_id
+         WHERE c.identifier_id = ?1 GROUP BY m.customer_id"
+    ))?;
+    let rows = rows.query_map([identifier], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+    rows.map(|row| row.map(|(customer, n)| (customer, u64::try_from(n).unwrap_or(0))))
+        .collect::<Result<_, _>>()
+        .map_err(StoreError::from)
 }
 
 pub(crate) fn customer_id(connection: &Connection, row: i64) -> Result<CustomerId, StoreError> {
@@ -398,32 +454,15 @@ pub(crate) fn timeline(
     after: Option<&Cursor>,
 ) -> Result<TimelinePage, StoreError> {
     let bundles = bundles(connection, customer)?;
-    let mut from = after.cloned();
-    let mut events = Vec::new();
-    let mut next = None;
-    // Filters on what is inside an event are applied after reading; pages are filled up.
-    loop {
-        let wanted = query.limit.saturating_sub(events.len()).max(1).saturating_add(1);
-        let places = places(connection, &bundles, query, from.as_ref(), wanted)?;
-        let more = places.len() >= wanted;
-        for place in places.iter().take(wanted - 1) {
-            let event = neighbourhood::event(connection, place.seq)?;
-            from = Some(place.cursor());
-            if query.accepts(&event) {
-                events.push(event);
-            }
-        }
-        if !more {
-            break;
-        }
-        if events.len() >= query.limit {
-            next.clone_from(&from);
-            break;
-        }
-    }
-    Ok(TimelinePage { events, next })
+    let mut places = places(connection, &bundles, query, after, query.limit.saturating_add(1))?;
+    let has_more = places.len() > query.limit;
+    places.truncate(query.limit);
+    let next = if has_more { places.last().map(Place::cursor) } else { None };
+    let events = places.iter().map(|place| neighbourhood::event(connection, place.seq));
+    Ok(TimelinePage { events: events.collect::<Result<_, _>>()?, next })
 }
 
+/// The first places of a timeline after one of them, at most so many.
 fn places(
     connection: &Connection,
     bundles: &[i64],
@@ -437,17 +476,18 @@ fn places(
     };
     // NULL sorts first, and compares with nothing: -1 stands for it, since numbers are not
     // negative.
+    let condition = query.condition(connection)?;
     let own = format!(
-        "SELECT ts, src_seq, key, seq FROM event
-         WHERE bundle_id = ?1 AND standing = 0 AND ts >= ?2 AND ts <= ?3
-           AND (?4 IS NULL OR (ts, coalesce(src_seq, -1), key) {sign} (?4, ?5, ?6))
-           AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = seq)
-         ORDER BY ts {direction}, src_seq {direction}, key {direction} LIMIT ?7"
+        "SELECT e.ts, e.src_seq, e.key, e.seq FROM event e
+         WHERE e.bundle_id = ?1 AND e.standing = 0 AND e.ts >= ?2 AND e.ts <= ?3
+           AND (?4 IS NULL OR (e.ts, coalesce(e.src_seq, -1), e.key) {sign} (?4, ?5, ?6))
+           AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = e.seq) {condition}
+         ORDER BY e.ts {direction}, e.src_seq {direction}, e.key {direction} LIMIT ?7"
     );
     let given = format!(
         "SELECT e.ts, e.src_seq, e.key, e.seq FROM attribution a JOIN event e ON e.seq = a.event_seq
          WHERE a.bundle_id = ?1 AND e.standing = 0 AND e.ts >= ?2 AND e.ts <= ?3
-           AND (?4 IS NULL OR (e.ts, coalesce(e.src_seq, -1), e.key) {sign} (?4, ?5, ?6))
+           AND (?4 IS NULL OR (e.ts, coalesce(e.src_seq, -1), e.key) {sign} (?4, ?5, ?6)) {condition}
          ORDER BY e.ts {direction}, e.src_seq {direction}, e.key {direction} LIMIT ?7"
     );
     // The range of the index is bounded by the cursor too.
@@ -531,17 +571,23 @@ pub(crate) fn latest_standing(
     let mut found: Vec<(i64, i64)> = Vec::new();
     let limit_column = i64::try_from(limit).unwrap_or(i64::MAX);
     // That the kind is one of those is said again, so that the index is seen to fit.
-    let sql = format!(
+    let own = format!(
         "SELECT ts, seq FROM event INDEXED BY event_standing
          WHERE bundle_id = ?1 AND kind = ?2 AND ts <= ?3 AND standing = 0 AND {is_standing}
+           AND NOT EXISTS(SELECT 1 FROM attribution a WHERE a.event_seq = seq)
          ORDER BY ts DESC LIMIT ?4"
     );
+    let given = "SELECT e.ts, e.seq FROM attribution a JOIN event e ON e.seq = a.event_seq
+         WHERE a.bundle_id = ?1 AND e.kind = ?2 AND e.ts <= ?3 AND e.standing = 0
+         ORDER BY e.ts DESC LIMIT ?4";
     for bundle in bundles {
-        let mut rows = connection.prepare_cached(&sql)?;
-        let parameters = params![bundle, kind, until.as_micros(), limit_column];
-        let rows = rows.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for row in rows {
-            found.push(row?);
+        for sql in [&own, given] {
+            let mut rows = connection.prepare_cached(sql)?;
+            let parameters = params![bundle, kind, until.as_micros(), limit_column];
+            let rows = rows.query_map(parameters, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                found.push(row?);
+            }
         }
         if found.len() > limit {
             found.sort_unstable_by(|a, b| b.cmp(a));

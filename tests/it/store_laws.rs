@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use cx_core::event::Event;
+use cx_core::channel::Channel;
+use cx_core::event::{Direction, Event, Kind, Visibility};
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, MOST_CLAIMS, Subject, Verdict};
 use cx_core::time::Timestamp;
-use cx_store::{Recording, Store, StoreOptions, TimelineQuery};
+use cx_store::{Cursor, Recording, Store, StoreOptions, TimelineQuery};
 use cx_tests::asking::answers;
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world, assertion, event, world};
@@ -206,6 +207,56 @@ proptest! {
             prop_assert_eq!(pages, sorted);
         }
     }
+}
+
+#[test]
+fn a_page_is_filled_with_what_was_asked_for_however_rare_it_is() {
+    let mut events: Vec<Event> = (0..300)
+        .map(|n| {
+            let channel = if n % 97 == 3 { "phone" } else { "web" };
+            story::message(&format!("e{n}"), n, channel, "", &["email ann@example.nl"])
+        })
+        .collect();
+    for event in events.iter_mut().step_by(50) {
+        event.visibility = Visibility::Internal;
+    }
+    for (event, name) in events.iter_mut().skip(100).zip(["mail.opened", "mailing"]) {
+        event.kind = Kind::from_json(name, serde_json::Map::new()).unwrap();
+        event.direction = Direction::Out;
+    }
+    let store = store();
+    store.ingest(&recording(), events).unwrap();
+    let ann = Who::parse("ann@example.nl", None).unwrap();
+    let keys = |query: TimelineQuery, after: Option<&Cursor>| {
+        let page = store.timeline(&ann, &query.limit(2), after).unwrap();
+        let keys: Vec<String> = page.events.iter().map(|event| event.key.to_string()).collect();
+        (keys.join(" "), page.next)
+    };
+    let by_phone = TimelineQuery::new().channel(Channel::Phone);
+    let (first, next) = keys(by_phone.clone(), None);
+    assert_eq!(first, "e3 e100");
+    assert_eq!(keys(by_phone.clone(), next.as_ref()), ("e197 e294".to_owned(), None));
+    assert_eq!(keys(by_phone.clone().kind("call"), None), (String::new(), None));
+    assert_eq!(keys(by_phone.newest_first(), None).0, "e294 e197");
+    assert_eq!(keys(TimelineQuery::new().kind("mail"), None), ("e100".to_owned(), None));
+    assert_eq!(keys(TimelineQuery::new().direction(Direction::Out), None).0, "e100 e101");
+    let internal = TimelineQuery::new().visibility(Visibility::Internal);
+    assert_eq!(keys(internal, None).0, "e0 e50");
+}
+
+#[test]
+fn an_event_that_goes_to_somebody_by_its_time_is_found_as_theirs() {
+    let store = store();
+    let visits = [
+        story::message("a", 0, "web", "", &["cookie c1", "user_id ann"]),
+        story::message("v", 10, "web", "", &["cookie c1"]),
+        story::message("w", 300, "web", "", &["cookie c1"]),
+        story::message("b", 600, "web", "", &["cookie c1", "user_id bob"]),
+    ];
+    store.ingest(&recording(), visits).unwrap();
+    let found = store.find(&Who::parse("cookie:c1", None).unwrap()).unwrap();
+    let counts: Vec<u64> = found.customers.iter().map(|customer| customer.n_events).collect();
+    assert_eq!((counts, found.unattributed), (vec![2, 1, 1], 0));
 }
 
 #[test]

@@ -31,10 +31,12 @@ pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
     let cursor: Option<Cursor> = asked.after.as_deref().map(str::parse).transpose()?;
     let page = store.timeline(&who, &query, cursor.as_ref())?;
     if page.events.is_empty() && !asked.json {
-        output::line(&format!(
-            "Nothing is known of {}, or several customers share it.",
-            asked.whom.who
-        ))?;
+        let whom = &asked.whom.who;
+        output::line(&if store.find(&who)?.chosen().is_some() {
+            format!("Nothing of what is known of {whom} was asked for.")
+        } else {
+            format!("Nothing is known of {whom}, or several customers share it.")
+        })?;
     }
     for event in &page.events {
         if asked.json {
