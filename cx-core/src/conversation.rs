@@ -5,6 +5,7 @@
 //! follows from who spoke last. A state that the source reaches by an unusual way is kept and
 //! noted as an anomaly: an import never fails for it.
 
+pub mod corrections;
 pub mod state;
 
 use serde::Serialize;
@@ -17,6 +18,7 @@ use crate::event::{Direction, Event, Kind, Source, Visibility};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::Timestamp;
 
+pub use corrections::Corrections;
 pub use state::{IllegalTransition, Lifecycle};
 
 /// Who has to act before the conversation can go on.
@@ -533,10 +535,7 @@ impl<'a> Building<'a> {
 
     fn correct(&mut self, target: &str, text: Option<&'a str>) {
         let Some(last) = &mut self.last else { return };
-        let message_id = match &last.event.kind {
-            Kind::Message(message) => message.message_id.as_deref(),
-            _ => None,
-        };
+        let message_id = corrections::message_id(last.event);
         if last.event.key.as_str() == target || message_id == Some(target) {
             last.text = text;
         }

@@ -212,6 +212,13 @@ fn numbers(
     Ok(numbers.join(", "))
 }
 
+/// The numbers of the kinds that correct a message, as a list in SQL; empty where there are none.
+pub(crate) fn corrections(connection: &Connection) -> Result<String, StoreError> {
+    numbers(connection, KIND, |name| {
+        matches!(name, "message.edited" | "message.redacted" | "message.deleted")
+    })
+}
+
 /// A place on a timeline, to go on from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {

@@ -1,13 +1,18 @@
 //! Searching what was written: full text, diacritics folded, caught up behind ingest.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use cx_core::context::Audience;
-use cx_core::event::{Event, Visibility};
+use cx_core::conversation::Corrections;
+use cx_core::event::{Event, Kind, Visibility};
 use cx_core::ids::{CustomerId, EventKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::read;
 
 /// What is searched for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +192,8 @@ pub(crate) fn index(tx: &Transaction<'_>, row: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What was found, best first.
+/// What was found, best first. Words that were edited away or taken out are found by nobody; an edit
+/// is found by its own.
 pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
     let expression = expression(&query.text);
     if expression.is_empty() || query.audience == Audience::Marketing {
@@ -200,35 +206,100 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
     let mut rows = connection.prepare_cached(
         "SELECT
            iif(packed IS NULL, payload, cx_unpack(packed)),
-           snippet(event_fts, -1, '[', ']', '…', 12), u.cid
+           snippet(event_fts, -1, '[', ']', '…', 12), u.cid, m.customer_id, c.canonical_id
          FROM event_fts f JOIN event e ON e.seq = f.rowid AND e.standing = 0
            LEFT JOIN attribution a ON a.event_seq = e.seq
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id
-        
+           LEFT JOIN conversation c ON c.id = e.conversation_id
          WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND (?3 IS NULL OR m.customer_id = ?3)
            AND e.ts >= ?4 AND e.ts <= ?5 AND f.rowid >= ?7
-         ORDER BY rank, e.ts DESC, e.key LIMIT ?6",
+         ORDER BY rank, e.ts DESC, e.key LIMIT ?6 OFFSET ?8",
     )?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let (since, until) = (query.since.as_micros(), query.until.as_micros());
-    let parameters = params![expression, agents, query.customer, since, until, limit, first];
-    let mut rows = rows.query(parameters)?;
-    let mut hits = Vec::new();
-    while let Some(row) = rows.next()? {
-        let found = codec::event(&row.get::<_, String>(0)?)?;
-        if !agents && found.visibility == Visibility::Internal {
-            continue;
+    let mut corrected = Corrected::new(connection)?;
+    let (mut hits, mut seen) = (Vec::new(), 0);
+    loop {
+        let before = seen;
+        let parameters =
+            params![expression, agents, query.customer, since, until, limit, first, before];
+        let mut rows = rows.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            seen += 1;
+            let found = codec::event(&row.get::<_, String>(0)?)?;
+            let may_see = agents
+                || (found.visibility == Visibility::Public && !matches!(found.kind, Kind::Note(_)));
+            if hits.len() >= query.limit
+                || !may_see
+                || corrected.has(&found, [row.get(3)?, row.get(4)?])?
+            {
+                continue;
+            }
+            hits.push(Hit {
+                event: found.key.clone(),
+                at: found.occurred_at,
+                customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
+                snippet: row.get(1)?,
+                found,
+            });
         }
-        hits.push(Hit {
-            event: found.key.clone(),
-            at: found.occurred_at,
-            customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
-            snippet: row.get(1)?,
-            found,
-        });
+        if hits.len() >= query.limit || seen - before < limit {
+            return Ok(hits);
+        }
     }
-    Ok(hits)
+}
+
+/// The corrections around what is found, read once.
+struct Corrected<'c> {
+    connection: &'c Connection,
+    /// The numbers of their kinds, as a list in SQL; empty where there are none.
+    kinds: String,
+    /// By customer, and by conversation.
+    known: [BTreeMap<i64, Vec<Event>>; 2],
+}
+
+impl<'c> Corrected<'c> {
+    fn new(connection: &'c Connection) -> Result<Self, StoreError> {
+        Ok(Self { connection, kinds: read::corrections(connection)?, known: Default::default() })
+    }
+
+    /// Whether an event no longer says what it says, by whatever its customer's events and those of
+    /// its conversation correct.
+    fn has(&mut self, event: &Event, of: [Option<i64>; 2]) -> Result<bool, StoreError> {
+        if self.kinds.is_empty() {
+            return Ok(false);
+        }
+        let from = [
+            "member m JOIN event e ON e.bundle_id = m.bundle_id WHERE m.customer_id = ?1",
+            "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1",
+        ];
+        let mut around = vec![event];
+        for ((known, of), from) in self.known.iter_mut().zip(of).zip(from) {
+            let Some(of) = of else { continue };
+            let corrections = match known.entry(of) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let sql = format!(
+                        "SELECT iif(e.packed IS NULL, e.payload, cx_unpack(e.packed))
+                         FROM {from} AND e.standing = 0 AND e.kind IN ({})",
+                        self.kinds
+                    );
+                    place.insert(events(self.connection, &sql, of)?)
+                }
+            };
+            around.extend(&*corrections);
+        }
+        around.sort_by(|a, b| a.timeline_cmp(b));
+        around.dedup_by(|a, b| a.key == b.key);
+        Ok(Corrections::of(&around).of_message(&event.key).is_some())
+    }
+}
+
+fn events(connection: &Connection, sql: &str, of: i64) -> Result<Vec<Event>, StoreError> {
+    let mut rows = connection.prepare_cached(sql)?;
+    let rows = rows.query_map([of], |row| row.get::<_, String>(0))?;
+    rows.map(|payload| codec::event(&payload?)).collect()
 }
 
 /// The first row that is ranked: of those that are found, the last ones are. `None` where nothing
