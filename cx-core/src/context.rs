@@ -15,5 +15,5 @@ pub use blocks::Context;
 pub use build::build;
 pub use facts::{
     Audience, Confidence, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, MergeFact,
-    PossibleDuplicate, Sharing, SourceFreshness,
+    PossibleDuplicate, Sharing, SourceFreshness, StatedValue,
 };

@@ -83,11 +83,10 @@ pub fn shipped() -> &'static [Definition] {
 
 /// The customer's journeys by the shipped definitions: of each definition and key the last one,
 /// those that go on first, then the latest. `events` stand in timeline order.
-pub fn summaries(events: &[Event], as_of: Timestamp) -> Vec<Summary> {
-    let events: Vec<&Event> = events.iter().collect();
+pub fn summaries(events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
     let mut summaries: Vec<Summary> = Vec::new();
     for (definition, hash) in shipped().iter().zip(HASHES.iter()) {
-        summaries.extend(instance::last_summaries(definition, hash, &events, as_of));
+        summaries.extend(instance::last_summaries(definition, hash, events, as_of));
     }
     summaries.sort_by(|a, b| {
         let rank = |summary: &Summary| summary.outcome != "open";

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::context::facts::{CustomerFacts, SourceFreshness};
-use cx_core::event::{Event, EventReader};
-use cx_core::ids::ConversationKey;
+use cx_core::event::{Event, EventReader, Visibility};
+use cx_core::ids::{BundleId, ConversationKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, params};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::read;
+use crate::read::{self, TimelineQuery};
 use crate::schema;
 
 /// How many of a customer's latest events an answer looks at, how many further ones of their
@@ -63,6 +63,8 @@ pub(crate) struct History {
     /// The one key of each conversation that has several.
     pub(crate) canonical: BTreeMap<ConversationKey, ConversationKey>,
     pub(crate) customer: CustomerFacts,
+    /// The bundles that their events are in.
+    pub(crate) bundles: Vec<BundleId>,
     /// How fresh each source is, of all customers together.
     pub(crate) sources: Vec<SourceFreshness>,
     /// What there was too much of to look at, and how much of it was left out.
@@ -106,13 +108,16 @@ impl History {
         };
         events.sort_by(|a, b| a.1.timeline_cmp(&b.1));
         let n = whole.n.saturating_sub(scan);
-        let mut earlier = Vec::new();
+        let (mut earlier, mut public_since) = (Vec::new(), None);
         if n > 0 && events.len() >= scan {
             left_out.insert("events".to_owned(), u64::try_from(n).unwrap_or(u64::MAX));
             let first = events.first().map_or(as_of, |(_, event)| event.occurred_at);
             let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
             earlier = lines.standing(&whole.bundles, first, &known)?;
             earlier.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+            let first = TimelineQuery::new().visibility(Visibility::Public).until(as_of).limit(1);
+            let first = read::timeline(connection, customer, &first, None)?;
+            public_since = first.events.first().map(|event| event.occurred_at);
         }
         let (mut further, canonical) = lines.further(&events, &mut left_out)?;
         further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
@@ -121,7 +126,9 @@ impl History {
         } else {
             sources_by_bundle(&[&events, &earlier])
         };
-        let customer = read::customer_facts(connection, customer, &sources)?;
+        let bundles = whole.ids(connection, customer)?;
+        let customer =
+            CustomerFacts { public_since, ..read::customer_facts(connection, customer, &sources)? };
         let mut rows = Vec::new();
         let mut part = |lines: Vec<Line>| -> Vec<Event> {
             let one = |(columns, event)| {
@@ -131,9 +138,21 @@ impl History {
             lines.into_iter().map(one).collect()
         };
         let (events, earlier, further) = (part(events), part(earlier), part(further));
-        let size = rows.iter().map(|columns| columns.size).sum();
+        let size = rows.iter().map(|columns| columns.size).sum::<usize>();
+        let size = size + size_of_val(bundles.as_slice());
         let sources = read::sources(connection)?;
-        Ok(Self { events, earlier, further, canonical, customer, sources, left_out, size, rows })
+        Ok(Self {
+            events,
+            earlier,
+            further,
+            canonical,
+            customer,
+            bundles,
+            sources,
+            left_out,
+            size,
+            rows,
+        })
     }
 
     /// The events with their columns, by their numbers.
@@ -161,6 +180,7 @@ fn sources_by_bundle(lines: &[&[Line]]) -> BTreeMap<i64, BTreeSet<String>> {
 /// How much there is of a customer.
 struct Whole {
     bundles: Vec<i64>,
+    ids: Vec<BundleId>,
     /// How many events.
     n: usize,
     /// Whether an event hangs on another bundle than the one it arrived under.
@@ -170,19 +190,37 @@ struct Whole {
 impl Whole {
     fn of(connection: &Connection, customer: i64) -> Result<Self, StoreError> {
         let mut rows = connection.prepare_cached(
-            "SELECT b.id, b.n, EXISTS(SELECT 1 FROM attribution a WHERE a.bundle_id = b.id)
+            "SELECT b.id, b.hash, b.n,
+                (SELECT count(*) FROM attribution a WHERE a.bundle_id = b.id AND a.by_time = 1),
+                EXISTS(SELECT 1 FROM attribution a WHERE a.bundle_id = b.id)
                 OR EXISTS(SELECT 1 FROM attribution a WHERE a.home_id = b.id)
              FROM member m JOIN bundle b ON b.id = m.bundle_id WHERE m.customer_id = ?1",
         )?;
         let mut rows = rows.query([customer])?;
-        let mut whole = Self { bundles: Vec::new(), n: 0, is_attributed: false };
+        let mut whole = Self { bundles: Vec::new(), ids: Vec::new(), n: 0, is_attributed: false };
         while let Some(row) = rows.next()? {
             whole.bundles.push(row.get(0)?);
-            let n = usize::try_from(row.get::<_, i64>(1)?).unwrap_or(0);
-            whole.n = whole.n.saturating_add(n);
-            whole.is_attributed |= row.get::<_, bool>(2)?;
+            whole.ids.push(BundleId::from_bytes(row.get(1)?));
+            // Those at home in it, and those that hang on it by their time.
+            let n = row.get::<_, i64>(2)?.saturating_add(row.get(3)?);
+            whole.n = whole.n.saturating_add(usize::try_from(n).unwrap_or(0));
+            whole.is_attributed |= row.get::<_, bool>(4)?;
         }
         Ok(whole)
+    }
+
+    /// The bundles of these events, also those that are at home in another one than they hang on.
+    fn ids(self, connection: &Connection, customer: i64) -> Result<Vec<BundleId>, StoreError> {
+        let mut ids = self.ids;
+        if self.is_attributed {
+            let mut homes = connection.prepare_cached(
+                "SELECT DISTINCT h.hash FROM member m JOIN attribution a ON a.bundle_id = m.bundle_id
+                   JOIN bundle h ON h.id = a.home_id WHERE m.customer_id = ?1 AND a.by_time = 1",
+            )?;
+            let homes = homes.query_map([customer], |row| row.get(0).map(BundleId::from_bytes))?;
+            ids.extend(homes.collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(ids)
     }
 }
 
@@ -304,7 +342,7 @@ impl Lines<'_> {
     }
 
     /// The events of a conversation that are not known: all, or where there are too many the first
-    /// few and the latest, and whether that was so.
+    /// few, the latest and those that take back what was written, and whether that was so.
     fn of_conversation(
         &self,
         ids: &[i64],
@@ -323,11 +361,28 @@ impl Lines<'_> {
                 is_cut = true;
                 found.truncate(room.saturating_sub(seqs.len()));
                 let first = self.in_order(*id, "ASC", OPENING)?;
-                found.extend(first.into_iter().filter(|seq| !known.contains(seq)));
+                let corrections = self.corrections(*id)?;
+                let more = first.into_iter().chain(corrections);
+                found.extend(more.filter(|seq| !known.contains(seq)));
             }
             seqs.extend(found);
         }
         Ok((seqs.into_iter().collect(), is_cut))
+    }
+
+    fn corrections(&self, id: i64) -> Result<Vec<i64>, StoreError> {
+        let kinds = read::corrections(self.connection)?;
+        if kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut rows = self.connection.prepare_cached(&format!(
+            "SELECT seq FROM event INDEXED BY event_conversation
+             WHERE conversation_id = ?1 AND standing = 0 AND ts <= ?2 AND kind IN ({kinds})
+             ORDER BY ts DESC LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(self.scan).unwrap_or(i64::MAX);
+        let rows = rows.query_map(params![id, self.as_of, limit], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     fn in_order(&self, id: i64, order: &str, limit: usize) -> Result<Vec<i64>, StoreError> {
@@ -360,7 +415,8 @@ mod tests {
     use cx_core::context::ContextOptions;
     use cx_core::event::{ConversationRef, Direction, Kind, Source};
     use cx_core::identifier::{Assurance, Claim, Namespace, Role, Who};
-    use cx_core::ids::EventKey;
+    use cx_core::identity::{Assertion, Subject, Verdict};
+    use cx_core::ids::{EventKey, ObservationId};
     use cx_core::time::Micros;
     use serde_json::json;
 
@@ -446,6 +502,59 @@ mod tests {
         assert_eq!(history.left_out, BTreeMap::new());
         assert_eq!(history.events.len() + history.further.len(), 20);
         assert!(history.earlier.is_empty());
+    }
+
+    #[test]
+    fn an_old_word_is_theirs_who_was_said_to_have_spoken_it() {
+        let store = store(1, 0, 200);
+        let mut foreign =
+            event(300, "consent.changed", &json!({"purpose": "all", "state": "denied"}));
+        let piet =
+            Claim::new(Namespace::Email, "piet@example.nl", Role::From, Assurance::ChannelProved);
+        foreign.who = vec![piet.unwrap()];
+        foreign.occurred_at = at(0);
+        let [own, foreign_id, message] = ["test/0", "test/300", "test/2"]
+            .map(|key| ObservationId::of("", &EventKey::new(key).unwrap()));
+        store.ingest(&Recording::new(at(100_000), "test"), [foreign]).unwrap();
+        let Who::Identifier(jan) = Who::parse("jan@example.nl", None).unwrap() else { return };
+        let say = |verdict| {
+            let by = "agent:7".to_owned();
+            let said = Assertion { verdict, by, reason: None, at: at(100_000) };
+            store.assert(&said, at(100_000)).unwrap();
+        };
+        let heard = || -> Vec<String> {
+            let row = "SELECT customer_id FROM member m JOIN bundle b ON b.id = m.bundle_id
+                       ORDER BY b.n DESC LIMIT 1";
+            let read = |connection: &Connection| {
+                let row = connection.query_row(row, [], |row| row.get(0))?;
+                History::read(connection, row, at(100_000), 20, None)
+            };
+            let history = store.read(read).unwrap();
+            history.earlier.iter().map(|event| event.key.to_string()).collect()
+        };
+        assert_eq!(heard(), ["test/0"]);
+        say(Verdict::Detach(own, jan));
+        assert!(heard().is_empty());
+        say(Verdict::Same(Subject::Observation(foreign_id), Subject::Observation(message)));
+        assert_eq!(heard(), ["test/300"]);
+        say(Verdict::Same(Subject::Observation(own), Subject::Observation(message)));
+        assert_eq!(heard(), ["test/0", "test/300"]);
+    }
+
+    #[test]
+    fn what_was_taken_out_amid_a_long_conversation_is_known_to_be() {
+        let store = store(0, 0, 300);
+        let mut redacted = event(301, "message.redacted", &json!({"target": "test/299"}));
+        (redacted.who, redacted.occurred_at) = (Vec::new(), at(150));
+        redacted.conversation = Some(ConversationRef::of(ConversationKey::new("chat/1").unwrap()));
+        store.ingest(&Recording::new(at(100_000), "test"), [redacted.clone()]).unwrap();
+        assert!(read(&store, 20).further.contains(&redacted));
+    }
+
+    #[test]
+    fn since_when_somebody_is_known_publicly_is_told_of_all_their_events() {
+        assert_eq!(read(&store(0, 0, 200), 20).customer.public_since, Some(at(0)));
+        assert_eq!(read(&store(0, 0, 10), 20).customer.public_since, None);
     }
 
     #[test]

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use cx_core::channel::Channel;
 use cx_core::context::facts::{
     Candidate, Confidence, CustomerFacts, IdentifierFact, MergeFact, PossibleDuplicate, Sharing,
-    SourceFreshness, Weight,
+    SourceFreshness, StatedValue, Weight,
 };
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Assertions, Subject};
-use cx_core::ids::{AssertionId, ConversationKey, CustomerId, ObservationId};
+use cx_core::ids::{AssertionId, BundleId, ConversationKey, CustomerId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -680,6 +680,7 @@ pub(crate) fn customer_facts(
     Ok(CustomerFacts {
         id: customer_id(connection, customer)?,
         since: codec::timestamp(since)?,
+        public_since: None,
         identifiers,
         possible,
         reasons,
@@ -795,22 +796,13 @@ fn possible(connection: &Connection, customer: i64) -> Result<Vec<PossibleDuplic
     while let Some(row) = rows.next()? {
         let other: i64 = row.get(0)?;
         let identifier = codec::read_identifier(row, 1)?;
-        let stated_here = !row.get::<_, bool>(5)?;
-        let id = customer_id(connection, other)?;
-        let reason = if stated_here {
-            format!("stated {identifier}, which is the other's")
+        let stated = StatedValue { identifier, here: !row.get::<_, bool>(5)? };
+        let id = CustomerId::from_bytes(row.get(7)?);
+        if let Some(known) = possible.iter_mut().find(|known| known.id == id) {
+            known.stated.push(stated);
         } else {
-            format!("the other stated {identifier}, without proof")
-        };
-        match possible.iter_mut().find(|known| known.id == id) {
-            Some(known) if !known.reason.contains(&reason) => {
-                known.reason = format!("{}; {reason}", known.reason);
-            }
-            Some(_) => {}
-            None => {
-                let name = any_name(connection, other)?;
-                possible.push(PossibleDuplicate { id, name, reason });
-            }
+            let name = any_name(connection, other)?;
+            possible.push(PossibleDuplicate { id, name, stated: vec![stated] });
         }
     }
     possible.sort_by_key(|other| other.id);
@@ -918,32 +910,26 @@ pub(crate) fn candidates(found: &Found, chosen: Option<i64>) -> Vec<Candidate> {
         .collect()
 }
 
-/// The assertions in force that name an observation or an identifier of a customer.
+/// The assertions in force that name an observation or an identifier of a customer. Whatever
+/// observation they name is a bundle of its own.
 pub(crate) fn merges(
     assertions: &Assertions,
-    tenant: &str,
-    events: &[Event],
+    bundles: &[BundleId],
     identifiers: &[IdentifierFact],
 ) -> Vec<MergeFact> {
     if assertions.is_empty() {
         return Vec::new();
     }
-    let observations =
-        events.iter().map(|event| Subject::Observation(ObservationId::of(tenant, &event.key)));
+    let alone = bundles.iter().filter_map(|bundle| assertions.alone_in(*bundle));
     let own = identifiers.iter().map(|fact| Subject::Identifier(fact.identifier.clone()));
-    let fact = |(id, assertion): (AssertionId, &Assertion)| {
-        let (a, b) = assertion.verdict.sides();
-        MergeFact {
-            assertion: id,
-            kind: assertion.verdict.name().to_owned(),
-            a,
-            b,
-            at: assertion.at,
-            by: assertion.by.clone(),
-            reason: assertion.reason.clone(),
-        }
+    let fact = |(id, assertion): (AssertionId, &Assertion)| MergeFact {
+        assertion: id,
+        verdict: assertion.verdict.clone(),
+        at: assertion.at,
+        by: assertion.by.clone(),
+        reason: assertion.reason.clone(),
     };
-    assertions.naming(observations.chain(own)).into_iter().map(fact).collect()
+    assertions.naming(alone.map(Subject::Observation).chain(own)).into_iter().map(fact).collect()
 }
 
 /// The events after a place in the order of the file, at most `limit`, with the place to go on.

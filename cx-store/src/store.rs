@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
+use cx_core::context::facts::MergeFact;
 use cx_core::context::{self, Audience, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
 use cx_core::event::Event;
@@ -1211,9 +1212,10 @@ fn answer(
     let events = history.map_or(&[][..], |history| &history.events);
     let merges = history.map_or_else(Vec::new, |history| {
         let identifiers = &history.customer.identifiers;
-        read::merges(&settings.assertions, &settings.tenant, events, identifiers)
+        read::merges(&settings.assertions, &history.bundles, identifiers)
     });
-    let by_model = merges.iter().filter(|merge| merge.kind == "probable").count();
+    let is_by_model = |merge: &&MergeFact| matches!(merge.verdict, Verdict::Probable(..));
+    let by_model = merges.iter().filter(is_by_model).count();
     let one_key = |key: &ConversationKey| {
         history.and_then(|history| history.canonical.get(key)).unwrap_or(key).clone()
     };
@@ -1231,7 +1233,6 @@ fn answer(
             None => read::sources(connection)?,
         },
         merges,
-        journeys: cx_core::journey::summaries(events, options.as_of),
         left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
     };
     Ok((context::build(&facts, options), by_model))

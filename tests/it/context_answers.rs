@@ -6,8 +6,9 @@ use cx_core::context::render::{self, Colour};
 use cx_core::context::{Audience, Context, ContextOptions};
 use cx_core::event::Event;
 use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::Timestamp;
-use cx_store::{Recording, Store};
+use cx_store::{Recording, SearchQuery, Store};
 use serde_json::{Value, json};
 
 const NOW: &str = "2026-03-04T10:05:00Z";
@@ -226,6 +227,126 @@ fn a_model_sees_no_identifier_and_texts_are_fenced() {
     assert!(!markdown.contains("jan@example.nl"), "{markdown}");
     let position = markdown.find("PUBLIC again").unwrap();
     assert!(markdown[..position].trim_end().ends_with("```untrusted"), "{markdown}");
+}
+
+/// A message and what colleagues noted of the same person: another address, and a case at a source
+/// of which nobody else knows.
+fn noted() -> Vec<Value> {
+    let jan = json!({"ns": "email", "value": "jan@example.nl", "assurance": "channel_proved"});
+    let secret = json!({"ns": "email", "value": "SECRET@example.org"});
+    let case = json!({"ns": "external_id", "scope": "fraudwatch", "value": "SECRET-77"});
+    let event = |key: &str, system: &str, kind: &str, at: &str, who: Value| {
+        let visibility = if kind == "note" { "internal" } else { "public" };
+        json!({
+            "key": key, "source": {"system": system}, "kind": kind, "channel": "email", "direction": "in",
+            "actor": {"type": "customer"}, "visibility": visibility, "who": who, "occurred_at": at,
+            "conversation": {"key": "crm/t/1"}, "body": {"text": "my card is 4111"},
+        })
+    };
+    vec![
+        event("crm/1", "crm", "message", "2026-01-02T10:00:00Z", json!([jan])),
+        event("fw/1", "fraudwatch", "note", "2025-06-01T10:00:00Z", json!([jan, secret, case])),
+    ]
+}
+
+#[test]
+fn of_what_colleagues_noted_outsiders_learn_nothing() {
+    let store = store(noted());
+    for audience in [Audience::Customer, Audience::Marketing] {
+        let context = ask(&store, audience);
+        let customer = context.customer.as_ref().unwrap();
+        let [address] = customer.identifiers.as_slice() else { panic!("{customer:?}") };
+        assert_eq!((address.n_events, address.sources.as_slice()), (1, &["crm".to_owned()][..]));
+        assert_eq!(customer.since, "2026-01-02T10:00:00Z");
+        let text = context.to_json().to_lowercase();
+        assert!(!text.contains("secret"), "{text}");
+        assert!(audience == Audience::Marketing || !text.contains("fraudwatch"), "{text}");
+    }
+    assert_eq!(ask(&store, Audience::Agent).customer.unwrap().identifiers.len(), 3);
+}
+
+#[test]
+fn a_journey_is_told_to_marketing_without_its_internal_steps() {
+    let store = store(full());
+    let steps = |audience| ask(&store, audience).journeys.iter().map(|one| one.steps).collect();
+    let (agent, marketing): (Vec<u64>, Vec<u64>) =
+        (steps(Audience::Agent), steps(Audience::Marketing));
+    assert_eq!((agent, marketing), (vec![2, 4], vec![2, 3]));
+}
+
+#[test]
+fn a_text_that_was_taken_out_is_gone_for_everybody_whoever_may_see_that_it_was() {
+    let correction = |key: &str, kind: &str, text: Option<&str>| {
+        json!({
+            "key": key, "source": {"system": "crm"}, "kind": kind, "visibility": "internal", "direction": "none",
+            "occurred_at": format!("2026-01-02T11:00:0{key}Z"), "conversation": {"key": "crm/t/1"},
+            "data": {"target": "crm/1"}, "body": text.map(|text| json!({"text": text})),
+        })
+    };
+    let edited = correction("1", "message.edited", Some("the other card is SECRET"));
+    let redacted = correction("2", "message.redacted", None);
+    let messages = noted().into_iter().take(1);
+    for corrections in [vec![redacted.clone()], vec![edited.clone()], vec![edited, redacted]] {
+        let (n, is_redacted) = (corrections.len(), corrections.last().unwrap()["key"] == "2");
+        let store = store(messages.clone().chain(corrections).collect());
+        for audience in [Audience::Agent, Audience::Model, Audience::Customer] {
+            let text = ask(&store, audience).to_json();
+            assert!(!text.contains("4111"), "{audience:?} {n}: {text}");
+            let is_told = !is_redacted && audience != Audience::Customer;
+            assert_eq!(text.contains("SECRET"), is_told, "{audience:?} {n}: {text}");
+            let found = |words: &str| {
+                let query = SearchQuery::new(words).audience(audience);
+                store.search(&query).unwrap().len()
+            };
+            assert_eq!(found("4111"), 0);
+            assert_eq!(found("secret"), usize::from(!is_redacted && audience == Audience::Agent));
+        }
+    }
+}
+
+#[test]
+fn what_people_said_of_who_is_who_is_masked_for_models_and_kept_from_outsiders() {
+    let who = |ns: &str, value: &str, assurance: &str| json!({"ns": ns, "value": value, "assurance": assurance});
+    let message = |key: &str, name: &str, who: Value| {
+        json!({
+            "key": key, "source": {"system": "crm"}, "kind": "message", "direction": "in", "channel": "email",
+            "actor": {"type": "customer"}, "name": name, "who": who, "occurred_at": "2026-01-02T10:00:00Z",
+        })
+    };
+    let store = store(vec![
+        message("1", "Jan de Vries", json!([who("email", "jan@example.nl", "channel_proved")])),
+        message("2", "Jan de Vries", json!([who("phone", "+31612345678", "channel_proved")])),
+        message(
+            "3",
+            "Piet Smit",
+            json!([
+                who("phone", "+31687654321", "channel_proved"),
+                who("email", "jan@example.nl", "self_stated")
+            ]),
+        ),
+    ]);
+    let side = |text| match Who::parse(text, None).unwrap() {
+        Who::Identifier(identifier) => Subject::Identifier(identifier),
+        Who::Customer(_) => unreachable!(),
+    };
+    let same = Assertion {
+        verdict: Verdict::Same(side("jan@example.nl"), side("+31612345678")),
+        by: "agent:7".to_owned(),
+        reason: Some("my other address is SECRET@example.org".to_owned()),
+        at: now(),
+    };
+    store.assert(&same, now()).unwrap();
+    let agent = ask(&store, Audience::Agent).to_json();
+    assert!(agent.contains("the other stated email:jan@example.nl, without proof"), "{agent}");
+    assert!(agent.contains("phone:+31612345678") && agent.contains("SECRET"), "{agent}");
+    let context = ask(&store, Audience::Model);
+    for text in [context.to_json(), render::markdown(&context, None)] {
+        assert!(text.contains("the other stated email:j…@example.nl"), "{text}");
+        assert!(!text.contains("jan@example.nl") && !text.contains("+31612345678"), "{text}");
+    }
+    let marketing = ask(&store, Audience::Marketing).to_json();
+    assert!(marketing.contains("possibly also Piet Smit\""), "{marketing}");
+    assert!(!marketing.contains("SECRET") && !marketing.contains("stated email"), "{marketing}");
 }
 
 #[test]

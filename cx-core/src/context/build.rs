@@ -1,5 +1,6 @@
 //! Facts into blocks: one scan, the folds side by side, then what each audience may see.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::blocks::{
@@ -10,17 +11,19 @@ use super::blocks::{
     RatingBlock, Said, SourceBlock, Totals,
 };
 use super::facts::{
-    Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, Sharing, Weight,
+    Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, MergeFact,
+    PossibleDuplicate, Sharing, SourceFreshness, StatedValue, Weight,
 };
 use super::person::{self, mask};
 use crate::channel::Channel;
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
-use crate::conversation::{Conversation, ConversationFold, WaitingOn};
+use crate::conversation::{Conversation, ConversationFold, Corrections, WaitingOn};
 use crate::event::conversation::{Party, PartyType};
 use crate::event::{Event, Kind, Visibility};
 use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Identifier, Namespace};
-use crate::ids::ConversationKey;
+use crate::ids::{ConversationKey, EventKey};
+use crate::journey;
 use crate::outbound::{OutboundFold, OutboundMail};
 use crate::profile::{Attribute, ConsentFold, Consents, Profile, ProfileFold, Ruling};
 use crate::text::first_words;
@@ -31,12 +34,17 @@ use crate::time::{Micros, Timestamp};
 /// Time is O(n log n) for n events.
 pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let view = View { options };
-    let visible = |event: &&Event| event.occurred_at <= options.as_of && view.may_see(event);
+    let past = |event: &&Event| event.occurred_at <= options.as_of;
+    let visible = |event: &&Event| past(event) && view.may_see(event);
     let events: Vec<&Event> = facts.events.iter().filter(visible).collect();
-    let mut all: Vec<&Event> = events.clone();
-    all.extend(facts.conversation_events.iter().filter(visible));
+    let earlier: Vec<&Event> = facts.earlier.iter().filter(visible).collect();
+    let mut all: Vec<&Event> = facts.events.iter().filter(past).collect();
+    all.extend(facts.conversation_events.iter().filter(past));
     all.sort_by(|a, b| a.timeline_cmp(b));
     all.dedup_by(|a, b| a.key == b.key);
+    // What was taken out is gone also for those who may not see who did it.
+    let corrections = Corrections::of(&all);
+    all.retain(|event| view.may_see(event));
     let conversations = conversations(&all, facts);
     let mut commerce = CommerceFold::default();
     let mut outbound = OutboundFold::default();
@@ -44,12 +52,12 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let mut profile = ProfileFold::default();
     let mut consents = ConsentFold::default();
     // What a customer agreed to counts also where an audience may not see who wrote it down.
-    for event in facts.earlier.iter().chain(facts.events) {
-        if event.occurred_at <= options.as_of {
-            consents.push(event);
-        }
+    for event in facts.earlier.iter().chain(facts.events).filter(past) {
+        consents.push(event);
     }
-    facts.earlier.iter().filter(visible).for_each(|event| profile.push(event));
+    for event in &earlier {
+        profile.push(event);
+    }
     for event in &events {
         commerce.push(event);
         outbound.push(event);
@@ -62,17 +70,22 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let mails = outbound.finish();
     let mut left_out = facts.left_out.clone();
     let orders = commerce.finish();
+    let seen: Vec<&Event> = earlier.iter().chain(&events).copied().collect();
+    let identifiers = view.known_identifiers(facts, &seen);
     Context {
         v: 1,
         as_of: options.as_of.to_string(),
         audience: options.audience,
         r#match: view.matched(facts),
-        customer: facts.customer.as_ref().map(|customer| view.customer(customer, &profile)),
-        alerts: view.alerts(facts, &profile, (&consents, &rulings), &events, &mails),
-        open: view.open(&conversations),
+        customer: facts
+            .customer
+            .as_ref()
+            .map(|customer| view.customer(customer, &identifiers, &seen, &profile)),
+        alerts: view.alerts(facts, &identifiers, &profile, (&consents, &rulings), &events, &mails),
+        open: view.open(&conversations, &corrections),
         cases: Vec::new(),
         handover: view.handover(&conversations),
-        contacts: view.contacts(&all, facts, &mut left_out),
+        contacts: view.contacts(&all, facts, &corrections, &mut left_out),
         commerce: CommerceBlock {
             cart: orders.cart.map(cart),
             checkout: orders.checkout.map(cart),
@@ -102,7 +115,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         journeys: if options.audience == Audience::Customer {
             Vec::new()
         } else {
-            facts.journeys.clone()
+            journey::summaries(&events, options.as_of)
         },
         behaviour: behaviour(&events, options.items),
         profile: person::profile(&profile, options, &mut left_out),
@@ -112,6 +125,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             sources: facts
                 .sources
                 .iter()
+                .filter(|source| view.may_name(source, &seen))
                 .map(|source| Freshness {
                     system: source.system.clone(),
                     instance: source.instance.clone(),
@@ -119,24 +133,10 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
                     last_import: source.last_import.to_string(),
                 })
                 .collect(),
-            merges: if options.audience == Audience::Customer { Vec::new() } else { merges(facts) },
+            merges: if view.is_inner() { view.merges(facts) } else { Vec::new() },
             left_out,
         },
     }
-}
-
-fn merges(facts: &ContextFacts<'_>) -> Vec<MergeBlock> {
-    let block = |merge: &super::facts::MergeFact| MergeBlock {
-        id: merge.assertion.to_string(),
-        kind: merge.kind.clone(),
-        a: merge.a.clone(),
-        b: merge.b.clone(),
-        at: merge.at.to_string(),
-        by: merge.by.clone(),
-        reason: merge.reason.clone(),
-        reversible: true,
-    };
-    facts.merges.iter().map(block).collect()
 }
 
 /// The conversations of these events, each by its one key, in the order of the keys.
@@ -281,14 +281,92 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// Whether the audience may see what is internal.
+    const fn is_inner(&self) -> bool {
+        match self.options.audience {
+            Audience::Agent | Audience::Model => true,
+            Audience::Customer | Audience::Marketing => false,
+        }
+    }
+
     /// `internal` never reaches the customer, nor those who write campaigns.
     fn may_see(&self, event: &Event) -> bool {
-        match self.options.audience {
-            Audience::Customer | Audience::Marketing => {
-                event.visibility == Visibility::Public && !matches!(event.kind, Kind::Note(_))
-            }
-            Audience::Agent | Audience::Model => true,
+        self.is_inner()
+            || (event.visibility == Visibility::Public && !matches!(event.kind, Kind::Note(_)))
+    }
+
+    /// Whether a source may be named: to the customer only one from which something came that the
+    /// customer may see.
+    fn may_name(&self, source: &SourceFreshness, seen: &[&Event]) -> bool {
+        let named = (&source.system, &source.instance);
+        self.options.audience != Audience::Customer
+            || seen.iter().any(|event| (&event.source.system, &event.source.instance) == named)
+    }
+
+    /// Since when the customer is known, as far as the audience may know.
+    fn since(&self, customer: &CustomerFacts, seen: &[&Event]) -> Timestamp {
+        if self.is_inner() {
+            return customer.since;
         }
+        let first = seen.iter().map(|event| event.occurred_at).chain(customer.public_since).min();
+        first.unwrap_or(self.options.as_of)
+    }
+
+    /// What the customer is recognised by: all of it, or what stands on the events that the
+    /// audience may see, as it stands there.
+    fn known_identifiers<'f>(
+        &self,
+        facts: &'f ContextFacts<'_>,
+        seen: &[&Event],
+    ) -> Cow<'f, [IdentifierFact]> {
+        let known = facts.customer.as_ref().map_or(&[][..], |customer| &customer.identifiers);
+        if self.is_inner() {
+            return Cow::Borrowed(known);
+        }
+        let mut of_known: BTreeMap<&Identifier, (&IdentifierFact, Option<IdentifierFact>)> =
+            known.iter().map(|fact| (&fact.identifier, (fact, None))).collect();
+        for event in seen {
+            let (at, source) = (event.occurred_at, event.source.scope());
+            let mut counted: BTreeSet<&Identifier> = BTreeSet::new();
+            for claim in event.person_claims() {
+                let Some((whole, told)) = of_known.get_mut(claim.identifier()) else { continue };
+                let told = told.get_or_insert_with(|| IdentifierFact {
+                    assurance: claim.assurance,
+                    first_seen: at,
+                    last_seen: at,
+                    sources: Vec::new(),
+                    n_events: 0,
+                    ..whole.clone()
+                });
+                told.assurance = told.assurance.max(claim.assurance);
+                told.first_seen = told.first_seen.min(at);
+                told.last_seen = told.last_seen.max(at);
+                if let Err(place) = told.sources.binary_search(&source) {
+                    told.sources.insert(place, source.clone());
+                }
+                told.n_events += u64::from(counted.insert(claim.identifier()));
+            }
+        }
+        of_known.into_values().filter_map(|(_, told)| told).collect()
+    }
+
+    /// What people said of who is who.
+    fn merges(&self, facts: &ContextFacts<'_>) -> Vec<MergeBlock> {
+        let written = |identifier: &Identifier| person::written(identifier, self.options.audience);
+        let block = |merge: &MergeFact| {
+            let (a, b) = merge.verdict.sides_with(&written);
+            MergeBlock {
+                id: merge.assertion.to_string(),
+                kind: merge.verdict.name().to_owned(),
+                a,
+                b,
+                at: merge.at.to_string(),
+                by: merge.by.clone(),
+                reason: merge.reason.clone(),
+                reversible: true,
+            }
+        };
+        facts.merges.iter().map(block).collect()
     }
 
     /// A text that somebody wrote, shortened; none for marketing.
@@ -299,6 +377,18 @@ impl View<'_> {
                 text.map(|text| first_words(text, self.options.characters))
             }
         }
+    }
+
+    /// What a message says, as corrections leave it, shortened: nothing where an edit tells it
+    /// that the audience may not see.
+    fn said(
+        &self,
+        message: &EventKey,
+        written: Option<&str>,
+        corrections: &Corrections<'_>,
+    ) -> Option<String> {
+        let Some(now) = corrections.of_message(message) else { return self.text(written) };
+        self.text(now.filter(|edit| self.may_see(edit)).and_then(words))
     }
 
     fn value(&self, value: &str) -> String {
@@ -322,7 +412,7 @@ impl View<'_> {
             reason: other.reason.clone(),
         });
         // Who else there is, and why, is nobody else's business.
-        let private = is_customer || self.options.audience == Audience::Model;
+        let private = self.options.audience != Audience::Agent;
         Match {
             by: facts.asked.iter().map(asked).collect(),
             confidence: facts.confidence,
@@ -331,8 +421,14 @@ impl View<'_> {
         }
     }
 
-    fn customer(&self, customer: &CustomerFacts, profile: &Profile) -> Customer {
-        let inner = matches!(self.options.audience, Audience::Agent | Audience::Model);
+    fn customer(
+        &self,
+        customer: &CustomerFacts,
+        identifiers: &[IdentifierFact],
+        seen: &[&Event],
+        profile: &Profile,
+    ) -> Customer {
+        let inner = self.is_inner();
         let text = |attribute| profile.text(&attribute).map(str::to_owned);
         let timezone = text(Attribute::Timezone);
         let notes = profile.notes.iter().map(|note| NoteBlock {
@@ -346,13 +442,13 @@ impl View<'_> {
             language: text(Attribute::Language),
             local_time: timezone.as_deref().and_then(|zone| local(self.options.as_of, zone)),
             timezone,
-            since: customer.since.to_string(),
-            identifiers: self.identifiers(&customer.identifiers),
+            since: self.since(customer, seen).to_string(),
+            identifiers: self.identifiers(identifiers),
             company: profile
                 .company()
                 .map(|company| Company { id: company.id.clone(), name: company.name.clone() }),
             tags: if inner { profile.tags.clone() } else { Vec::new() },
-            fields: if inner { person::fields(profile) } else { Vec::new() },
+            fields: if inner { person::fields(profile, self.options.audience) } else { Vec::new() },
             notes: if inner { notes.collect() } else { Vec::new() },
         }
     }
@@ -389,6 +485,7 @@ impl View<'_> {
     fn alerts(
         &self,
         facts: &ContextFacts<'_>,
+        identifiers: &[IdentifierFact],
         profile: &Profile,
         (consents, rulings): (&Consents<'_>, &[Ruling<'_>]),
         events: &[&Event],
@@ -403,7 +500,6 @@ impl View<'_> {
             alerts.push(alert("blocked", "warn", text, Some(blocked.at), None));
         }
         alerts.extend(person::refusals(rulings, self.options, |event| self.may_see(event)));
-        let identifiers = facts.customer.iter().flat_map(|customer| &customer.identifiers);
         for fact in identifiers {
             let value = self.value(fact.identifier.key());
             if fact.identifier.mixes_scripts() {
@@ -419,17 +515,7 @@ impl View<'_> {
             alerts.push(alert("shared_identifier", "info", text, None, Some(value)));
         }
         let possible = facts.customer.iter().flat_map(|customer| &customer.possible);
-        for other in possible {
-            let name = other.name.as_deref().unwrap_or("a customer without a name");
-            let text = format!("possibly also {name}: {}", other.reason);
-            alerts.push(alert(
-                "possible_duplicate",
-                "info",
-                text,
-                None,
-                Some(other.id.to_string()),
-            ));
-        }
+        alerts.extend(possible.filter_map(|other| self.duplicate(other, identifiers)));
         for mail in mails.iter().filter(|mail| mail.bounced.is_some() || mail.dropped) {
             let address = mail.address.as_deref().unwrap_or("an address");
             let text = format!("mail to {} bounces", self.value(address));
@@ -463,7 +549,37 @@ impl View<'_> {
         alerts
     }
 
-    fn open(&self, conversations: &[Conversation]) -> Vec<OpenMatter> {
+    /// That another customer may be the same person; why, for those inside. Nothing where nothing
+    /// that the audience may know of speaks for it.
+    fn duplicate(&self, other: &PossibleDuplicate, known: &[IdentifierFact]) -> Option<Alert> {
+        let is_known =
+            |value: &&StatedValue| known.iter().any(|fact| fact.identifier == value.identifier);
+        let reasons = other.stated.iter().filter(is_known).map(|value| {
+            let written = person::written(&value.identifier, self.options.audience);
+            if value.here {
+                format!("stated {written}, which is the other's")
+            } else {
+                format!("the other stated {written}, without proof")
+            }
+        });
+        let reasons: Vec<String> = reasons.collect();
+        if reasons.is_empty() {
+            return None;
+        }
+        let mut text = "possibly also ".to_owned();
+        text.push_str(other.name.as_deref().unwrap_or("a customer without a name"));
+        if self.is_inner() {
+            text.push_str(": ");
+            text.push_str(&reasons.join("; "));
+        }
+        Some(alert("possible_duplicate", "info", text, None, Some(other.id.to_string())))
+    }
+
+    fn open(
+        &self,
+        conversations: &[Conversation],
+        corrections: &Corrections<'_>,
+    ) -> Vec<OpenMatter> {
         let mut open: Vec<&Conversation> =
             conversations.iter().filter(|conversation| conversation.state.is_open()).collect();
         // Those who wait for us longest come first.
@@ -471,10 +587,10 @@ impl View<'_> {
             let ours = conversation.waiting_on != Some(WaitingOn::Us);
             (ours, conversation.waiting_since, conversation.key.clone())
         });
-        open.into_iter().map(|conversation| self.matter(conversation)).collect()
+        open.into_iter().map(|conversation| self.matter(conversation, corrections)).collect()
     }
 
-    fn matter(&self, conversation: &Conversation) -> OpenMatter {
+    fn matter(&self, conversation: &Conversation, corrections: &Corrections<'_>) -> OpenMatter {
         let due = conversation.promises.iter().map(|promise| Due {
             metric: promise.what.clone(),
             at: promise.due_at.map(|at| at.to_string()),
@@ -516,7 +632,7 @@ impl View<'_> {
                 direction: last.direction.name().to_owned(),
                 actor: last.actor.name().to_owned(),
                 name: last.actor_name.clone(),
-                text: self.text(last.text.as_deref()),
+                text: self.said(&last.event, last.text.as_deref(), corrections),
                 event: last.event.to_string(),
             }),
         }
@@ -569,6 +685,7 @@ impl View<'_> {
         &self,
         events: &[&Event],
         facts: &ContextFacts<'_>,
+        corrections: &Corrections<'_>,
         left_out: &mut BTreeMap<String, u64>,
     ) -> Contacts {
         let from = self.options.as_of - Micros::DAY.times(90);
@@ -584,7 +701,6 @@ impl View<'_> {
         }
         let by_channel =
             by_channel.into_iter().map(|(channel, told)| (channel.to_string(), told)).collect();
-        let corrections = corrections(events);
         let recent = cut(recent, self.options.items, "contacts", left_out);
         let contact = |event: &Event| Contact {
             event: event.key.to_string(),
@@ -594,7 +710,7 @@ impl View<'_> {
             direction: event.direction.name().to_owned(),
             actor: event.actor.kind.name().to_owned(),
             name: event.actor.name.clone(),
-            text: self.text(said(event, &corrections)),
+            text: self.said(&event.key, words(event), corrections),
             conversation: event
                 .conversation
                 .as_ref()
@@ -662,34 +778,9 @@ const fn is_contact(event: &Event) -> bool {
     event.kind.is_talk() || matches!(event.kind, Kind::Note(_))
 }
 
-/// The events that correct another one, in order.
-fn corrections<'a>(events: &[&'a Event]) -> Vec<&'a Event> {
-    let is_one = |event: &&&Event| {
-        matches!(
-            event.kind,
-            Kind::MessageRedacted(_) | Kind::MessageDeleted(_) | Kind::MessageEdited(_)
-        )
-    };
-    events.iter().filter(is_one).copied().collect()
-}
-
-/// What an event says, as later corrections leave it.
-fn said<'a>(event: &'a Event, corrections: &[&'a Event]) -> Option<&'a str> {
-    let mut text = event.body.as_ref().map(|body| body.text.as_str());
-    for other in corrections.iter().filter(|other| other.occurred_at >= event.occurred_at) {
-        match &other.kind {
-            Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction)
-                if correction.target == event.key.as_str() =>
-            {
-                text = None;
-            }
-            Kind::MessageEdited(correction) if correction.target == event.key.as_str() => {
-                text = other.body.as_ref().map(|body| body.text.as_str());
-            }
-            _ => {}
-        }
-    }
-    text
+/// What an event says as it was written.
+fn words(event: &Event) -> Option<&str> {
+    event.body.as_ref().map(|body| body.text.as_str())
 }
 
 fn scope(identifier: &Identifier) -> Option<String> {

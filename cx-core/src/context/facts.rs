@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::identifier::{Assurance, Identifier};
+use crate::identity::Verdict;
 use crate::ids::{AssertionId, ConversationKey, CustomerId};
-use crate::journey::Summary;
 use crate::profile::Survivorship;
 use crate::time::Timestamp;
 
@@ -115,8 +115,17 @@ pub struct PossibleDuplicate {
     pub id: CustomerId,
     /// The other customer's name.
     pub name: Option<String>,
-    /// What speaks for it, in words.
-    pub reason: String,
+    /// What speaks for it: values that one of the two holds, and that the other only stated.
+    pub stated: Vec<StatedValue>,
+}
+
+/// A value that one of two customers holds, and that the other only stated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatedValue {
+    /// The value.
+    pub identifier: Identifier,
+    /// Whether this customer stated it; else the other did.
+    pub here: bool,
 }
 
 /// Who the customer is.
@@ -126,6 +135,8 @@ pub struct CustomerFacts {
     pub id: CustomerId,
     /// When the customer was first seen.
     pub since: Timestamp,
+    /// When the first public event was, where it is not among those that the context is built from.
+    pub public_since: Option<Timestamp>,
     /// The customer's identifiers.
     pub identifiers: Vec<IdentifierFact>,
     /// Customers who may be the same person.
@@ -152,12 +163,8 @@ pub struct SourceFreshness {
 pub struct MergeFact {
     /// The assertion.
     pub assertion: AssertionId,
-    /// What it says: `same`, `different`.
-    pub kind: String,
-    /// One side.
-    pub a: String,
-    /// The other side; empty where there is none.
-    pub b: String,
+    /// What it says.
+    pub verdict: Verdict,
     /// When it was said.
     pub at: Timestamp,
     /// Who said it.
@@ -190,8 +197,6 @@ pub struct ContextFacts<'a> {
     pub sources: Vec<SourceFreshness>,
     /// Assertions in force that touch the customer.
     pub merges: Vec<MergeFact>,
-    /// The customer's journeys.
-    pub journeys: Vec<Summary>,
     /// What was left out before the events came here.
     pub left_out: BTreeMap<String, u64>,
 }

@@ -86,10 +86,7 @@ fn attribute_block(
 
 fn value_block(attribute: &Attribute, said: &Said, audience: Audience) -> ValueBlock {
     ValueBlock {
-        value: match audience {
-            Audience::Model => masked(attribute, &said.content),
-            Audience::Agent | Audience::Marketing | Audience::Customer => json(&said.content),
-        },
+        value: shown_value(attribute, &said.content, audience),
         blank: said.content == Content::Blank,
         pinned: said.pinned,
         source: said.source.clone(),
@@ -101,6 +98,13 @@ fn value_block(attribute: &Attribute, said: &Said, audience: Audience) -> ValueB
         last_seen: said.last_seen.to_string(),
         n_days: said.n_days,
         n_events: said.n_events,
+    }
+}
+
+fn shown_value(attribute: &Attribute, content: &Content, audience: Audience) -> Json {
+    match audience {
+        Audience::Model => masked(attribute, content),
+        Audience::Agent | Audience::Marketing | Audience::Customer => json(content),
     }
 }
 
@@ -149,11 +153,11 @@ fn masked(attribute: &Attribute, content: &Content) -> Json {
 }
 
 /// The fields that have no place of their own: of each the value that counts, blanks left out.
-pub(super) fn fields(profile: &Profile) -> Vec<FieldBlock> {
+pub(super) fn fields(profile: &Profile, audience: Audience) -> Vec<FieldBlock> {
     let field = |(attribute, known): (&Attribute, &Known)| match (attribute, &known.value.content) {
-        (Attribute::Field(name), Content::Json(value)) => Some(FieldBlock {
+        (Attribute::Field(name), content @ Content::Json(_)) => Some(FieldBlock {
             name: name.clone(),
-            value: value.clone(),
+            value: shown_value(attribute, content, audience),
             source: known.value.source.clone(),
             at: known.value.at.to_string(),
         }),
@@ -247,6 +251,15 @@ fn shown(point: &Identifier, audience: Audience) -> String {
     match audience {
         Audience::Model => mask(point.key()),
         Audience::Agent | Audience::Marketing | Audience::Customer => point.key().to_owned(),
+    }
+}
+
+/// An identifier with its namespace and scope: `email:jan@example.nl`.
+pub(super) fn written(identifier: &Identifier, audience: Audience) -> String {
+    let (namespace, value) = (identifier.namespace(), shown(identifier, audience));
+    match identifier.scope() {
+        "" => format!("{namespace}:{value}"),
+        scope => format!("{namespace}:{scope}:{value}"),
     }
 }
 

@@ -32,14 +32,18 @@ impl Subject {
             Self::Identifier(_) => None,
         }
     }
+
+    fn text(&self, written: &dyn Fn(&Identifier) -> String) -> String {
+        match self {
+            Self::Observation(id) => id.to_string(),
+            Self::Identifier(identifier) => written(identifier),
+        }
+    }
 }
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Observation(id) => id.fmt(f),
-            Self::Identifier(identifier) => identifier.fmt(f),
-        }
+        f.write_str(&self.text(&Identifier::to_string))
     }
 }
 
@@ -124,18 +128,21 @@ impl Verdict {
     /// The two sides as text; the second is empty where there is only one. The sides of `Same`,
     /// `Different` and `Probable` come in order, and the weight behind them.
     pub fn sides(&self) -> (String, String) {
+        self.sides_with(&Identifier::to_string)
+    }
+
+    /// The same with identifiers written in another way.
+    pub fn sides_with(&self, written: &dyn Fn(&Identifier) -> String) -> (String, String) {
         match self {
             Self::Same(a, b) | Self::Different(a, b) => {
                 let (a, b) = if a <= b { (a, b) } else { (b, a) };
-                (a.to_string(), b.to_string())
+                (a.text(written), b.text(written))
             }
-            Self::Detach(observation, identifier) => {
-                (observation.to_string(), identifier.to_string())
-            }
+            Self::Detach(observation, identifier) => (observation.to_string(), written(identifier)),
             Self::Block(identifier) | Self::Trust(identifier) => {
-                (identifier.to_string(), String::new())
+                (written(identifier), String::new())
             }
-            Self::Rekey(from, to) => (from.to_string(), to.to_string()),
+            Self::Rekey(from, to) => (written(from), written(to)),
             Self::Revoke(assertion) => (assertion.to_string(), String::new()),
             Self::Probable(a, b, weight) => {
                 (a.min(b).to_string(), format!("{}@{weight}", a.max(b)))
