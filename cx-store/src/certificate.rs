@@ -212,7 +212,7 @@ impl Store {
             if !path.is_file() {
                 continue;
             }
-            let found = fs::File::open(&path).and_then(|file| occurrences(file, &wanted));
+            let found = self.keep_open(&path).and_then(|file| occurrences(file, &wanted));
             let (bytes, hits) = found.map_err(|error| StoreError::CannotOpen {
                 path: path.clone(),
                 detail: error.to_string(),

@@ -31,6 +31,7 @@ mod encryption;
 mod report;
 mod past;
 mod statements;
+mod kept;
 mod feed;
 mod derived;
 mod waiting;

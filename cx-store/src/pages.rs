@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::kept::KeptFile;
 use crate::schema;
 
 /// The size of a page in every file that cx makes.
@@ -79,8 +80,8 @@ pub(crate) struct Node {
 /// The pages of a file, as its log leaves them.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    file: File,
-    log: Option<File>,
+    file: KeptFile,
+    log: Option<KeptFile>,
     /// Where in the log the latest committed image of a page begins.
     in_log: HashMap<u32, u64>,
     /// How many pages there are, in the file or in the log.
@@ -94,13 +95,13 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
+        let file = KeptFile::open(path)?;
+        let length = file.file().metadata()?.len();
         let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
         let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
         let (mut log, mut in_log, mut whole) = (None, HashMap::new(), None);
         if schema::has_journal(path)
-            && let Ok(mut opened) = File::open(schema::beside(path, "-wal"))
+            && let Ok(mut opened) = KeptFile::open(&schema::beside(path, "-wal"))
         {
             (in_log, whole) = committed(&mut opened);
             n = in_log.keys().copied().max().unwrap_or(0).max(n);
@@ -130,7 +131,7 @@ impl Pages {
         for (from, to) in [(self.log.as_mut(), log), (Some(&mut self.file), file)] {
             let Some(from) = from else { continue };
             let mut copy = File::create(to)?;
-            copy.set_permissions(from.metadata()?.permissions())?;
+            copy.set_permissions(from.file().metadata()?.permissions())?;
             from.rewind()?;
             io::copy(from, &mut copy)?;
             copy.sync_all()?;
@@ -337,7 +338,7 @@ fn node(page: &[u8], start: usize) -> Option<Node> {
 
 /// Where the latest committed image of each page begins in a log, and how many pages there are as
 /// of the last commit, if there is one.
-fn committed(log: &mut File) -> (HashMap<u32, u64>, Option<u32>) {
+fn committed(log: &mut KeptFile) -> (HashMap<u32, u64>, Option<u32>) {
     let mut committed = HashMap::new();
     let mut whole = None;
     let mut header = [0; 32];

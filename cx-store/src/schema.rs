@@ -13,6 +13,7 @@ use crate::compression;
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
+use crate::kept::{self, KeptFile};
 use crate::waiting;
 
 /// "CXS1" in the file's header: whose file it is.
@@ -121,7 +122,7 @@ pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, St
         return Ok(Found::Nothing);
     }
     let mut header = Vec::new();
-    let file = fs::File::open(path).map_err(cannot)?;
+    let file = KeptFile::open(path).map_err(cannot)?;
     file.take(encryption::SAMPLE).read_to_end(&mut header).map_err(cannot)?;
     // The power failed while the file was being made: the engine takes it back to nothing.
     if header.iter().take(100).all(|byte| *byte == 0) && has_hot_journal(path) {
@@ -197,7 +198,7 @@ pub(crate) fn is_writable(path: &Path) -> bool {
         Ok(_) => fs::remove_file(&probe).is_ok(),
         Err(error) => error.kind() == ErrorKind::AlreadyExists,
     };
-    takes_files && OpenOptions::new().append(true).open(path).is_ok()
+    takes_files && kept::is_writable(path)
 }
 
 /// Opens a connection that may write, and brings the file to the latest schema.

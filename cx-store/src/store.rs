@@ -29,6 +29,7 @@ use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::history::{Edition, History, SCAN};
 use crate::ingest::{self, Dictionary, Writing};
+use crate::kept::KeptFile;
 use crate::measured;
 use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
@@ -97,6 +98,8 @@ struct Inner {
     known: RwLock<Known>,
     memory: Mutex<Memory>,
     writer: Mutex<Writer>,
+    /// The file, and what is read beside it, closed behind all connections.
+    kept: Mutex<Vec<KeptFile>>,
 }
 
 /// The settings as they were last read, or written here.
@@ -196,7 +199,12 @@ impl Store {
         let dictionary = Dictionary::default();
         let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
-        Self(Arc::new(Inner { path, place, key, readers, known, memory, writer }))
+        let kept = match place {
+            Place::Memory => Vec::new(),
+            Place::File | Place::ReadOnlyFile => KeptFile::open(&path).into_iter().collect(),
+        };
+        let kept = Mutex::new(kept);
+        Self(Arc::new(Inner { path, place, key, readers, known, memory, writer, kept }))
     }
 
     pub(crate) fn downgrade(&self) -> WeakStore {
@@ -216,6 +224,16 @@ impl Store {
     /// The key under which the file is encrypted, if it is.
     pub(crate) fn key(&self) -> Option<&EncryptionKey> {
         self.0.key.as_ref()
+    }
+
+    /// Reads a file beside the store, which stays open as long as the store does.
+    pub(crate) fn keep_open(&self, path: &Path) -> std::io::Result<KeptFile> {
+        let file = KeptFile::open(path)?;
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if cfg!(unix) && !kept.iter().any(|other| std::ptr::eq(other.file(), file.file())) {
+            kept.push(KeptFile::open(path)?);
+        }
+        Ok(file)
     }
 
     /// Whose store it is; empty for the only tenant there is.

@@ -225,6 +225,43 @@ fn two_processes_write_and_a_third_reads() {
 }
 
 #[test]
+#[ignore = "another process that reads and leaves; started by the test below"]
+fn reads_and_leaves() {
+    let Ok(folder) = env::var(FOLDER) else { return };
+    let store = opening::open(Path::new(&folder).join("held.cx")).unwrap();
+    store.counts().unwrap();
+}
+
+/// Whoever leaves a file last takes its log away: nobody does that as long as a store is open in
+/// it, whatever else its process has opened of the file, and closed.
+#[test]
+fn another_process_that_leaves_a_file_does_not_take_its_log_from_a_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("held.cx");
+    let store = opening::open(&path).unwrap();
+    promises::write(&store, 0, |_, _| {}).unwrap();
+    let log = || Path::new(&format!("{}-wal", path.display())).exists();
+    let who = |address: &str| Who::parse(address, None).unwrap();
+    let leaves = || {
+        drop(opening::open(&path).unwrap());
+        let mut other = Command::new(env::current_exe().unwrap());
+        other.args(["--exact", "store_machine::reads_and_leaves", "--ignored", "--nocapture"]);
+        succeeded(&other.env(FOLDER, folder.path()).output().unwrap());
+        assert!(log(), "what is written from here on would be lost");
+    };
+    leaves();
+    promises::write(&store, 1, |_, _| {}).unwrap();
+    store.erase_for_good(&who("p3@example.nl"), EraseMode::Delete, promises::at(2)).unwrap();
+    leaves();
+    let salvaged = Store::salvage(&path, folder.path().join("saved.cx"));
+    drop(salvaged);
+    leaves();
+    let events = store.counts().unwrap().1;
+    drop(store);
+    assert_eq!(opening::open(&path).unwrap().counts().unwrap().1, events);
+}
+
+#[test]
 fn a_clock_that_goes_backwards_changes_no_customer_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, other) = (folder.path().join("back.cx"), folder.path().join("forth.cx"));

@@ -1,0 +1,174 @@
+//! Files of stores that are read without the engine.
+//!
+//! Where a process closes a file, Unix ends all the locks it has on it, also those of the engine by
+//! which others know that somebody has it open: another process that leaves the file would take the
+//! log away, and what is written to that afterwards would be lost
+//! (<https://www.sqlite.org/howtocorrupt.html>, 2.2). So a file is opened once, and closed only when
+//! nobody in the process reads it and no store is open in it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// A file that is open for reading, with a place of its own in it. A store has one of its file as
+/// long as it is open.
+#[derive(Debug)]
+pub(crate) struct KeptFile {
+    file: Shared,
+    at: u64,
+}
+
+impl KeptFile {
+    /// Opens a file, or shares what is open of it already.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { file: Shared::open(path)?, at: 0 })
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.file.get()
+    }
+}
+
+impl Read for KeptFile {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = read_at(self.file.get(), room, self.at)?;
+        self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(0));
+        Ok(read)
+    }
+}
+
+impl Seek for KeptFile {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => self.at.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.get().metadata()?.len().checked_add_signed(by),
+        };
+        self.at = place.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.at)
+    }
+}
+
+#[cfg(unix)]
+use shared::{Shared, read_at};
+
+/// Whether a file can be written to at all, as far as opening it tells.
+#[cfg(unix)]
+pub(crate) use shared::is_writable;
+
+#[cfg(unix)]
+mod shared {
+    use std::collections::BTreeMap;
+    use std::fs::{self, File, Metadata, OpenOptions};
+    use std::io;
+    use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::path::Path;
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+    /// Which file it is, whatever its name.
+    type Id = (u64, u64);
+
+    /// All that is open of a file.
+    #[derive(Debug)]
+    struct Open {
+        file: Arc<File>,
+        /// Opened to see whether it can be.
+        others: Vec<File>,
+    }
+
+    static OPEN: Mutex<BTreeMap<Id, Open>> = Mutex::new(BTreeMap::new());
+
+    fn open() -> MutexGuard<'static, BTreeMap<Id, Open>> {
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn id(file: &Metadata) -> Id {
+        (file.dev(), file.ino())
+    }
+
+    #[derive(Debug)]
+    pub(super) struct Shared {
+        file: Arc<File>,
+        /// Behind the file: it closes what the list alone has.
+        _closing: Closing,
+    }
+
+    impl Shared {
+        pub(super) fn open(path: &Path) -> io::Result<Self> {
+            let mut open = open();
+            let named = id(&fs::metadata(path)?);
+            if let Some(known) = open.get(&named) {
+                let file = Arc::clone(&known.file);
+                return Ok(Self { file, _closing: Closing(named) });
+            }
+            let file = Arc::new(File::open(path)?);
+            // Another file may have taken the name meanwhile, one that is open already.
+            let id = id(&file.metadata()?);
+            let known = open
+                .entry(id)
+                .or_insert_with(|| Open { file: Arc::clone(&file), others: Vec::new() });
+            if !Arc::ptr_eq(&known.file, &file) {
+                known.others.extend(Arc::into_inner(file));
+            }
+            Ok(Self { file: Arc::clone(&known.file), _closing: Closing(id) })
+        }
+
+        pub(super) fn get(&self) -> &File {
+            &self.file
+        }
+    }
+
+    #[derive(Debug)]
+    struct Closing(Id);
+
+    impl Drop for Closing {
+        fn drop(&mut self) {
+            // While nobody else can open it.
+            let mut open = open();
+            if open.get(&self.0).is_some_and(|known| Arc::strong_count(&known.file) == 1) {
+                open.remove(&self.0);
+            }
+        }
+    }
+
+    pub(super) fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+        file.read_at(room, at)
+    }
+
+    pub(crate) fn is_writable(path: &Path) -> bool {
+        let mut open = open();
+        let Ok(file) = OpenOptions::new().append(true).open(path) else { return false };
+        let known = file.metadata().ok().and_then(|file| open.get_mut(&id(&file)));
+        if let Some(known) = known {
+            known.others.push(file);
+        }
+        true
+    }
+}
+
+#[cfg(not(unix))]
+#[derive(Debug)]
+struct Shared(File);
+
+#[cfg(not(unix))]
+impl Shared {
+    fn open(path: &Path) -> io::Result<Self> {
+        File::open(path).map(Self)
+    }
+
+    fn get(&self) -> &File {
+        &self.0
+    }
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {
+    file.seek(SeekFrom::Start(at))?;
+    file.read(room)
+}
+
+/// Whether a file can be written to at all, as far as opening it tells.
+#[cfg(not(unix))]
+pub(crate) fn is_writable(path: &Path) -> bool {
+    std::fs::OpenOptions::new().append(true).open(path).is_ok()
+}
