@@ -3,6 +3,7 @@
 use std::io::BufRead;
 
 use cx_core::event::Event;
+use cx_core::identifier::Namespace;
 use serde_json::{Map, Value};
 
 use crate::lines::{LINE_LIMIT, Line, Lines};
@@ -50,10 +51,16 @@ fn event(line: &Line) -> Result<Option<Event>, RecordError> {
     }
     // Most lines are events; what is wrong with the others is told below.
     if let Ok(event) = Event::from_text(text) {
-        return Ok(Some(event));
+        return named(event).map(Some).map_err(here);
     }
     let value: Value = serde_json::from_str(text).map_err(|error| {
-        here(RecordError::new(format!("not JSON: {}", on_one_line(&error))).with_value(text))
+        let problem = if line.number == 1 && matches!(text, "{" | "[") {
+            "an event stands on one line: `jq -c .` writes it so, `jq -c '.[]'` those of a list"
+                .to_owned()
+        } else {
+            format!("not JSON: {}", on_one_line(&error))
+        };
+        here(RecordError::new(problem).with_value(text))
     })?;
     let object: Map<String, Value> = match value {
         Value::Object(object) => object,
@@ -62,7 +69,25 @@ fn event(line: &Line) -> Result<Option<Event>, RecordError> {
             return Err(here(error));
         }
     };
-    Event::from_json(object).map(Some).map_err(|error| here(error.into()))
+    let event = Event::from_json(object).map_err(|error| here(error.into()))?;
+    named(event).map(Some).map_err(here)
+}
+
+/// The event, if its kind and the namespaces of its claims have names that can be asked for.
+fn named(event: Event) -> Result<Event, RecordError> {
+    if event.kind.name().trim().is_empty() {
+        return Err(RecordError::new("missing").at("/kind"));
+    }
+    for (position, claim) in event.who.iter().enumerate() {
+        let name = claim.identifier().namespace().name();
+        if !Namespace::is_name(name) {
+            let problem = "no name of a namespace: a word, without spaces and colons";
+            return Err(RecordError::new(problem)
+                .at(format!("/who/{position}/ns"))
+                .with_value(&format!("{name:?}")));
+        }
+    }
+    Ok(event)
 }
 
 /// The parser counts lines within the one line it is given, which would mislead.

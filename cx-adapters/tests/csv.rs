@@ -113,6 +113,17 @@ fn a_map_that_names_no_column_of_the_table_is_refused() {
 }
 
 #[test]
+fn a_header_in_which_nothing_is_known_or_that_has_a_name_twice_is_an_error() {
+    let table = "17,call,+31612345678\n18,call,+31612345679\n";
+    assert!(error(table, "").starts_with("1: 17 call +31612345678: no column that cx knows"));
+    assert_eq!(read(table.as_bytes(), "").len(), 1);
+    assert_eq!(
+        error("kind,Email,email\ncall,a@example.nl,\n", ""),
+        "1: email: two columns have this name"
+    );
+}
+
+#[test]
 fn what_is_missing_is_named_by_the_tables_own_word() {
     assert_eq!(error("Wanneer\n\"\",\n", "kind:=call, occurred_at=Wanneer"), "2: Wanneer: missing");
     assert_eq!(error("occurred_at\n2026-03-04T10:02:00Z\n", ""), "2: kind: missing");

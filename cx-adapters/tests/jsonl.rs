@@ -67,6 +67,30 @@ fn an_error_names_the_line_the_field_and_the_value() {
 }
 
 #[test]
+fn a_kind_and_a_namespace_have_names_that_can_be_asked_for() {
+    let line = |kind: &str, ns: &str| {
+        format!(
+            r#"{{"key":"k","source":{{"system":"crm"}},"kind":"{kind}","occurred_at":"2026-03-04T10:02:00Z","who":[{{"ns":"{ns}","value":"z"}}]}}"#
+        )
+    };
+    assert_eq!(errors(line("", "crm").as_bytes()), ["1: /kind: missing"]);
+    for ns in ["", "a b", "a:b"] {
+        let told = format!(
+            "1: /who/0/ns: {ns:?}: no name of a namespace: a word, without spaces and colons"
+        );
+        assert_eq!(errors(line("call", ns).as_bytes()), [told]);
+    }
+    assert_eq!(errors(line("call", "nonsense").as_bytes()), [""; 0]);
+}
+
+#[test]
+fn a_document_over_several_lines_is_told_how_it_should_stand() {
+    let told = errors(b"[\n  {\n    \"key\": \"k\"\n  }\n]\n");
+    assert!(told[0].contains("an event stands on one line: `jq -c .`"), "{told:?}");
+    assert!(!told[1..].concat().contains("jq"), "{told:?}");
+}
+
+#[test]
 fn bytes_that_are_no_text_are_reported_with_their_line() {
     assert_eq!(
         errors(b"\n{\"key\": \"\xff\"}"),

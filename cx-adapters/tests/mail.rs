@@ -251,6 +251,35 @@ fn a_mail_without_an_id_is_known_by_what_it_says() {
 }
 
 #[test]
+fn other_mails_without_an_id_are_never_one() {
+    let key = |text: &str| one(text.as_bytes()).key;
+    // Where a date or a sender is missing, the other headers tell.
+    let bare = |order: &str| format!("Subject: order\nX-Order: {order}\n\n");
+    let dated = "2026-03-02T09:00:00Z".parse().unwrap();
+    let options = Options { received_at: Some(dated), ..options() };
+    let read = |text: String| mail::events(text.as_bytes(), &options).next().unwrap().unwrap().key;
+    assert_ne!(read(bare("4711")), read(bare("4712")));
+    assert_eq!(read(bare("4711")), read(format!("Received: here\n{}", bare("4711"))));
+    // The key of an ordinary mail is what it always was.
+    let mail = "From: a@example.nl\nDate: Mon, 2 Mar 2026 09:00:00 +0100\nSubject: x\n\nHi";
+    assert_eq!(key(mail), key(&format!("X-Mailer: m\n{mail}")));
+}
+
+#[test]
+fn what_is_no_mail_is_rejected() {
+    for text in [
+        "X-Order: 4711\nX-Text: first\n\n".to_owned(),
+        "{\"id\": 1,\n \"from\": \"a@example.nl\", \"date\": 2}\n".to_owned(),
+        "\u{1f}\u{8b}:\n\nx".to_owned(),
+    ] {
+        let error = mail::events(text.as_bytes(), &options()).next().unwrap().unwrap_err();
+        assert_eq!(error.problem, "no mail: it has no From, Date, Message-ID or Subject", "{text}");
+    }
+    let error = mail::events(&vec![0; 2 << 20], &options()).next().unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "1: no mail: 2097152 bytes of headers; at most 1048576 are read");
+}
+
+#[test]
 fn a_mail_among_colleagues_is_internal() {
     let event = one(b"From: eva@acme.example\nTo: help@acme.example\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n\nLook");
     assert_eq!((event.direction, event.visibility), (Direction::None, Visibility::Internal));

@@ -53,6 +53,13 @@ macro_rules! namespaces {
                 }
             }
 
+            /// Whether a text can be asked for as the name of a namespace, one of your own or not:
+            /// a word, without spaces and colons.
+            pub fn is_name(name: &str) -> bool {
+                name.starts_with(|c: char| c.is_alphanumeric() || c == '_')
+                    && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == ':')
+            }
+
             /// The namespace of that name.
             pub fn from_name(name: &str) -> Self {
                 match name {
@@ -591,6 +598,11 @@ impl Recent {
     }
 }
 
+/// Whether a text is a region (ISO 3166, `NL`) in which telephone numbers are read.
+pub fn is_region(text: &str) -> bool {
+    phone::is_region(text)
+}
+
 /// What a person typed to say whom they mean.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -631,7 +643,7 @@ impl Who {
         }
         let fail = |reason| WhoError { text: text.to_owned(), reason };
         let identifier = match typed.split_once(':') {
-            Some((name, rest)) if is_namespace(name) => {
+            Some((name, rest)) if Namespace::is_name(name) && name != "mailto" => {
                 let namespace = Namespace::from_name(name);
                 let (scope, value) = match rest.rsplit_once(':') {
                     // A cookie may have the scope of its site.
@@ -652,10 +664,6 @@ impl Who {
         };
         identifier.map(Self::Identifier).map_err(|reason| fail(Some(reason)))
     }
-}
-
-fn is_namespace(name: &str) -> bool {
-    Namespace::NAMED.iter().any(|namespace| namespace.name() == name)
 }
 
 impl FromStr for Who {

@@ -1,6 +1,6 @@
 //! Which column of a table means what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use cx_core::identifier::Namespace;
@@ -249,6 +249,12 @@ impl ColumnMap {
         let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         let mut positions: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
         let mut unknown = Vec::new();
+        let mut seen = BTreeSet::new();
+        for name in names.iter().filter(|name| !name.is_empty()) {
+            if !seen.insert(name.to_lowercase()) {
+                return Err(RecordError::new("two columns have this name").at(name.as_str()));
+            }
+        }
         for (column, name) in &self.names {
             if !names.iter().any(|other| is_same(other, name)) {
                 let problem = format!("no such column, for {}", column.name());
@@ -269,6 +275,11 @@ impl ColumnMap {
                 Some(column) => positions.entry(column).or_default().push(position),
                 None => unknown.push(position),
             }
+        }
+        if positions.is_empty() {
+            let problem = "no column that cx knows, such as kind, occurred_at, email; --columns \
+                says how the table calls them";
+            return Err(RecordError::new(problem).with_value(&names.join(" ")));
         }
         for column in self.constants.keys() {
             positions.entry(column.clone()).or_default();

@@ -15,8 +15,8 @@ pub(super) struct Row {
 
 /// The rows of a table, blank lines left out.
 ///
-/// A quotation mark that is never closed spoils its own row and no other: the lines after the first
-/// are read again.
+/// A quotation mark that is never closed, and text behind one that closes a cell, spoil their own
+/// row and no other: the lines after the first are read again.
 #[derive(Debug)]
 pub(super) struct Rows<R> {
     lines: Lines<R>,
@@ -52,7 +52,7 @@ impl<R: BufRead> Rows<R> {
         let mut bytes = first.bytes.clone();
         quoted.read(&first.bytes, delimiter);
         let mut more = VecDeque::new();
-        while quoted.is_open() && bytes.len() <= self.limit {
+        while quoted.is_open() && !quoted.is_trailing && bytes.len() <= self.limit {
             match self.line() {
                 Some(Ok(line)) => {
                     quoted.read(&line.bytes, delimiter);
@@ -66,11 +66,10 @@ impl<R: BufRead> Rows<R> {
                 None => break,
             }
         }
-        if quoted.is_open() {
+        if let Some(problem) = quoted.problem() {
             more.append(&mut self.again);
             self.again = more;
             let start = String::from_utf8_lossy(first.content()).into_owned();
-            let problem = "a quotation mark that is never closed";
             return Err(RecordError::new(problem).on_line(number).with_value(&start));
         }
         if bytes.len() > self.limit {
@@ -161,6 +160,8 @@ fn delimiter_of(header: &[u8]) -> u8 {
 #[derive(Debug, Clone, Copy, Default)]
 struct Quoted {
     place: Place,
+    /// Whether text stood behind a mark that closed a cell.
+    is_trailing: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -171,6 +172,8 @@ enum Place {
     Open,
     /// After a mark inside: the end, or the first of two that stand for one.
     Mark,
+    /// After the end, before the next cell.
+    Behind,
 }
 
 impl Quoted {
@@ -180,8 +183,22 @@ impl Quoted {
                 (Place::Open, b'"') => Place::Mark,
                 (Place::Open, _) | (Place::Start | Place::Mark, b'"') => Place::Open,
                 (_, byte) if byte == delimiter => Place::Start,
-                (Place::Start | Place::Mark | Place::Bare, _) => Place::Bare,
+                (Place::Mark | Place::Behind, b' ' | b'\t' | b'\r' | b'\n') => Place::Behind,
+                (Place::Mark | Place::Behind, _) => {
+                    self.is_trailing = true;
+                    Place::Bare
+                }
+                (Place::Start | Place::Bare, _) => Place::Bare,
             };
+        }
+    }
+
+    /// What is wrong with the marks of a row.
+    fn problem(self) -> Option<&'static str> {
+        if self.is_trailing {
+            Some("text behind a quotation mark that closes a cell")
+        } else {
+            self.is_open().then_some("a quotation mark that is never closed")
         }
     }
 
@@ -225,6 +242,21 @@ mod tests {
             rows("a,b\n\"x,1\ny,2\nz,3\n"),
             ["1:a/b", "2: \"x,1: a quotation mark that is never closed", "3:y/2", "4:z/3"]
         );
+    }
+
+    #[test]
+    fn text_behind_a_closing_mark_spoils_its_own_row_only() {
+        let told = "text behind a quotation mark that closes a cell";
+        assert_eq!(
+            rows("a,b\n\"x,1\ny,\"2\"\n\"z\" ,3\n"),
+            [
+                "1:a/b".to_owned(),
+                format!("2: \"x,1: {told}"),
+                "3:y/2".to_owned(),
+                "4:z /3".to_owned()
+            ]
+        );
+        assert_eq!(rows("a,b\n\"x\"y,1\n"), ["1:a/b".to_owned(), format!("2: \"x\"y,1: {told}")]);
     }
 
     #[test]

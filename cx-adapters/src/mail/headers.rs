@@ -138,7 +138,11 @@ fn as_windows_1252(line: &[u8]) -> Option<String> {
     std::str::from_utf8(line).is_err().then(|| windows_1252(line))
 }
 
-fn end_of_headers(bytes: &[u8]) -> usize {
+/// The longest headers that are read, in bytes: 1 MiB. Servers take far fewer.
+pub(super) const HEADERS_LIMIT: usize = 1 << 20;
+
+/// Where the headers end: at the first empty line.
+pub(super) fn end_of_headers(bytes: &[u8]) -> usize {
     let mut at = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         if matches!(line, b"\n" | b"\r\n") {

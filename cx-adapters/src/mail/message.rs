@@ -9,11 +9,14 @@ use mail_parser::Message;
 use serde_json::{Map, Value};
 
 use super::date::Moment;
-use super::headers::{Headers, mailboxes, parsed, readable};
+use super::headers::{HEADERS_LIMIT, Headers, end_of_headers, mailboxes, parsed, readable};
 use super::mbox::Stored;
 use super::thread::{self, Thread};
 use super::{body, date, people, report};
 use crate::{Options, Record, RecordError};
+
+/// What has none of these headers is no mail.
+const OF_A_MAIL: &[&str] = &["from", "date", "message-id", "subject"];
 
 /// Headers that say what other fields of the event say.
 const MAPPED: &[&str] = &[
@@ -79,10 +82,16 @@ pub(super) fn records(stored: &Stored, options: &Options) -> Vec<Record> {
 }
 
 fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError> {
+    let length = end_of_headers(&stored.bytes);
+    if length > HEADERS_LIMIT {
+        let problem =
+            format!("no mail: {length} bytes of headers; at most {HEADERS_LIMIT} are read");
+        return Err(RecordError::new(problem));
+    }
     let bytes = readable(&stored.bytes);
     let message = parsed(&bytes).ok_or_else(|| no_mail(&bytes))?;
     let headers = Headers::of(&message);
-    if headers.all().next().is_none() {
+    if !headers.all().any(|(name, _)| is_any_of(name, OF_A_MAIL)) {
         return Err(no_mail(&bytes));
     }
     let (moment, origin) = date::of(headers, stored.received_at(), options)?;
@@ -100,7 +109,19 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
 
 fn no_mail(bytes: &[u8]) -> RecordError {
     let start = bytes.get(..bytes.len().min(200)).unwrap_or(bytes);
-    RecordError::new("no mail: it has no headers").with_value(&String::from_utf8_lossy(start))
+    let problem = "no mail: it has no From, Date, Message-ID or Subject";
+    RecordError::new(problem).with_value(&String::from_utf8_lossy(start))
+}
+
+fn is_any_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Whether a header is of one copy of a mail only.
+fn is_of_the_copy(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    OF_THE_COPY.contains(&name.as_str())
+        || OF_THE_COPY_START.iter().any(|start| name.starts_with(start))
 }
 
 struct Mail<'m> {
@@ -113,7 +134,8 @@ struct Mail<'m> {
 
 impl Mail<'_> {
     /// What stands for the Message-ID of a mail that has none: a hash of its date, sender,
-    /// recipients, subject and text. Line endings do not matter.
+    /// recipients, subject and text; of one without a date or a sender also of its other headers.
+    /// Line endings do not matter.
     fn fingerprint(&self, envelope: Option<&str>) -> String {
         let mut hasher = blake3::Hasher::new_derive_key("cx mail without an id 1");
         let mut add = |text: &str| {
@@ -122,7 +144,8 @@ impl Mail<'_> {
             hasher.update(text.as_bytes());
         };
         let date = self.headers.raw("date").into_iter().next();
-        add(&date.or_else(|| envelope.map(str::to_owned)).unwrap_or_default());
+        let date = date.or_else(|| envelope.map(str::to_owned)).unwrap_or_default();
+        add(&date);
         for name in ["from", "to", "subject"] {
             add(&self.headers.raw(name).join("\n"));
         }
@@ -130,6 +153,12 @@ impl Mail<'_> {
             self.message.parts.first().and_then(|part| usize::try_from(part.offset_body).ok());
         let raw = start.and_then(|start| self.message.raw_message.get(start..)).unwrap_or_default();
         add(String::from_utf8_lossy(raw).replace('\r', "").trim());
+        if date.is_empty() || self.headers.raw("from").is_empty() {
+            for (name, value) in self.headers.all().filter(|(name, _)| !is_of_the_copy(name)) {
+                add(&name.to_ascii_lowercase());
+                add(&value);
+            }
+        }
         hasher.finalize().to_hex().to_string()
     }
 
@@ -221,12 +250,9 @@ impl Mail<'_> {
             .headers
             .all()
             .filter(|(name, value)| {
-                let name = name.to_ascii_lowercase();
-                let is_told = MAPPED.contains(&name.as_str())
-                    || PEOPLE.contains(&name.as_str()) && are_named(value, event);
-                let is_of_the_copy = OF_THE_COPY.contains(&name.as_str())
-                    || OF_THE_COPY_START.iter().any(|start| name.starts_with(start));
-                !is_told && !is_of_the_copy
+                let is_told =
+                    is_any_of(name, MAPPED) || is_any_of(name, PEOPLE) && are_named(value, event);
+                !is_told && !is_of_the_copy(name)
             })
             .map(|(name, value)| Value::Array(vec![name.into(), value.into()]))
             .collect();

@@ -103,6 +103,12 @@ pub(super) fn looks_like_number(typed: &str) -> bool {
         && typed.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '(')
 }
 
+/// Whether numbers are known of a region.
+pub(super) fn is_region(text: &str) -> bool {
+    let region = text.trim().to_ascii_uppercase().parse().ok();
+    region.is_some_and(|region| PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_some())
+}
+
 fn digits(text: &str) -> String {
     text.chars()
         .filter_map(|c| c.to_digit(10))
