@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
-use crate::moving;
+use crate::new_file::NewFile;
 use crate::schema;
 use crate::store::Store;
 
@@ -19,7 +19,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Exists`] where something stands there already, or where it cannot be written;
-    /// nothing is left there then.
+    /// nothing is left there then. Until it is whole the copy stands beside that name.
     pub fn backup(&self, to: impl AsRef<Path>) -> Result<(), StoreError> {
         self.backup_under(to, self.key())
     }
@@ -54,16 +54,24 @@ impl Store {
         key: Option<&EncryptionKey>,
     ) -> Result<(), StoreError> {
         let to = to.as_ref();
+        schema::file_name(to)?;
         if key.is_some() {
             encryption::require_engine()?;
         }
-        moving::make(to, || {
-            if self.is_encrypted() == key.is_some() {
-                self.read(|connection| pages(connection, to, key))
-            } else {
-                self.rows(to, key)
+        // A log that is left there would be taken for the copy's.
+        for suffix in ["-wal", "-journal"] {
+            let there = schema::beside(to, suffix);
+            if there.exists() {
+                return Err(StoreError::Exists { path: there });
             }
-        })
+        }
+        let copy = NewFile::create(to)?;
+        if self.is_encrypted() == key.is_some() {
+            self.read(|connection| pages(connection, copy.beside(), key))?;
+        } else {
+            self.rows(copy.beside(), key)?;
+        }
+        copy.finish()
     }
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {

@@ -30,6 +30,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The engine takes it for something else than the name of a file.
+    #[error("{:?}: no name of a file; one that begins with `:` or `file:` is given with `./` before it", path.display().to_string())]
+    NoFileName {
+        /// What was given.
+        path: PathBuf,
+    },
     /// The customers are too few, or too little is known of them, to fit a model to them.
     #[error("the model cannot be fitted to the customers: {error}")]
     NothingToLearn {
@@ -255,6 +261,7 @@ impl StoreError {
             Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, detail },
             Some(ErrorCode::DiskFull) => Self::DiskFull { path },
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                let detail = why_not_opened(&path).unwrap_or(detail);
                 Self::CannotOpen { path, detail }
             }
             _ => Self::Engine(EngineError(error)),
@@ -272,4 +279,20 @@ fn is_spoilt_value(error: &rusqlite::Error) -> bool {
             | Error::InvalidColumnType(..)
             | Error::Utf8Error(..)
     )
+}
+
+/// What the system says of a file that the engine cannot open, which says no more than that.
+fn why_not_opened(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Some(format!("there is no folder {}", folder.display()));
+    }
+    let opened = std::fs::OpenOptions::new().read(true).append(true).open(path);
+    match opened {
+        Ok(_) => None,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some("no file can be made in its folder".to_owned())
+        }
+        Err(error) => Some(error.to_string()),
+    }
 }

@@ -49,7 +49,8 @@ pub struct IngestReport {
     pub problems: Vec<String>,
     /// How many new events there are of each kind.
     pub kinds: BTreeMap<String, u64>,
-    /// How many customers are new, gone, or have other events than before.
+    /// How many customers are new, gone, or have other events than before: in each batch, so that
+    /// whom several batches touch counts in each.
     pub customers: u64,
 }
 

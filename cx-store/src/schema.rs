@@ -100,9 +100,18 @@ pub(crate) enum Found {
     Ours,
 }
 
+/// Refuses what the engine does not take for the name of a file: nothing, `:memory:`, a URI. What
+/// is written there would be gone, or somewhere else.
+pub(crate) fn file_name(path: &Path) -> Result<(), StoreError> {
+    let name = path.as_os_str().as_encoded_bytes();
+    let is_file = !name.is_empty() && !name.starts_with(b":") && !name.starts_with(b"file:");
+    is_file.then_some(()).ok_or_else(|| StoreError::NoFileName { path: path.to_owned() })
+}
+
 /// Looks at the first bytes of a file, so that nothing foreign is ever opened for writing, nothing
 /// encrypted without a key, and nothing plain with one.
 pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
+    file_name(path)?;
     if key.is_some() {
         encryption::require_engine()?;
     }

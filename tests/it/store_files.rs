@@ -53,6 +53,21 @@ fn a_folder_another_tenants_file_and_an_empty_file_are_told_apart() {
     assert_eq!(Store::open(&empty).unwrap().counts().unwrap(), (0, 0));
 }
 
+#[test]
+fn what_the_engine_takes_for_something_else_is_no_name_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = fill(&folder.path().join("a.cx"));
+    for name in ["", ":memory:", ":", "file:a.cx", "file::memory:?cache=shared"] {
+        let is_refused = |done: Result<(), StoreError>| {
+            assert!(matches!(done, Err(StoreError::NoFileName { .. })), "{name:?}");
+        };
+        is_refused(Store::open(name).map(drop));
+        is_refused(Store::open_existing(name).map(drop));
+        is_refused(store.backup(name));
+        assert!(name.is_empty() || !Path::new(name).exists(), "{name:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
