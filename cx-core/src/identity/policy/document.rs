@@ -65,8 +65,35 @@ impl Policy {
         } else {
             toml::from_str(text).map_err(|error| unreadable(error.to_string()))?
         };
-        let mut whole =
-            serde_json::to_value(Self::default()).map_err(|error| unreadable(error.to_string()))?;
+        let mut fields = Vec::new();
+        fields_of(&said, &mut Vec::new(), &mut fields);
+        for field in &fields {
+            // A store may hold microseconds; whoever writes a number means something else.
+            let is_bare = match field.path.last().map(String::as_str) {
+                Some("session") => field.value.is_number(),
+                Some("contest") => {
+                    field.value.pointer("/tenancy/gap").is_some_and(Value::is_number)
+                }
+                _ => false,
+            };
+            if is_bare {
+                let problem = "a duration has a unit, such as 30m or 90d".to_owned();
+                return Err(PolicyError::Invalid { field: field.place(text), problem });
+            }
+        }
+        let policy = Self::of_said(said).map_err(|error| {
+            let wrong = fields.into_iter().find_map(|field| {
+                let error = Self::of_said(field.alone()).err()?;
+                Some(format!("{}: {error}", field.place(text)))
+            });
+            PolicyError::Malformed { detail: wrong.unwrap_or_else(|| error.to_string()) }
+        })?;
+        policy.checked()
+    }
+
+    /// The default, and over it what a document says.
+    fn of_said(said: Value) -> Result<Self, serde_json::Error> {
+        let mut whole = serde_json::to_value(Self::default())?;
         if let (Value::Object(whole), Value::Object(said)) = (&mut whole, &said) {
             let other = whole.get("other").cloned().unwrap_or_default();
             // A namespace that the default does not name begins as any other.
@@ -80,16 +107,14 @@ impl Policy {
             }
         }
         overlay(&mut whole, said);
-        let policy: Self = serde_json::from_value(whole)
-            .map_err(|error| PolicyError::Malformed { detail: error.to_string() })?;
-        policy.checked()
+        serde_json::from_value(whole)
     }
 
     /// The policy as TOML.
     pub fn to_toml(&self) -> String {
         let mut value = serde_json::to_value(self).unwrap_or_default();
         spell_out(&mut value);
-        toml::to_string_pretty(&value).unwrap_or_default()
+        toml::to_string_pretty(&as_toml(&value)).unwrap_or_default()
     }
 
     /// The policy, with its blocked values in normal form, if all it says makes sense.
@@ -154,6 +179,79 @@ const LIFTED: &[(&str, &str)] = &[
     ("min_assurance_beside_proved", "none"),
 ];
 
+/// A field that a document says something in.
+struct Field {
+    path: Vec<String>,
+    value: Value,
+}
+
+impl Field {
+    /// The field, as `namespaces.phone.hub_above`, with its line where the document is TOML.
+    fn place(&self, text: &str) -> String {
+        let field = self.path.join(".");
+        match line_of(&self.path, text) {
+            Some(line) => format!("{field} (line {line})"),
+            None => field,
+        }
+    }
+
+    /// A document that says this and nothing else.
+    fn alone(&self) -> Value {
+        self.path.iter().rev().fold(self.value.clone(), |value, name| {
+            Value::Object(std::iter::once((name.clone(), value)).collect())
+        })
+    }
+}
+
+/// The fields of a document, those of a choice together.
+fn fields_of(said: &Value, path: &mut Vec<String>, fields: &mut Vec<Field>) {
+    let is_choice = path.last().is_some_and(|name| is_choice(name));
+    match said {
+        Value::Object(below) if !is_choice && !below.is_empty() => {
+            for (name, value) in below {
+                path.push(name.clone());
+                fields_of(value, path, fields);
+                path.pop();
+            }
+        }
+        value => fields.push(Field { path: path.clone(), value: value.clone() }),
+    }
+}
+
+/// A field that says one of several things, and is replaced as a whole.
+fn is_choice(name: &str) -> bool {
+    matches!(name, "limit" | "contest")
+}
+
+/// On which line of a document in TOML a field stands.
+fn line_of(path: &[String], text: &str) -> Option<usize> {
+    let (last, tables) = path.split_last()?;
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    for name in tables {
+        table = table.get(name.as_str())?.get_ref().as_table()?;
+    }
+    let before = text.get(..table.get(last.as_str())?.span().start)?;
+    Some(before.matches('\n').count() + 1)
+}
+
+/// A value as TOML; numbers in JSON are texts to other formats.
+fn as_toml(value: &Value) -> toml::Value {
+    match value {
+        Value::Object(fields) => {
+            let said = fields.iter().filter(|(_, value)| !value.is_null());
+            toml::Value::Table(said.map(|(name, value)| (name.clone(), as_toml(value))).collect())
+        }
+        Value::Array(values) => toml::Value::Array(values.iter().map(as_toml).collect()),
+        Value::Bool(yes) => toml::Value::Boolean(*yes),
+        Value::String(text) => toml::Value::String(text.clone()),
+        other => match other.as_i64() {
+            Some(number) => toml::Value::Integer(number),
+            None => toml::Value::String(other.to_string()),
+        },
+    }
+}
+
 /// Lays what a document says over what holds without it.
 fn overlay(whole: &mut Value, said: Value) {
     match (whole, said) {
@@ -162,7 +260,7 @@ fn overlay(whole: &mut Value, said: Value) {
                 let is_lifted = LIFTED
                     .iter()
                     .any(|(name, word)| *name == field && value.as_str() == Some(*word));
-                let is_choice = matches!(field.as_str(), "limit" | "contest");
+                let is_choice = is_choice(&field);
                 match whole.get_mut(&field) {
                     _ if is_lifted => {
                         whole.insert(field, Value::Null);
@@ -276,7 +374,18 @@ mod tests {
             problem("[namespaces.phone]\nhub_above = 900"),
             "namespaces.phone.hub_above: must be at least 1 and less than names_looked_at"
         );
-        assert!(problem("[namespaces.phone]\ntier = \"weak\"").contains("weak"));
+        assert!(problem("blocked = []\n[namespaces.phone]\ntier = \"weak\"").contains(
+            "understand: namespaces.phone.tier (line 3): unknown variant `weak`, expected one"
+        ));
+        assert!(problem("{\"other\": {\"limit\": \"few\"}}").contains("other.limit: unknown"));
+        assert_eq!(
+            problem("session = 3"),
+            "session (line 1): a duration has a unit, such as 30m or 90d"
+        );
+        assert!(
+            problem("[namespaces.phone.contest.tenancy]\ngap = 90")
+                .starts_with("namespaces.phone.contest (line 1): a duration has a unit")
+        );
         assert!(problem("session = \"soon\"").contains("no duration such as"));
         assert!(problem("blocked = [\"nobody\"]").contains("NAMESPACE:VALUE"));
         assert!(problem("tires = 3").contains("tires"));
