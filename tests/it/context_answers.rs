@@ -30,6 +30,21 @@ fn ask(store: &Store, audience: Audience) -> Context {
     store.context(&who, &ContextOptions::at(now()).audience(audience)).unwrap()
 }
 
+#[test]
+fn mail_that_does_not_arrive_is_told_with_its_address() {
+    let store = store(vec![json!({
+        "key": "desk/1", "source": {"system": "desk"}, "kind": "identity.linked",
+        "occurred_at": "2026-03-01T10:00:00Z", "data": {"undeliverable": true},
+        "who": [
+            {"ns": "helpdesk", "scope": "desk", "value": "369531345753"},
+            {"ns": "email", "value": "jan@example.nl"},
+        ],
+    })]);
+    let alerts: Vec<String> =
+        ask(&store, Audience::Agent).alerts.into_iter().map(|alert| alert.text).collect();
+    assert_eq!(alerts, ["mail to jan@example.nl does not arrive"]);
+}
+
 /// Everything that can be known of a customer, with a marker in every text: `SECRET` in what is
 /// for the business only, `PUBLIC` in what the customer could see.
 fn full() -> Vec<Value> {

@@ -540,9 +540,12 @@ impl View<'_> {
         for event in events {
             if let Kind::IdentityLinked(link) = &event.kind
                 && link.undeliverable == Some(true)
+                && let Some(address) = event.who.iter().find(|claim| {
+                    // The record of the person stands beside it.
+                    *claim.identifier().namespace() == Namespace::Email
+                })
             {
-                let address = event.who.first().map(|claim| self.value(claim.raw()));
-                let text = format!("mail to {} does not arrive", address.unwrap_or_default());
+                let text = format!("mail to {} does not arrive", self.value(address.raw()));
                 alerts.push(alert("mail_bounce", "warn", text, Some(event.occurred_at), None));
             }
         }
