@@ -1,21 +1,27 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use cx_adapters::Format;
 use cx_core::channel::Channel;
 use cx_core::context::Audience;
-use cx_core::identifier::Who;
+use cx_core::identifier::{Who, is_region};
 use cx_core::ids::{AssertionId, EventKey};
 use cx_core::time::Timestamp;
 use cx_store::{EncryptionKey, OpenOptions, Store};
 
 use crate::error::CliError;
 
+/// What the codes mean with which every command ends.
+const EXIT_CODES: &str = "Exit codes: 0 done; that nobody is known is an answer, too. \
+    1 not all of it, or nothing, was done, or a check found something. \
+    2 the command line is wrong.";
+
 /// Knows a customer across every channel.
 #[derive(Debug, Parser)]
-#[command(name = "cx", version, about, max_term_width = 100)]
+#[command(name = "cx", version, about, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Args {
     /// The instant that stands in for the clock, such as 2026-03-04T10:05:00+01:00, so that a run
     /// can be repeated to the byte.
@@ -63,6 +69,31 @@ impl Args {
 
 fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|error: cx_core::time::TimeError| error.to_string())
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let region = text.trim().to_uppercase();
+    if is_region(&region) { Ok(region) } else { Err("no region; one is NL".to_owned()) }
+}
+
+/// A domain, or an address.
+fn own(text: &str) -> Result<String, String> {
+    let own = text.trim();
+    let domain = own.rsplit_once('@').map_or(own, |(_, domain)| domain);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
+    };
+    if domain.split('.').all(is_label) && !own.contains(char::is_whitespace) {
+        Ok(own.to_owned())
+    } else {
+        Err("no domain and no address; one is shop.example, or help@shop.example".to_owned())
+    }
+}
+
+/// At most how many: none at all is no answer.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let n: NonZeroUsize = text.parse().map_err(|_| "a number from 1 on is wanted".to_owned())?;
+    Ok(n.get())
 }
 
 #[derive(Debug, Subcommand)]
@@ -154,7 +185,8 @@ pub(crate) struct Generate {
     /// Another number gives other events; the same one the same, to the byte.
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// The file to write, for `cx import --from jsonl`; `-` for the standard output.
+    /// The file to write, where nothing stands yet, for `cx import --from jsonl`; `-` for the
+    /// standard output.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) out: PathBuf,
 }
@@ -194,10 +226,10 @@ pub(crate) struct Source {
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub(crate) instance: String,
     /// The region (such as NL) of telephone numbers without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
     /// A domain or address of the business itself; may be given several times.
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", value_parser = own)]
     pub(crate) own: Vec<String>,
     /// A telephone number of the business itself; may be given several times.
     #[arg(long, value_name = "NUMBER")]
@@ -210,10 +242,11 @@ pub(crate) struct Whom {
     /// The file.
     #[arg(value_name = "FILE.cx")]
     pub(crate) file: PathBuf,
-    /// An address, a telephone number, a customer id, or NAMESPACE:VALUE.
+    /// An address, a telephone number, a customer id, NAMESPACE:VALUE (cookie:c42), or
+    /// NAMESPACE:SCOPE:VALUE (helpdesk:zendesk:acme:123).
     pub(crate) who: String,
     /// The region of a telephone number without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
 }
 
@@ -287,7 +320,7 @@ pub(crate) struct Timeline {
     #[command(flatten)]
     pub(crate) whom: Whom,
     /// At most that many events.
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// Goes on behind the page that gave this cursor.
     #[arg(long, value_name = "CURSOR")]
@@ -401,7 +434,7 @@ pub(crate) struct Search {
     #[arg(long = "for", value_enum, default_value_t, value_name = "AUDIENCE")]
     pub(crate) audience: For,
     /// At most that many hits.
-    #[arg(long, default_value_t = 20, value_name = "N")]
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
 }
 
@@ -414,7 +447,7 @@ pub(crate) struct Waiting {
     #[arg(long, value_name = "T", value_parser = instant)]
     pub(crate) as_of: Option<Timestamp>,
     /// At most that many matters.
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
 }
 
@@ -449,7 +482,7 @@ pub(crate) struct Why {
     #[command(flatten)]
     pub(crate) when: When,
     /// The region of telephone numbers without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
     /// As JSON.
     #[arg(long)]
@@ -477,10 +510,10 @@ pub(crate) struct Candidates {
     #[command(flatten)]
     pub(crate) when: When,
     /// The region of a telephone number without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
     /// At most that many pairs, where everybody is asked for.
-    #[arg(long, default_value_t = 50, value_name = "N")]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// As JSON, one candidate a line.
     #[arg(long)]
@@ -497,7 +530,7 @@ pub(crate) struct Saying {
     #[arg(long, default_value = "cx command", value_name = "NAME")]
     pub(crate) by: String,
     /// The region of telephone numbers without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
     /// What became of it as JSON.
     #[arg(long)]
@@ -522,7 +555,7 @@ pub(crate) struct Detach {
     /// The file.
     #[arg(value_name = "FILE.cx")]
     pub(crate) file: PathBuf,
-    /// The key of the event, as the timeline shows it.
+    /// The key of the event, as `cx timeline --json` shows it.
     #[arg(value_name = "EVENT")]
     pub(crate) event: EventKey,
     /// The identifier whose holder it is not of.
@@ -537,7 +570,7 @@ pub(crate) struct OneValue {
     /// The file.
     #[arg(value_name = "FILE.cx")]
     pub(crate) file: PathBuf,
-    /// An address, a telephone number, or NAMESPACE:VALUE.
+    /// An address, a telephone number, NAMESPACE:VALUE, or NAMESPACE:SCOPE:VALUE.
     #[arg(value_name = "IDENTIFIER")]
     pub(crate) value: String,
     #[command(flatten)]
@@ -613,7 +646,7 @@ pub(crate) struct Changes {
     #[arg(long, default_value_t = 0, value_name = "SEQ")]
     pub(crate) after: u64,
     /// At most that many entries.
-    #[arg(long, default_value_t = 100, value_name = "N")]
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = at_least_one)]
     pub(crate) limit: usize,
     /// As JSON, one entry a line.
     #[arg(long)]
@@ -690,7 +723,7 @@ pub(crate) struct Propose {
     pub(crate) most: usize,
     /// On how many threads; as many as there are processors without it.
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    pub(crate) threads: Option<NonZeroUsize>,
     /// As JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -725,14 +758,15 @@ pub(crate) struct Link {
     pub(crate) review_at: i32,
     /// On how many threads; as many as there are processors without it.
     #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Writes the rows with the person each belongs to.
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Writes the rows with the person each belongs to, where nothing stands yet.
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) out: Option<PathBuf>,
-    /// Writes the pairs: linked, possible, household.
+    /// Writes the pairs, where nothing stands yet: linked, possible, household.
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) pairs: Option<PathBuf>,
-    /// Writes the pairs that share an address or a number under other given names.
+    /// Writes the pairs that share an address or a number under other given names, where nothing
+    /// stands yet.
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) household: Option<PathBuf>,
     /// Tells how the weight of two rows adds up, by their numbers below the header, from 1 on.
@@ -795,7 +829,7 @@ pub(crate) enum ModelCommand {
         tables: Vec<PathBuf>,
         #[command(flatten)]
         columns: Columns,
-        /// Where the model goes.
+        /// Where the model goes; nothing may be there.
         #[arg(long, value_name = "MODEL.json")]
         out: PathBuf,
         /// The model to begin from; the one that comes with cx without it.
@@ -815,7 +849,7 @@ pub(crate) enum ModelCommand {
     Convert {
         /// The model, of either kind.
         from: PathBuf,
-        /// Where the model of the other kind goes.
+        /// Where the model of the other kind goes; nothing may be there.
         to: PathBuf,
         /// How many records the tables have that Splink is to link with the model: its prior is a
         /// probability, and that of cx a number of pairs for each record.
@@ -829,7 +863,8 @@ pub(crate) struct Export {
     /// The file.
     #[arg(value_name = "FILE.cx")]
     pub(crate) file: PathBuf,
-    /// An address, a telephone number, a customer id, or NAMESPACE:VALUE.
+    /// An address, a telephone number, a customer id, NAMESPACE:VALUE (cookie:c42), or
+    /// NAMESPACE:SCOPE:VALUE (helpdesk:zendesk:acme:123).
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     pub(crate) who: Option<String>,
     /// All facts of the file instead, a line of JSON each, for `cx import --from facts`: into
@@ -837,7 +872,7 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) all: bool,
     /// The region of a telephone number without a country code.
-    #[arg(long, value_name = "REGION")]
+    #[arg(long, value_name = "REGION", value_parser = region)]
     pub(crate) region: Option<String>,
     /// The file to write, where nothing stands yet; the standard output without one.
     #[arg(long, value_name = "FILE")]
@@ -979,7 +1014,8 @@ pub(crate) struct Demo {
     /// The file to take the story into.
     #[arg(long, default_value = "cx-demo.cx", value_name = "FILE.cx")]
     pub(crate) into: PathBuf,
-    /// Writes the payloads of the story into this folder, and does nothing else.
+    /// Writes the payloads of the story into this folder, over none of its files, and does nothing
+    /// else.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) write_payloads: Option<PathBuf>,
 }

@@ -3,12 +3,18 @@
 use std::io;
 use std::path::PathBuf;
 
+use cx_core::ids::EventKey;
 use cx_store::{KeyError, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CliError {
+    /// The command line is wrong.
     #[error("{0}")]
     Usage(String),
+    #[error("{who}: nobody is known by it, or several customers share it")]
+    Nobody { who: String },
+    #[error("{key}: this event is not in the store")]
+    NoEvent { key: EventKey },
     #[error("{}: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("cannot write: {0}")]

@@ -1,7 +1,6 @@
 //! The `cx` command: everything the library does, on one file, from a shell.
 //!
-//! Exit codes: 0 where all went well, 1 where records were rejected, a check found something or a
-//! file could not be used, 2 where the command line is wrong.
+//! How it ends is told by its exit code: `args::EXIT_CODES`.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -1,10 +1,11 @@
 //! Writing results: to the standard output, with colours where somebody looks at them.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::text::first_words;
-use cx_store::FactCounts;
+use cx_store::{FactCounts, NewFile};
 use serde::Serialize;
 
 use crate::error::CliError;
@@ -20,6 +21,14 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 /// Writes a line.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
     print(&format!("{text}\n"))
+}
+
+/// Writes a text and a line end to a file where nothing stands yet.
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
+    let mut file = NewFile::create(path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
+    written.map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+    Ok(file.finish()?)
 }
 
 /// A value as JSON on one line.

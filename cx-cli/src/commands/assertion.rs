@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use clap::ValueEnum as _;
 use cx_core::identifier::{Identifier, Who};
-use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::identity::{Assertion, Assertions, Subject, Verdict};
 use cx_core::ids::{EventKey, ObservationId};
-use cx_store::{ChangeRecord, Conflict, Store};
+use cx_store::{Asserted, ChangeRecord, Conflict, Store};
 
 use super::changes;
 use crate::args::{
@@ -28,7 +29,7 @@ pub(crate) fn different(args: &Args, pair: &Pair) -> Result<ExitCode, CliError> 
 
 pub(crate) fn detach(args: &Args, it: &Detach) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
-    let verdict = Verdict::Detach(event(&store, &it.event), value(&it.value, &it.saying)?);
+    let verdict = Verdict::Detach(event(&store, &it.event)?, value(&it.value, &it.saying)?);
     let what = format!("{} is not of the holder of {}", it.event, it.value);
     say(args, &store, verdict, &it.saying, &what)
 }
@@ -60,7 +61,11 @@ pub(crate) fn revoke(args: &Args, it: &Revoke) -> Result<ExitCode, CliError> {
 pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
     let side = |n: usize| {
-        it.sides.get(n).ok_or_else(|| CliError::Usage(format!("{:?} takes two", it.verdict)))
+        it.sides.get(n).ok_or_else(|| {
+            let name = it.verdict.to_possible_value();
+            let name = name.map(|name| name.get_name().to_owned()).unwrap_or_default();
+            CliError::Usage(format!("{name} takes two"))
+        })
     };
     let one = |text: &str| value(text, &it.saying);
     let verdict = match it.verdict {
@@ -70,7 +75,7 @@ pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
         }
         VerdictName::Detach => {
             let key = side(0)?.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
-            Verdict::Detach(event(&store, &key), one(side(1)?)?)
+            Verdict::Detach(event(&store, &key)?, one(side(1)?)?)
         }
         VerdictName::Block => Verdict::Block(one(side(0)?)?),
         VerdictName::Trust => Verdict::Trust(one(side(0)?)?),
@@ -88,8 +93,8 @@ pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The two customers, as the observations that name them. Two identifiers of one customer are
-/// meant as identifiers.
+/// The two sides as they were typed: whoever holds an identifier, or the observation that a
+/// customer id names. So `same` and `different` mean the same two, whatever was said before.
 fn same_or(
     store: &Store,
     a: &str,
@@ -97,22 +102,32 @@ fn same_or(
     saying: &Saying,
     verdict: fn(Subject, Subject) -> Verdict,
 ) -> Result<Verdict, CliError> {
-    let anchor = |text: &str| {
+    let side = |text: &str| {
         let who = args::who(text, saying.region.as_deref())?;
-        store.anchor(&who)?.ok_or_else(|| {
-            CliError::Usage(format!("{text}: nobody is known by it, or several customers share it"))
+        let anchor =
+            store.anchor(&who)?.ok_or_else(|| CliError::Nobody { who: text.to_owned() })?;
+        Ok::<_, CliError>(match who {
+            Who::Customer(_) => Subject::Observation(anchor),
+            Who::Identifier(identifier) => Subject::Identifier(identifier),
         })
     };
-    let (one, other) = (anchor(a)?, anchor(b)?);
-    if one == other {
-        let (a, b) = (value(a, saying)?, value(b, saying)?);
-        return Ok(verdict(Subject::Identifier(a), Subject::Identifier(b)));
-    }
-    Ok(verdict(Subject::Observation(one), Subject::Observation(other)))
+    Ok(verdict(side(a)?, side(b)?))
 }
 
-fn event(store: &Store, key: &EventKey) -> ObservationId {
-    ObservationId::of(&store.tenant(), key)
+fn event(store: &Store, key: &EventKey) -> Result<ObservationId, CliError> {
+    match store.event(key)? {
+        Some(_) => Ok(ObservationId::of(&store.tenant(), key)),
+        None => Err(CliError::NoEvent { key: key.clone() }),
+    }
+}
+
+/// What was said before and says the same, if it is in force.
+fn said_before(store: &Store, verdict: &Verdict) -> Result<Option<Assertion>, CliError> {
+    let all = Assertions::new(store.assertions()?);
+    let is_same =
+        |other: &Verdict| other.name() == verdict.name() && other.sides() == verdict.sides();
+    let said = all.in_force().find(|(_, assertion)| is_same(&assertion.verdict));
+    Ok(said.map(|(_, assertion)| assertion.clone()))
 }
 
 fn value(text: &str, saying: &Saying) -> Result<Identifier, CliError> {
@@ -137,14 +152,24 @@ fn say(
     what: &str,
 ) -> Result<ExitCode, CliError> {
     let is_revocation = matches!(verdict, Verdict::Revoke(_));
-    let assertion = assertion(args, verdict, saying)?;
-    let asserted = store.assert(&assertion, assertion.at)?;
+    let before = said_before(store, &verdict)?;
+    let asserted = if let Some(said) = &before {
+        Asserted { id: said.id(), changes: Vec::new(), conflicts: Vec::new() }
+    } else {
+        let assertion = assertion(args, verdict, saying)?;
+        store.assert(&assertion, assertion.at)?
+    };
     if saying.json {
         output::line(&output::json(&asserted)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     output::line(&format!("{what}: {}", asserted.id))?;
-    tell(&asserted.changes, &asserted.conflicts, "That changes nobody.")?;
+    if let Some(said) = before {
+        let by = output::tame(&said.by, 60);
+        output::line(&format!("{by} said so at {}: nothing was recorded.", said.at))?;
+    } else {
+        tell(&asserted.changes, &asserted.conflicts, "That changes nobody.")?;
+    }
     if !is_revocation {
         let file = store.path().display();
         output::line(&format!("take it back with: cx revoke {file} {}", asserted.id))?;

@@ -1,5 +1,6 @@
 //! `cx demo`: the main job, on a story that comes with cx as payloads of six systems.
 
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use cx_core::context::ContextOptions;
 use cx_core::context::render::{self, Colour};
 use cx_core::identifier::Who;
 use cx_core::time::Timestamp;
-use cx_store::Recording;
+use cx_store::{NewFile, Recording};
 
 use super::import;
 use crate::args::{Args, Demo};
@@ -106,8 +107,11 @@ pub(crate) fn run(args: &Args, demo: &Demo) -> Result<ExitCode, CliError> {
 
 fn write_payloads(folder: &Path) -> Result<ExitCode, CliError> {
     std::fs::create_dir_all(folder)?;
-    for payload in STORY {
-        std::fs::write(folder.join(payload.name), payload.bytes)?;
+    let files = STORY.iter().map(|payload| NewFile::create(folder.join(payload.name)));
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    for (payload, mut file) in STORY.iter().zip(files) {
+        file.write_all(payload.bytes)?;
+        file.finish()?;
         output::line(&format!("{}  {}", payload.name, payload.format))?;
     }
     Ok(ExitCode::SUCCESS)

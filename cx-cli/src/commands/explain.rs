@@ -6,6 +6,9 @@ use crate::args::{self, Args, Candidates, How, Why};
 use crate::error::CliError;
 use crate::output;
 
+/// What is said where nobody is meant.
+const NOBODY: &str = "Nobody is known by it.";
+
 pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&asked.file)?;
     let who = |text: &str| args::who(text, asked.region.as_deref());
@@ -13,17 +16,23 @@ pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
     if let Some(why) = store.why(&a, &b, past)? {
         return output::told(&why, &why.sentences, asked.json);
     }
-    match store.why_not(&a, &b, past)? {
-        Some(why_not) => output::told(&why_not, &why_not.sentences, asked.json),
-        None => Err(CliError::Usage(format!("nobody is known by {} or by {}", asked.a, asked.b))),
+    if let Some(why_not) = store.why_not(&a, &b, past)? {
+        return output::told(&why_not, &why_not.sentences, asked.json);
     }
+    let mut sentences = Vec::new();
+    for (typed, who) in [(&asked.a, &a), (&asked.b, &b)] {
+        if store.how(who, past)?.is_empty() {
+            sentences.push(format!("Nobody is known by {typed}."));
+        }
+    }
+    output::told(&None::<()>, &sentences, asked.json)
 }
 
 pub(crate) fn how(args: &Args, asked: &How) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&asked.whom.file)?;
     let all = store.how(&asked.whom.who()?, asked.when.past())?;
-    if all.is_empty() {
-        output::line("Nobody is known by it.")?;
+    if all.is_empty() && !asked.json {
+        output::line(NOBODY)?;
     }
     for how in &all {
         output::told(how, &how.sentences, asked.json)?;
@@ -38,7 +47,9 @@ pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, Cl
         let who = args::who(who, asked.region.as_deref())?;
         let candidates = store.candidates(&who, past)?;
         if candidates.is_empty() && !asked.json {
-            output::line("Nobody else may be the same person.")?;
+            let is_known = !store.how(&who, past)?.is_empty();
+            let nobody = if is_known { "Nobody else may be the same person." } else { NOBODY };
+            output::line(nobody)?;
         }
         for candidate in candidates {
             output::told(&candidate, &candidate.sentences, asked.json)?;

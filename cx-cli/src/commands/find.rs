@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use cx_core::context::Confidence;
 use cx_core::conversation::WaitingOn;
-use cx_store::SearchQuery;
+use cx_core::identifier::Who;
+use cx_core::identity::Assertions;
+use cx_store::{SearchQuery, Store};
 
 use super::timeline;
 use crate::args::{self, Args, Find, Search, Waiting};
@@ -13,7 +15,8 @@ use crate::output;
 
 pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&asked.whom.file)?;
-    let found = store.find(&asked.whom.who()?)?;
+    let who = asked.whom.who()?;
+    let found = store.find(&who)?;
     let sure = match found.confidence {
         Confidence::Certain => "One customer holds it.",
         Confidence::Probable => "One customer holds it, and others may.",
@@ -27,13 +30,24 @@ pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
         output::line(&format!("{}  {}  {events}", customer.id, output::tame(name, 60)))?;
     }
     if found.is_hub {
-        output::line("It is used so widely that it links nobody.")?;
+        output::line(if is_blocked(&store, &who)? {
+            "Somebody blocked it: it links nobody."
+        } else {
+            "It is used so widely that it links nobody."
+        })?;
     }
     if found.unattributed > 0 {
         let events = output::counted(found.unattributed, "event");
         output::line(&format!("{events} with it cannot be put to anybody."))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a person, or the policy, said that an identifier links nobody.
+fn is_blocked(store: &Store, who: &Who) -> Result<bool, CliError> {
+    let Who::Identifier(identifier) = who else { return Ok(false) };
+    let is_said = Assertions::new(store.assertions()?).blocks(identifier);
+    Ok(is_said || store.policy().blocked.contains(&identifier.to_string()))
 }
 
 pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> {

@@ -1,11 +1,11 @@
 //! `cx generate`: the events of a company that does not exist.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use cx_core::synthetic::Company;
+use cx_store::NewFile;
 
 use crate::args::Generate;
 use crate::error::CliError;
@@ -14,9 +14,9 @@ pub(crate) fn run(generate: &Generate) -> Result<ExitCode, CliError> {
     if generate.out == Path::new("-") {
         write(generate, io::stdout().lock())?;
     } else {
-        let file = File::create(&generate.out)
-            .map_err(|error| CliError::Read { path: generate.out.clone(), error })?;
-        write(generate, file)?;
+        let mut file = NewFile::create(&generate.out)?;
+        write(generate, &mut file)?;
+        file.finish()?;
     }
     Ok(ExitCode::SUCCESS)
 }

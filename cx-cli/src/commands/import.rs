@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record, format};
+use cx_core::identifier::{Identifier, Namespace};
 use cx_core::time::Timestamp;
-use cx_store::{IngestReport, Recording, Store};
+use cx_store::{IngestReport, Recording, Store, StoreError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{Args, FACTS, Import, Source};
@@ -28,32 +29,49 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
         .parse()
         .map_err(|error: format::FormatError| CliError::Usage(error.to_string()))?;
     let now = args.now()?;
-    let options = options(&import.source, now);
+    let options = options(&import.source, now)?;
     let columns = columns(format, import.columns.as_deref())?;
     let files = files(&import.files)?;
     let store = args.opening()?.open(&import.into)?;
     let recording = Recording::new(now, format.name());
     let bar = progress(files.len());
-    let mut report = IngestReport::default();
-    for file in &files {
+    let mut done = Done::default();
+    let mut take = |file: &Path| -> Result<(), CliError> {
         let name = file.display().to_string();
         let reader = open(file)?;
         bar.set_message(name.clone());
-        let before = report.total();
         let records: Box<dyn Iterator<Item = Record>> = match &columns {
             Some(columns) => Box::new(csv::read(reader, columns.clone(), &options)),
             None => format::read(format, reader, &options),
         };
         let records = records.map(|record| record.map_err(|error| error.in_file(&name)));
-        report.add(store.import(&recording, records, |so_far| {
-            bar.set_length(before + so_far.total());
+        let before = done.report.clone();
+        store.import(&recording, records, |so_far| {
+            // What is in by now is told even where the rest cannot be read.
+            done.report = before.clone();
+            done.report.add(so_far.clone());
+            done.batches += 1;
+            bar.set_length(done.report.total());
             ControlFlow::Continue(())
-        })?);
+        })?;
         bar.inc(1);
-    }
+        Ok(())
+    };
+    let taken = files.iter().try_for_each(|file| take(file));
     bar.finish_and_clear();
-    tell(&report, files.len(), &import.into)?;
-    Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    if taken.is_ok() || done.batches > 0 {
+        tell(&done, files.len(), &import.into)?;
+    }
+    taken?;
+    Ok(if done.report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+/// What an import has done.
+#[derive(Default)]
+struct Done {
+    report: IngestReport,
+    /// In how many transactions.
+    batches: u64,
 }
 
 /// Makes a file of the facts of another one.
@@ -61,9 +79,15 @@ fn facts(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let [file] = import.files.as_slice() else {
         return Err(CliError::Usage(format!("--from {FACTS} takes one file")));
     };
-    let (_, report) = Store::import_facts_under(open(file)?, &import.into, args.key()?.as_ref())?;
+    let made = Store::import_facts_under(open(file)?, &import.into, args.key()?.as_ref());
+    let (_, report) = made.map_err(|error| match error {
+        StoreError::NotFacts { .. } => {
+            CliError::Definition { path: file.clone(), problem: error.to_string() }
+        }
+        other => other.into(),
+    })?;
     for problem in report.problems.iter().take(SHOWN) {
-        anstream::eprintln!("rejected: {}", output::tame(problem, 400));
+        anstream::eprintln!("rejected: {}: {}", file.display(), output::tame(problem, 400));
     }
     let more = report.rejected.saturating_sub(u64::try_from(SHOWN).unwrap_or_default());
     if more > 0 {
@@ -89,14 +113,24 @@ fn columns(format: Format, map: Option<&str>) -> Result<Option<ColumnMap>, CliEr
     Ok(Some(read))
 }
 
-fn options(source: &Source, now: Timestamp) -> Options {
-    Options {
+fn options(source: &Source, now: Timestamp) -> Result<Options, CliError> {
+    for number in &source.own_number {
+        // A short code is as it is dialled.
+        let is_short = number.len() < 7 && number.chars().all(|c| c.is_ascii_digit() || c == ' ');
+        let region = source.region.as_deref();
+        let read = Identifier::normalise(Namespace::Phone, "", number, region);
+        if !is_short && !read.is_ok_and(|read| read.key().starts_with('+')) {
+            let problem = "no telephone number; without a country code it needs --region";
+            return Err(CliError::Usage(format!("--own-number {number}: {problem}")));
+        }
+    }
+    Ok(Options {
         instance: source.instance.clone(),
-        region: source.region.as_ref().map(|region| region.to_uppercase()),
+        region: source.region.clone(),
         own: source.own.clone(),
         own_numbers: source.own_number.clone(),
         received_at: Some(now),
-    }
+    })
 }
 
 /// A bar that shows itself when the import is long and somebody looks.
@@ -139,13 +173,19 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             inside.sort();
             files.extend(self::files(&inside)?);
         } else {
+            // That one is missing is told before anything is taken in.
+            if path != Path::new("-") {
+                std::fs::metadata(path)
+                    .map_err(|error| CliError::Read { path: path.clone(), error })?;
+            }
             files.push(path.clone());
         }
     }
     Ok(files)
 }
 
-fn tell(report: &IngestReport, files: usize, into: &Path) -> Result<(), CliError> {
+fn tell(done: &Done, files: usize, into: &Path) -> Result<(), CliError> {
+    let report = &done.report;
     for problem in report.problems.iter().take(SHOWN) {
         anstream::eprintln!("rejected: {}", output::tame(problem, 400));
     }
@@ -159,8 +199,17 @@ fn tell(report: &IngestReport, files: usize, into: &Path) -> Result<(), CliError
             output::tame(key, 200)
         );
     }
+    let more = report.conflict.saturating_sub(u64::try_from(SHOWN).unwrap_or_default());
+    if more > 0 {
+        anstream::eprintln!("… and {} more", output::counted(more, "conflict"));
+    }
+    // Who was touched by several batches is counted in each.
+    let each = match done.batches {
+        0 | 1 => String::new(),
+        n => format!(", counted in each of {} batches", output::count(n)),
+    };
     let files = output::counted(u64::try_from(files).unwrap_or_default(), "file");
-    output::line(&format!("{files} → {}: {}", into.display(), summary(report)))
+    output::line(&format!("{files} → {}: {}{each}", into.display(), summary(report)))
 }
 
 /// `12 new, 3 duplicate …`, with the customers that were touched.

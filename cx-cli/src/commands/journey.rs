@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         Some(own) => std::slice::from_ref(own),
         None => shipped(),
     };
-    let events = all(&store, &asked.whom.who()?)?;
+    let who = asked.whom.who()?;
+    let events = all(&store, &who)?;
     let events: Vec<&Event> = events.iter().collect();
     let mut is_any = false;
     for definition in definitions {
@@ -47,7 +48,11 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         }
     }
     if !is_any && !asked.json {
-        output::line("No journey: nothing that begins one has happened.")?;
+        output::line(if store.anchor(&who)?.is_some() {
+            "No journey: nothing that begins one has happened."
+        } else {
+            "Nobody is known by it, or several customers share it."
+        })?;
     }
     Ok(ExitCode::SUCCESS)
 }

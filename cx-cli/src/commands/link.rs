@@ -1,12 +1,13 @@
 //! `cx link`: which rows of a table of persons are one person's.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use cx_core::linkage::{
     LinkOptions, Linkage, Model, Quality, ScoredPair, TrainOptions, link, quality, train, waterfall,
 };
+use cx_store::NewFile;
 use serde::Serialize;
 
 use super::persons::{self, Persons, Truth, TruthPart};
@@ -33,6 +34,9 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
+    // That they can be written is known before anything is read.
+    let new = |path: &Option<PathBuf>| path.as_ref().map(NewFile::create).transpose();
+    let (out, pairs, household) = (new(&asked.out)?, new(&asked.pairs)?, new(&asked.household)?);
     let truth = asked.truth.as_deref();
     let part = if asked.truth_number { TruthPart::Number } else { TruthPart::Whole };
     let truth = truth.map(|column| Truth { column, part });
@@ -61,10 +65,10 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
         ..LinkOptions::default()
     };
     let linkage = link(&persons.table, &model, &options);
-    if let Some(out) = &asked.out {
+    if let Some(out) = out {
         write_rows(asked, out, &linkage)?;
     }
-    if let Some(out) = &asked.pairs {
+    if let Some(out) = pairs {
         let kinds: [(&str, &[ScoredPair]); 3] = [
             ("linked", &linkage.links),
             ("possible", &linkage.possible),
@@ -72,7 +76,7 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
         ];
         write_pairs(out, &kinds)?;
     }
-    if let Some(out) = &asked.household {
+    if let Some(out) = household {
         write_pairs(out, &[("household", &linkage.households)])?;
     }
     report(asked, &persons, &model, &linkage)?;
@@ -184,8 +188,7 @@ fn report(
 
 /// Writes the rows that were read, each with its person, its number, and its table. Columns of a
 /// second table stand under the same names of the first one, or behind them.
-fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliError> {
-    let cannot = |error: csv::Error| persons::unreadable(out, &error);
+fn write_rows(asked: &Link, mut out: NewFile, linkage: &Linkage) -> Result<(), CliError> {
     let mut names: Vec<String> = Vec::new();
     let mut places = Vec::new();
     for path in &asked.tables {
@@ -201,7 +204,7 @@ fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliErro
         }
         places.push(of);
     }
-    let mut writer = csv::Writer::from_path(out).map_err(cannot)?;
+    let mut writer = csv::Writer::from_writer(&mut out);
     let own = ["person", "row", "table"].into_iter();
     writer.write_record(own.chain(names.iter().map(String::as_str))).map_err(cannot)?;
     let mut people = linkage.persons.iter().zip(1_u64..);
@@ -221,14 +224,18 @@ fn write_rows(asked: &Link, out: &Path, linkage: &Linkage) -> Result<(), CliErro
         })?;
     }
     writer.flush()?;
-    Ok(())
+    drop(writer);
+    Ok(out.finish()?)
+}
+
+fn cannot(error: csv::Error) -> CliError {
+    CliError::Write(error.into())
 }
 
 /// Writes pairs by the numbers of their rows, those of a second table following those of the
 /// first.
-fn write_pairs(out: &Path, kinds: &[(&str, &[ScoredPair])]) -> Result<(), CliError> {
-    let cannot = |error: csv::Error| persons::unreadable(out, &error);
-    let mut writer = csv::Writer::from_path(out).map_err(cannot)?;
+fn write_pairs(mut out: NewFile, kinds: &[(&str, &[ScoredPair])]) -> Result<(), CliError> {
+    let mut writer = csv::Writer::from_writer(&mut out);
     let names = ["verdict", "row_a", "row_b", "weight_bits", "probability"];
     writer.write_record(names).map_err(cannot)?;
     for (verdict, pairs) in kinds {
@@ -246,5 +253,6 @@ fn write_pairs(out: &Path, kinds: &[(&str, &[ScoredPair])]) -> Result<(), CliErr
         }
     }
     writer.flush()?;
-    Ok(())
+    drop(writer);
+    Ok(out.finish()?)
 }

@@ -1,6 +1,5 @@
 //! `cx model`: what linking weighs with.
 
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
@@ -20,7 +19,7 @@ pub(crate) fn run(asked: &Asked) -> Result<ExitCode, CliError> {
             let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
             let mut model = link::trained(&persons, &from, threads)?;
             model.columns = persons.names();
-            write(out, &(model.to_json() + "\n"))?;
+            output::write_new(out, &model.to_json())?;
             output::line(&format!("{}: {}", out.display(), model.hash()))?;
         }
         ModelCommand::Show { model, json } => {
@@ -45,7 +44,7 @@ fn convert(from: &Path, to: &Path, records: u32) -> Result<(), CliError> {
     } else {
         ("Splink", model.to_splink(records))
     };
-    write(to, &(made + "\n"))?;
+    output::write_new(to, &made)?;
     let n = |n: usize| output::counted(u64::try_from(n).unwrap_or(u64::MAX), "comparison");
     let all = model.comparisons.len() + model.conditions.len();
     output::line(&format!(
@@ -96,8 +95,4 @@ fn show(model: &Model) -> Result<(), CliError> {
 
 fn shown(bits: f64, level: &str, m: f64, u: f64) -> String {
     format!("  {bits:+7.2} bits  {level}  (m {m:.6}, u {u:.9})")
-}
-
-fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    fs::write(path, text).map_err(|error| CliError::Read { path: path.to_owned(), error })
 }

@@ -1,11 +1,10 @@
 //! `cx export`, `cx erase`, `cx compact`: what a person may ask for.
 
-use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use cx_store::{Certificate, Compaction, EraseMode, Store, StoreError};
+use cx_store::{Certificate, Compaction, EraseMode, NewFile, Store, StoreError};
 
 use crate::args::{Args, Erase, Erasures, Export, File, Mode, who as who_of};
 use crate::error::CliError;
@@ -20,9 +19,7 @@ pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> 
         output::line(&text)?;
         return Ok(ExitCode::SUCCESS);
     };
-    let mut file = new_file(out)?;
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
-    written.map_err(|error| CliError::Read { path: out.clone(), error })?;
+    output::write_new(out, &text)?;
     let n = u64::try_from(export.events.len()).unwrap_or(u64::MAX);
     output::line(&format!(
         "{}: {} with {}",
@@ -38,24 +35,11 @@ fn export_facts(store: &Store, out: Option<&Path>) -> Result<ExitCode, CliError>
         store.export_facts(BufWriter::new(std::io::stdout().lock()))?;
         return Ok(ExitCode::SUCCESS);
     };
-    let file = new_file(out)?;
-    let written = store.export_facts(BufWriter::with_capacity(1 << 20, file));
-    if written.is_err() {
-        drop(fs::remove_file(out));
-    }
-    output::line(&format!("{}: {}", out.display(), output::facts(&written?)))?;
+    let mut file = NewFile::create(out)?;
+    let written = store.export_facts(BufWriter::with_capacity(1 << 20, &mut file))?;
+    file.finish()?;
+    output::line(&format!("{}: {}", out.display(), output::facts(&written)))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A file where nothing stands yet.
-fn new_file(path: &Path) -> Result<fs::File, CliError> {
-    fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(|error| {
-        if error.kind() == std::io::ErrorKind::AlreadyExists {
-            StoreError::Exists { path: path.to_owned() }.into()
-        } else {
-            CliError::Read { path: path.to_owned(), error }
-        }
-    })
 }
 
 pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
@@ -74,18 +58,17 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         Mode::Delete => EraseMode::Delete,
     };
     let now = args.now()?;
+    // That the certificate can be written is known before anything is erased.
     let out = asked.certificate.as_deref();
-    let out = out.map(|path| Ok::<_, CliError>((path, new_file(path)?))).transpose()?;
+    let out = out.map(|path| Ok::<_, CliError>((path, NewFile::create(path)?))).transpose()?;
     let certificate = if asked.no_compact {
         None
     } else {
         match store.erase_for_good(&who, mode, now) {
             Ok(certificate) => Some(certificate),
             Err(error) => {
-                if let Some((path, _)) = out {
-                    drop(fs::remove_file(path));
-                }
-                if store.find(&who)?.chosen().is_none() {
+                let was_known = !matches!(error, StoreError::NobodyMeant);
+                if was_known && store.find(&who)?.chosen().is_none() {
                     output::line("erased; there is no certificate of it")?;
                     not_compacted(&asked.whom.file)?;
                 }
@@ -102,6 +85,7 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         let text = if is_json { output::json(certificate)? } else { certificate.to_string() };
         let written = file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n"));
         written.map_err(|error| CliError::Read { path: path.to_owned(), error })?;
+        file.finish()?;
     }
     let is_found = certificate.as_ref().is_some_and(|it| it.search.hits > 0);
     let code = if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS };

@@ -108,6 +108,16 @@ fn a_policy_is_checked_compared_and_tried_before_it_is_put_in_force() {
 }
 
 #[test]
+fn the_usual_policy_is_printed_as_it_is_written() {
+    let shell = Shell::new();
+    let shown = shell.ok(&["policy", "show"]);
+    shell.write("shown.toml", &shown);
+    let checked = shell.ok(&["policy", "check", "shown.toml"]);
+    assert_eq!(checked, "shown.toml: 0 differences to the default\n");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
 fn who_is_erased_is_in_no_file_and_does_not_come_back() {
     let shell = demo();
     let asked = shell.cx(&["erase", "demo.cx", EVA, "--mode", "delete"]);

@@ -9,3 +9,4 @@ mod commands;
 mod documents;
 mod encryption;
 mod identity;
+mod usage;
