@@ -273,7 +273,10 @@ fn what_is_no_mail_is_rejected() {
         "\u{1f}\u{8b}:\n\nx".to_owned(),
     ] {
         let error = mail::events(text.as_bytes(), &options()).next().unwrap().unwrap_err();
-        assert_eq!(error.problem, "no mail: it has no From, Date, Message-ID or Subject", "{text}");
+        assert_eq!(
+            error.problem, "no mail: it has no From, Date, Message-ID, Subject or References",
+            "{text}"
+        );
     }
     let error = mail::events(&vec![0; 2 << 20], &options()).next().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "1: no mail: 2097152 bytes of headers; at most 1048576 are read");

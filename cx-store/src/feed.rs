@@ -235,7 +235,11 @@ impl Movements {
             let is_news =
                 from.is_some() || occasion.by == By::Policy || !self.arrived.contains(bundle);
             let to = self.now.get(bundle).copied().flatten();
-            if to != *from && is_news && !self.divided.contains(bundle) {
+            if to != *from
+                && is_news
+                && !self.divided.contains(bundle)
+                && (occasion.by != By::Import || from.is_none() || has_older(tx, *bundle)?)
+            {
                 hands.entry((*from, to)).or_default().insert(*bundle);
             }
         }
@@ -404,6 +408,19 @@ pub(crate) fn row_of(tx: &Transaction<'_>, value: &Identifier) -> Result<Option<
     let mut row = tx.prepare_cached("SELECT id FROM identifier WHERE hash = ?1")?;
     let hash = codec::identifier_hash(value);
     Ok(row.query_row([&hash[..]], |row| row.get(0)).optional()?)
+}
+
+/// Whether a bundle has a record as it was before this import; the others are told of one by one, or
+/// are new.
+fn has_older(tx: &Transaction<'_>, bundle: i64) -> Result<bool, StoreError> {
+    let mut older = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0
+                         AND batch < (SELECT max(id) FROM batch))
+           OR EXISTS(SELECT 1 FROM attribution a JOIN event e ON e.seq = a.event_seq
+                     WHERE a.home_id = ?1 AND e.standing = 0
+                       AND e.batch < (SELECT max(id) FROM batch))",
+    )?;
+    Ok(older.query_row([bundle], |row| row.get(0))?)
 }
 
 fn is_empty(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {

@@ -16,7 +16,7 @@ use super::{body, date, people, report};
 use crate::{Options, Record, RecordError};
 
 /// What has none of these headers is no mail.
-const OF_A_MAIL: &[&str] = &["from", "date", "message-id", "subject"];
+const OF_A_MAIL: &[&str] = &["from", "date", "message-id", "subject", "references", "in-reply-to"];
 
 /// Headers that say what other fields of the event say.
 const MAPPED: &[&str] = &[
@@ -109,7 +109,7 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
 
 fn no_mail(bytes: &[u8]) -> RecordError {
     let start = bytes.get(..bytes.len().min(200)).unwrap_or(bytes);
-    let problem = "no mail: it has no From, Date, Message-ID or Subject";
+    let problem = "no mail: it has no From, Date, Message-ID, Subject or References";
     RecordError::new(problem).with_value(&String::from_utf8_lossy(start))
 }
 
