@@ -214,7 +214,7 @@ def test_it_is_shown_as_text_markdown_and_html(context: cx.Context) -> None:
     assert "Where is my parcel?" in text
     assert "\x1b" not in text, "no colours where nobody asked for them"
     markdown = context.to_markdown()
-    assert markdown.startswith("# Jan Jansen")
+    assert markdown.startswith("# `Jan Jansen`")
     assert "untrusted" in markdown
     short = context.to_markdown(max_tokens=100)
     assert len(short) < len(markdown)
