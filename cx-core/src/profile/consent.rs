@@ -20,7 +20,7 @@
 //! - Where it is asked without a list, the narrowest of what is known of any list holds.
 //! - An unsubscription, a complaint of spam or a new subscription that a mail program reports counts
 //!   as a word on `marketing` by `email`, unless a `consent.changed` of the same source, instant and
-//!   contact point says the same.
+//!   contact point, which proves it no less, says the same.
 //!
 //! So merging customers never turns unknown or deny into allow (P13). Customers of whom each has
 //! contact points and identifiers of its own answer after a merge for each contact point no wider
@@ -205,9 +205,10 @@ impl<'a> ConsentFold<'a> {
     /// What holds. O(n log n) for n events; [`Consents::rulings`] then reads the words on a contact
     /// point once for each purpose, channel and list that was named for it.
     pub fn finish(self) -> Consents<'a> {
-        let place = |it: &Statement<'a>| {
+        let place = |it: &Statement<'a>, is_proved: bool| {
             let event = it.event;
-            (it.point, it.state, event.occurred_at, event.source.scope(), event.name.as_deref())
+            let source = event.source.scope();
+            (it.point, is_proved, it.state, event.occurred_at, source, event.name.as_deref())
         };
         let marketing = Subject::marketing();
         let has_observed = self.statements.iter().any(|it| it.basis == Basis::Observed);
@@ -217,8 +218,12 @@ impl<'a> ConsentFold<'a> {
             .filter(|_| has_observed)
             .filter(|it| it.basis == Basis::Stated && it.point.is_some())
             .filter(|it| Subject { list: None, ..it.subject.clone() }.covers(&marketing, it.state))
-            .map(place)
+            .map(|it| place(it, it.is_proved))
             .collect();
+        // One that proves less does not take the place of what was observed: it is lifted sooner.
+        let is_told = |it: &Statement<'a>| {
+            told.contains(&place(it, true)) || !it.is_proved && told.contains(&place(it, false))
+        };
         let mut consents = Consents::default();
         let mut by_point: BTreeMap<Option<&Identifier>, Vec<Statement<'_>>> = BTreeMap::new();
         let needs_members =
@@ -227,7 +232,7 @@ impl<'a> ConsentFold<'a> {
             consents.members = Members::among(&self.events);
         }
         for statement in self.statements {
-            if statement.basis == Basis::Stated || !told.contains(&place(&statement)) {
+            if statement.basis == Basis::Stated || !is_told(&statement) {
                 by_point.entry(statement.point).or_default().push(statement);
             }
         }
