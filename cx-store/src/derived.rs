@@ -61,8 +61,8 @@ pub(crate) struct Touched {
 /// What was made in the transaction that is under way.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Fresh {
-    /// The number of the last event that there was before.
-    pub(crate) after: i64,
+    /// The number of the last event that there was before, where events have come.
+    pub(crate) after: Option<i64>,
     /// Bundles, with what they claim and the name.
     pub(crate) bundles: FxHashMap<i64, FreshBundle>,
     /// Identifiers.
@@ -123,7 +123,7 @@ impl Touched {
         for (key, owner) in other.handed {
             self.handed.entry(key).or_insert(owner);
         }
-        self.fresh.after = self.fresh.after.max(other.fresh.after);
+        self.fresh.after = self.fresh.after.or(other.fresh.after);
         self.fresh.bundles.extend(other.fresh.bundles);
         self.fresh.identifiers.extend(other.fresh.identifiers);
         self.fresh.on_bridge.extend(other.fresh.on_bridge);
@@ -341,7 +341,8 @@ impl<'a> Update<'a> {
             self.mark(bundle, Mark::Registered)?;
         }
         self.carry(bridges)?;
-        self.movements.write(self.tx, &self.sql, &self.settings.tenant, occasion)?;
+        let (tenant, after) = (&self.settings.tenant, self.last_before());
+        self.movements.write(self.tx, &self.sql, tenant, after, occasion)?;
         self.sweep()?;
         let n_customers = u64::try_from(self.changed.len()).unwrap_or(u64::MAX);
         let refused = std::mem::take(&mut self.refused);
@@ -907,12 +908,17 @@ impl<'a> Update<'a> {
         Ok(())
     }
 
+    /// The number of the last event that is not new.
+    fn last_before(&self) -> i64 {
+        self.fresh.and_then(|fresh| fresh.after).unwrap_or(i64::MAX)
+    }
+
     /// Takes note of whose the events of a bundle were, which is told of each by itself.
     fn divide(&mut self, home: i64, events: &[(i64, EventKey)]) -> Result<(), StoreError> {
         if !self.movements.divided(home) {
             return Ok(());
         }
-        let after = self.fresh.map_or(i64::MAX, |fresh| fresh.after);
+        let after = self.last_before();
         let mut owners: BTreeMap<i64, Option<i64>> = BTreeMap::new();
         for (seq, key) in events.iter().filter(|(seq, _)| *seq <= after) {
             let given: Option<i64> = self

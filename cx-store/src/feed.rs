@@ -213,12 +213,14 @@ impl Movements {
         }));
     }
 
-    /// Writes what has become of whom. Customers without bundles are still there.
+    /// Writes what has become of whom. Customers without bundles are still there; events behind
+    /// this number are new.
     pub(crate) fn write(
         &self,
         tx: &Transaction<'_>,
         sql: &Statements<'_>,
         tenant: &str,
+        after: i64,
         occasion: &Occasion,
     ) -> Result<(), StoreError> {
         if !occasion.is_told {
@@ -238,7 +240,7 @@ impl Movements {
             if to != *from
                 && is_news
                 && !self.divided.contains(bundle)
-                && (occasion.by != By::Import || from.is_none() || has_older(tx, *bundle)?)
+                && (from.is_none() || has_older(tx, *bundle, after)?)
             {
                 hands.entry((*from, to)).or_default().insert(*bundle);
             }
@@ -410,17 +412,15 @@ pub(crate) fn row_of(tx: &Transaction<'_>, value: &Identifier) -> Result<Option<
     Ok(row.query_row([&hash[..]], |row| row.get(0)).optional()?)
 }
 
-/// Whether a bundle has a record as it was before this import; the others are told of one by one, or
+/// Whether a bundle has a record as it was, up to this number; the others are told of one by one, or
 /// are new.
-fn has_older(tx: &Transaction<'_>, bundle: i64) -> Result<bool, StoreError> {
+fn has_older(tx: &Transaction<'_>, bundle: i64, after: i64) -> Result<bool, StoreError> {
     let mut older = tx.prepare_cached(
-        "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0
-                         AND batch < (SELECT max(id) FROM batch))
+        "SELECT EXISTS(SELECT 1 FROM event WHERE bundle_id = ?1 AND standing = 0 AND seq <= ?2)
            OR EXISTS(SELECT 1 FROM attribution a JOIN event e ON e.seq = a.event_seq
-                     WHERE a.home_id = ?1 AND e.standing = 0
-                       AND e.batch < (SELECT max(id) FROM batch))",
+                     WHERE a.home_id = ?1 AND e.standing = 0 AND e.seq <= ?2)",
     )?;
-    Ok(older.query_row([bundle], |row| row.get(0))?)
+    Ok(older.query_row([bundle, after], |row| row.get(0))?)
 }
 
 fn is_empty(tx: &Transaction<'_>, customer: i64) -> Result<bool, StoreError> {

@@ -544,9 +544,9 @@ impl<'a> Batch<'a> {
         dictionary: &'a mut Dictionary,
         recording: &'a Recording,
     ) -> Result<Self, StoreError> {
+        let last = tx.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         let mut touched = Touched::default();
-        touched.fresh.after =
-            tx.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
+        touched.fresh.after = Some(last);
         Ok(Self {
             tx,
             sql: Statements::new(tx),
@@ -688,7 +688,7 @@ impl<'a> Batch<'a> {
 
     /// Takes note of whose a record is that may get another bundle. What is new is nobody's yet.
     fn hand_on(&mut self, key: &str, seq: i64) -> Result<(), StoreError> {
-        if seq <= self.touched.fresh.after {
+        if self.touched.fresh.after.is_none_or(|after| seq <= after) {
             let owner = feed::owner(self.tx, seq)?;
             self.touched.handed.entry(key.to_owned()).or_insert(owner);
         }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
 use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Observation, Verdict};
+use cx_core::identity::{Assertion, Observation, Policy, Verdict};
 use cx_core::ids::CustomerId;
-use cx_core::time::{Micros, Timestamp};
+use cx_core::time::{Micros, Span, Timestamp};
 use cx_store::{Change, Recording, Store, StoreOptions, TimelineQuery};
 use cx_tests::story::{self, message};
 use cx_tests::strategies::{TENANT, assertion};
@@ -192,20 +192,38 @@ fn a_revision_by_which_a_record_is_somebody_else_s_or_nobody_s_is_told() {
     }
 }
 
-#[test]
-fn a_record_on_a_shared_device_that_somebody_nearer_gets_is_told() {
+fn seen(key: &str, minutes: i64, name: &str, address: &str) -> Event {
+    message(key, minutes, "web", name, &["cookie c1", address])
+}
+
+/// Ann and Bob use one device; a page on it is Bob's, who is nearer in time.
+fn a_shared_device() -> Store {
     let store = store();
-    let seen =
-        |key, minutes, name, address| message(key, minutes, "web", name, &["cookie c1", address]);
     let shared = [
         seen("ann", 0, "Ann Bos", "email ann@example.nl"),
         seen("bob", 6_000, "Bob Vos", "email bob@example.nl"),
         message("page", 6_009, "web", "", &["cookie c1"]),
     ];
     store.ingest(&Recording::new(now(0), "test"), shared).unwrap();
+    store
+}
+
+#[test]
+fn a_record_on_a_shared_device_that_somebody_nearer_gets_is_told() {
+    let store = a_shared_device();
     let (after, before) = (last(&store), owners(&store));
     let cor = seen("cor", 6_008, "Cor Dam", "email cor@example.nl");
     store.ingest(&Recording::new(now(1), "test"), [cor]).unwrap();
+    assert_ne!(owners(&store)["page"], before["page"]);
+    compare(&store, after, &before);
+}
+
+#[test]
+fn a_record_on_a_shared_device_that_goes_to_another_under_a_policy_is_told() {
+    let store = a_shared_device();
+    let (after, before) = (last(&store), owners(&store));
+    let policy = Policy { session: Span(Micros::MINUTE), ..store.policy() };
+    store.set_policy(&policy, now(1)).unwrap();
     assert_ne!(owners(&store)["page"], before["page"]);
     compare(&store, after, &before);
 }
