@@ -168,6 +168,11 @@ impl Body {
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
+
+    /// How many bytes of text there are: what a person reads, and the whole.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.whole.as_ref().map_or(0, String::len)
+    }
 }
 
 /// A file that came with an event. cx keeps the reference, never the file.

@@ -12,7 +12,7 @@ use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record};
 use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
-use cx_core::event::{Direction, Event as CoreEvent, Visibility};
+use cx_core::event::{Body, Direction, Event as CoreEvent, Visibility};
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
@@ -1905,8 +1905,7 @@ fn full_page(reading: &mut cx_store::Events) -> Result<Vec<CoreEvent>, StoreErro
     let (mut page, mut n_bytes) = (Vec::new(), 0);
     while page.len() < 8 * PAGE && n_bytes < PAGE_TEXT {
         let Some(event) = reading.next().transpose()? else { break };
-        let body = event.body.as_ref();
-        n_bytes += body.map_or(0, |it| it.text.len() + it.whole.as_ref().map_or(0, String::len));
+        n_bytes += event.body.as_ref().map_or(0, Body::bytes);
         page.push(event);
     }
     Ok(page)

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cx_core::identifier::Who;
 use cx_core::time::Timestamp;
@@ -15,6 +14,7 @@ use crate::blackout;
 use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
+use crate::schema;
 use crate::store::Store;
 
 /// What an erasure did, and that the file was rewritten and searched after it. It holds no value of
@@ -203,12 +203,8 @@ impl Store {
             search.hits += hits;
             return Ok(search);
         }
-        // What stands beside a file stands beside it where it really is.
-        let real = fs::canonicalize(self.path()).unwrap_or_else(|_| self.path().to_owned());
         for suffix in ["", "-wal", "-shm", "-journal"] {
-            let mut path = real.as_os_str().to_owned();
-            path.push(suffix);
-            let path = PathBuf::from(path);
+            let path = schema::beside(self.path(), suffix);
             if !path.is_file() {
                 continue;
             }
@@ -329,6 +325,8 @@ fn occurrences(mut file: impl Read, wanted: &[Wanted]) -> std::io::Result<(u64, 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -58,13 +58,7 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        // A log that is left there would be taken for the copy's.
-        for suffix in ["-wal", "-journal"] {
-            let there = schema::beside(to, suffix);
-            if there.exists() {
-                return Err(StoreError::Exists { path: there });
-            }
-        }
+        schema::expect_nothing(to, &["-wal", "-journal"])?;
         let copy = NewFile::create(to)?;
         if self.is_encrypted() == key.is_some() {
             self.read(|connection| pages(connection, copy.beside(), key))?;

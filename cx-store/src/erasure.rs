@@ -20,6 +20,7 @@ use crate::feed::{self, By, Change, Occasion};
 use crate::ingest::{self, TakenOut, Writing, first_recorded};
 use crate::proposals;
 use crate::report::Recording;
+use crate::schema;
 use crate::search;
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
@@ -632,12 +633,7 @@ pub(crate) fn compact(
     };
     let (last_erasure, last_retention) = (last("erasure")?, last("retention")?);
     connection.execute_batch("INSERT INTO event_fts(event_fts) VALUES('optimize'); VACUUM;")?;
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy != 0 {
-        let path = connection.path().unwrap_or_default().into();
-        return Err(StoreError::Locked { path });
-    }
+    schema::empty_log(connection)?;
     for (table, last) in [("erasure", last_erasure), ("retention", last_retention)] {
         let sql =
             format!("UPDATE {table} SET compacted_at = ?1 WHERE compacted_at IS NULL AND id <= ?2");

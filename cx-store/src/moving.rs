@@ -124,12 +124,7 @@ pub(crate) fn make<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    for suffix in ["", "-wal", "-journal"] {
-        let there = schema::beside(path, suffix);
-        if there.exists() {
-            return Err(StoreError::Exists { path: there });
-        }
-    }
+    schema::expect_nothing(path, &["", "-wal", "-journal"])?;
     File::create_new(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
         _ => StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() },

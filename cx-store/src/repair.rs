@@ -9,16 +9,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
 use serde::Serialize;
 
 use crate::error::StoreError;
 use crate::moving::{self, remove};
 use crate::pages::Pages;
 use crate::salvage::{self, SalvageReport};
-use crate::schema::beside;
+use crate::schema::{self, beside};
 use crate::store::Store;
 
 /// What the repair of a file did.
@@ -84,16 +84,7 @@ impl Store {
 
 /// Holds the file, so that nobody else opens it; `None` where nobody can.
 fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
-    let hold = || -> Result<Connection, StoreError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        // The damaged file is left as it is, its log too.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
-        Ok(connection)
-    };
-    match hold().map_err(|error| error.at(path)) {
+    match schema::hold(path, None) {
         Ok(connection) => Ok(Some(connection)),
         Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),
         Err(_) => Ok(None),

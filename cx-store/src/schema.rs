@@ -189,6 +189,16 @@ fn has_hot_journal(path: &Path) -> bool {
     read.is_ok() && magic == [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
 }
 
+/// Refuses a place at which one of these stands beside a file that is to be made: a log that is left
+/// there would be taken for that file's.
+pub(crate) fn expect_nothing(path: &Path, suffixes: &[&str]) -> Result<(), StoreError> {
+    let mut beside = suffixes.iter().map(|suffix| beside(path, suffix));
+    match beside.find(|there| there.exists()) {
+        Some(there) => Err(StoreError::Exists { path: there }),
+        None => Ok(()),
+    }
+}
+
 /// What stands beside a file: the engine has its log beside the file itself, and not beside a link
 /// to it.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -222,7 +232,8 @@ pub(crate) fn open_writer(
     twice(|| open_writer_once(path, key))
 }
 
-/// Holds a file, so that nobody else can open it, as long as the connection is open.
+/// Holds a file, so that nobody else can open it, as long as the connection is open. The file is
+/// left as it is, its log too.
 pub(crate) fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Connection, StoreError> {
     let hold = || -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -444,6 +455,17 @@ fn configure_writer(connection: &Connection) -> Result<(), StoreError> {
 
 /// How long a connection waits for another one that holds the file.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Copies all of the log into the file and empties it; waits for those who read from it.
+pub(crate) fn empty_log(connection: &Connection) -> Result<(), StoreError> {
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+    Err(rusqlite::Error::SqliteFailure(code, None).into())
+}
 
 /// Copies the log into the file and empties it, if nobody reads from it right now: whoever waits
 /// for readers here keeps all writers waiting. Says whether it is empty.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use cx_core::context::facts::MergeFact;
 use cx_core::context::{self, Audience, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
-use cx_core::event::Event;
+use cx_core::event::{Body, Event};
 use cx_core::identifier::Who;
 use cx_core::identity::explain::{Candidate, How, Why, WhyNot};
 use cx_core::identity::{Assertion, Policy, Verdict};
@@ -289,7 +289,7 @@ impl Store {
         for record in records {
             match record {
                 Ok(event) => {
-                    n_bytes += written(&event);
+                    n_bytes += event.body.as_ref().map_or(0, Body::bytes);
                     batch.push(event);
                 }
                 Err(problem) => report.reject(problem),
@@ -895,7 +895,7 @@ impl Store {
         self.write(|tx, _| Edition::end(tx))?;
         let mut writer = self.usable_writer()?;
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        let done = empty_log(&writer.connection);
+        let done = schema::empty_log(&writer.connection);
         writer.is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
         self.told(&writer.connection, done)
     }
@@ -1183,21 +1183,10 @@ impl Store {
 /// well it was synced. So nothing is appended until all of the log is in the file.
 fn trust_log(connection: &Connection, is_suspect: &mut bool) -> Result<(), StoreError> {
     if *is_suspect {
-        empty_log(connection)?;
+        schema::empty_log(connection)?;
         *is_suspect = false;
     }
     Ok(())
-}
-
-/// Copies all of the log into the file and empties it; waits for those who read from it.
-fn empty_log(connection: &Connection) -> Result<(), StoreError> {
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    if busy == 0 {
-        return Ok(());
-    }
-    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(rusqlite::Error::SqliteFailure(code, None).into())
 }
 
 fn in_snapshot<T>(
@@ -1254,12 +1243,6 @@ fn answer(
         left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
     };
     Ok((context::build(&facts, options), by_model))
-}
-
-/// How many bytes of text somebody wrote.
-fn written(event: &Event) -> usize {
-    let body = event.body.as_ref();
-    body.map_or(0, |body| body.text.len() + body.whole.as_ref().map_or(0, String::len))
 }
 
 /// Which links count.

@@ -353,20 +353,23 @@ fn an_alias_holds_as_long_as_a_revision_is_shown_that_names_it() {
     }
 }
 
-#[test]
-fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
-    let of = |key: &str, rev: &str, minutes| {
-        let mut event = story::message(key, minutes, "email", "", &["email jan@example.nl"]);
-        event.rev = Some(rev.to_owned());
-        event
-    };
-    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
-    // Its second revision, its first one, and another record of the same person.
-    let batches = [(of("k", "2", 0), 20), (of("k", "1", 0), 10), (of("l", "1", 1), 15)];
+fn revision(key: &str, rev: &str, minutes: i64, name: &str, address: &str) -> Event {
+    let mut event = story::message(key, minutes, "email", name, &[address]);
+    event.rev = Some(rev.to_owned());
+    event
+}
+
+/// So many seconds after an instant later than all that happened.
+fn second(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_900_000_000 + seconds).unwrap()
+}
+
+/// Records, each recorded at its second, give the same customers in these orders.
+fn expect_same_customers(records: &[(Event, i64); 3], orders: &[[usize; 3]]) {
     let mut named = Vec::new();
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+    for order in orders {
         let store = store();
-        for (event, at) in order.map(|it: usize| batches[it].clone()) {
+        for (event, at) in order.map(|it| records[it].clone()) {
             store.ingest(&Recording::new(second(at), "test"), [event]).unwrap();
             check(&store);
         }
@@ -374,38 +377,27 @@ fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
     }
     named.dedup();
     assert_eq!(named.len(), 1, "{named:?}");
+}
+
+#[test]
+fn a_revision_that_was_recorded_first_names_its_customer_whenever_it_comes() {
+    let of = |key, rev, minutes| revision(key, rev, minutes, "", "email jan@example.nl");
+    // Its second revision, its first one, and another record of the same person.
+    let records = [(of("k", "2", 0), 20), (of("k", "1", 0), 10), (of("l", "1", 1), 15)];
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    expect_same_customers(&records, &orders);
 }
 
 #[test]
 fn an_earlier_instant_of_recording_names_another_customer_without_any_other_record() {
-    let of = |key: &str, rev: &str, name: &str| {
-        let mut event = story::message(key, 0, "email", name, &["email jan@example.nl"]);
-        event.rev = Some(rev.to_owned());
-        event
-    };
-    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
-    let batches = [(of("k", "1", "Jan"), 20), (of("l", "1", ""), 30), (of("l", "2", ""), 10)];
-    let mut named = Vec::new();
-    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0]] {
-        let store = store();
-        for (event, at) in order.map(|it: usize| batches[it].clone()) {
-            store.ingest(&Recording::new(second(at), "test"), [event]).unwrap();
-            check(&store);
-        }
-        named.push(store.customers(None, 10).unwrap());
-    }
-    named.dedup();
-    assert_eq!(named.len(), 1, "{named:?}");
+    let of = |key, rev, name| revision(key, rev, 0, name, "email jan@example.nl");
+    let records = [(of("k", "1", "Jan"), 20), (of("l", "1", ""), 30), (of("l", "2", ""), 10)];
+    expect_same_customers(&records, &[[0, 1, 2], [2, 0, 1], [1, 2, 0]]);
 }
 
 #[test]
 fn a_customer_whose_record_was_recorded_earlier_is_merged_and_parted_as_before() {
-    let of = |key: &str, rev: &str, address: &str| {
-        let mut event = story::message(key, 0, "email", "", &[address]);
-        event.rev = Some(rev.to_owned());
-        event
-    };
-    let second = |seconds: i64| Timestamp::from_seconds(1_900_000_000 + seconds).unwrap();
+    let of = |key, rev, address| revision(key, rev, 0, "", address);
     let (jan, eva) = ("email jan@example.nl", "email eva@example.nl");
     let store = store();
     for (event, at) in [(of("k", "1", jan), 10), (of("l", "1", eva), 30), (of("l", "2", eva), 20)] {
