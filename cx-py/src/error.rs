@@ -180,9 +180,9 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         CxStoreError::Locked { path } => StoreLockedError::new_err((message, text(path))),
         CxStoreError::OtherTenant { path, .. } => TenantError::new_err((message, text(path))),
         CxStoreError::Exists { path } => ExistingFileError::new_err((message, text(path))),
-        CxStoreError::CannotOpen { path, .. } | CxStoreError::DiskFull { path } => {
-            StoreError::new_err((message, text(path)))
-        }
+        CxStoreError::CannotOpen { path, .. }
+        | CxStoreError::DiskFull { path }
+        | CxStoreError::OtherProcess { path } => StoreError::new_err((message, text(path))),
         CxStoreError::UnknownObservation { .. }
         | CxStoreError::UnknownAssertion { .. }
         | CxStoreError::NobodyMeant => NotFoundError::new_err((message,)),

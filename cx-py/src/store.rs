@@ -1324,7 +1324,7 @@ impl Store {
 
     /// The policy in force, as TOML: which identifiers link, and how strongly.
     fn policy(&self, py: Python<'_>) -> Result<String, BindingError> {
-        self.with(py, |store| Ok(store.policy().to_toml()))
+        self.with(py, |store| Ok(store.policy()?.to_toml()))
     }
 
     /// Put a policy in force, or see what it would change.

@@ -158,6 +158,12 @@ pub enum StoreError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The process that opened the store was copied since (`fork`), and this is the copy.
+    #[error("{}: opened by another process, of which this one is a copy: open it anew", path.display())]
+    OtherProcess {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file stands where one was to be written.
     #[error("{}: exists already", path.display())]
     Exists {
@@ -252,10 +258,10 @@ impl StoreError {
             return Self::Corrupt { path, detail: format!("a value is spoilt: {detail}") };
         }
         match error.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => {
-                Self::NotOurs { path, found: "no database".to_owned() }
+            // What is none of ours was refused before it was opened.
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Corrupt { path, detail }
             }
-            Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path, detail },
             Some(ErrorCode::ReadOnly) => Self::ReadOnly { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },
             Some(ErrorCode::SystemIoFailure) => Self::DiskFailed { path, detail },

@@ -183,7 +183,9 @@ pub(crate) fn parts(
 
 fn told_of(change: &Change) -> Vec<CustomerId> {
     match change {
-        Change::Created { customer } | Change::Erased { customer } => vec![*customer],
+        Change::Created { customer }
+        | Change::Dissolved { customer }
+        | Change::Erased { customer } => vec![*customer],
         Change::Merged { from, into }
         | Change::Split { from, into }
         | Change::Renamed { from, into } => vec![*from, *into],

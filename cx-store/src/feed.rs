@@ -52,7 +52,8 @@ pub enum Change {
         /// Who it is now; an id that was there before a merge comes back.
         into: CustomerId,
     },
-    /// Records went from one customer to another, and both stay.
+    /// Records went from one customer to another, and not as a whole; whoever is no more by it is
+    /// told of by an entry behind this one.
     Moved {
         /// Whose they were; `None` if nobody's.
         from: Option<CustomerId>,
@@ -68,6 +69,12 @@ pub enum Change {
         from: CustomerId,
         /// The id now.
         into: CustomerId,
+    },
+    /// A customer is no more, though nothing was erased: what it had left is nobody's now. Nobody is
+    /// known by its id, until one of its records is somebody's again.
+    Dissolved {
+        /// Who is gone.
+        customer: CustomerId,
     },
     /// A customer was erased, or had nothing but what was too old to be kept.
     Erased {
@@ -317,17 +324,25 @@ impl Movements {
                         }
                     }
                 }
-                (Some(from), None)
-                    if is_gone && matches!(occasion.by, By::Erasure | By::Retention) =>
-                {
-                    Change::Erased { customer: cid(tx, *from)? }
-                }
+                // Nobody is meant by it any more, which is told below.
+                (Some(from), None) if is_gone && heir(tx, *from)?.is_none() => continue,
                 (Some(from), None) => {
                     Change::Moved { from: Some(cid(tx, *from)?), to: None, records: count(bundles) }
                 }
             };
             let via = ways.values(tx, *from, *to)?;
             append(sql, occasion, &change, &via)?;
+        }
+        for (from, _) in gone.iter().filter(|(_, is_gone)| **is_gone) {
+            let customer = cid(tx, *from)?;
+            let change = match (heir(tx, *from)?, occasion.by) {
+                // It is merged or renamed, which is told above.
+                (Some(to), _) if hands.contains_key(&(Some(*from), Some(to))) => continue,
+                (Some(to), _) => Change::Merged { from: customer, into: cid(tx, to)? },
+                (None, By::Erasure | By::Retention) => Change::Erased { customer },
+                (None, By::Import | By::Assertion | By::Policy) => Change::Dissolved { customer },
+            };
+            append(sql, occasion, &change, &[])?;
         }
         Ok(())
     }
@@ -522,6 +537,7 @@ pub(crate) fn append(
         Change::Split { from, into } => ("split", Some(from), Some(into), 0),
         Change::Moved { from, to, records } => ("moved", from.as_ref(), to.as_ref(), *records),
         Change::Renamed { from, into } => ("renamed", Some(from), Some(into), 0),
+        Change::Dissolved { customer } => ("dissolved", Some(customer), None, 0),
         Change::Erased { customer } => ("erased", Some(customer), None, 0),
     };
     let via: Vec<String> = via.iter().map(i64::to_string).collect();
@@ -551,6 +567,16 @@ pub(crate) fn last(connection: &Connection) -> Result<u64, StoreError> {
     let mut last = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM change")?;
     let last: i64 = last.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(last).unwrap_or(0))
+}
+
+/// Lets the feed go on behind this place.
+pub(crate) fn number_after(tx: &Transaction<'_>, last: i64) -> Result<(), StoreError> {
+    let moved =
+        tx.execute("UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'change'", [last])?;
+    if moved == 0 {
+        tx.execute("INSERT INTO sqlite_sequence(name, seq) VALUES('change', ?1)", [last])?;
+    }
+    Ok(())
 }
 
 /// The entries after a place, in order, at most `limit`.
@@ -605,6 +631,7 @@ pub(crate) fn change(
         "split" => Change::Split { from: first()?, into: second()? },
         "moved" => Change::Moved { from: a, to: b, records: u64::try_from(n).unwrap_or(0) },
         "renamed" => Change::Renamed { from: first()?, into: second()? },
+        "dissolved" => Change::Dissolved { customer: first()? },
         "erased" => Change::Erased { customer: first()? },
         _ => return Err(missing()),
     })

@@ -54,6 +54,7 @@ mod erasure;
 mod export;
 mod facts;
 mod rebuild;
+mod log;
 mod pages;
 mod trees;
 mod lines;

@@ -11,6 +11,7 @@ use crate::compression;
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
+use crate::feed;
 use crate::lines::{self, Head};
 use crate::opening::OpenOptions;
 use crate::schema;
@@ -226,6 +227,13 @@ impl Taking {
     /// Packs the payloads of what is taken.
     pub(crate) fn pack(&self) -> Result<(), StoreError> {
         self.store.write(|tx, _| compression::put_in_force(tx, true))
+    }
+
+    /// Lets the change feed go on behind this place: numbers that were given out once are not given
+    /// out again.
+    pub(crate) fn number_changes_after(&mut self, last: i64) -> Result<(), StoreError> {
+        self.flush()?;
+        self.store.write(|tx, _| feed::number_after(tx, last))
     }
 
     /// Takes a fact; the inner error says why it cannot stand here.

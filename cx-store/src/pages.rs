@@ -5,16 +5,16 @@
 //! nothing that was erased comes back. The format is told at
 //! <https://www.sqlite.org/fileformat2.html>; what was committed to the log goes before the file.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::kept::KeptFile;
+use crate::log::Log;
 use crate::schema;
 
 /// The size of a page in every file that cx makes.
-const PAGE: usize = 8192;
+pub(crate) const PAGE: usize = 8192;
 
 /// Pages of a table with numbered rows: those that hold the rows, and those that lead to them.
 const TABLE_LEAF: u8 = 0x0d;
@@ -80,10 +80,11 @@ pub(crate) struct Node {
 /// The pages of a file, as its log leaves them.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    file: KeptFile,
+    /// `None` where nothing is left but the log.
+    file: Option<KeptFile>,
     log: Option<KeptFile>,
-    /// Where in the log the latest committed image of a page begins.
-    in_log: HashMap<u32, u64>,
+    /// What the log says.
+    pub(crate) logged: Log,
     /// How many pages there are, in the file or in the log.
     n: u32,
     /// How many pages the database has, as it says itself: what the file has behind them was there
@@ -95,19 +96,24 @@ pub(crate) struct Pages {
 
 impl Pages {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = KeptFile::open(path)?;
-        let length = file.file().metadata()?.len();
+        let file = match KeptFile::open(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && schema::has_journal(path) => None,
+            opened => Some(opened?),
+        };
+        let length =
+            file.as_ref().map_or(Ok(0), |file| file.file().metadata().map(|it| it.len()))?;
         let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
         let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
-        let (mut log, mut in_log, mut whole) = (None, HashMap::new(), None);
+        let (mut log, mut logged) = (None, Log::default());
         if schema::has_journal(path)
             && let Ok(mut opened) = KeptFile::open(&schema::beside(path, "-wal"))
         {
-            (in_log, whole) = committed(&mut opened);
-            n = in_log.keys().copied().max().unwrap_or(0).max(n);
+            logged = Log::read(&mut opened)?;
+            n = logged.images.keys().copied().max().unwrap_or(0).max(n);
             log = Some(opened);
         }
-        let mut pages = Self { file, log, in_log, n, whole: n, rest: length % page };
+        let mut pages = Self { file, log, logged, n, whole: n, rest: length % page };
+        let whole = pages.logged.whole;
         let whole = if whole.is_some() { whole } else { pages.told_length()? };
         pages.whole = whole.unwrap_or(n);
         Ok(pages)
@@ -128,7 +134,7 @@ impl Pages {
 
     /// Copies the file, and its log where there is one, onto the disk.
     pub(crate) fn copy_to(&mut self, file: &Path, log: &Path) -> io::Result<()> {
-        for (from, to) in [(self.log.as_mut(), log), (Some(&mut self.file), file)] {
+        for (from, to) in [(self.log.as_mut(), log), (self.file.as_mut(), file)] {
             let Some(from) = from else { continue };
             let mut copy = File::create(to)?;
             copy.set_permissions(from.file().metadata()?.permissions())?;
@@ -139,22 +145,40 @@ impl Pages {
         Ok(())
     }
 
+    /// Whether other pages may stand in the log than when it was opened.
+    pub(crate) fn is_another_log(&mut self) -> io::Result<bool> {
+        self.log.as_mut().map_or(Ok(false), |log| self.logged.is_another(log))
+    }
+
+    /// Cuts off what stands behind a damage in the log of the file, which is held: what is written
+    /// over it may be shorter.
+    pub(crate) fn cut_log(&self, path: &Path) -> io::Result<()> {
+        if self.logged.damage.is_empty() && !self.logged.is_torn {
+            return Ok(());
+        }
+        let log = OpenOptions::new().write(true).open(schema::beside(path, "-wal"))?;
+        log.set_len(self.logged.sound)?;
+        log.sync_all()
+    }
+
     /// A page; numbers begin at 1. Zeros where the file ends before it.
     pub(crate) fn page(&mut self, number: u32) -> io::Result<Vec<u8>> {
         let mut page = vec![0; PAGE];
-        let (file, at) = if let (Some(at), Some(log)) = (self.in_log.get(&number), &mut self.log) {
-            (log, *at)
-        } else {
-            let before = u64::from(number.saturating_sub(1));
-            (&mut self.file, before * u64::try_from(PAGE).unwrap_or(u64::MAX))
-        };
+        let (file, at) =
+            if let (Some(at), Some(log)) = (self.logged.images.get(&number), &mut self.log) {
+                (log, *at)
+            } else {
+                let before = u64::from(number.saturating_sub(1));
+                let Some(file) = &mut self.file else { return Ok(page) };
+                (file, before * u64::try_from(PAGE).unwrap_or(u64::MAX))
+            };
         file.seek(SeekFrom::Start(at))?;
         let mut read = 0;
         while let Some(room) = page.get_mut(read..).filter(|room| !room.is_empty()) {
             match file.read(room) {
                 Ok(0) => break,
                 Ok(n) => read += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
@@ -177,9 +201,10 @@ impl Pages {
             return Ok((rows, unreadable));
         }
         let n = number_at(&page, start + 3, 2).unwrap_or(0);
+        let mut room = self.length();
         for cell in 0..n {
             let place = Place { page: number, cell: u16::try_from(cell).unwrap_or(u16::MAX) };
-            match self.row(&page, place)? {
+            match self.row(&page, place, &mut room)? {
                 Some(row) => rows.push(row),
                 None => unreadable += 1,
             }
@@ -190,10 +215,16 @@ impl Pages {
     /// Reads a row again.
     pub(crate) fn row_at(&mut self, place: Place) -> io::Result<Option<Row>> {
         let page = self.page(place.page)?;
-        self.row(&page, place)
+        self.row(&page, place, &mut self.length())
     }
 
-    fn row(&mut self, page: &[u8], place: Place) -> io::Result<Option<Row>> {
+    /// How long the file is, with its log.
+    fn length(&self) -> usize {
+        usize::try_from(self.n).unwrap_or(usize::MAX).saturating_mul(PAGE)
+    }
+
+    /// Reads a row, which has no more bytes than there is room; that gets less by as many.
+    fn row(&mut self, page: &[u8], place: Place, room: &mut usize) -> io::Result<Option<Row>> {
         let start = start(place.page);
         let kind = page.get(start).copied().unwrap_or_default();
         let list = start + if kind == INDEX_INTERIOR { 12 } else { 8 };
@@ -212,7 +243,10 @@ impl Pages {
             row_number = Some(id.cast_signed());
             at = next;
         }
-        let Ok(length) = usize::try_from(length) else { return Ok(None) };
+        // Rows that are longer together than the file are damage: they have bytes in common.
+        let left = usize::try_from(length).ok().and_then(|length| room.checked_sub(length));
+        let (Ok(length), Some(left)) = (usize::try_from(length), left) else { return Ok(None) };
+        *room = left;
         let Some(record) = self.record(page, at, length, kind == TABLE_LEAF)? else {
             return Ok(None);
         };
@@ -227,11 +261,6 @@ impl Pages {
         length: usize,
         is_table: bool,
     ) -> io::Result<Option<Vec<u8>>> {
-        // More than the file has is damage.
-        let all = usize::try_from(self.n).unwrap_or(usize::MAX).saturating_mul(PAGE);
-        if length > all {
-            return Ok(None);
-        }
         let here = here(length, is_table);
         if here == length {
             return Ok(page.get(at..at + length).map(<[u8]>::to_vec));
@@ -334,66 +363,6 @@ fn node(page: &[u8], start: usize) -> Option<Node> {
     }
     loose += PAGE.checked_sub(end)?;
     (page.get(start + 7).copied().map(usize::from) == Some(loose)).then_some(node)
-}
-
-/// Where the latest committed image of each page begins in a log, and how many pages there are as
-/// of the last commit, if there is one.
-fn committed(log: &mut KeptFile) -> (HashMap<u32, u64>, Option<u32>) {
-    let mut committed = HashMap::new();
-    let mut whole = None;
-    let mut header = [0; 32];
-    if log.read_exact(&mut header).is_err() {
-        return (committed, whole);
-    }
-    let magic = number_at(&header, 0, 4).unwrap_or(0);
-    let is_big = match magic {
-        0x377f_0682 => false,
-        0x377f_0683 => true,
-        _ => return (committed, whole),
-    };
-    let mut sum = (0, 0);
-    checksum(&mut sum, header.get(..24).unwrap_or_default(), is_big);
-    let same_page = number_at(&header, 8, 4) == u64::try_from(PAGE).ok();
-    if !same_page || !is_sum(sum, &header, 24) {
-        return (committed, whole);
-    }
-    let salt = header.get(16..24).unwrap_or_default().to_vec();
-    let mut open: HashMap<u32, u64> = HashMap::new();
-    let (mut frame, mut page) = ([0; 24], vec![0; PAGE]);
-    let mut at: u64 = 32;
-    while log.read_exact(&mut frame).is_ok() && log.read_exact(&mut page).is_ok() {
-        checksum(&mut sum, frame.get(..8).unwrap_or_default(), is_big);
-        checksum(&mut sum, &page, is_big);
-        if frame.get(8..16) != Some(salt.as_slice()) || !is_sum(sum, &frame, 16) {
-            break;
-        }
-        let number = u32::try_from(number_at(&frame, 0, 4).unwrap_or(0)).unwrap_or(0);
-        open.insert(number, at + 24);
-        at += 24 + u64::try_from(PAGE).unwrap_or(0);
-        let pages = number_at(&frame, 4, 4).and_then(|pages| u32::try_from(pages).ok());
-        if let Some(pages) = pages.filter(|pages| *pages > 0) {
-            committed.extend(open.drain());
-            whole = Some(pages);
-        }
-    }
-    (committed, whole)
-}
-
-fn checksum(sum: &mut (u32, u32), bytes: &[u8], is_big: bool) {
-    for pair in bytes.chunks_exact(8) {
-        let (one, other) = pair.split_at(4);
-        let word = |bytes: &[u8]| {
-            let bytes: [u8; 4] = bytes.try_into().unwrap_or_default();
-            if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
-        };
-        sum.0 = sum.0.wrapping_add(word(one)).wrapping_add(sum.1);
-        sum.1 = sum.1.wrapping_add(word(other)).wrapping_add(sum.0);
-    }
-}
-
-fn is_sum(sum: (u32, u32), bytes: &[u8], at: usize) -> bool {
-    number_at(bytes, at, 4) == Some(sum.0.into())
-        && number_at(bytes, at + 4, 4) == Some(sum.1.into())
 }
 
 /// A number of so many bytes, the highest first.
@@ -510,7 +479,7 @@ mod tests {
         let connection = database(&path);
         connection.execute("DELETE FROM a WHERE id % 7 = 3", []).unwrap();
         let mut pages = Pages::open(&path).unwrap();
-        assert!(pages.in_log.len() > 10, "half of it is in the log");
+        assert!(pages.logged.images.len() > 10, "half of it is in the log");
         let (mut numbered, mut own) = (Vec::new(), Vec::new());
         for page in 1..=pages.count() {
             let (rows, unreadable) = pages.rows(page).unwrap();

@@ -66,7 +66,10 @@ impl Store {
         let done = match held {
             Some(held) => {
                 let kept = if is_kept { keep(&mut pages, &aside) } else { Ok(()) };
-                kept.and_then(|()| write_over(held, store).map_err(|error| error.at(path)))
+                let cut = kept.and_then(|()| {
+                    pages.cut_log(path).map_err(|error| salvage::unreadable(path, &error))
+                });
+                cut.and_then(|()| write_over(held, store).map_err(|error| error.at(path)))
             }
             None => keep(&mut pages, &aside).and_then(|()| {
                 drop(store);
@@ -82,8 +85,12 @@ impl Store {
     }
 }
 
-/// Holds the file, so that nobody else opens it; `None` where nobody can.
+/// Holds the file, so that nobody else opens it; `None` where nobody can, or where nothing is left
+/// but the log, which the engine would take away.
 fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        return Ok(None);
+    }
     match schema::hold(path, None) {
         Ok(connection) => Ok(Some(connection)),
         Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),

@@ -19,6 +19,7 @@ use crate::error::StoreError;
 use crate::expiry;
 use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetention};
 use crate::lines::Head;
+use crate::log::Damage;
 use crate::moving::{self, Taking};
 use crate::pages::{Pages, Place, Row, Value};
 use crate::proposals;
@@ -75,7 +76,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Exists`]; [`StoreError::NotFound`]; [`StoreError::NotOurs`] where there is no
     /// row of cx in it; [`StoreError::Unsalvageable`] where that is because it is encrypted: take a
-    /// backup of it; or where the new file cannot be written.
+    /// backup of it; [`StoreError::Locked`] where somebody writes so much to it meanwhile that its
+    /// log is begun anew; or where the new file cannot be written.
     pub fn salvage(
         from: impl AsRef<Path>,
         to: impl AsRef<Path>,
@@ -93,12 +95,21 @@ impl Store {
         key: Option<&EncryptionKey>,
     ) -> Result<(Self, SalvageReport), StoreError> {
         let (from, to) = (from.as_ref(), to.as_ref());
-        moving::make(to, || salvage(&mut pages(from)?, from, to, key))
+        let _reading = schema::read_log(from);
+        moving::make(to, || {
+            let mut pages = pages(from)?;
+            let done = salvage(&mut pages, from, to, key)?;
+            let is_another = pages.is_another_log().map_err(|error| unreadable(from, &error))?;
+            if is_another { Err(StoreError::Locked { path: from.to_owned() }) } else { Ok(done) }
+        })
     }
 }
 
 /// Instants are larger than this, in microseconds, and numbers of rows smaller.
 const ERA: i64 = 1_000_000_000_000;
+
+/// How many entries of the change feed may be lost at its end where nothing tells how many were.
+const UNSEEN: i64 = 1_000_000;
 
 /// The adapter of events of which it is lost when they were recorded.
 const SALVAGE: &str = "salvage";
@@ -109,6 +120,8 @@ struct Finds {
     /// Where each event lies, by its row's number.
     events: BTreeMap<i64, Vec<Place>>,
     changes: BTreeMap<i64, Place>,
+    /// The number that was given out last in the change feed.
+    last_change: Option<i64>,
     /// Where each identifier lies, by its row's number.
     identifiers: HashMap<i64, Place>,
     names: HashMap<i64, String>,
@@ -147,6 +160,13 @@ pub(crate) fn salvage(
     }
     if let Some(missing) = pages.whole.checked_sub(pages.count()).filter(|missing| *missing > 0) {
         report.lose(format!("{missing} pages at the end of the file"));
+    }
+    for Damage { frame, page } in pages.logged.lost() {
+        let of = page.map_or_else(String::new, |page| format!(", one of page {page},"));
+        report.lose(format!("page {frame} of the log{of} is spoilt: rows may be lost"));
+    }
+    if pages.logged.is_torn {
+        report.lose("the last transaction in the log, which is not whole");
     }
     let trees = Trees::read(pages).map_err(cannot)?;
     for (page, what) in &trees.lost {
@@ -213,6 +233,7 @@ pub(crate) fn salvage(
             "when {undated} events were recorded, and by what: when they happened counts now"
         ));
     }
+    let last_saved = finds.changes.keys().next_back().copied();
     for (seq, place) in std::mem::take(&mut finds.changes) {
         match change(pages, &finds, seq, place, &mut report).map_err(cannot)? {
             Some(change) if Fact::Change(change.clone()).sound().is_ok() => {
@@ -220,6 +241,13 @@ pub(crate) fn salvage(
             }
             _ => report.lose_row(format!("entry {seq} of the change feed")),
         }
+    }
+    if let Some(last) = finds.last_change {
+        taking.number_changes_after(last)?;
+    } else if last_saved.is_some() || trees.has_lost("sqlite_sequence") {
+        // Whoever follows the feed may have seen more than was saved.
+        report.lose("how far the change feed has been numbered: it goes on far behind");
+        taking.number_changes_after(last_saved.unwrap_or(0).saturating_add(UNSEEN))?;
     }
     let last = finds.settings.get("proposed").map(|last| proposals::read_run(last));
     if last.as_ref().is_some_and(Result::is_err) {
@@ -282,6 +310,9 @@ impl Finds {
                 let (adapter, adapter_version) = (adapter.clone(), version.clone());
                 let recording = Recording { recorded_at, adapter, adapter_version };
                 self.recordings.insert(number, recording);
+            }
+            [Text(table), Integer(last)] if table == "change" => {
+                self.last_change = self.last_change.max(Some(*last));
             }
             [Null, Integer(_), Text(name)] => {
                 self.names.insert(number, name.clone());

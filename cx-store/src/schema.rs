@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
@@ -14,6 +14,7 @@ use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
 use crate::kept::{self, KeptFile};
+use crate::log;
 use crate::waiting;
 
 /// "CXS1" in the file's header: whose file it is.
@@ -108,9 +109,27 @@ pub(crate) fn file_name(path: &Path) -> Result<(), StoreError> {
     is_file.then_some(()).ok_or_else(|| StoreError::NoFileName { path: path.to_owned() })
 }
 
-/// Looks at the first bytes of a file, so that nothing foreign is ever opened for writing, nothing
-/// encrypted without a key, and nothing plain with one.
+/// Looks at a file before the engine opens it: nothing foreign is ever opened for writing, nothing
+/// encrypted without a key, nothing plain with one, and nothing whose log would be thrown away.
 pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
+    // Where another process makes it longer meanwhile, and takes the log away, it only seems short.
+    let found = look_at_head(path, key).or_else(|_| look_at_head(path, key))?;
+    if !has_journal(path) {
+        return Ok(found);
+    }
+    match found {
+        Found::Ours => log::check(path)?,
+        // The engine would take it away: it is all that is left of a store.
+        Found::Nothing => {
+            let detail = "nothing is left of it but its log, which holds what was written last";
+            return Err(StoreError::Corrupt { path: path.to_owned(), detail: detail.to_owned() });
+        }
+    }
+    Ok(found)
+}
+
+/// Looks at the first bytes of a file.
+fn look_at_head(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
     file_name(path)?;
     if key.is_some() {
         encryption::require_engine()?;
@@ -121,18 +140,20 @@ pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, St
         path: path.to_owned(),
         detail: error.to_string(),
     };
-    let length = match fs::metadata(path) {
+    match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(foreign("a folder")),
-        Ok(metadata) => metadata.len(),
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(cannot(error)),
-    };
-    if length == 0 {
-        return Ok(Found::Nothing);
     }
     let mut header = Vec::new();
-    let file = KeptFile::open(path).map_err(cannot)?;
-    file.take(encryption::SAMPLE).read_to_end(&mut header).map_err(cannot)?;
+    let mut file = KeptFile::open(path).map_err(cannot)?;
+    file.by_ref().take(encryption::SAMPLE).read_to_end(&mut header).map_err(cannot)?;
+    if header.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    // After its header: it gets longer, and its log is copied into it before that goes.
+    let length = file.file().metadata().map_err(cannot)?.len();
     // The power failed while the file was being made: the engine takes it back to nothing.
     if header.iter().take(100).all(|byte| *byte == 0) && has_hot_journal(path) {
         return Ok(Found::Nothing);
@@ -348,8 +369,43 @@ pub(crate) fn open_reader(
 pub(crate) fn open_read_only(
     path: &Path,
     key: Option<&EncryptionKey>,
-) -> Result<Connection, StoreError> {
-    beside_a_writer_or_nobody(path, |beside| twice(|| open_to_read(path, key, beside)))
+) -> Result<(Connection, Option<Stamp>), StoreError> {
+    beside_a_writer_or_nobody(path, |beside| {
+        let stamp = (beside == Beside::Nobody).then(|| Stamp::of(path));
+        Ok((twice(|| open_to_read(path, key, beside))?, stamp))
+    })
+}
+
+/// What a file is like that is read without locks: where it is another one, somebody wrote to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    file: Option<(u64, SystemTime)>,
+    has_log: bool,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Self {
+        let file = fs::metadata(path).and_then(|file| Ok((file.len(), file.modified()?)));
+        Self { file: file.ok(), has_log: has_journal(path) }
+    }
+
+    /// Whether the file is still like that.
+    pub(crate) fn is_of(self, path: &Path) -> bool {
+        Self::of(path) == self
+    }
+}
+
+/// Reads from the log of a file that somebody has open, so that it is not begun anew meanwhile: not
+/// more than once, where all of it is in the file already. `None` where there is no such log, or it
+/// cannot be read.
+pub(crate) fn read_log(path: &Path) -> Option<Connection> {
+    if !has_journal(path) || !beside(path, "-shm").exists() {
+        return None;
+    }
+    let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_WRITE, Beside::AWriter).ok()?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).ok()?;
+    connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema").ok()?;
+    Some(connection)
 }
 
 /// Opens a connection that copies a file into another one, which it can write, and leaves the
@@ -372,10 +428,10 @@ pub(crate) fn open_source(
     beside_a_writer_or_nobody(path, |beside| twice(|| open(beside)))
 }
 
-fn beside_a_writer_or_nobody(
+fn beside_a_writer_or_nobody<T>(
     path: &Path,
-    open: impl Fn(Beside) -> Result<Connection, StoreError>,
-) -> Result<Connection, StoreError> {
+    open: impl Fn(Beside) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     open(Beside::AWriter).or_else(|first| match first.at(path) {
         StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. } if !has_journal(path) => {
             open(Beside::Nobody)

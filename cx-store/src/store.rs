@@ -1,6 +1,7 @@
 //! `Store`: open, take in, ask, correct, check, copy.
 
 use std::fmt;
+use std::mem;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -90,6 +91,8 @@ impl fmt::Debug for WeakStore {
 struct Inner {
     path: PathBuf,
     place: Place,
+    /// Which process opened it.
+    process: u32,
     /// Under which the file is encrypted, if it is.
     key: Option<EncryptionKey>,
     /// Fields are dropped in this order: the writer goes last, and copies the log back into the
@@ -100,6 +103,22 @@ struct Inner {
     writer: Mutex<Writer>,
     /// The file, and what is read beside it, closed behind all connections.
     kept: Mutex<Vec<KeptFile>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            return;
+        }
+        // A copy of the process leaves the file to the one that opened it: to close it would take
+        // the log away.
+        let readers = self.readers.get_mut().unwrap_or_else(PoisonError::into_inner);
+        readers.drain(..).for_each(mem::forget);
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Ok(nothing) = Connection::open_in_memory() {
+            mem::forget(mem::replace(&mut writer.connection, nothing));
+        }
+    }
 }
 
 /// The settings as they were last read, or written here.
@@ -122,6 +141,8 @@ struct Writer {
     settings: Settings,
     /// Whether a sync of the log has failed since it was last emptied.
     is_log_suspect: bool,
+    /// What the file was like when it was opened, where it is read without locks.
+    unlocked: Option<schema::Stamp>,
 }
 
 impl fmt::Debug for Store {
@@ -181,10 +202,12 @@ impl Store {
         key: Option<EncryptionKey>,
         options: Option<StoreOptions>,
     ) -> Result<Self, StoreError> {
-        let connection = schema::open_read_only(path, key.as_ref())?;
+        let (connection, unlocked) = schema::open_read_only(path, key.as_ref())?;
         let settings = settings(&connection, options, path);
         let settings = encryption::sound(&connection, key.as_ref(), path, settings)?;
-        Ok(Self::new(path.to_owned(), key, connection, settings, Place::ReadOnlyFile))
+        let store = Self::new(path.to_owned(), key, connection, settings, Place::ReadOnlyFile);
+        store.writer().unlocked = unlocked;
+        Ok(store)
     }
 
     fn new(
@@ -197,14 +220,16 @@ impl Store {
         let known = Known { settings: Arc::new(settings.clone()), heard: None };
         let (known, memory) = (RwLock::new(known), Mutex::new(Memory::new(Memory::MOST)));
         let dictionary = Dictionary::default();
-        let writer = Writer { connection, dictionary, settings, is_log_suspect: false };
+        let writer =
+            Writer { connection, dictionary, settings, is_log_suspect: false, unlocked: None };
         let (writer, readers) = (Mutex::new(writer), Mutex::new(Vec::new()));
         let kept = match place {
             Place::Memory => Vec::new(),
             Place::File | Place::ReadOnlyFile => KeptFile::open(&path).into_iter().collect(),
         };
         let kept = Mutex::new(kept);
-        Self(Arc::new(Inner { path, place, key, readers, known, memory, writer, kept }))
+        let process = std::process::id();
+        Self(Arc::new(Inner { path, place, process, key, readers, known, memory, writer, kept }))
     }
 
     pub(crate) fn downgrade(&self) -> WeakStore {
@@ -295,7 +320,7 @@ impl Store {
                 Err(problem) => report.reject(problem),
             }
             if batch.len() >= room || n_bytes >= BATCH_TEXT {
-                report.add(self.ingest(recording, std::mem::take(&mut batch))?);
+                report.add(self.ingest(recording, mem::take(&mut batch))?);
                 (n_bytes, room) = (0, BATCH.1.min(2 * room));
                 if after_batch(&report).is_break() {
                     return Ok(report);
@@ -761,8 +786,11 @@ impl Store {
     }
 
     /// The policy in force: which identifiers link, and how strongly.
-    pub fn policy(&self) -> Policy {
-        self.known().policy.clone()
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn policy(&self) -> Result<Policy, StoreError> {
+        self.read_under(|_, settings| Ok(settings.policy.clone()))
     }
 
     /// What would become of whom under another policy. Nothing is written, and nobody else writes
@@ -1007,9 +1035,21 @@ impl Store {
 
     /// The writer, with a connection of use: what it could not read or decrypt before it may be able
     /// to now.
+    /// Refuses a process that is a copy of the one that opened the store. It has none of the locks
+    /// by which others know that somebody has the file open: what it wrote would be lost.
+    fn expect_own_process(&self) -> Result<(), StoreError> {
+        let is_own = self.0.process == std::process::id() || self.0.place == Place::Memory;
+        is_own.then_some(()).ok_or_else(|| StoreError::OtherProcess { path: self.0.path.clone() })
+    }
+
     fn usable_writer(&self) -> Result<MutexGuard<'_, Writer>, StoreError> {
+        self.expect_own_process()?;
         let mut writer = self.writer();
-        self.renew(&mut writer.connection)?;
+        if self.0.place == Place::ReadOnlyFile {
+            self.look_again(&mut writer)?;
+        } else {
+            self.renew(&mut writer.connection)?;
+        }
         Ok(writer)
     }
 
@@ -1022,7 +1062,7 @@ impl Store {
             return Err(StoreError::ReadOnly { path: self.0.path.clone() });
         }
         let mut writer = self.usable_writer()?;
-        let Writer { connection, dictionary, settings, is_log_suspect } = &mut *writer;
+        let Writer { connection, dictionary, settings, is_log_suspect, .. } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
             trust_log(connection, is_log_suspect)?;
@@ -1032,7 +1072,7 @@ impl Store {
             before = (settings.said, Arc::clone(&settings.assertions));
             let changes = tx.total_changes();
             // What is not kept is forgotten, however the work ends.
-            let mut names = std::mem::take(dictionary);
+            let mut names = mem::take(dictionary);
             let done = work(&tx, &mut Writing { dictionary: &mut names, settings })?;
             if tx.total_changes() != changes {
                 Edition::end(&tx)?;
@@ -1097,6 +1137,20 @@ impl Store {
             .map_err(|error| error.at(&self.0.path))
     }
 
+    /// Opens a file that is only read again where the connection is of no use any more, or where it
+    /// is read without locks and somebody has written to it.
+    fn look_again(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        let path = &self.0.path;
+        let is_current = writer.unlocked.is_none_or(|stamp| stamp.is_of(path));
+        if is_current && encryption::is_of_use(&writer.connection, self.key()) {
+            return Ok(());
+        }
+        self.forget();
+        let fresh = schema::open_read_only(path, self.key()).map_err(|error| error.at(path))?;
+        (writer.connection, writer.unlocked) = fresh;
+        Ok(())
+    }
+
     /// Opens the connection of the writer again where it is of no use any more, because a page
     /// could not be read or decrypted; the next one who asks may be luckier.
     fn renew(&self, connection: &mut Connection) -> Result<(), StoreError> {
@@ -1105,9 +1159,8 @@ impl Store {
             return Ok(());
         }
         let fresh = match self.0.place {
-            Place::Memory => return Ok(()),
+            Place::Memory | Place::ReadOnlyFile => return Ok(()),
             Place::File => schema::open_writer(path, key).map(|(fresh, _)| fresh),
-            Place::ReadOnlyFile => schema::open_read_only(path, key),
         };
         *connection = fresh.map_err(|error| error.at(path))?;
         Ok(())
@@ -1154,6 +1207,11 @@ impl Store {
         if self.0.place != Place::File {
             let writer = self.usable_writer()?;
             let done = in_snapshot(&writer.connection, work);
+            if writer.unlocked.is_some_and(|stamp| !stamp.is_of(&self.0.path)) {
+                // Somebody wrote to it meanwhile, so what was read may be of before and of after.
+                self.forget();
+                return Err(StoreError::Locked { path: self.0.path.clone() });
+            }
             let done = self.told(&writer.connection, done);
             if done.is_err() && !encryption::is_of_use(&writer.connection, self.key()) {
                 // What was remembered of a page may be zeros.
@@ -1161,6 +1219,7 @@ impl Store {
             }
             return done;
         }
+        self.expect_own_process()?;
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,

@@ -4,12 +4,13 @@
 //! Every page is accounted for: it is in the tree of a table or of an index, a long row goes on
 //! there, it is free, or it is lost.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::pages::{Pages, Value, number_at};
 
 /// Tables whose rows are facts, or say what a fact means.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 13] = [
     "meta",
     "dict",
     "batch",
@@ -17,6 +18,7 @@ const KEPT: [&str; 12] = [
     "assertion",
     "issued",
     "change",
+    "sqlite_sequence",
     "identifier",
     "suppressed",
     "erasure",
@@ -51,12 +53,15 @@ pub(crate) struct Trees {
     uses: Vec<Use>,
     /// Pages that may have held facts, with what is wrong with them.
     pub(crate) lost: Vec<(u32, String)>,
+    /// The tables of which rows may be lost.
+    lost_of: BTreeSet<&'static str>,
 }
 
 impl Trees {
     pub(crate) fn read(pages: &mut Pages) -> io::Result<Self> {
         let n = usize::try_from(pages.count()).unwrap_or(usize::MAX);
-        let mut trees = Self { uses: vec![Use::Stray; n], lost: Vec::new() };
+        let mut trees =
+            Self { uses: vec![Use::Stray; n], lost: Vec::new(), lost_of: BTreeSet::new() };
         trees.claim(LOCKED, Use::Free);
         trees.walk(pages, 1, Use::Kept(LIST))?;
         for (root, of) in trees.roots(pages)? {
@@ -78,6 +83,11 @@ impl Trees {
         matches!(self.of(page), Use::Kept(table) if table != LIST)
     }
 
+    /// Whether rows of a table may be lost.
+    pub(crate) fn has_lost(&self, table: &str) -> bool {
+        self.lost_of.contains(table)
+    }
+
     /// Says what a page is used for; whether it was not used for anything yet.
     fn claim(&mut self, page: u32, of: Use) -> bool {
         let at = usize::try_from(page).unwrap_or(0).checked_sub(1);
@@ -92,6 +102,7 @@ impl Trees {
     fn lose(&mut self, page: u32, of: Use, what: &str) {
         if let Use::Kept(table) = of {
             self.lost.push((page, format!("{what}, so rows of \"{table}\" may be lost")));
+            self.lost_of.insert(table);
         }
     }
 

@@ -2,18 +2,20 @@
 //! else; who is said to be somebody now is found under that id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Observation, Policy, Verdict};
 use cx_core::ids::CustomerId;
+use cx_core::retention::Retention;
 use cx_core::time::{Micros, Span, Timestamp};
-use cx_store::{Change, Recording, Store, StoreOptions, TimelineQuery};
+use cx_store::{Change, EraseMode, Recording, RetainOptions, Store, StoreOptions, TimelineQuery};
 use cx_tests::story::{self, message};
 use cx_tests::strategies::{TENANT, assertion};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::{select, subsequence};
+use proptest::sample::{Index, select, subsequence};
 
 const CLAIMS: &[&str] = &[
     "email jan@example.nl",
@@ -86,6 +88,10 @@ fn compare(store: &Store, after: u64, before: &BTreeMap<String, Option<CustomerI
                 new.insert(into);
                 (Some(from), Some(into))
             }
+            Change::Dissolved { customer } => {
+                told.insert((Some(customer), None));
+                continue;
+            }
             other => panic!("{other:?}"),
         };
         assert!(went.contains(&(from, to)), "no record went from {from:?} to {to:?}: {went:?}");
@@ -95,6 +101,29 @@ fn compare(store: &Store, after: u64, before: &BTreeMap<String, Option<CustomerI
         let is_new = from.is_none() && to.is_some_and(|to| new.contains(&to));
         assert!(is_new || told.contains(&(from, to)), "{from:?} to {to:?} is not told: {told:?}");
     }
+}
+
+/// What somebody has who follows the feed and keeps a set of customers.
+fn follow(store: &Store, after: u64, customers: &mut BTreeSet<CustomerId>) {
+    for record in store.changes(after, 1_000).unwrap() {
+        match record.change {
+            Change::Created { customer } => assert!(customers.insert(customer)),
+            Change::Split { into, .. } => {
+                customers.insert(into);
+            }
+            Change::Merged { from, into } | Change::Renamed { from, into } => {
+                assert!(customers.remove(&from), "{from}");
+                customers.insert(into);
+            }
+            Change::Dissolved { customer } | Change::Erased { customer } => {
+                assert!(customers.remove(&customer), "{customer}");
+            }
+            Change::Moved { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    let there: BTreeSet<_> = store.customers(None, 1_000).unwrap().into_iter().collect();
+    assert_eq!(*customers, there);
 }
 
 /// The place of the last change.
@@ -129,6 +158,80 @@ proptest! {
                 }
                 step += 1;
             }
+        }
+    }
+}
+
+/// What is done to a store that somebody follows.
+#[derive(Debug, Clone)]
+enum Step {
+    Ingest(Vec<Event>),
+    Assert(Assertion),
+    /// Takes a word back, or an earlier one's revocation.
+    Back(Index),
+    /// Takes out what is older than a day, a day and so many minutes after the first record.
+    Retain(i64),
+    Erase(Index, EraseMode),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Some of them in a conversation, with whom they go where they name nobody.
+    let record = (revision(), any::<bool>()).prop_map(|(event, talks)| {
+        if talks { story::in_conversation(event, "chat/1") } else { event }
+    });
+    vec(vec(record, 1..4), 1..8).prop_flat_map(|batches| {
+        let all = batches.concat();
+        let step = prop_oneof![
+            4 => select(batches).prop_map(Step::Ingest),
+            2 => assertion(&all).prop_map(Step::Assert),
+            1 => any::<Index>().prop_map(Step::Back),
+            1 => (0..130_i64).prop_map(Step::Retain),
+            1 => (any::<Index>(), select(&[EraseMode::Delete, EraseMode::Anonymise][..]))
+                .prop_map(|(who, mode)| Step::Erase(who, mode)),
+        ];
+        vec(step, 1..14)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whoever_follows_the_feed_has_the_customers_that_there_are(steps in steps()) {
+        let store = store();
+        let mut customers = BTreeSet::new();
+        let mut said: Vec<Assertion> = Vec::new();
+        for (at, step) in steps.into_iter().enumerate() {
+            let after = last(&store);
+            match step {
+                Step::Ingest(events) => {
+                    store.ingest(&Recording::new(now(at), "test"), events).unwrap();
+                }
+                Step::Assert(word) => {
+                    if store.assert(&word, now(at)).is_ok() {
+                        said.push(word);
+                    }
+                }
+                Step::Back(which) if !said.is_empty() => {
+                    let word = which.get(&said).clone();
+                    let back = Assertion { verdict: Verdict::Revoke(word.id()), ..word };
+                    if store.assert(&back, now(at)).is_ok() {
+                        said.push(back);
+                    }
+                }
+                Step::Retain(minutes) => {
+                    let rules = Retention::read("[[rule]]\nkeep = \"1 day\"").unwrap();
+                    let now = story::monday() + Micros::DAY + Micros::MINUTE.times(minutes);
+                    let options = RetainOptions { now, batch: 3 };
+                    store.retain(&rules, options, |_| ControlFlow::Continue(())).unwrap();
+                }
+                Step::Erase(who, mode) if !customers.is_empty() => {
+                    let customers: Vec<CustomerId> = customers.iter().copied().collect();
+                    store.erase(&Who::Customer(*who.get(&customers)), mode, now(at)).unwrap();
+                }
+                Step::Back(_) | Step::Erase(..) => {}
+            }
+            follow(&store, after, &mut customers);
         }
     }
 }
@@ -222,7 +325,7 @@ fn a_record_on_a_shared_device_that_somebody_nearer_gets_is_told() {
 fn a_record_on_a_shared_device_that_goes_to_another_under_a_policy_is_told() {
     let store = a_shared_device();
     let (after, before) = (last(&store), owners(&store));
-    let policy = Policy { session: Span(Micros::MINUTE), ..store.policy() };
+    let policy = Policy { session: Span(Micros::MINUTE), ..store.policy().unwrap() };
     store.set_policy(&policy, now(1)).unwrap();
     assert_ne!(owners(&store)["page"], before["page"]);
     compare(&store, after, &before);

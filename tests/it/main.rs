@@ -22,6 +22,7 @@ mod identity_trap_table;
 mod identity_traps;
 mod linkage_laws;
 mod load_laws;
+mod log_damage;
 mod memory_laws;
 mod moving_laws;
 mod past_laws;

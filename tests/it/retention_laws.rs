@@ -67,7 +67,9 @@ fn ids(store: &Store) -> BTreeSet<CustomerId> {
     let mut ids = BTreeSet::new();
     for record in store.changes(0, 100_000).unwrap() {
         match record.change {
-            Change::Created { customer } | Change::Erased { customer } => {
+            Change::Created { customer }
+            | Change::Dissolved { customer }
+            | Change::Erased { customer } => {
                 ids.insert(customer);
             }
             Change::Merged { from, into }

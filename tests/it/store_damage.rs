@@ -406,6 +406,51 @@ fn whichever_table_of_facts_is_spoilt_the_file_as_it_was_is_kept() {
 }
 
 #[test]
+fn the_change_feed_goes_on_behind_all_that_was_ever_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sound.cx");
+    let last = sound(&path).changes(0, 1_000).unwrap().last().unwrap().seq;
+    let bytes = std::fs::read(&path).unwrap();
+    let tables = "name IN ('change', 'sqlite_sequence')";
+    for spoilt in [&["change"][..], &["change", "sqlite_sequence"]] {
+        let mut bytes = bytes.clone();
+        for (table, root) in roots(&path, tables) {
+            if spoilt.contains(&table.as_str()) {
+                bytes[root].fill(0);
+            }
+        }
+        let path = folder.path().join(format!("{}.cx", spoilt.len()));
+        std::fs::write(&path, &bytes).unwrap();
+        assert!(!Store::repair(&path).unwrap().salvage.is_complete());
+        let store = Store::open(&path).unwrap();
+        let event = story::message("later", 0, "chat", "Ann", &["email later@example.nl"]);
+        store.ingest(&Recording::new(now(), "test"), [event]).unwrap();
+        assert_eq!(store.changes(last, 10).unwrap().len(), 1, "{spoilt:?}");
+    }
+}
+
+#[test]
+fn a_spoilt_header_is_damage_and_no_foreign_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spoilt.cx");
+    let before = facts(&sound(&path));
+    let bytes = std::fs::read(&path).unwrap();
+    for byte in 16..24 {
+        let mut bytes = bytes.clone();
+        bytes[byte] ^= 0x41;
+        std::fs::write(&path, &bytes).unwrap();
+        match Store::open_existing(&path) {
+            Err(StoreError::Corrupt { .. }) => {
+                Store::repair(&path).unwrap();
+            }
+            Err(error) => panic!("byte {byte}: {error}"),
+            Ok(_) => {}
+        }
+        assert!(facts(&Store::open_existing(&path).unwrap()) == before, "byte {byte}");
+    }
+}
+
+#[test]
 fn a_file_that_nobody_can_open_is_repaired() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spoilt.cx");

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cx_core::context::ContextOptions;
 use cx_core::identifier::Who;
+use cx_core::identity::Policy;
+use cx_core::time::{Micros, Span};
 use cx_store::{EraseMode, Recording, Store, StoreError};
 use cx_tests::story;
 use proptest::prelude::*;
@@ -160,4 +162,14 @@ fn whoever_reads_keeps_a_certified_erasure_from_beginning() {
     assert!(store.find(&who).unwrap().chosen().is_some());
     reader.execute_batch("COMMIT").unwrap();
     assert!(store.erase_for_good(&who, EraseMode::Delete, story::monday()).unwrap().is_clean());
+}
+
+#[test]
+fn a_policy_that_another_has_put_in_force_is_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shared.cx");
+    let (one, other) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+    let policy = Policy { session: Span(Micros::MINUTE), ..other.policy().unwrap() };
+    one.set_policy(&policy, story::monday()).unwrap();
+    assert_eq!(other.policy().unwrap(), policy);
 }

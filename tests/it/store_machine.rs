@@ -155,6 +155,15 @@ fn makes_its_disk_read_only() {
     assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
     let refused = opening::open(Path::new(&folder).join("new.cx"));
     assert!(matches!(refused, Err(StoreError::CannotOpen { .. })), "{refused:?}");
+    // It is read without locks; what another one writes is seen all the same.
+    let remounted = Command::new("mount").args(["-o", "remount,rw", &folder]).status().unwrap();
+    assert!(remounted.success());
+    let other = opening::open(&path).unwrap();
+    promises::write(&other, 2, |_, _| {}).unwrap();
+    let counts = other.counts().unwrap();
+    drop(other);
+    assert_eq!(store.counts().unwrap(), counts);
+    assert!(store.check().unwrap().is_clean());
 }
 
 #[test]

@@ -276,7 +276,8 @@ impl StateMachineTest for Running {
         assert_eq!(said.iter().map(word).collect::<BTreeSet<_>>(), running.said);
         let observations: Vec<Observation> =
             running.known.values().map(|event| Observation::of(running.tenant, event)).collect();
-        let expected = model::partition(&observations, &Assertions::new(said), &store.policy());
+        let expected =
+            model::partition(&observations, &Assertions::new(said), &store.policy().unwrap());
         let together = running.together();
         assert!(together.is_subset(&expected), "{together:?} are not among {expected:?}");
         let attributed: usize = together.iter().map(Vec::len).sum();

@@ -897,3 +897,31 @@ def test_ctrl_c_stops_an_import_between_batches(path: Path) -> None:
     n_events, is_clean = out.split()
     assert (int(n_events) % 10_000, is_clean) == (0, "True")
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_copy_of_the_process_opens_the_file_anew(path: Path) -> None:
+    store = cx.open(path)
+    store.ingest(visits(1))
+    copy = os.fork()
+    if copy == 0:
+        code = 1
+        try:
+            refused = 0
+            for work in (store.counts, lambda: store.ingest(visits(1, start=1))):
+                try:
+                    work()
+                except cx.StoreError as error:
+                    refused += "open it anew" in str(error)
+            del store
+            with cx.open(path) as own:
+                own.ingest(visits(1, start=2))
+            code = 0 if refused == 2 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1]) == 0
+    store.ingest(visits(1, start=3))
+    store.close()
+    with cx.open(path) as again:
+        assert again.counts().events == 3

@@ -40,6 +40,7 @@ pub(crate) fn sentence(record: &ChangeRecord) -> String {
             format!("{groups} of records went from {} to {}", side(from), side(to))
         }
         Change::Renamed { from, into } => format!("{from} is called {into} now"),
+        Change::Dissolved { customer } => format!("{customer} is no more: what it had is nobody's"),
         Change::Erased { customer } => format!("{customer} was erased"),
         other => output::json(other).unwrap_or_default(),
     };

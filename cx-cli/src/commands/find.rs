@@ -47,7 +47,7 @@ pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
 fn is_blocked(store: &Store, who: &Who) -> Result<bool, CliError> {
     let Who::Identifier(identifier) = who else { return Ok(false) };
     let is_said = Assertions::new(store.assertions()?).blocks(identifier);
-    Ok(is_said || store.policy().blocked.contains(&identifier.to_string()))
+    Ok(is_said || store.policy()?.blocked.contains(&identifier.to_string()))
 }
 
 pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> {

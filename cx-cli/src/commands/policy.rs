@@ -15,7 +15,7 @@ pub(crate) fn run(args: &Args, asked: &Asked) -> Result<ExitCode, CliError> {
     match &asked.command {
         PolicyCommand::Show { file, json } => {
             let policy = match file {
-                Some(file) => args.open_existing(file)?.policy(),
+                Some(file) => args.open_existing(file)?.policy()?,
                 None => Policy::default(),
             };
             output::print(&if *json { output::json(&policy)? + "\n" } else { policy.to_toml() })?;
@@ -79,5 +79,5 @@ fn read(path: &Path) -> Result<Policy, CliError> {
 /// The policy in a policy file, or of a cx file.
 fn either(args: &Args, path: &Path) -> Result<Policy, CliError> {
     let is_text = matches!(path.extension().and_then(|e| e.to_str()), Some("toml" | "json"));
-    if is_text { read(path) } else { Ok(args.open_existing(path)?.policy()) }
+    if is_text { read(path) } else { Ok(args.open_existing(path)?.policy()?) }
 }

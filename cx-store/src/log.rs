@@ -1,0 +1,220 @@
+//! The log that stands beside a file, read without the engine.
+//!
+//! Each page in it carries a sum over all that stands before it. The engine reads it up to the first
+//! sum that is wrong, takes what is behind that for what a power loss has left, and writes over it.
+//! That is so of the last transaction, which nobody was told of. But each transaction is on the disk
+//! before the next one is written: whole transactions behind a wrong sum mean that the log was
+//! damaged, and that what was acknowledged would be lost. The format is told at
+//! <https://www.sqlite.org/fileformat2.html#the_write_ahead_log>.
+
+use std::collections::HashMap;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use crate::error::StoreError;
+use crate::kept::KeptFile;
+use crate::pages::{PAGE, number_at};
+use crate::schema;
+
+/// What a page begins with in a log: its number, how long the file is where it ends a transaction,
+/// the salt of the log, and the sum.
+const HEAD: usize = 24;
+const HEADER: usize = 32;
+
+/// What a log says, whole transactions only.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Log {
+    /// What it begins with: something else once it was begun anew.
+    header: Vec<u8>,
+    /// Where the latest image of each page begins.
+    pub(crate) images: HashMap<u32, u64>,
+    /// How many pages the file has as of the last transaction.
+    pub(crate) whole: Option<u32>,
+    /// Where it is damaged.
+    pub(crate) damage: Vec<Damage>,
+    /// How far the engine reads it.
+    pub(crate) sound: u64,
+    /// Whether a transaction stands at its end that is not whole: what a power loss leaves, which
+    /// nobody was told of, or the last one that was acknowledged, damaged.
+    pub(crate) is_torn: bool,
+}
+
+/// A page in a log that is spoilt, with whole transactions behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damage {
+    /// The how many-eth page in the log, from 1.
+    pub(crate) frame: u64,
+    /// Which page of the file it is one of, where that can be read.
+    pub(crate) page: Option<u32>,
+}
+
+/// What is read of a log from one place where its sums are wrong to the next.
+#[derive(Default)]
+struct Run {
+    images: HashMap<u32, u64>,
+    whole: Option<u32>,
+    damage: Vec<Damage>,
+    /// Transactions that end in it.
+    ends: u32,
+    /// Pages of a transaction that has not ended.
+    open: HashMap<u32, u64>,
+    /// How many pages it has that follow from each other.
+    length: u64,
+}
+
+impl Log {
+    pub(crate) fn read(log: &mut KeptFile) -> io::Result<Self> {
+        let mut read = Self::default();
+        log.seek(SeekFrom::Start(0))?;
+        let mut header = [0; HEADER];
+        if !fill(log, &mut header)? {
+            return Ok(read);
+        }
+        read.header = header.to_vec();
+        let is_big = match number_at(&header, 0, 4) {
+            Some(0x377f_0682) => false,
+            Some(0x377f_0683) => true,
+            _ => return Ok(read),
+        };
+        let mut sum = (0, 0);
+        add(&mut sum, header.get(..24).unwrap_or_default(), is_big);
+        let same_page = number_at(&header, 8, 4) == u64::try_from(PAGE).ok();
+        if !same_page || told(&header, 24) != Some(sum) {
+            return Ok(read);
+        }
+        let salt = header.get(16..24).unwrap_or_default().to_vec();
+        let length = u64::try_from(HEAD + PAGE).unwrap_or(u64::MAX);
+        let (mut head, mut page) = ([0; HEAD], vec![0; PAGE]);
+        let mut at = u64::try_from(HEADER).unwrap_or(0);
+        let (mut run, mut frame, mut is_first) = (Run::default(), 0, true);
+        while fill(log, &mut head)? {
+            frame += 1;
+            let is_of_it = head.get(8..16) == Some(salt.as_slice());
+            if is_of_it {
+                if !fill(log, &mut page)? {
+                    break;
+                }
+                add(&mut sum, head.get(..8).unwrap_or_default(), is_big);
+                add(&mut sum, &page, is_big);
+            } else {
+                // What an earlier log has left is not looked at.
+                log.seek(SeekFrom::Start(at + length))?;
+            }
+            let of = |at| number_at(&head, at, 4).and_then(|it| u32::try_from(it).ok());
+            let (number, end) = (of(0).unwrap_or(0), of(4).filter(|pages| *pages > 0));
+            let follows = is_of_it && told(&head, 16) == Some(sum);
+            if follows {
+                run.length += 1;
+                run.open.insert(number, at + u64::try_from(HEAD).unwrap_or(0));
+            } else {
+                // Both what is spoilt in a page and in what it begins with breaks two sums at most.
+                if run.length > 0 || is_first {
+                    // The transaction that it is in began before it.
+                    let open = std::mem::take(&mut run.open);
+                    if !read
+                        .take(std::mem::replace(&mut run, Run { open, ..Run::default() }), is_first)
+                    {
+                        run = Run::default();
+                        break;
+                    }
+                    is_first = false;
+                }
+                run.damage.push(Damage { frame, page: is_of_it.then_some(number) });
+                sum = told(&head, 16).unwrap_or_default();
+            }
+            at += length;
+            if is_of_it && let Some(pages) = end {
+                run.images.extend(run.open.drain());
+                run.whole = Some(pages).filter(|_| follows).or(run.whole);
+                run.ends += 1;
+                if is_first {
+                    read.sound = at;
+                }
+            }
+        }
+        read.take(run, is_first);
+        Ok(read)
+    }
+
+    /// Takes in what follows from what is before it, or stands whole behind a damage. Says whether
+    /// there may be more.
+    fn take(&mut self, run: Run, is_first: bool) -> bool {
+        // The first one behind a damage may be what a power loss has torn; the next one was only
+        // written once that was on the disk.
+        if !is_first && run.ends < 2 {
+            self.is_torn |= run.ends > 0;
+            return false;
+        }
+        self.images.extend(run.images);
+        self.whole = run.whole.or(self.whole);
+        self.damage.extend(run.damage);
+        true
+    }
+
+    /// Whether the log was begun anew since it was read: other pages stand in it then.
+    pub(crate) fn is_another(&self, log: &mut KeptFile) -> io::Result<bool> {
+        let mut header = [0; HEADER];
+        log.seek(SeekFrom::Start(0))?;
+        Ok(!self.header.is_empty() && !(fill(log, &mut header)? && self.header == header))
+    }
+
+    /// The pages whose image in the log is spoilt, and was not written again behind it.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = Damage> {
+        let head = u64::try_from(HEADER).unwrap_or(0);
+        let length = u64::try_from(HEAD + PAGE).unwrap_or(u64::MAX);
+        let is_again = move |damage: &Damage| {
+            let image = damage.page.and_then(|page| self.images.get(&page));
+            image.is_some_and(|at| (at - head) / length >= damage.frame)
+        };
+        self.damage.iter().copied().filter(move |damage| !is_again(damage))
+    }
+}
+
+/// Sees to it that nothing that was acknowledged is lost with the log beside a file: opening the
+/// file would throw away what is behind a damage.
+pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
+    let damage = || -> io::Result<Option<(u64, Vec<Damage>)>> {
+        let mut log = KeptFile::open(&schema::beside(path, "-wal"))?;
+        let read = Log::read(&mut log)?;
+        Ok((!read.damage.is_empty()).then_some((read.sound, read.damage)))
+    };
+    // One that cannot be read is told of by the engine.
+    let Ok(Some(found)) = damage() else { return Ok(()) };
+    // Where somebody writes to it meanwhile, it is another one now.
+    if damage().ok().flatten().as_ref() != Some(&found) {
+        return Ok(());
+    }
+    let first = found.1.first().map_or(0, |damage| damage.frame);
+    let detail = format!(
+        "its log is spoilt at page {first} of it, and whole transactions stand behind that, which \
+         would be lost by opening it"
+    );
+    Err(StoreError::Corrupt { path: path.to_owned(), detail })
+}
+
+/// Reads so many bytes; `false` where there are fewer.
+fn fill(log: &mut KeptFile, room: &mut [u8]) -> io::Result<bool> {
+    match log.read_exact(room) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn add(sum: &mut (u32, u32), bytes: &[u8], is_big: bool) {
+    for pair in bytes.chunks_exact(8) {
+        let (one, other) = pair.split_at(4);
+        let word = |bytes: &[u8]| {
+            let bytes: [u8; 4] = bytes.try_into().unwrap_or_default();
+            if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) }
+        };
+        sum.0 = sum.0.wrapping_add(word(one)).wrapping_add(sum.1);
+        sum.1 = sum.1.wrapping_add(word(other)).wrapping_add(sum.0);
+    }
+}
+
+/// The sum that is written at a place.
+fn told(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
+    let of = |at| number_at(bytes, at, 4).and_then(|it| u32::try_from(it).ok());
+    Some((of(at)?, of(at + 4)?))
+}

@@ -1,0 +1,157 @@
+//! A damaged log: where whole transactions stand behind the damage, the file is refused and left as
+//! it is, and what is whole is saved; nothing that was acknowledged goes without a word.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cx_store::{Recording, Store, StoreError};
+use cx_tests::asking::facts;
+use cx_tests::story;
+
+/// A frame of the log: a page and what it begins with.
+const FRAME: usize = 24 + 8192;
+
+/// A store that was killed: its file, and its log with one transaction a record.
+struct Killed {
+    folder: tempfile::TempDir,
+    file: Vec<u8>,
+    log: Vec<u8>,
+    facts: BTreeSet<String>,
+}
+
+impl Killed {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("killed.cx");
+        let store = Store::open(&path).unwrap();
+        for number in 0..6 {
+            let claims = [format!("email p{number}@example.nl")];
+            let claims: Vec<&str> = claims.iter().map(String::as_str).collect();
+            let event = story::message(&format!("k{number}"), number, "chat", "Jan", &claims);
+            store.ingest(&Recording::new(story::monday(), "test"), [event]).unwrap();
+        }
+        let log = fs::read(beside(&path, "-wal")).unwrap();
+        let file = fs::read(&path).unwrap();
+        Self { facts: facts(&store), folder, file, log }
+    }
+
+    /// The store with another log, in a file of its own.
+    fn with_log(&self, name: &str, log: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, &self.file).unwrap();
+        fs::write(beside(&path, "-wal"), log).unwrap();
+        path
+    }
+
+    fn frames(&self) -> usize {
+        (self.log.len() - 32) / FRAME
+    }
+
+    /// How many transactions end at a frame or behind it.
+    fn ends(&self, frame: usize) -> usize {
+        let ends = |frame: &usize| {
+            let at = 32 + frame * FRAME + 4;
+            self.log[at..at + 4] != [0; 4]
+        };
+        (frame..self.frames()).filter(ends).count()
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[test]
+fn a_log_that_is_damaged_is_neither_thrown_away_nor_passed_over() {
+    let killed = Killed::new();
+    // In the salt, the sum, and the page.
+    let (mut refused, mut tried, mut whole) = (0, 0, 0);
+    let last = (0..killed.frames()).rfind(|frame| killed.ends(*frame) == 2).unwrap();
+    let frames = (0..last).step_by(last / 10).chain([last, last + 1, killed.frames() - 1]);
+    for (frame, within) in frames.flat_map(|it| [(it, 9), (it, 17), (it, 5_000)]) {
+        tried += 1;
+        // Where the salt is spoilt, nothing tells that a transaction ends there.
+        let ends = if within == 9 { killed.ends(frame + 1) } else { killed.ends(frame) };
+        let what = format!("frame {frame}, byte {within}");
+        let mut log = killed.log.clone();
+        log[32 + frame * FRAME + within] ^= 4;
+        let path = killed.with_log("damaged.cx", &log);
+        let to = killed.folder.path().join("saved.cx");
+        let (saved, report) = Store::salvage(&path, &to).unwrap();
+        let found = facts(&saved);
+        let missing: Vec<&String> = killed.facts.difference(&found).collect();
+        // Without its end the last one was never written as a whole, for all that can be seen.
+        let is_told = ends == 0 || !report.is_complete();
+        assert!(missing.is_empty() || is_told, "{what}: missing {missing:?}");
+        whole += usize::from(missing.is_empty());
+        drop(saved);
+        fs::remove_file(to).unwrap();
+        match Store::open_existing(&path) {
+            Err(StoreError::Corrupt { detail, .. }) => {
+                refused += 1;
+                assert!(ends >= 2, "{what}: {detail}");
+                assert!(fs::read(beside(&path, "-wal")).unwrap() == log, "{what}");
+                assert!(fs::read(&path).unwrap() == killed.file, "{what}");
+            }
+            Err(error) => panic!("{what}: {error}"),
+            // The last transaction may be what a power loss has torn.
+            Ok(store) => {
+                assert!(ends < 2, "{what}");
+                assert!(facts(&store).is_subset(&killed.facts), "{what}");
+            }
+        }
+    }
+    assert!(refused > tried / 2 && whole > 0, "{tried} tried, {refused} refused, {whole} whole");
+}
+
+#[test]
+fn a_damaged_log_is_repaired_and_kept() {
+    let killed = Killed::new();
+    for frame in [killed.frames() / 2, killed.frames() - 1] {
+        let mut log = killed.log.clone();
+        log[32 + frame * FRAME + 5_000] ^= 4;
+        let path = killed.with_log(&format!("repaired-{frame}.cx"), &log);
+        let done = Store::repair(&path).unwrap();
+        let found = facts(&Store::open_existing(&path).unwrap());
+        // What is spoilt may have been written again behind it.
+        assert_eq!(done.salvage.is_complete(), found == killed.facts, "{:?}", done.salvage.lost);
+        let is_last = frame == killed.frames() - 1;
+        assert!(done.salvage.is_complete() != is_last, "{:?}", done.salvage.lost);
+        if let Some(kept) = done.kept {
+            assert!(fs::read(&kept).unwrap() == killed.file);
+            assert!(fs::read(beside(&kept, "-wal")).unwrap() == log);
+        }
+        let store = Store::open_existing(&path).unwrap();
+        assert!(store.check().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn a_log_without_its_file_is_not_taken_away() {
+    let killed = Killed::new();
+    for is_there in [true, false] {
+        let path = killed.with_log("lone.cx", &killed.log);
+        if is_there {
+            fs::write(&path, []).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        for opened in [Store::open(&path), Store::open_existing(&path)] {
+            assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
+        }
+        assert!(fs::read(beside(&path, "-wal")).unwrap() == killed.log);
+        let to = killed.folder.path().join("saved.cx");
+        let (saved, report) = Store::salvage(&path, &to).unwrap();
+        assert!(facts(&saved) == killed.facts, "{:?}", report.lost);
+        drop(saved);
+        fs::remove_file(&to).unwrap();
+        if is_there {
+            let done = Store::repair(&path).unwrap();
+            assert!(facts(&Store::open_existing(&path).unwrap()) == killed.facts, "{done:?}");
+        }
+        fs::remove_file(&path).ok();
+    }
+}
