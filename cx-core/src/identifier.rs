@@ -625,7 +625,8 @@ pub struct WhoError {
 
 impl Who {
     /// Reads an identifier as a person types it: `+31 6 1234 5678`, `jan@example.nl`, a customer
-    /// id, or a namespace and a value such as `cookie:c42` or `helpdesk:zendesk:acme:123`.
+    /// id, a namespace and a value such as `cookie:c42` or `helpdesk:zendesk:acme:123`, or a link
+    /// such as `tel:+31612345678`.
     /// Numbers without a country code are read as numbers of `region`.
     ///
     /// # Errors
@@ -635,9 +636,19 @@ impl Who {
     /// # use cx_core::identifier::Who;
     /// let Ok(Who::Identifier(jan)) = Who::parse("Jan@Example.NL", None) else { panic!() };
     /// assert_eq!(jan.to_string(), "email:jan@example.nl");
+    /// assert_eq!(Who::parse("tel:+31612345678", None), Who::parse("+31 6 1234 5678", None));
     /// ```
     pub fn parse(text: &str, region: Option<&str>) -> Result<Self, WhoError> {
         let typed = text.trim();
+        // As telephone systems hand a number over.
+        let typed = match typed.split_once(':') {
+            Some((scheme, number))
+                if scheme.eq_ignore_ascii_case("tel") && phone::looks_like_number(number) =>
+            {
+                number
+            }
+            _ => typed,
+        };
         if let Ok(id) = typed.parse() {
             return Ok(Self::Customer(id));
         }

@@ -11,6 +11,13 @@ fn is_invisible(character: char) -> bool {
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// Whether a character can steer whoever shows the text: a control character, or one that turns the
+/// direction of reading.
+pub fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+}
+
 /// The form in which two texts are compared: compatibility forms unified (NFKC), case folded
 /// without a locale, decimal digits of any script Latin, invisible and control characters gone,
 /// outer white space gone and inner runs of it one space. Idempotent.

@@ -534,7 +534,8 @@ blocks! {
         tracking: Vec<String>,
     }
 
-    /// Sums over all orders.
+    /// Sums over all orders that were looked at: where `left_out` has `events`, there may be earlier
+    /// ones.
     Totals {
         /// How many orders.
         orders: u64,

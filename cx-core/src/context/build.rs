@@ -33,7 +33,8 @@ use crate::time::{Micros, Timestamp};
 ///
 /// Time is O(n log n) for n events.
 pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
-    let view = View { options };
+    let own = facts.customer.as_ref().map_or(&[][..], |customer| &customer.identifiers);
+    let view = View { options, own };
     let past = |event: &&Event| event.occurred_at <= options.as_of;
     let visible = |event: &&Event| past(event) && view.may_see(event);
     let events: Vec<&Event> = facts.events.iter().filter(visible).collect();
@@ -118,7 +119,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             journey::summaries(&events, options.as_of)
         },
         behaviour: behaviour(&events, options.items),
-        profile: person::profile(&profile, options, &mut left_out),
+        profile: person::profile(&profile, options, own, &mut left_out),
         consent: person::consent(&rulings, options, |event| view.may_see(event)),
         measures: measures(&events, options.as_of),
         provenance: Provenance {
@@ -278,6 +279,8 @@ fn measures(events: &[&Event], as_of: Timestamp) -> Measures {
 /// What one audience may see, and how.
 struct View<'a> {
     options: &'a ContextOptions,
+    /// What the customer is recognised by.
+    own: &'a [IdentifierFact],
 }
 
 impl View<'_> {
@@ -398,6 +401,22 @@ impl View<'_> {
         }
     }
 
+    /// What somebody noted of the customer: for a model without addresses and numbers.
+    fn as_noted<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match self.options.audience {
+            Audience::Model => person::masked_text(text, self.own).into(),
+            Audience::Agent | Audience::Marketing | Audience::Customer => text.into(),
+        }
+    }
+
+    /// The key of a conversation.
+    fn key(&self, key: &str) -> String {
+        match self.options.audience {
+            Audience::Model => person::masked_key(key, self.own),
+            Audience::Agent | Audience::Marketing | Audience::Customer => key.to_owned(),
+        }
+    }
+
     fn matched(&self, facts: &ContextFacts<'_>) -> Match {
         let is_customer = self.options.audience == Audience::Customer;
         let asked = |identifier: &Identifier| Asked {
@@ -432,7 +451,7 @@ impl View<'_> {
         let text = |attribute| profile.text(&attribute).map(str::to_owned);
         let timezone = text(Attribute::Timezone);
         let notes = profile.notes.iter().map(|note| NoteBlock {
-            text: first_words(&note.value, self.options.characters),
+            text: first_words(&self.as_noted(&note.value), self.options.characters),
             source: note.source.clone(),
             at: note.at.to_string(),
         });
@@ -448,7 +467,11 @@ impl View<'_> {
                 .company()
                 .map(|company| Company { id: company.id.clone(), name: company.name.clone() }),
             tags: if inner { profile.tags.clone() } else { Vec::new() },
-            fields: if inner { person::fields(profile, self.options.audience) } else { Vec::new() },
+            fields: if inner {
+                person::fields(profile, self.options.audience, self.own)
+            } else {
+                Vec::new()
+            },
             notes: if inner { notes.collect() } else { Vec::new() },
         }
     }
@@ -471,7 +494,8 @@ impl View<'_> {
                 value: self.value(fact.identifier.key()),
                 verified: fact.assurance,
                 primary: first && fact.weight == Weight::Links,
-                shared: fact.sharing != Sharing::Own,
+                // Who else there is is nobody else's business.
+                shared: fact.sharing != Sharing::Own && self.options.audience != Audience::Customer,
                 links: fact.weight == Weight::Links,
                 sources: fact.sources.clone(),
                 first_seen: fact.first_seen.to_string(),
@@ -602,12 +626,12 @@ impl View<'_> {
         });
         let party = |party: &Party| PartyBlock { id: party.id.clone(), name: party.name.clone() };
         OpenMatter {
-            conversation: conversation.key.to_string(),
+            conversation: self.key(conversation.key.as_str()),
             case: None,
             source: SourceBlock {
                 system: conversation.source.system.clone(),
                 instance: conversation.source.instance.clone(),
-                id: conversation.source.id.clone(),
+                id: self.key(&conversation.source.id),
             },
             subject: self.text(conversation.subject.as_deref()),
             channels: conversation.channels.iter().map(ToString::to_string).collect(),
@@ -664,7 +688,7 @@ impl View<'_> {
         };
         let handover = &handed.handover;
         Some(HandoverBlock {
-            conversation: conversation.key.to_string(),
+            conversation: self.key(conversation.key.as_str()),
             at: handed.at.to_string(),
             from: handover.from.as_ref().map(party),
             to: handover.to.as_ref().map(party),
@@ -674,12 +698,12 @@ impl View<'_> {
                 .iter()
                 .map(|fact| FactBlock {
                     name: fact.name.clone(),
-                    value: first_words(&fact.value, self.options.characters),
+                    value: first_words(&self.as_noted(&fact.value), self.options.characters),
                     event: fact.event.clone(),
                 })
                 .collect(),
-            tried: handover.tried.clone(),
-            summary: self.text(handover.summary.as_deref()),
+            tried: handover.tried.iter().map(|it| self.as_noted(it).into_owned()).collect(),
+            summary: self.text(handover.summary.as_deref().map(|it| self.as_noted(it)).as_deref()),
             accepted_at: handed.accepted_at.map(|at| at.to_string()),
         })
     }
@@ -717,7 +741,7 @@ impl View<'_> {
             conversation: event
                 .conversation
                 .as_ref()
-                .map(|conversation| (facts.canonical)(&conversation.key).to_string()),
+                .map(|conversation| self.key((facts.canonical)(&conversation.key).as_str())),
             source: event.source.scope(),
         };
         Contacts { by_channel, recent: recent.into_iter().map(contact).collect() }

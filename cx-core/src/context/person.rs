@@ -6,19 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value as Json};
 
 use super::blocks::{Alert, AttributeBlock, ConsentBlock, ContactPoint, FieldBlock, ValueBlock};
-use super::facts::{Audience, ContextOptions};
+use super::facts::{Audience, ContextOptions, IdentifierFact};
 use crate::event::Event;
 use crate::event::identity::{Address, ConsentState};
 use crate::identifier::{Identifier, Namespace};
 use crate::profile::{
     Attribute, Consents, Content, Known, Profile, Question, Ruling, Value as Said,
 };
+use crate::text::folded;
 
 /// What is known, attribute by attribute. Agents and models see all of it; customers and those who
 /// write campaigns the values that count, without fields of no place of their own.
 pub(super) fn profile(
     profile: &Profile,
     options: &ContextOptions,
+    own: &[IdentifierFact],
     left_out: &mut BTreeMap<String, u64>,
 ) -> Vec<AttributeBlock> {
     let is_inner = matches!(options.audience, Audience::Agent | Audience::Model);
@@ -34,13 +36,15 @@ pub(super) fn profile(
         | Attribute::Address => true,
     };
     let shown = profile.values.iter().filter(|(attribute, _)| is_shown(attribute));
-    shown.map(|(attribute, known)| attribute_block(attribute, known, options, left_out)).collect()
+    let block = |(attribute, known)| attribute_block(attribute, known, options, own, left_out);
+    shown.map(block).collect()
 }
 
 fn attribute_block(
     attribute: &Attribute,
     known: &Known,
     options: &ContextOptions,
+    own: &[IdentifierFact],
     left_out: &mut BTreeMap<String, u64>,
 ) -> AttributeBlock {
     let most = match options.audience {
@@ -65,7 +69,7 @@ fn attribute_block(
         last_seen,
         n_days,
         n_events,
-    } = value_block(attribute, &known.value, options.audience);
+    } = value_block(attribute, &known.value, options.audience, own);
     AttributeBlock {
         attribute: attribute.to_string(),
         value,
@@ -80,13 +84,18 @@ fn attribute_block(
         last_seen,
         n_days,
         n_events,
-        others: others.map(|other| value_block(attribute, other, options.audience)).collect(),
+        others: others.map(|other| value_block(attribute, other, options.audience, own)).collect(),
     }
 }
 
-fn value_block(attribute: &Attribute, said: &Said, audience: Audience) -> ValueBlock {
+fn value_block(
+    attribute: &Attribute,
+    said: &Said,
+    audience: Audience,
+    own: &[IdentifierFact],
+) -> ValueBlock {
     ValueBlock {
-        value: shown_value(attribute, &said.content, audience),
+        value: shown_value(attribute, &said.content, audience, own),
         blank: said.content == Content::Blank,
         pinned: said.pinned,
         source: said.source.clone(),
@@ -101,9 +110,14 @@ fn value_block(attribute: &Attribute, said: &Said, audience: Audience) -> ValueB
     }
 }
 
-fn shown_value(attribute: &Attribute, content: &Content, audience: Audience) -> Json {
+fn shown_value(
+    attribute: &Attribute,
+    content: &Content,
+    audience: Audience,
+    own: &[IdentifierFact],
+) -> Json {
     match audience {
-        Audience::Model => masked(attribute, content),
+        Audience::Model => masked(attribute, content, own),
         Audience::Agent | Audience::Marketing | Audience::Customer => json(content),
     }
 }
@@ -125,16 +139,15 @@ fn json(content: &Content) -> Json {
 }
 
 /// The same for a model: no street, no postcode, only the year of a birth, and nothing that can be
-/// written to.
-fn masked(attribute: &Attribute, content: &Content) -> Json {
+/// written to or called.
+fn masked(attribute: &Attribute, content: &Content, own: &[IdentifierFact]) -> Json {
     match content {
         Content::Text(text) if *attribute == Attribute::BirthDate => {
             let year: String = text.chars().take(4).collect();
             format!("{year}…").into()
         }
-        Content::Text(text) | Content::Json(Json::String(text)) if text.contains('@') => {
-            mask(text).into()
-        }
+        Content::Text(text) => masked_text(text, own).into(),
+        Content::Json(value) => masked_json(value, own),
         Content::Address(address) => {
             let hidden = |part: &Option<String>| part.as_ref().map(|_| "…".to_owned());
             let known = Address {
@@ -148,16 +161,150 @@ fn masked(attribute: &Attribute, content: &Content) -> Json {
             };
             json(&Content::Address(known))
         }
-        Content::Blank | Content::Text(_) | Content::Company(_) | Content::Json(_) => json(content),
+        Content::Blank | Content::Company(_) => json(content),
     }
 }
 
+fn masked_json(value: &Json, own: &[IdentifierFact]) -> Json {
+    match value {
+        Json::String(text) => masked_text(text, own).into(),
+        Json::Number(number) => {
+            let text = number.to_string();
+            let masked = masked_text(&text, own);
+            if masked == text { value.clone() } else { masked.into() }
+        }
+        Json::Array(values) => values.iter().map(|value| masked_json(value, own)).collect(),
+        Json::Object(parts) => {
+            let part = |(name, value): (&String, &Json)| (name.clone(), masked_json(value, own));
+            Json::Object(parts.iter().map(part).collect())
+        }
+        Json::Null | Json::Bool(_) => value.clone(),
+    }
+}
+
+/// A text with every mail address, every telephone number that is written as one, and what the
+/// customer is recognised by masked.
+pub(super) fn masked_text(text: &str, own: &[IdentifierFact]) -> String {
+    let whole = folded(text);
+    if own.iter().any(|fact| fact.identifier.key() == whole) {
+        return mask(text.trim());
+    }
+    let mut masked = String::with_capacity(text.len());
+    let (mut rest, mut is_amid_a_word) = (text, false);
+    while let Some(next) = rest.chars().next() {
+        let found = if is_amid_a_word { None } else { address_at(rest).or(number_at(rest, own)) };
+        let length = found.unwrap_or(next.len_utf8());
+        let Some((piece, behind)) = rest.split_at_checked(length) else { break };
+        masked.push_str(&if found.is_some() { mask(piece) } else { piece.to_owned() });
+        is_amid_a_word = piece.ends_with(char::is_alphanumeric);
+        rest = behind;
+    }
+    masked
+}
+
+/// How long the mail address is with which a text begins.
+fn address_at(text: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_alphanumeric() || "@._%+-!#$&*=?^{|}~'".contains(c);
+    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let address = text.get(..end)?.trim_end_matches(|c: char| !c.is_alphanumeric());
+    let (local, domain) = address.split_once('@')?;
+    (!local.is_empty() && !domain.is_empty()).then_some(address.len())
+}
+
+/// How long the telephone number is with which a text begins: one that has a country code or a
+/// trunk zero, or that the customer is recognised by.
+fn number_at(text: &str, own: &[IdentifierFact]) -> Option<usize> {
+    if !text.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '(') {
+        return None;
+    }
+    let (mut digits, mut end) = (String::new(), 0);
+    for (place, c) in text.char_indices() {
+        let is_over = match c {
+            '0'..='9' => digits.len() >= 15,
+            '+' => place > 0,
+            // Two numbers may stand behind each other.
+            ' ' | '\u{a0}' => digits.len() >= 10,
+            '-' | '.' | '/' | '(' | ')' => digits.len() >= 15,
+            _ => true,
+        };
+        if is_over {
+            break;
+        }
+        if c.is_ascii_digit() {
+            digits.push(c);
+            end = place + c.len_utf8();
+        }
+    }
+    let number = text.get(..end)?;
+    if text.get(end..)?.starts_with(char::is_alphanumeric) {
+        return None;
+    }
+    let is_own = || {
+        let national = digits.trim_start_matches('0');
+        let is_it = |fact: &IdentifierFact| {
+            let is_number =
+                matches!(fact.identifier.namespace(), Namespace::Phone | Namespace::WaId);
+            is_number && fact.identifier.key().ends_with(national)
+        };
+        national.len() >= 7 && own.iter().any(is_it)
+    };
+    let is_whole = number.starts_with('+')
+        || digits.strip_prefix("00").is_some_and(|rest| !rest.starts_with('0'));
+    let is_number = is_whole && digits.len() >= 7
+        || digits.starts_with('0') && (9..=12).contains(&digits.len()) && !is_date(number);
+    (is_number || is_own()).then_some(end)
+}
+
+/// Whether a text begins with a date such as 01-03-2026.
+fn is_date(text: &str) -> bool {
+    let mut parts = text.split(['-', '.', '/', ' ']);
+    let mut is_of = |lengths: &[usize]| parts.next().is_some_and(|it| lengths.contains(&it.len()));
+    is_of(&[1, 2])
+        && is_of(&[1, 2])
+        && parts.next().is_some_and(|year| {
+            year.len() == 4 && (year.starts_with("19") || year.starts_with("20"))
+        })
+}
+
+/// The key of a conversation with what the customer is recognised by masked: in those of some
+/// channels their number stands.
+pub(super) fn masked_key(key: &str, own: &[IdentifierFact]) -> String {
+    let mut masked = key.to_owned();
+    for fact in own {
+        let value = fact.identifier.key();
+        for value in [value, value.trim_start_matches('+')] {
+            if value.chars().count() >= 6 {
+                masked = with_whole_words_masked(&masked, value);
+            }
+        }
+    }
+    masked
+}
+
+fn with_whole_words_masked(text: &str, value: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(value) {
+        masked.push_str(before);
+        let is_amid_a_word =
+            masked.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
+        masked.push_str(&if is_amid_a_word { value.to_owned() } else { mask(value) });
+        rest = behind;
+    }
+    masked.push_str(rest);
+    masked
+}
+
 /// The fields that have no place of their own: of each the value that counts, blanks left out.
-pub(super) fn fields(profile: &Profile, audience: Audience) -> Vec<FieldBlock> {
+pub(super) fn fields(
+    profile: &Profile,
+    audience: Audience,
+    own: &[IdentifierFact],
+) -> Vec<FieldBlock> {
     let field = |(attribute, known): (&Attribute, &Known)| match (attribute, &known.value.content) {
         (Attribute::Field(name), content @ Content::Json(_)) => Some(FieldBlock {
             name: name.clone(),
-            value: shown_value(attribute, content, audience),
+            value: shown_value(attribute, content, audience, own),
             source: known.value.source.clone(),
             at: known.value.at.to_string(),
         }),

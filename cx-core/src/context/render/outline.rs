@@ -9,6 +9,7 @@ use crate::context::facts::Confidence;
 use crate::conversation::WaitingOn;
 use crate::event::identity::{Address, ConsentState};
 use crate::journey::Summary;
+use crate::text::steers;
 use crate::time::Timestamp;
 
 /// How a piece of a line is meant.
@@ -71,11 +72,10 @@ pub struct Outline {
 /// A text on one line: control characters and characters that turn the direction of reading are
 /// gone, so that nothing written by others can steer a terminal.
 fn tame(text: &str) -> String {
-    let is_turning = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     let kept: String = text
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })
-        .filter(|c| !c.is_control() && !is_turning(*c))
+        .filter(|c| !steers(*c))
         .collect();
     kept.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
@@ -383,6 +383,10 @@ fn commerce(context: &Context) -> Vec<Line> {
             spent.join(" and ")
         )));
     }
+    // Of a longer history only the latest events were looked at.
+    if context.provenance.left_out.contains_key("events") {
+        lines.push(Line::new(0).faint("earlier orders, if there are any, were not looked at"));
+    }
     lines
 }
 
@@ -544,16 +548,20 @@ fn feedback(context: &Context) -> Vec<Line> {
 }
 
 fn incidents(context: &Context) -> Vec<Line> {
-    let lines = context.incidents.iter().map(|incident| {
+    let mut lines = Vec::new();
+    for incident in &context.incidents {
         let line = Line::new(0)
             .strong(incident.title.as_deref().unwrap_or(&incident.id))
             .plain(&incident.state);
-        match &incident.told {
+        lines.push(match &incident.told {
             Some(told) => line.plain(format!("told {}", minute(told))),
             None => line.warning("not told yet"),
+        });
+        if let Some(workaround) = &incident.workaround {
+            lines.push(Line::new(1).faint("what helps:").push(Tone::Quote, workaround));
         }
-    });
-    lines.collect()
+    }
+    lines
 }
 
 fn journeys(journeys: &[Summary]) -> Vec<Line> {
@@ -682,7 +690,11 @@ fn provenance(provenance: &Provenance) -> Vec<Line> {
         let parts: Vec<String> = provenance
             .left_out
             .iter()
-            .map(|(what, n)| format!("{n} {}", what.replace('_', " ")))
+            .map(|(what, n)| {
+                let what = what.replace('_', " ");
+                let one = what.strip_suffix('s').filter(|_| *n == 1);
+                format!("{n} {}", one.unwrap_or(&what))
+            })
             .collect();
         lines.push(Line::new(0).faint(format!("left out: {}", parts.join(", "))));
     }
