@@ -13,9 +13,14 @@ use crate::error::StoreError;
 use crate::read::{self, TimelineQuery};
 use crate::schema;
 
-/// How many of a customer's latest events an answer looks at, how many further ones of their
-/// conversations, and how many earlier ones of each sort that speak for ever.
+/// How many of a customer's latest events an answer looks at, for how many signals among them it
+/// looks at an earlier event that is none, how many further ones of their conversations it reads,
+/// and how many earlier ones of each sort that speak for ever.
 pub(crate) const SCAN: usize = 5_000;
+
+/// How many times as many events are passed over at most, to find those that are no signals. No
+/// index tells the two apart.
+const FAR: usize = 10;
 
 /// How many of the first events of a conversation are looked at where not all of it can be: those
 /// that say where it is held and what it is about.
@@ -107,10 +112,13 @@ impl History {
             lines.latest(&whole.bundles)?
         };
         events.sort_by(|a, b| a.1.timeline_cmp(&b.1));
-        let n = whole.n.saturating_sub(scan);
         let (mut earlier, mut public_since) = (Vec::new(), None);
-        if n > 0 && events.len() >= scan {
-            left_out.insert("events".to_owned(), u64::try_from(n).unwrap_or(u64::MAX));
+        let mut open = Vec::new();
+        if whole.n > scan && events.len() >= scan {
+            let what = lines.behind_signals(&whole.bundles, &mut events)?;
+            let n = whole.n.saturating_sub(events.len());
+            left_out.insert(what.to_owned(), u64::try_from(n).unwrap_or(u64::MAX));
+            open = read::open_conversations(connection, &whole.bundles, FAR * scan)?;
             let first = events.first().map_or(as_of, |(_, event)| event.occurred_at);
             let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
             earlier = lines.standing(&whole.bundles, first, &known)?;
@@ -119,7 +127,7 @@ impl History {
             let first = read::timeline(connection, customer, &first, None)?;
             public_since = first.events.first().map(|event| event.occurred_at);
         }
-        let (mut further, canonical) = lines.further(&events, &mut left_out)?;
+        let (mut further, canonical) = lines.further(&events, open, &mut left_out)?;
         further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
         let sources = if whole.is_attributed && whole.n <= scan {
             read::sources_by_bundle(connection, customer)?
@@ -269,6 +277,28 @@ impl Lines<'_> {
         seqs.into_iter().map(|seq| self.one(seq)).collect()
     }
 
+    /// Puts before the latest events of these bundles, in timeline order, for each signal among
+    /// them an earlier event that is none, and gives what is left out before these: `signals`, or
+    /// `events` where others may be among them.
+    fn behind_signals(
+        &mut self,
+        bundles: &[i64],
+        latest: &mut Vec<Line>,
+    ) -> Result<&'static str, StoreError> {
+        let is_signal = |line: &&Line| schema::is_signal(&line.1.kind.name());
+        let n = latest.iter().filter(is_signal).count();
+        let Some((_, first)) = latest.first().filter(|_| n > 0) else { return Ok("events") };
+        let far = FAR * self.scan;
+        let before = read::before_without_signals(self.connection, bundles, first, n, far)?;
+        let mut lines =
+            before.seqs.into_iter().map(|seq| self.one(seq)).collect::<Result<Vec<_>, _>>()?;
+        let what = if before.is_all { "signals" } else { "events" };
+        lines.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        lines.append(latest);
+        *latest = lines;
+        Ok(what)
+    }
+
     fn one(&mut self, seq: i64) -> Result<Line, StoreError> {
         if let Some(known) = self.known.remove(&seq) {
             return Ok(known);
@@ -303,16 +333,18 @@ impl Lines<'_> {
         Ok(standing)
     }
 
-    /// Further events of the conversations of these events, and the one key of each that has
-    /// several.
+    /// Further events of the conversations of these events and of those that are open, and the one
+    /// key of each that has several.
     fn further(
         &mut self,
         events: &[Line],
+        open: Vec<i64>,
         left_out: &mut BTreeMap<String, u64>,
     ) -> Result<(Vec<Line>, BTreeMap<ConversationKey, ConversationKey>), StoreError> {
         let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
-        let ids: BTreeSet<i64> =
+        let mut ids: BTreeSet<i64> =
             events.iter().filter_map(|(columns, _)| columns.conversation).collect();
+        ids.extend(open);
         let mut canonical = BTreeMap::new();
         let mut seen: BTreeSet<i64> = BTreeSet::new();
         let (mut further, mut n_cut) = (Vec::new(), 0);
@@ -502,6 +534,67 @@ mod tests {
         assert_eq!(history.left_out, BTreeMap::new());
         assert_eq!(history.events.len() + history.further.len(), 20);
         assert!(history.earlier.is_empty());
+    }
+
+    /// A question that nobody answered, an order and a bad answer, in this order, and then pages.
+    fn store_of_pages(pages: usize) -> Store {
+        let mut question = event(0, "message", &json!({}));
+        question.conversation =
+            Some(ConversationRef::of(ConversationKey::new("mail/question").unwrap()));
+        let order = json!({"order_id": "7", "total": "900.00", "currency": "EUR"});
+        let answer = json!({"survey": "csat", "score": 1, "scale": {"min": 1, "max": 5}});
+        let mut events = vec![
+            question,
+            event(1, "order.placed", &order),
+            event(2, "feedback.answered", &answer),
+        ];
+        let page = json!({"url": "https://shop.example/"});
+        events.extend((3..3 + pages).map(|n| event(n, "page.viewed", &page)));
+        let store = Store::open_in_memory().unwrap();
+        store.ingest(&Recording::new(at(100_000), "test"), events).unwrap();
+        store
+    }
+
+    #[test]
+    fn signals_do_not_take_the_room_of_what_was_said_bought_and_thought() {
+        let history = read(&store_of_pages(100), 20);
+        let kinds: Vec<_> = history.events.iter().map(|event| event.kind.name()).collect();
+        assert_eq!(kinds.len(), 23);
+        assert_eq!(kinds.get(..3).unwrap(), ["message", "order.placed", "feedback.answered"]);
+        assert_eq!(history.left_out, BTreeMap::from([("signals".to_owned(), 80)]));
+        // What they are in place of is limited in number.
+        let mut events = Vec::new();
+        for n in 0..400 {
+            let kind = if n % 2 == 0 { "order.placed" } else { "page.viewed" };
+            let data = if n % 2 == 0 { json!({"order_id": n.to_string()}) } else { json!({}) };
+            events.push(event(n, kind, &data));
+        }
+        let store = Store::open_in_memory().unwrap();
+        store.ingest(&Recording::new(at(100_000), "test"), events).unwrap();
+        let history = read(&store, 20);
+        assert_eq!(history.events.len(), 30);
+        assert_eq!(history.left_out, BTreeMap::from([("events".to_owned(), 370)]));
+        assert!(history.events.is_sorted_by(|a, b| a.timeline_cmp(b).is_lt()));
+    }
+
+    #[test]
+    fn the_way_back_over_signals_is_limited_but_for_what_is_open() {
+        let history = read(&store_of_pages(20 * FAR + 50), 20);
+        assert!(history.events.iter().all(|event| event.kind.name() == "page.viewed"));
+        assert_eq!(history.left_out.get("events"), Some(&(20 * 10 + 33)));
+        let further: Vec<_> = history.further.iter().map(|event| event.key.as_str()).collect();
+        assert_eq!(further, ["test/0"]);
+    }
+
+    #[test]
+    fn what_is_open_is_known_behind_any_number_of_messages() {
+        let store = store(0, 0, 300);
+        let mut question = event(301, "message", &json!({}));
+        question.occurred_at = at(0);
+        question.conversation =
+            Some(ConversationRef::of(ConversationKey::new("mail/question").unwrap()));
+        store.ingest(&Recording::new(at(100_000), "test"), [question.clone()]).unwrap();
+        assert!(read(&store, 20).further.contains(&question));
     }
 
     #[test]

@@ -82,6 +82,21 @@ impl OpenOptions {
         }
     }
 
+    /// Whether the file that is there has an earlier schema: opened for writing, it is brought
+    /// forward, and earlier versions of cx cannot read it any more.
+    ///
+    /// # Errors
+    /// As [`OpenOptions::open_existing`].
+    pub fn is_of_earlier_schema(&self, path: impl AsRef<Path>) -> Result<bool, StoreError> {
+        let path = path.as_ref();
+        match schema::look(path, self.key.as_ref())? {
+            Found::Nothing => Err(nothing(path)),
+            // What is wrong with a file is told by whoever opens it.
+            Found::Ours => Ok(schema::version(path, self.key.as_ref())
+                .is_ok_and(|version| (1..schema::latest()).contains(&version))),
+        }
+    }
+
     /// Opens the store in a file that is there, for reading only: the file is left as it is.
     ///
     /// # Errors

@@ -77,6 +77,7 @@ pub struct TimelineQuery {
     kinds: Vec<String>,
     direction: Option<Direction>,
     visibility: Option<Visibility>,
+    without_signals: bool,
     order: Order,
     limit: usize,
 }
@@ -99,6 +100,7 @@ impl Default for TimelineQuery {
             kinds: Vec::new(),
             direction: None,
             visibility: None,
+            without_signals: false,
             order: Order::OldestFirst,
             limit: 100,
         }
@@ -190,6 +192,10 @@ impl TimelineQuery {
         }
         if let Some(visibility) = self.visibility.map(codec::visibility_code) {
             conditions.push(format!(" AND e.visibility = {visibility}"));
+        }
+        if self.without_signals {
+            let signals = numbers(connection, KIND, schema::is_signal)?;
+            conditions.push(format!(" AND e.kind NOT IN ({signals})"));
         }
         Ok(conditions.concat())
     }
@@ -565,6 +571,77 @@ pub(crate) fn latest(
     Ok(places.into_iter().map(|place| place.seq).collect())
 }
 
+/// Events before another one that are no signals.
+pub(crate) struct Before {
+    /// Their numbers, the latest first.
+    pub(crate) seqs: Vec<i64>,
+    /// Whether there are no others.
+    pub(crate) is_all: bool,
+}
+
+/// The latest events of these bundles before another one that are no signals, at most so many, and
+/// of each bundle at most `far` events are passed over.
+pub(crate) fn before_without_signals(
+    connection: &Connection,
+    bundles: &[i64],
+    before: &Event,
+    limit: usize,
+    far: usize,
+) -> Result<Before, StoreError> {
+    let mut since = None;
+    let mut far_back = connection.prepare_cached(
+        "SELECT ts FROM event WHERE bundle_id = ?1 AND standing = 0 AND ts <= ?2
+         ORDER BY ts DESC LIMIT 1 OFFSET ?3",
+    )?;
+    let (until, far) = (before.occurred_at.as_micros(), i64::try_from(far).unwrap_or(i64::MAX));
+    for bundle in bundles {
+        let ts: Option<i64> =
+            far_back.query_row([*bundle, until, far], |row| row.get(0)).optional()?;
+        since = since.max(ts);
+    }
+    let mut query = TimelineQuery::new().newest_first();
+    query.without_signals = true;
+    query.since = since.map(codec::timestamp).transpose()?;
+    let src_seq = codec::source_order(before.seq);
+    let cursor = Cursor { ts: until, src_seq, key: before.key.to_string() };
+    let places = places(connection, bundles, &query, Some(&cursor), limit)?;
+    let is_all = since.is_none() && places.len() < limit;
+    Ok(Before { seqs: places.into_iter().map(|place| place.seq).collect(), is_all })
+}
+
+/// The open conversations in which somebody of these bundles speaks; none where they speak in more
+/// than so many.
+pub(crate) fn open_conversations(
+    connection: &Connection,
+    bundles: &[i64],
+    most: usize,
+) -> Result<Vec<i64>, StoreError> {
+    let mut n_talks = 0_usize;
+    let mut talks =
+        connection.prepare_cached("SELECT count(*) FROM bundle_bridge WHERE bundle_id = ?1")?;
+    for bundle in bundles {
+        let n: i64 = talks.query_row([bundle], |row| row.get(0))?;
+        n_talks = n_talks.saturating_add(usize::try_from(n).unwrap_or(usize::MAX));
+    }
+    if n_talks > most {
+        return Ok(Vec::new());
+    }
+    let mut open = connection.prepare_cached(
+        "SELECT o.conversation_id FROM bundle_bridge x
+           JOIN identifier i ON i.id = x.identifier_id JOIN conversation c ON c.key = i.key
+           JOIN open_conversation o ON o.conversation_id = c.canonical_id
+         WHERE x.bundle_id = ?1
+           AND i.ns = (SELECT id FROM dict WHERE class = 4 AND name = 'conversation')",
+    )?;
+    let mut ids = Vec::new();
+    for bundle in bundles {
+        for id in open.query_map([bundle], |row| row.get(0))? {
+            ids.push(id?);
+        }
+    }
+    Ok(ids)
+}
+
 /// The numbers of the latest events of one of the kinds that speak for ever until an instant, at
 /// most so many.
 pub(crate) fn latest_standing(
@@ -826,10 +903,10 @@ fn reasons(
             cx_core::identifier::Assurance::StaffVerified => "checked by staff",
         };
         reasons.push(format!(
-            "{} is on the records of {} ({proof}, {} events)",
+            "{} is on the records of {} ({proof}, {})",
             fact.identifier,
             fact.sources.join(", "),
-            fact.n_events
+            n_events(fact.n_events)
         ));
     }
     for fact in identifiers.iter().filter(|fact| matches!(fact.sharing, Sharing::Shared(_))) {
@@ -895,6 +972,11 @@ pub(crate) fn sources_then(
     then.collect()
 }
 
+/// `1 event`, `2 events`.
+fn n_events(n: u64) -> String {
+    format!("{n} event{}", if n == 1 { "" } else { "s" })
+}
+
 /// Others who may be meant, as candidates.
 pub(crate) fn candidates(found: &Found, chosen: Option<i64>) -> Vec<Candidate> {
     let others = found.customers.iter().filter(|other| Some(other.row) != chosen);
@@ -903,8 +985,8 @@ pub(crate) fn candidates(found: &Found, chosen: Option<i64>) -> Vec<Candidate> {
             id: other.id,
             name: other.name.clone(),
             reason: match other.weight {
-                Weight::Links => format!("uses it too ({} events)", other.n_events),
-                Weight::Stated => format!("was said to use it ({} events)", other.n_events),
+                Weight::Links => format!("uses it too ({})", n_events(other.n_events)),
+                Weight::Stated => format!("was said to use it ({})", n_events(other.n_events)),
             },
         })
         .collect()

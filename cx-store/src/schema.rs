@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use cx_core::event::Kind;
 use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
@@ -48,6 +49,29 @@ const STANDING: &[&str] = &[
     "mail.resubscribed",
     "mail.unsubscribed",
 ];
+
+/// Whether a kind is a signal: one that comes by itself in great numbers, such as a page that was
+/// looked at, and that shall not take the room of what people said, bought and thought. Kinds that
+/// cx does not know are such, too.
+pub(crate) fn is_signal(kind: &str) -> bool {
+    let is_known = Kind::NAMES.contains(&kind) || kind.starts_with("subscription.");
+    !is_known
+        || matches!(
+            kind,
+            "page.viewed"
+                | "screen.viewed"
+                | "app.event"
+                | "cart.viewed"
+                | "message.sent"
+                | "message.delivered"
+                | "message.read"
+                | "mail.queued"
+                | "mail.deferred"
+                | "mail.delivered"
+                | "mail.opened"
+                | "mail.clicked"
+        )
+}
 
 /// The numbers of the kinds that say what holds until further notice.
 pub(crate) fn standing(connection: &Connection) -> Result<Vec<i64>, StoreError> {
@@ -448,7 +472,29 @@ enum Beside {
     Nobody,
 }
 
+/// The version of the schema of a file, which is left as it is.
+pub(crate) fn version(path: &Path, key: Option<&EncryptionKey>) -> Result<u32, StoreError> {
+    let open = |beside| -> Result<Connection, StoreError> {
+        let connection = open_as_it_is(path, key, beside)?;
+        connection.pragma_query(None, "user_version", |_| Ok(()))?;
+        Ok(connection)
+    };
+    let connection = beside_a_writer_or_nobody(path, |beside| twice(|| open(beside)))?;
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+}
+
 fn open_to_read(
+    path: &Path,
+    key: Option<&EncryptionKey>,
+    beside: Beside,
+) -> Result<Connection, StoreError> {
+    let connection = open_as_it_is(path, key, beside)?;
+    connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
+}
+
+fn open_as_it_is(
     path: &Path,
     key: Option<&EncryptionKey>,
     beside: Beside,
@@ -458,9 +504,7 @@ fn open_to_read(
         unlock(&connection, path, key)?;
     }
     configure_reader(&connection)?;
-    connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
+    Ok(connection)
 }
 
 fn open_beside(path: &Path, flags: OpenFlags, beside: Beside) -> Result<Connection, StoreError> {

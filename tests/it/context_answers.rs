@@ -471,12 +471,165 @@ fn what_somebody_wrote_can_steer_nothing() {
 
 #[test]
 fn markdown_fits_its_budget_and_names_what_it_left_out() {
-    let context = ask(&store(full()), Audience::Agent);
+    let mut events = full();
+    for n in 0..12 {
+        let mut question = events[1].clone();
+        question["key"] = json!(format!("more/{n}"));
+        question["conversation"] = json!({"key": format!("desk:acme/more/{n}")});
+        question["body"] = json!({"text": "and where is this one?"});
+        events.push(question);
+    }
+    let context = ask(&store(events), Audience::Agent);
     let whole = render::markdown(&context, None);
-    let cut = render::markdown(&context, Some(300));
-    assert!(cut.len() < whole.len());
-    assert!(cut.contains("Left out for want of room: "), "{cut}");
+    let mut before = 0;
+    for most in (150..whole.len().div_ceil(4)).step_by(7) {
+        let cut = render::markdown(&context, Some(most));
+        assert!(cut.len().div_ceil(4) <= most, "{most}: {cut}");
+        // More room never shows less.
+        let lines = cut.matches("\n- ").count() - cut.matches("\n- … and ").count();
+        assert!(lines >= before, "{most}: {lines} and {before}");
+        before = lines;
+        let left_out = cut.split_once("Left out for want of room: ").unwrap().1;
+        for title in whole.lines().filter_map(|line| line.strip_prefix("## ")) {
+            let is_shown = cut.contains(&format!("\n## {title}\n"));
+            assert_ne!(is_shown, left_out.contains(title), "{most}: {title}: {cut}");
+        }
+    }
+    // What is most useful comes first, and of what does not fit the beginning.
+    let cut = render::markdown(&context, Some(400));
+    assert!(cut.contains("\n## Open matters\n") && cut.contains("- … and "), "{cut}");
+    assert!(!cut.contains("\n## Where this comes from\n"), "{cut}");
     assert_eq!(render::markdown(&context, Some(100_000)), whole);
+    // The title is told whatever room there is.
+    assert!(render::markdown(&context, Some(1)).starts_with("# `Jan de Vries`\n"));
+}
+
+#[test]
+fn what_helps_against_a_known_problem_is_told() {
+    let store = store(vec![json!({
+        "key": "status/1", "source": {"system": "status"}, "kind": "incident.affects",
+        "occurred_at": "2026-03-01T10:00:00Z", "who": [{"ns": "email", "value": "jan@example.nl"}],
+        "data": {"incident": "i1", "title": "Payments fail", "workaround": "Use PayPal"},
+    })]);
+    let told = render::terminal(&ask(&store, Audience::Agent), Colour::Plain);
+    assert!(told.contains("what helps: “Use PayPal”"), "{told}");
+}
+
+/// A call and an order of two persons with one number.
+fn shared() -> Vec<Value> {
+    let of = |key: &str, name: &str, email: &str| {
+        json!({
+            "key": key, "source": {"system": "desk"}, "kind": "message", "channel": "email",
+            "direction": "in", "actor": {"type": "customer"}, "name": name,
+            "occurred_at": "2026-03-01T10:00:00Z",
+            "who": [{"ns": "email", "value": email}, {"ns": "phone", "value": "+31206241111"}],
+        })
+    };
+    vec![of("1", "Jan de Vries", "jan@example.nl"), of("2", "Eva Bakker", "eva@example.nl")]
+}
+
+#[test]
+fn that_others_use_a_number_is_not_told_to_the_customer() {
+    let store = store(shared());
+    let is_shared = |audience| {
+        let customer = ask(&store, audience).customer.unwrap();
+        customer.identifiers.iter().any(|identifier| identifier.shared)
+    };
+    assert!(is_shared(Audience::Agent) && is_shared(Audience::Model));
+    assert!(!is_shared(Audience::Customer));
+}
+
+#[test]
+fn a_model_sees_no_address_and_number_in_what_was_noted() {
+    let jan = json!([
+        {"ns": "email", "value": "jan@example.nl"}, {"ns": "phone", "value": "+31612345678"},
+        {"ns": "loyalty", "scope": "club", "value": "900123456"},
+    ]);
+    let store = store(vec![
+        json!({
+            "key": "1", "source": {"system": "crm"}, "kind": "profile.updated", "who": jan,
+            "occurred_at": "2026-03-01T10:00:00Z", "data": {
+                "fields": {
+                    "mobile": "06-12345678", "other": "+351 912 345 678", "club": "900123456",
+                    "n": 31612345678_u64, "size": 42, "order": "1001234", "since": "01-03-2026 10:05",
+                    "all": ["eva@example.nl", {"x": "0031 20 624 1111"}],
+                },
+                "notes": ["Call (020) 624 1111, or jan@example.nl; order 1001234 of 2026-03-01."],
+            },
+        }),
+        json!({
+            "key": "2", "source": {"system": "bot"}, "kind": "conversation.handover", "who": jan,
+            "occurred_at": "2026-03-01T10:00:00Z",
+            "conversation": {"key": "bot:sms/31208080808/31612345678"},
+            "data": {
+                "facts": [{"name": "phone", "value": "612345678"}, {"name": "order", "value": "1001234"}],
+                "summary": "Jan (jan@example.nl) waits", "tried": ["rang +31612345678"],
+            },
+        }),
+    ]);
+    let context = ask(&store, Audience::Model);
+    let text = context.to_json();
+    for secret in ["12345678", "912 345", "912345", "900123456", "624 1111", "eva@", "jan@"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let notes = &context.customer.as_ref().unwrap().notes;
+    let note = "Call (02…111, or j…@example.nl; order 1001234 of 2026-03-01.";
+    assert_eq!(notes.first().unwrap().text, note);
+    for kept in ["\"size\",\"value\":42", "\"01-03-2026 10:05\"", "\"1001234\""] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+    assert_eq!(context.open.first().unwrap().conversation, "bot:sms/31208080808/316…678");
+    let whole = ask(&store, Audience::Agent).to_json();
+    assert!(whole.contains("06-12345678") && whole.contains("31208080808/31612345678"), "{whole}");
+}
+
+#[test]
+fn signals_push_no_matter_order_or_answer_out_of_the_context() {
+    let who = json!([{"ns": "email", "value": "jan@example.nl", "role": "from"}]);
+    let event = |key: &str, kind: &str, minutes: i64, more: Value| {
+        let at = now() - cx_core::time::Micros::MINUTE.times(10_000 - minutes);
+        let mut event = json!({
+            "key": key, "source": {"system": "desk"}, "kind": kind, "channel": "email",
+            "direction": "in", "actor": {"type": "customer"}, "who": who,
+            "occurred_at": at.to_string(),
+        });
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    let mut events = vec![
+        event(
+            "q",
+            "message",
+            0,
+            json!({"conversation": {"key": "desk/q"}, "body": {"text": "Where?"}}),
+        ),
+        event(
+            "o",
+            "order.placed",
+            1,
+            json!({"data": {"order_id": "1", "total": "900.00", "currency": "EUR"}}),
+        ),
+        event(
+            "f",
+            "feedback.answered",
+            2,
+            json!({"data": {"survey": "csat", "score": 1, "scale": {"min": 1, "max": 5}}}),
+        ),
+    ];
+    for n in 3..5_004 {
+        events.push(event(
+            &n.to_string(),
+            "page.viewed",
+            n,
+            json!({"data": {"url": "https://x/"}}),
+        ));
+    }
+    let context = ask(&store(events), Audience::Agent);
+    assert_eq!((context.open.len(), context.commerce.totals.orders), (1, 1));
+    assert_eq!(context.feedback.open_loops.len(), 1);
+    assert_eq!(context.provenance.left_out.get("signals"), Some(&1));
+    let told = render::terminal(&context, Colour::Plain);
+    assert!(!told.contains("earlier orders"), "{told}");
 }
 
 #[test]
