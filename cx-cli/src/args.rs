@@ -7,12 +7,13 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use cx_adapters::Format;
 use cx_core::channel::Channel;
 use cx_core::context::Audience;
-use cx_core::identifier::{Who, is_region};
+use cx_core::identifier::{Identifier, Namespace, Who, is_region};
 use cx_core::ids::{AssertionId, EventKey};
-use cx_core::time::Timestamp;
+use cx_core::time::{TimeError, Timestamp};
 use cx_store::{EncryptionKey, OpenOptions, Store};
 
 use crate::error::CliError;
+use crate::output;
 
 /// What the codes mean with which every command ends.
 const EXIT_CODES: &str = "Exit codes: 0 done; that nobody is known is an answer, too. \
@@ -52,7 +53,20 @@ impl Args {
         Ok(OpenOptions::new().key(self.key()?))
     }
 
-    /// Opens the store in a file that is there.
+    /// Opens the store in a file that is there, to ask it: one of an earlier schema stays as it is.
+    pub(crate) fn open_to_ask(&self, file: &Path) -> Result<Store, CliError> {
+        let opening = self.opening()?;
+        if !opening.is_of_earlier_schema(file)? {
+            return Ok(opening.open_existing(file)?);
+        }
+        anstream::eprintln!(
+            "{}: of an earlier schema; read from a copy in memory, until a command that writes brings it forward",
+            file.display()
+        );
+        Ok(opening.open_read_only(file)?)
+    }
+
+    /// Opens the store in a file that is there; one of an earlier schema is brought forward.
     pub(crate) fn open_existing(&self, file: &Path) -> Result<Store, CliError> {
         Ok(self.opening()?.open_existing(file)?)
     }
@@ -68,7 +82,20 @@ impl Args {
 }
 
 fn instant(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|error: cx_core::time::TimeError| error.to_string())
+    let read = text.parse().or_else(|error| with_seconds(text).ok_or(error)?.parse());
+    read.map_err(|error: TimeError| match error {
+        TimeError::Malformed { .. } | TimeError::NoOffset { .. } => {
+            format!("{text:?} is no instant; one is 2026-03-04T10:05:00+01:00, or with Z for UTC")
+        }
+        other => other.to_string(),
+    })
+}
+
+/// `2026-03-04T10:05:00Z` of `2026-03-04T10:05Z`.
+fn with_seconds(text: &str) -> Option<String> {
+    let (minute, offset) = text.split_at_checked(16)?;
+    let is_offset = offset.starts_with(['Z', 'z', '+', '-']);
+    is_offset.then(|| format!("{minute}:00{offset}"))
 }
 
 fn region(text: &str) -> Result<String, String> {
@@ -112,7 +139,8 @@ pub(crate) enum Command {
     Find(Find),
     /// Searches what was written.
     Search(Search),
-    /// Lists who is waiting, over all customers, the longest waiting for us first.
+    /// Lists who is waiting, over all customers: for us first, and of these whose answer is due, or
+    /// who has waited, longest.
     Waiting(Waiting),
     /// Tells why two are one person, or why they are not.
     Why(Why),
@@ -256,8 +284,38 @@ impl Whom {
     }
 }
 
+/// Whom a text means. Where it can hardly be what an event carries, what is missing is told.
 pub(crate) fn who(text: &str, region: Option<&str>) -> Result<Who, CliError> {
+    let who = read_who(text, region)?;
+    if let Who::Identifier(identifier) = &who
+        && let Some(missing) = missing(identifier)
+    {
+        anstream::eprintln!("{}: {missing}", output::tame(text, 100));
+    }
+    Ok(who)
+}
+
+/// Whom a text means.
+pub(crate) fn read_who(text: &str, region: Option<&str>) -> Result<Who, CliError> {
     Who::parse(text, region).map_err(|error| CliError::Usage(error.to_string()))
+}
+
+/// What an identifier lacks to link anybody.
+pub(crate) fn missing(identifier: &Identifier) -> Option<String> {
+    let namespace = identifier.namespace();
+    if *namespace == Namespace::Phone && !identifier.is_linkable() {
+        return Some(if identifier.key().starts_with('+') {
+            "a service number, or none that anybody has".to_owned()
+        } else {
+            "no whole number; write its country code (+31 …), or name its --region".to_owned()
+        });
+    }
+    let is_of_cx = !matches!(namespace, Namespace::Other(_));
+    let lacks_scope = is_of_cx && namespace.is_scoped() && identifier.scope().is_empty();
+    lacks_scope.then(|| {
+        let name = output::tame(namespace.name(), 40);
+        format!("without a scope; such an identifier is written {name}:SCOPE:VALUE")
+    })
 }
 
 /// For whom an answer is.
@@ -770,7 +828,7 @@ pub(crate) struct Link {
     #[arg(long, value_name = "FILE.csv")]
     pub(crate) household: Option<PathBuf>,
     /// Tells how the weight of two rows adds up, by their numbers below the header, from 1 on.
-    #[arg(long, num_args = 2, value_names = ["ROW", "ROW"])]
+    #[arg(long, num_args = 2, value_names = ["ROW", "ROW"], conflicts_with_all = ["out", "pairs", "household"])]
     pub(crate) explain: Option<Vec<u32>>,
     /// What came of it as JSON.
     #[arg(long)]

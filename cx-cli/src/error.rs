@@ -15,6 +15,8 @@ pub(crate) enum CliError {
     Nobody { who: String },
     #[error("{key}: this event is not in the store")]
     NoEvent { key: EventKey },
+    #[error("{}: no rules are in force yet; name them with --rules", file.display())]
+    NoRules { file: PathBuf },
     #[error("{}: {error}", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("cannot write: {0}")]

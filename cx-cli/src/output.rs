@@ -4,23 +4,37 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cx_core::text::first_words;
+use cx_core::text::{first_words, steers};
 use cx_store::{FactCounts, NewFile};
 use serde::Serialize;
 
 use crate::error::CliError;
 
-/// Writes a text as it is, colours taken out where nobody sees them.
+/// Writes a text as it is.
 pub(crate) fn print(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes a text with colours, which are taken out where nobody sees them.
+pub(crate) fn print_coloured(text: &str) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
     Ok(())
 }
 
-/// Writes a line.
+/// Writes a line for people, without what could steer their terminal: some of it may be of records.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
-    print(&format!("{text}\n"))
+    let shown = text.chars().filter(|c| *c == '\n' || !steers(*c));
+    print(&(shown.collect::<String>() + "\n"))
+}
+
+/// Writes a value as a line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), CliError> {
+    print(&(json(value)? + "\n"))
 }
 
 /// Writes a text and a line end to a file where nothing stands yet.
@@ -33,7 +47,22 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
 
 /// A value as JSON on one line.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, CliError> {
-    serde_json::to_string(value).map_err(|error| CliError::Write(error.into()))
+    let text = serde_json::to_string(value).map_err(|error| CliError::Write(error.into()))?;
+    Ok(tame_json(&text))
+}
+
+/// JSON with the characters escaped that could steer a terminal: it says the same.
+pub(crate) fn tame_json(json: &str) -> String {
+    let mut tamed = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Such a character stands in a text, or is the line end between two parts.
+        if steers(c) && c != '\n' {
+            tamed.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            tamed.push(c);
+        }
+    }
+    tamed
 }
 
 /// Writes an answer: as JSON, or in sentences, a line each.
@@ -43,7 +72,7 @@ pub(crate) fn told(
     as_json: bool,
 ) -> Result<ExitCode, CliError> {
     if as_json {
-        line(&json(answer)?)?;
+        json_line(answer)?;
     } else {
         for sentence in sentences {
             line(&tame(sentence, 2_000))?;
@@ -54,8 +83,8 @@ pub(crate) fn told(
 
 /// A text that others wrote, on one line, without what could steer a terminal.
 pub(crate) fn tame(text: &str, limit: usize) -> String {
-    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    first_words(&shown, limit)
+    let shown = text.chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c });
+    first_words(&shown.filter(|c| !steers(*c)).collect::<String>(), limit)
 }
 
 /// `1,234`, as people read counts.

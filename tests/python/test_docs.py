@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import inspect
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,9 @@ def test_the_examples_of_a_page_run(
     """Blocks of one page share their names; a block of ``>>>`` lines also shows its output."""
     text = page.read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"ROOT": ROOT}
+    # What a reader has who stands in a clone.
+    shutil.copytree(ROOT / "cx-cli" / "demo", tmp_path / "cx-cli" / "demo")
+    scope: dict[str, object] = {}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for block in blocks(page):
         line = text.count("\n", 0, block.start(1))

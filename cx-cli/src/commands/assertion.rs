@@ -29,26 +29,26 @@ pub(crate) fn different(args: &Args, pair: &Pair) -> Result<ExitCode, CliError> 
 
 pub(crate) fn detach(args: &Args, it: &Detach) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
-    let verdict = Verdict::Detach(event(&store, &it.event)?, value(&it.value, &it.saying)?);
+    let verdict = detached(&store, &it.event, &it.value, &it.saying)?;
     let what = format!("{} is not of the holder of {}", it.event, it.value);
     say(args, &store, verdict, &it.saying, &what)
 }
 
 pub(crate) fn block(args: &Args, it: &OneValue) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
-    let verdict = Verdict::Block(value(&it.value, &it.saying)?);
+    let verdict = Verdict::Block(value(&store, &it.value, &it.saying)?);
     say(args, &store, verdict, &it.saying, &format!("{} links nobody", it.value))
 }
 
 pub(crate) fn trust(args: &Args, it: &OneValue) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
-    let verdict = Verdict::Trust(value(&it.value, &it.saying)?);
+    let verdict = Verdict::Trust(value(&store, &it.value, &it.saying)?);
     say(args, &store, verdict, &it.saying, &format!("{} is one person's", it.value))
 }
 
 pub(crate) fn rekey(args: &Args, it: &Rekey) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
-    let verdict = Verdict::Rekey(value(&it.from, &it.saying)?, value(&it.to, &it.saying)?);
+    let verdict = rekeyed(&store, &it.from, &it.to, &it.saying)?;
     say(args, &store, verdict, &it.saying, &format!("{} has replaced {}", it.to, it.from))
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
             CliError::Usage(format!("{name} takes two"))
         })
     };
-    let one = |text: &str| value(text, &it.saying);
+    let one = |text: &str| value(&store, text, &it.saying);
     let verdict = match it.verdict {
         VerdictName::Same => same_or(&store, side(0)?, side(1)?, &it.saying, Verdict::Same)?,
         VerdictName::Different => {
@@ -75,18 +75,18 @@ pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
         }
         VerdictName::Detach => {
             let key = side(0)?.parse().map_err(|error| CliError::Usage(format!("{error}")))?;
-            Verdict::Detach(event(&store, &key)?, one(side(1)?)?)
+            detached(&store, &key, side(1)?, &it.saying)?
         }
         VerdictName::Block => Verdict::Block(one(side(0)?)?),
         VerdictName::Trust => Verdict::Trust(one(side(0)?)?),
-        VerdictName::Rekey => Verdict::Rekey(one(side(0)?)?, one(side(1)?)?),
+        VerdictName::Rekey => rekeyed(&store, side(0)?, side(1)?, &it.saying)?,
         VerdictName::Revoke => {
             Verdict::Revoke(side(0)?.parse().map_err(|error| CliError::Usage(format!("{error}")))?)
         }
     };
     let preview = store.preview(&[assertion(args, verdict, &it.saying)?])?;
     if it.saying.json {
-        output::line(&output::json(&preview)?)?;
+        output::json_line(&preview)?;
     } else {
         tell(&preview.changes, &preview.conflicts, "Nothing would change.")?;
     }
@@ -111,7 +111,37 @@ fn same_or(
             Who::Identifier(identifier) => Subject::Identifier(identifier),
         })
     };
-    Ok(verdict(side(a)?, side(b)?))
+    let (one, other) = (side(a)?, side(b)?);
+    apart(&one, &other, a, b)?;
+    Ok(verdict(one, other))
+}
+
+/// Refuses to say of something what can be said of two only.
+fn apart<T: PartialEq>(one: &T, other: &T, a: &str, b: &str) -> Result<(), CliError> {
+    if one == other {
+        return Err(CliError::Usage(format!("{a} and {b} are the same: two are wanted")));
+    }
+    Ok(())
+}
+
+fn rekeyed(store: &Store, from: &str, to: &str, saying: &Saying) -> Result<Verdict, CliError> {
+    let (old, new) = (value(store, from, saying)?, value(store, to, saying)?);
+    apart(&old, &new, from, to)?;
+    Ok(Verdict::Rekey(old, new))
+}
+
+fn detached(
+    store: &Store,
+    key: &EventKey,
+    text: &str,
+    saying: &Saying,
+) -> Result<Verdict, CliError> {
+    let (named, value) = (event(store, key)?, value(store, text, saying)?);
+    let event = store.event(key)?;
+    if !event.iter().flat_map(|event| &event.who).any(|claim| *claim.identifier() == value) {
+        anstream::eprintln!("{}: this event does not carry it", output::tame(text, 100));
+    }
+    Ok(Verdict::Detach(named, value))
 }
 
 fn event(store: &Store, key: &EventKey) -> Result<ObservationId, CliError> {
@@ -130,9 +160,25 @@ fn said_before(store: &Store, verdict: &Verdict) -> Result<Option<Assertion>, Cl
     Ok(said.map(|(_, assertion)| assertion.clone()))
 }
 
-fn value(text: &str, saying: &Saying) -> Result<Identifier, CliError> {
-    match args::who(text, saying.region.as_deref())? {
-        Who::Identifier(identifier) => Ok(identifier),
+/// An identifier that something may be said of. One that no event carries is told, since it may be
+/// written otherwise than it is meant.
+fn value(store: &Store, text: &str, saying: &Saying) -> Result<Identifier, CliError> {
+    let who = args::read_who(text, saying.region.as_deref())?;
+    match &who {
+        Who::Identifier(identifier) => {
+            let found = store.find(&who)?;
+            let is_known = !found.customers.is_empty() || found.is_hub || found.unattributed > 0;
+            match args::missing(identifier) {
+                Some(missing) if !is_known => {
+                    return Err(CliError::Usage(format!("{text}: {missing}")));
+                }
+                _ if !is_known => {
+                    anstream::eprintln!("{}: no event carries it", output::tame(text, 100));
+                }
+                _ => {}
+            }
+            Ok(identifier.clone())
+        }
         Who::Customer(_) => {
             Err(CliError::Usage(format!("{text} is a customer; an identifier is wanted")))
         }
@@ -160,7 +206,7 @@ fn say(
         store.assert(&assertion, assertion.at)?
     };
     if saying.json {
-        output::line(&output::json(&asserted)?)?;
+        output::json_line(&asserted)?;
         return Ok(ExitCode::SUCCESS);
     }
     output::line(&format!("{what}: {}", asserted.id))?;

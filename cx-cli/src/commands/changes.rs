@@ -9,11 +9,11 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Changes) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let changes = store.changes(asked.after, asked.limit)?;
     for record in &changes {
         if asked.json {
-            output::line(&output::json(record)?)?;
+            output::json_line(record)?;
         } else {
             output::line(&format!("{:>6}  {}  {}", record.seq, record.at, sentence(record)))?;
         }

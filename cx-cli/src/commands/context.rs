@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Context) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.whom.file)?;
+    let store = args.open_to_ask(&asked.whom.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,
@@ -19,13 +19,13 @@ pub(crate) fn run(args: &Args, asked: &Context) -> Result<ExitCode, CliError> {
     let options = ContextOptions { known_at: asked.known_at, ..options };
     let context = store.context(&asked.whom.who()?, &options)?;
     if asked.json {
-        output::line(&context.to_json_pretty())?;
+        output::print(&(output::tame_json(&context.to_json_pretty()) + "\n"))?;
     } else if asked.markdown {
         output::print(&render::markdown(&context, asked.max_tokens))?;
     } else if asked.html {
         output::line(&render::html(&context))?;
     } else {
-        output::print(&render::terminal(&context, Colour::Ansi))?;
+        output::print_coloured(&render::terminal(&context, Colour::Ansi))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,9 +37,9 @@ pub(crate) fn check(args: &Args, asked: &Check) -> Result<ExitCode, CliError> {
             Ok(report) => json!(report),
             Err(error) => json!({ "error": error.to_string() }),
         };
-        output::line(&output::json(&json!({
+        output::json_line(&json!({
             "found": found, "repair": repair, "now": report,
-        }))?)?;
+        }))?;
     } else {
         match &checked {
             Ok(report) => problems(report)?,
@@ -56,7 +56,7 @@ pub(crate) fn salvage(args: &Args, asked: &Salvage) -> Result<ExitCode, CliError
     let (store, report) = Store::salvage_under(&asked.file, &asked.to, args.key()?.as_ref())?;
     let check = store.check()?;
     if asked.json {
-        output::line(&output::json(&json!({ "salvage": report, "now": check }))?)?;
+        output::json_line(&json!({ "salvage": report, "now": check }))?;
     } else {
         saved(&asked.to, &report)?;
         told(&asked.to, &check, false)?;
@@ -68,7 +68,7 @@ pub(crate) fn salvage(args: &Args, asked: &Salvage) -> Result<ExitCode, CliError
 fn told(file: &Path, report: &CheckReport, as_json: bool) -> Result<ExitCode, CliError> {
     let code = if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     if as_json {
-        output::line(&output::json(report)?)?;
+        output::json_line(report)?;
         return Ok(code);
     }
     problems(report)?;

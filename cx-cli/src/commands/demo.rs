@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, demo: &Demo) -> Result<ExitCode, CliError> {
         "\nThe phone rings: {CALLER}. Who is this, and what do we already know?\n"
     ))?;
     let context = store.context(&who, &ContextOptions::at(now))?;
-    output::print(&render::terminal(&context, Colour::Ansi))?;
+    output::print_coloured(&render::terminal(&context, Colour::Ansi))?;
     let file = demo.into.display();
     output::line(&format!("\nAsk on, with --now {NOW} to stay in the story:"))?;
     for command in [

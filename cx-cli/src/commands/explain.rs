@@ -1,7 +1,13 @@
 //! `cx why`, `cx how`, `cx candidates`: who is who, and why.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
+use cx_core::identifier::Who;
+use cx_core::ids::CustomerId;
+use cx_store::{Past, Store};
+
+use super::find;
 use crate::args::{self, Args, Candidates, How, Why};
 use crate::error::CliError;
 use crate::output;
@@ -10,7 +16,7 @@ use crate::output;
 const NOBODY: &str = "Nobody is known by it.";
 
 pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let who = |text: &str| args::who(text, asked.region.as_deref());
     let (a, b, past) = (who(&asked.a)?, who(&asked.b)?, asked.when.past());
     if let Some(why) = store.why(&a, &b, past)? {
@@ -29,7 +35,7 @@ pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn how(args: &Args, asked: &How) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.whom.file)?;
+    let store = args.open_to_ask(&asked.whom.file)?;
     let all = store.how(&asked.whom.who()?, asked.when.past())?;
     if all.is_empty() && !asked.json {
         output::line(NOBODY)?;
@@ -41,18 +47,36 @@ pub(crate) fn how(args: &Args, asked: &How) -> Result<ExitCode, CliError> {
 }
 
 pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let past = asked.when.past();
+    let mut pairs = Pairs { store: &store, past, told: BTreeSet::new(), as_json: asked.json };
     if let Some(who) = &asked.who {
         let who = args::who(who, asked.region.as_deref())?;
-        let candidates = store.candidates(&who, past)?;
-        if candidates.is_empty() && !asked.json {
-            let is_known = !store.how(&who, past)?.is_empty();
-            let nobody = if is_known { "Nobody else may be the same person." } else { NOBODY };
-            output::line(nobody)?;
-        }
-        for candidate in candidates {
-            output::told(&candidate, &candidate.sentences, asked.json)?;
+        let found = if past == Past::today() {
+            store.find(&who)?
+        } else {
+            store.view(std::slice::from_ref(&who), past)?.find(&who)?
+        };
+        if let Some(one) = found.chosen() {
+            let candidates = store.candidates(&Who::Customer(one.id), past)?;
+            if candidates.is_empty() && !asked.json {
+                output::line("Nobody else may be the same person.")?;
+            }
+            for candidate in candidates {
+                output::told(&candidate, &candidate.sentences, asked.json)?;
+            }
+        } else {
+            if !asked.json {
+                output::line(find::sure(found.confidence))?;
+            }
+            for customer in &found.customers {
+                if !asked.json {
+                    output::line(&find::line(customer))?;
+                }
+            }
+            for customer in &found.customers {
+                pairs.tell(customer.id, usize::MAX)?;
+            }
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -62,22 +86,39 @@ pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, Cl
         let Some(last) = page.last() else { break };
         after = Some(*last);
         for customer in page {
-            let who = cx_core::identifier::Who::Customer(customer);
-            for candidate in store.candidates(&who, past)? {
-                // Each pair once.
-                if candidate.customer.id < customer || left == 0 {
-                    continue;
-                }
-                left -= 1;
-                if asked.json {
-                    let pair = serde_json::json!({ "customer": customer, "candidate": candidate });
-                    output::line(&pair.to_string())?;
-                } else {
-                    output::line(&format!("{customer}:"))?;
-                    output::told(&candidate, &candidate.sentences, false)?;
-                }
-            }
+            left -= pairs.tell(customer, left)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Tells of pairs, each once.
+struct Pairs<'a> {
+    store: &'a Store,
+    past: Past,
+    told: BTreeSet<[CustomerId; 2]>,
+    as_json: bool,
+}
+
+impl Pairs<'_> {
+    /// Who may be the same person as this customer, at most so many; how many that were.
+    fn tell(&mut self, customer: CustomerId, most: usize) -> Result<usize, CliError> {
+        let mut n = 0;
+        for candidate in self.store.candidates(&Who::Customer(customer), self.past)? {
+            let mut pair = [customer, candidate.customer.id];
+            pair.sort();
+            if n == most || !self.told.insert(pair) {
+                continue;
+            }
+            n += 1;
+            if self.as_json {
+                let pair = serde_json::json!({ "customer": customer, "candidate": candidate });
+                output::json_line(&pair)?;
+            } else {
+                output::line(&format!("{customer}:"))?;
+                output::told(&candidate, &candidate.sentences, false)?;
+            }
+        }
+        Ok(n)
+    }
 }

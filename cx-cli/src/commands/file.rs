@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn backup(args: &Args, asked: &Backup) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     match &asked.new_key_file {
         Some(file) => store.backup_under(&asked.to, Some(&EncryptionKey::read(file)?))?,
         None if asked.plain => store.backup_under(&asked.to, None)?,

@@ -4,30 +4,46 @@ use std::process::ExitCode;
 
 use cx_core::context::Confidence;
 use cx_core::conversation::WaitingOn;
-use cx_core::identifier::Who;
+use cx_core::identifier::{Namespace, Who};
 use cx_core::identity::Assertions;
-use cx_store::{SearchQuery, Store};
+use cx_store::{FoundCustomer, SearchQuery, Store};
 
 use super::timeline;
 use crate::args::{self, Args, Find, Search, Waiting};
 use crate::error::CliError;
 use crate::output;
 
-pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.whom.file)?;
-    let who = asked.whom.who()?;
-    let found = store.find(&who)?;
-    let sure = match found.confidence {
+/// How sure it is who is meant.
+pub(crate) const fn sure(confidence: Confidence) -> &'static str {
+    match confidence {
         Confidence::Certain => "One customer holds it.",
         Confidence::Probable => "One customer holds it, and others may.",
         Confidence::Ambiguous => "Several customers share it; none is chosen.",
         Confidence::None => "Nobody is known by it.",
-    };
-    output::line(sure)?;
+    }
+}
+
+/// A customer on a line.
+pub(crate) fn line(customer: &FoundCustomer) -> String {
+    let name = customer.name.as_deref().unwrap_or("without a name");
+    let events = output::counted(customer.n_events, "event");
+    format!("{}  {}  {events}", customer.id, output::tame(name, 60))
+}
+
+pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
+    let store = args.open_to_ask(&asked.whom.file)?;
+    let who = asked.whom.who()?;
+    let found = store.find(&who)?;
+    output::line(sure(found.confidence))?;
     for customer in &found.customers {
-        let name = customer.name.as_deref().unwrap_or("without a name");
-        let events = output::counted(customer.n_events, "event");
-        output::line(&format!("{}  {}  {events}", customer.id, output::tame(name, 60)))?;
+        output::line(&line(customer))?;
+    }
+    if found.confidence == Confidence::None
+        && let Who::Identifier(identifier) = &who
+        && *identifier.namespace() == Namespace::Cookie
+        && identifier.scope().is_empty()
+    {
+        anstream::eprintln!("a cookie that has a site is asked for as cookie:SITE:VALUE");
     }
     if found.is_hub {
         output::line(if is_blocked(&store, &who)? {
@@ -51,7 +67,7 @@ fn is_blocked(store: &Store, who: &Who) -> Result<bool, CliError> {
 }
 
 pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let query =
         SearchQuery::new(asked.words.join(" ")).audience(asked.audience.into()).limit(asked.limit);
     let hits = match &asked.who {
@@ -69,7 +85,7 @@ pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> 
 }
 
 pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,

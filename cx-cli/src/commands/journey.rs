@@ -12,7 +12,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.whom.file)?;
+    let store = args.open_to_ask(&asked.whom.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,
@@ -41,9 +41,9 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         for instance in instances(definition, &events, as_of) {
             is_any = true;
             if asked.json {
-                output::line(&serde_json::to_string(&instance).unwrap_or_default())?;
+                output::json_line(&instance)?;
             } else {
-                output::print(&describe(definition, &instance))?;
+                output::line(describe(definition, &instance).trim_end_matches('\n'))?;
             }
         }
     }

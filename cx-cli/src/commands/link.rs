@@ -134,7 +134,7 @@ fn report(
         unreadable: persons.problems.len(),
     };
     if asked.json {
-        return output::line(&output::json(&report)?);
+        return output::json_line(&report);
     }
     for (table, columns) in asked.tables.iter().zip(&persons.columns) {
         let of = |(name, attribute): &(String, Option<cx_core::linkage::Attribute>)| {

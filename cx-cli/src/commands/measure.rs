@@ -21,7 +21,7 @@ const ALL: &[MeasureName] = &[
 ];
 
 pub(crate) fn run(args: &Args, asked: &Measure) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let as_of = match asked.as_of {
         Some(as_of) => as_of,
         None => args.now()?,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, asked: &Measure) -> Result<ExitCode, CliError> {
         };
         for result in results {
             if asked.json {
-                output::line(&serde_json::to_string(&result).unwrap_or_default())?;
+                output::json_line(&result)?;
             } else {
                 output::line(&result.explain())?;
             }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use cx_core::identifier::Who;
 use cx_core::identity::Policy;
 
 use super::changes;
-use crate::args::{Args, Policy as Asked, PolicyCommand};
+use crate::args::{self, Args, Policy as Asked, PolicyCommand};
 use crate::error::CliError;
 use crate::output;
 
@@ -15,13 +16,21 @@ pub(crate) fn run(args: &Args, asked: &Asked) -> Result<ExitCode, CliError> {
     match &asked.command {
         PolicyCommand::Show { file, json } => {
             let policy = match file {
-                Some(file) => args.open_existing(file)?.policy()?,
+                Some(file) => args.open_to_ask(file)?.policy()?,
                 None => Policy::default(),
             };
             output::print(&if *json { output::json(&policy)? + "\n" } else { policy.to_toml() })?;
         }
         PolicyCommand::Check { policy } => {
-            let differences = Policy::default().differences(&read(policy)?);
+            let read = read(policy)?;
+            for value in &read.blocked {
+                if let Ok(Who::Identifier(identifier)) = Who::parse(value, None)
+                    && let Some(missing) = args::missing(&identifier)
+                {
+                    anstream::eprintln!("blocked: {}: {missing}", output::tame(value, 100));
+                }
+            }
+            let differences = Policy::default().differences(&read);
             let n = u64::try_from(differences.len()).unwrap_or(u64::MAX);
             output::line(&format!(
                 "{}: {} to the default",
@@ -44,15 +53,15 @@ pub(crate) fn run(args: &Args, asked: &Asked) -> Result<ExitCode, CliError> {
                 store.preview_policy(&policy)?
             };
             if *json {
-                output::line(&output::json(&report)?)?;
+                output::json_line(&report)?;
                 return Ok(ExitCode::SUCCESS);
             }
-            let would = if *yes { "" } else { "would be " };
+            let would = if *yes { "became" } else { "would be" };
             output::line(&format!(
-                "{} customers {would}{}, {} shared values {would}{}",
-                output::count(report.customers_before),
+                "{} {would} {}, {} {would} {}",
+                output::counted(report.customers_before, "customer"),
                 output::count(report.customers_after),
-                output::count(report.hubs_before),
+                output::counted(report.hubs_before, "shared value"),
                 output::count(report.hubs_after)
             ))?;
             for (kind, n) in &report.changes {
@@ -79,5 +88,5 @@ fn read(path: &Path) -> Result<Policy, CliError> {
 /// The policy in a policy file, or of a cx file.
 fn either(args: &Args, path: &Path) -> Result<Policy, CliError> {
     let is_text = matches!(path.extension().and_then(|e| e.to_str()), Some("toml" | "json"));
-    if is_text { read(path) } else { Ok(args.open_existing(path)?.policy()?) }
+    if is_text { read(path) } else { Ok(args.open_to_ask(path)?.policy()?) }
 }

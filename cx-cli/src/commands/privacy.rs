@@ -11,7 +11,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn export(args: &Args, asked: &Export) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     let Some(who) = &asked.who else { return export_facts(&store, asked.out.as_deref()) };
     let export = store.export(&who_of(who, asked.region.as_deref())?, args.now()?)?;
     let text = output::json(&export)?;
@@ -90,7 +90,7 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
     let is_found = certificate.as_ref().is_some_and(|it| it.search.hits > 0);
     let code = if is_found { ExitCode::from(1) } else { ExitCode::SUCCESS };
     if asked.json {
-        output::line(&output::json(&erasure)?)?;
+        output::json_line(&erasure)?;
         return Ok(code);
     }
     let done = match mode {
@@ -136,10 +136,10 @@ fn certified(certificate: &Certificate) -> Result<(), CliError> {
 }
 
 pub(crate) fn erasures(args: &Args, asked: &Erasures) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.file)?;
+    let store = args.open_to_ask(&asked.file)?;
     for erasure in store.erasures()? {
         if asked.json {
-            output::line(&output::json(&erasure)?)?;
+            output::json_line(&erasure)?;
             continue;
         }
         let rewritten = match erasure.compacted_at {

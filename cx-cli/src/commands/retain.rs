@@ -16,16 +16,13 @@ pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&asked.file)?;
     let rules = match &asked.rules {
         Some(path) => read(path)?,
-        None => store.retention()?.ok_or_else(|| {
-            let file = asked.file.display();
-            CliError::Usage(format!("{file}: no rules are in force yet; name them with --rules"))
-        })?,
+        None => store.retention()?.ok_or_else(|| CliError::NoRules { file: asked.file.clone() })?,
     };
     let now = args.now()?;
     if !asked.yes {
         let preview = store.retention_preview(&rules, now)?;
         if asked.json {
-            output::line(&output::json(&preview)?)?;
+            output::json_line(&preview)?;
         } else {
             tell(&preview)?;
         }
@@ -42,7 +39,7 @@ pub(crate) fn run(args: &Args, asked: &Retain) -> Result<ExitCode, CliError> {
     let compacted = compaction.as_ref().and_then(|compaction| compaction.as_ref().ok());
     done.compacted_at = compacted.map(|compaction| compaction.compacted_at);
     if asked.json {
-        output::line(&output::json(&done)?)?;
+        output::json_line(&done)?;
     } else {
         output::line(&told(&done))?;
         match compacted {

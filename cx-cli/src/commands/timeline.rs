@@ -10,7 +10,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
-    let store = args.open_existing(&asked.whom.file)?;
+    let store = args.open_to_ask(&asked.whom.file)?;
     let who = asked.whom.who()?;
     let mut query = TimelineQuery::new().limit(asked.limit);
     if !asked.oldest_first {
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
     }
     for event in &page.events {
         if asked.json {
-            output::line(&serde_json::to_string(event).unwrap_or_default())?;
+            output::json_line(event)?;
         } else {
             output::line(&describe(event))?;
         }

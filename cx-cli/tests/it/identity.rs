@@ -94,9 +94,10 @@ fn a_policy_is_checked_compared_and_tried_before_it_is_put_in_force() {
     assert_eq!(differences, "namespaces.phone.hub_above: 6 -> 1\n");
     let before = answers(&shell);
     let tried = shell.ok(&["policy", "apply", "demo.cx", "strict.toml"]);
-    assert!(tried.contains("1 shared values would be 2"), "{tried}");
+    assert!(tried.contains("3 customers would be 3, 1 shared value would be 2"), "{tried}");
     assert_eq!(answers(&shell), before);
-    shell.ok(&["policy", "apply", "demo.cx", "strict.toml", "--yes"]);
+    let done = shell.ok(&["policy", "apply", "demo.cx", "strict.toml", "--yes"]);
+    assert!(done.contains("3 customers became 3, 1 shared value became 2"), "{done}");
     assert_ne!(answers(&shell), before);
     assert!(!shell.ok(&["check", "demo.cx"]).contains("problem"));
     shell.write("usual.toml", "");

@@ -209,3 +209,149 @@ fn whom_a_person_blocked_is_not_used_by_many() {
     let said = shell.ok(&["find", "demo.cx", JAN]);
     assert!(said.contains("Somebody blocked it: it links nobody."), "{said}");
 }
+
+/// What somebody wrote to steer the terminal of whoever looks at it.
+const STEERING: &str = concat!(
+    "{\"key\":\"x/1\",\"source\":{\"system\":\"desk\"},\"kind\":\"message\",\"channel\":\"other:\\u001b[2Jzap\",",
+    "\"direction\":\"in\",\"actor\":{\"type\":\"customer\"},\"occurred_at\":\"2026-03-01T09:00:00Z\",",
+    "\"who\":[{\"ns\":\"email\",\"value\":\"ana@example.pt\"}],",
+    "\"conversation\":{\"key\":\"desk/\\u001b[31m2\"},\"body\":{\"text\":\"evil \\u202egnp.exe a\\u007fb\\u009b2J\"}}\n",
+    "{\"key\":\"x/2\",\"source\":{\"system\":\"desk\"},\"kind\":\"custom.\\u001b]0;owned\\u0007\",",
+    "\"occurred_at\":\"2026-03-01T09:01:00Z\",\"who\":[{\"ns\":\"email\",\"value\":\"ana@example.pt\"}]}\n",
+);
+
+#[test]
+fn nothing_that_somebody_wrote_steers_a_terminal() {
+    let shell = Shell::new();
+    shell.write("x.jsonl", STEERING);
+    assert_eq!(import(&shell, &["x.jsonl"], "jsonl").code, 0);
+    for args in [
+        vec!["timeline", "new.cx", "ana@example.pt"],
+        vec!["timeline", "new.cx", "ana@example.pt", "--json"],
+        vec!["waiting", "new.cx"],
+        vec!["search", "new.cx", "evil"],
+        vec!["context", "new.cx", "ana@example.pt", "--json"],
+        vec!["export", "new.cx", "ana@example.pt"],
+    ] {
+        let said = shell.ok(&args);
+        let is_steering = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+        assert!(!said.contains(is_steering), "{args:?}: {said:?}");
+        assert!(said.contains("zap") || said.contains("evil"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_a_command_prints_as_json_says_what_was_taken_in() {
+    let shell = Shell::new();
+    shell.write("x.jsonl", STEERING);
+    assert_eq!(import(&shell, &["x.jsonl"], "jsonl").code, 0);
+    shell.write("again.jsonl", shell.ok(&["timeline", "new.cx", "ana@example.pt", "--json"]));
+    let said = import(&shell, &["again.jsonl"], "jsonl");
+    assert!(said.out.contains(": 0 new, 2 duplicate, 0 revised, 0 conflict,"), "{}", said.out);
+    let printed = shell.ok(&["export", "new.cx", "ana@example.pt"]);
+    shell.ok(&["export", "new.cx", "ana@example.pt", "--out", "out.json"]);
+    assert_eq!(printed, std::fs::read_to_string(shell.path("out.json")).unwrap());
+}
+
+#[test]
+fn who_shares_a_number_is_named_with_who_may_be_the_same() {
+    let shell = demo();
+    let said = shell.ok(&["candidates", "demo.cx", "+31206241111"]);
+    assert!(said.starts_with("Several customers share it; none is chosen.\n"), "{said}");
+    assert!(said.contains("  Jan de Vries  ") && said.contains("  Eva Bakker  "), "{said}");
+    assert_eq!(said.matches("of the same household").count(), 1, "{said}");
+    let then = ["candidates", "demo.cx", "+31206241111", "--as-of", "2026-01-01T00:00:00Z"];
+    assert_eq!(shell.ok(&then), "Nobody else may be the same person.\n");
+    // The address that somebody else only typed.
+    let of = |key: &str, assurance: &str| {
+        let who = format!(
+            ",\"name\":\"Jan Smit\",\"who\":[{{\"ns\":\"email\",\"value\":\"jan@x.nl\",\"assurance\":\"{assurance}\"}}]"
+        );
+        line(key, &who)
+    };
+    shell.write("f.jsonl", of("s/1", "channel_proved") + &of("s/2", "self_stated"));
+    assert_eq!(import(&shell, &["f.jsonl"], "jsonl").code, 0);
+    let said = shell.ok(&["candidates", "new.cx", "jan@x.nl"]);
+    assert!(said.contains("may be the same person") && !said.contains("Nobody"), "{said}");
+}
+
+#[test]
+fn what_an_identifier_lacks_is_told() {
+    let shell = demo();
+    assert!(shell.ok(&["find", "demo.cx", "tel:+31612345678"]).starts_with("One customer"));
+    for (typed, missing) in [
+        ("0612345678", "--region"),
+        ("31612345678", "--region"),
+        ("helpdesk:88", "helpdesk:SCOPE:VALUE"),
+        ("order:450001", "order:SCOPE:VALUE"),
+        ("cookie:widget-5f21", "cookie:SITE:VALUE"),
+    ] {
+        let said = shell.cx(&["find", "demo.cx", typed]);
+        assert_eq!((said.code, said.out.as_str()), (0, "Nobody is known by it.\n"), "{typed}");
+        assert!(said.err.contains(missing), "{typed}: {}", said.err);
+    }
+    assert_eq!(shell.cx(&["find", "demo.cx", JAN]).err, "");
+}
+
+#[test]
+fn what_can_mean_nobody_is_not_recorded() {
+    let shell = demo();
+    for wrong in [
+        vec!["block", "demo.cx", "0612345678"],
+        vec!["block", "demo.cx", "phone:nonsense"],
+        vec!["rekey", "demo.cx", JAN, JAN],
+        vec!["same", "demo.cx", JAN, JAN],
+    ] {
+        let said = shell.cx(&wrong);
+        assert_eq!((said.code, said.out.as_str()), (2, ""), "{wrong:?}: {}", said.err);
+    }
+    for (doubtful, told) in [
+        (vec!["block", "demo.cx", NOBODY], "no event carries it"),
+        (vec!["trust", "demo.cx", "nosuch:thing"], "no event carries it"),
+        (vec!["block", "demo.cx", "0612345678", "--region", "NL"], ""),
+    ] {
+        let said = shell.cx(&doubtful);
+        assert_eq!(said.code, 0, "{doubtful:?}: {}", said.err);
+        assert!(said.err.contains(told) && said.err.is_empty() == told.is_empty(), "{}", said.err);
+    }
+    shell.write("p.toml", "blocked = [\"06 12345678\"]\n");
+    assert!(shell.cx(&["policy", "check", "p.toml"]).err.contains("country code"));
+    // Nothing is done that a command was not asked for.
+    let people = "name,email\nJan Smit,jan@example.nl\nJan Smit,jan@example.nl\n";
+    shell.write("people.csv", people);
+    let link = ["link", "people.csv", "--explain", "1", "2", "--out", "out.csv"];
+    assert_eq!(shell.cx(&link).code, 2);
+    let retained = shell.cx(&["retain", "demo.cx"]);
+    assert!(retained.code == 1 && retained.err.contains("--rules"), "{}", retained.err);
+}
+
+#[test]
+fn an_instant_is_read_without_seconds_and_a_day_is_none() {
+    let shell = demo();
+    let at = |at: &str| shell.cx(&["timeline", "demo.cx", JAN, "--until", at, "--json"]);
+    assert_eq!(at("2026-03-04T10:05+01:00").out, at("2026-03-04T10:05:00+01:00").out);
+    let said = at("2026-03-04");
+    assert!(said.code == 2 && said.err.contains("2026-03-04T10:05:00+01:00"), "{}", said.err);
+    assert!(!said.err.contains("which zone it is in"), "{}", said.err);
+}
+
+#[test]
+fn a_question_leaves_a_file_of_an_earlier_schema_as_it_is() {
+    let shell = Shell::new();
+    let old = std::fs::read("../tests/files/schema-1.cx").unwrap();
+    shell.write("old.cx", &old);
+    for question in [
+        vec!["find", "old.cx", NOBODY],
+        vec!["waiting", "old.cx"],
+        vec!["changes", "old.cx"],
+        vec!["backup", "old.cx", "copy.cx"],
+    ] {
+        let said = shell.cx(&question);
+        assert_eq!(said.code, 0, "{question:?}: {}", said.err);
+        assert!(said.err.starts_with("old.cx: of an earlier schema; "), "{}", said.err);
+        assert!(std::fs::read(shell.path("old.cx")).unwrap() == old, "{question:?}");
+    }
+    assert_eq!(shell.cx(&["check", "copy.cx"]).code, 0);
+    shell.ok(&["block", "old.cx", NOBODY]);
+    assert_eq!(shell.cx(&["find", "old.cx", NOBODY]).err, "");
+}
