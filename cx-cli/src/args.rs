@@ -10,7 +10,7 @@ use cx_core::context::Audience;
 use cx_core::identifier::{Identifier, Namespace, Who, is_region};
 use cx_core::ids::{AssertionId, EventKey};
 use cx_core::time::{TimeError, Timestamp};
-use cx_store::{EncryptionKey, OpenOptions, Store};
+use cx_store::{EncryptionKey, OpenOptions, Store, StoreError};
 
 use crate::error::CliError;
 use crate::output;
@@ -68,7 +68,30 @@ impl Args {
 
     /// Opens the store in a file that is there; one of an earlier schema is brought forward.
     pub(crate) fn open_existing(&self, file: &Path) -> Result<Store, CliError> {
-        Ok(self.opening()?.open_existing(file)?)
+        self.open_by(file, |opening| opening.open_existing(file))
+    }
+
+    /// The same, and makes the file if there is none.
+    pub(crate) fn open_or_make(&self, file: &Path) -> Result<Store, CliError> {
+        self.open_by(file, |opening| opening.open(file))
+    }
+
+    fn open_by(
+        &self,
+        file: &Path,
+        open: impl FnOnce(&OpenOptions) -> Result<Store, StoreError>,
+    ) -> Result<Store, CliError> {
+        let opening = self.opening()?;
+        let is_earlier = || opening.is_of_earlier_schema(file).unwrap_or(false);
+        let was_earlier = is_earlier();
+        let store = open(&opening)?;
+        if was_earlier && !is_earlier() {
+            anstream::eprintln!(
+                "{}: brought forward to the schema of this version of cx; earlier ones cannot read it any more",
+                file.display()
+            );
+        }
+        Ok(store)
     }
 
     /// The instant that was given, else the clock's.

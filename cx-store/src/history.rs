@@ -20,7 +20,11 @@ pub(crate) const SCAN: usize = 5_000;
 
 /// How many times as many events are passed over at most, to find those that are no signals. No
 /// index tells the two apart.
-const FAR: usize = 10;
+const FAR: usize = 20;
+
+/// In how many times as many conversations, orders and carts a customer may stand, so that those
+/// that are open are looked for, however old they are.
+const MANY: usize = 10;
 
 /// How many of the first events of a conversation are looked at where not all of it can be: those
 /// that say where it is held and what it is about.
@@ -118,7 +122,7 @@ impl History {
             let what = lines.behind_signals(&whole.bundles, &mut events)?;
             let n = whole.n.saturating_sub(events.len());
             left_out.insert(what.to_owned(), u64::try_from(n).unwrap_or(u64::MAX));
-            open = read::open_conversations(connection, &whole.bundles, FAR * scan)?;
+            open = read::open_conversations(connection, &whole.bundles, MANY * scan)?;
             let first = events.first().map_or(as_of, |(_, event)| event.occurred_at);
             let known: BTreeSet<i64> = events.iter().map(|(columns, _)| columns.seq).collect();
             earlier = lines.standing(&whole.bundles, first, &known)?;
@@ -581,7 +585,7 @@ mod tests {
     fn the_way_back_over_signals_is_limited_but_for_what_is_open() {
         let history = read(&store_of_pages(20 * FAR + 50), 20);
         assert!(history.events.iter().all(|event| event.kind.name() == "page.viewed"));
-        assert_eq!(history.left_out.get("events"), Some(&(20 * 10 + 33)));
+        assert_eq!(history.left_out.get("events"), Some(&(20 * 20 + 33)));
         let further: Vec<_> = history.further.iter().map(|event| event.key.as_str()).collect();
         assert_eq!(further, ["test/0"]);
     }

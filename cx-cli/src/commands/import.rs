@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let options = options(&import.source, now)?;
     let columns = columns(format, import.columns.as_deref())?;
     let files = files(&import.files)?;
-    let store = args.opening()?.open(&import.into)?;
+    let store = args.open_or_make(&import.into)?;
     let recording = Recording::new(now, format.name());
     let bar = progress(files.len());
     let mut done = Done::default();

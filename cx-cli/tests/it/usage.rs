@@ -352,6 +352,7 @@ fn a_question_leaves_a_file_of_an_earlier_schema_as_it_is() {
         assert!(std::fs::read(shell.path("old.cx")).unwrap() == old, "{question:?}");
     }
     assert_eq!(shell.cx(&["check", "copy.cx"]).code, 0);
-    shell.ok(&["block", "old.cx", NOBODY]);
+    let said = shell.cx(&["block", "old.cx", NOBODY]);
+    assert!(said.err.contains("old.cx: brought forward"), "{}", said.err);
     assert_eq!(shell.cx(&["find", "old.cx", NOBODY]).err, "");
 }

@@ -205,40 +205,43 @@ pub(super) fn masked_text(text: &str, own: &[IdentifierFact]) -> String {
 /// How long the mail address is with which a text begins.
 fn address_at(text: &str) -> Option<usize> {
     let is_part = |c: char| c.is_alphanumeric() || "@._%+-!#$&*=?^{|}~'".contains(c);
-    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    // The longest address that RFC 5321 knows has 254 characters.
+    let parts = text.chars().take(320).take_while(|c| is_part(*c));
+    let end = parts.map(char::len_utf8).sum();
     let address = text.get(..end)?.trim_end_matches(|c: char| !c.is_alphanumeric());
     let (local, domain) = address.split_once('@')?;
     (!local.is_empty() && !domain.is_empty()).then_some(address.len())
 }
 
 /// How long the telephone number is with which a text begins: one that has a country code or a
-/// trunk zero, or that the customer is recognised by.
+/// trunk zero, or that the customer is recognised by. Other figures may stand behind it.
 fn number_at(text: &str, own: &[IdentifierFact]) -> Option<usize> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || c == '+' || c == '(') {
         return None;
     }
-    let (mut digits, mut end) = (String::new(), 0);
-    for (place, c) in text.char_indices() {
-        let is_over = match c {
-            '0'..='9' => digits.len() >= 15,
-            '+' => place > 0,
-            // Two numbers may stand behind each other.
-            ' ' | '\u{a0}' => digits.len() >= 10,
-            '-' | '.' | '/' | '(' | ')' => digits.len() >= 15,
-            _ => true,
-        };
-        if is_over {
-            break;
-        }
+    let (mut digits, mut end, mut longest) = (String::new(), 0, None);
+    for (place, c) in text.char_indices().take(40) {
         if c.is_ascii_digit() {
             digits.push(c);
             end = place + c.len_utf8();
+            continue;
+        }
+        let is_between = matches!(c, ' ' | '\u{a0}' | '-' | '.' | '/' | '(' | ')');
+        if !is_between && !(c == '+' && place == 0) {
+            if c.is_alphanumeric() {
+                return longest;
+            }
+            break;
+        }
+        if is_number(text.get(..end)?, &digits, own) {
+            longest = Some(end);
         }
     }
-    let number = text.get(..end)?;
-    if text.get(end..)?.starts_with(char::is_alphanumeric) {
-        return None;
-    }
+    if is_number(text.get(..end)?, &digits, own) { Some(end) } else { longest }
+}
+
+/// Whether a text with these digits is such a number.
+fn is_number(text: &str, digits: &str, own: &[IdentifierFact]) -> bool {
     let is_own = || {
         let national = digits.trim_start_matches('0');
         let is_it = |fact: &IdentifierFact| {
@@ -248,11 +251,12 @@ fn number_at(text: &str, own: &[IdentifierFact]) -> Option<usize> {
         };
         national.len() >= 7 && own.iter().any(is_it)
     };
-    let is_whole = number.starts_with('+')
+    let is_whole = text.starts_with('+')
         || digits.strip_prefix("00").is_some_and(|rest| !rest.starts_with('0'));
-    let is_number = is_whole && digits.len() >= 7
-        || digits.starts_with('0') && (9..=12).contains(&digits.len()) && !is_date(number);
-    (is_number || is_own()).then_some(end)
+    let has_trunk = digits.starts_with('0') && !is_date(text);
+    is_whole && (7..=15).contains(&digits.len())
+        || has_trunk && (9..=12).contains(&digits.len())
+        || is_own()
 }
 
 /// Whether a text begins with a date such as 01-03-2026.
