@@ -22,6 +22,46 @@ impl Line {
     }
 }
 
+/// What ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// A line feed, with or without a carriage return before it.
+    Feed,
+    /// Whatever ends the first line.
+    Unknown,
+    /// The same, and the first line ended in a carriage return, which may belong to a line feed.
+    Returned,
+    /// A carriage return, as old programs write, or a line feed.
+    Either,
+}
+
+impl Ends {
+    /// Where the line ends in what was read, if it does: behind its end.
+    fn find(&mut self, buffer: &[u8]) -> Option<usize> {
+        let is_feed = |byte: &u8| *byte == b'\n';
+        let is_either = |byte: &u8| matches!(*byte, b'\n' | b'\r');
+        match *self {
+            Self::Feed => buffer.iter().position(is_feed).map(|at| at + 1),
+            Self::Either => buffer.iter().position(is_either).map(|at| at + 1),
+            Self::Returned => {
+                let is_pair = buffer.first() == Some(&b'\n');
+                *self = if is_pair { Self::Feed } else { Self::Either };
+                Some(usize::from(is_pair))
+            }
+            Self::Unknown => {
+                let at = buffer.iter().position(is_either)?;
+                if buffer.get(at) == Some(&b'\n') {
+                    *self = Self::Feed;
+                    return Some(at + 1);
+                }
+                *self = Self::Returned;
+                let rest = buffer.get(at + 1..).filter(|rest| !rest.is_empty())?;
+                self.find(rest).map(|more| at + 1 + more)
+            }
+        }
+    }
+}
+
 /// The lines of a reader. A line above the limit is skipped and reported; a reader that fails
 /// ends them with a report.
 #[derive(Debug)]
@@ -29,12 +69,24 @@ pub(crate) struct Lines<R> {
     reader: R,
     number: u64,
     limit: usize,
+    ends: Ends,
     is_over: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     pub(crate) const fn new(reader: R, limit: usize) -> Self {
-        Self { reader, number: 0, limit, is_over: false }
+        Self { reader, number: 0, limit, ends: Ends::Feed, is_over: false }
+    }
+
+    /// The lines of a file of which the first line tells what ends them.
+    pub(crate) const fn told_by_the_first(reader: R, limit: usize) -> Self {
+        Self { reader, number: 0, limit, ends: Ends::Unknown, is_over: false }
+    }
+
+    /// The same lines, in a file of which so many were read before.
+    pub(crate) const fn after(mut self, lines: u64) -> Self {
+        self.number = lines;
+        self
     }
 
     /// Reads to the end of the line, keeping `limit` bytes of it; gives how long it is.
@@ -49,7 +101,7 @@ impl<R: BufRead> Lines<R> {
             if buffer.is_empty() {
                 return Ok(length);
             }
-            let end = buffer.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+            let end = self.ends.find(buffer);
             let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or(buffer);
             let room = self.limit.saturating_sub(kept.len());
             kept.extend_from_slice(part.get(..room).unwrap_or(part));
@@ -111,6 +163,25 @@ mod tests {
     fn lines_have_numbers_and_any_ending() {
         assert_eq!(read("one\r\n\ntwo", 10), ["1:one", "2:", "3:two"]);
         assert_eq!(read("", 10), [""; 0]);
+    }
+
+    #[test]
+    fn the_first_line_may_tell_what_ends_them_all() {
+        let read = |text: &str, capacity: usize| -> Vec<String> {
+            let reader = std::io::BufReader::with_capacity(capacity, text.as_bytes());
+            Lines::told_by_the_first(reader, 10)
+                .map(|line| {
+                    let line = line.unwrap();
+                    format!("{}:{}", line.number, String::from_utf8_lossy(line.content()))
+                })
+                .collect()
+        };
+        for capacity in 1..5 {
+            assert_eq!(read("one\rtwo\rx\n", capacity), ["1:one", "2:two", "3:x"]);
+            assert_eq!(read("one\r\ntw\ro\n", capacity), ["1:one", "2:tw\ro"]);
+            assert_eq!(read("one\ntw\ro\r\n", capacity), ["1:one", "2:tw\ro"]);
+            assert_eq!(read("one\r", capacity), ["1:one"]);
+        }
     }
 
     #[test]

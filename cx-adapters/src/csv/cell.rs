@@ -3,6 +3,7 @@
 use cx_core::time::{TimeError, Timestamp, UtcOffset};
 use jiff::civil;
 use jiff::fmt::strtime;
+use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
@@ -13,8 +14,9 @@ pub(super) struct Moment {
     pub(super) offset: Option<UtcOffset>,
 }
 
-/// The instant in a cell: RFC 3339, or seconds (up to 11 digits) or milliseconds since 1970; in a
-/// zone also a date and time without an offset, or a date, which means its beginning.
+/// The instant in a cell: RFC 3339, with its offset in any spelling or a zone behind it; seconds
+/// (9 to 11 digits) or milliseconds (12 or 13) since 1970; in a zone also a date and time without
+/// an offset, or a date, which means its beginning.
 ///
 /// A time that a zone's clocks skip is moved on by what they skip; one that they show twice is the
 /// first.
@@ -27,25 +29,32 @@ pub(super) fn moment(
         return formatted(text, zone, format);
     }
     if let Some(instant) = number(text) {
-        return instant.map(|at| Moment { at, offset: None }).map_err(|error| error.to_string());
+        return instant.map(|at| Moment { at, offset: None });
     }
     // Many programs write a space where RFC 3339 has a `T`.
-    match Timestamp::parse_with_offset(text) {
-        Ok((at, offset)) => Ok(Moment { at, offset }),
-        Err(error) => {
-            let local = text.parse::<civil::DateTime>().ok();
-            let date = || text.parse::<civil::Date>().ok().map(|date| date.at(0, 0, 0, 0));
-            match (local.or_else(date), zone) {
-                (Some(local), Some(zone)) => in_zone(local, zone),
-                (Some(_), None) => Err(no_zone()),
-                (None, _) => Err(match error {
-                    TimeError::NoOffset { .. } => no_zone(),
-                    _ => "not a date and time like 2026-03-02T09:00:00+01:00; \
-                        other forms need a time_format"
-                        .to_owned(),
-                }),
-            }
+    let error = match Timestamp::parse_with_offset(text) {
+        Ok((at, offset)) => return Ok(Moment { at, offset }),
+        Err(error) => error,
+    };
+    // What the text says of its offset counts before what the table says of its zone.
+    if let Ok(pieces) = Pieces::parse(text) {
+        let local = pieces.date().to_datetime(pieces.time().unwrap_or_default());
+        if let Some(offset) = pieces.to_numeric_offset() {
+            return in_zone(local, &TimeZone::fixed(offset));
         }
+        let own = pieces.to_time_zone().map_err(|error| error.to_string())?;
+        return in_zone(local, own.as_ref().or(zone).ok_or_else(no_zone)?);
+    }
+    // As mails and other programs write it, with an offset. A mere number was looked at above.
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.".contains(&byte));
+    match crate::json::instant(text) {
+        Ok(read) if !is_number => Ok(Moment { at: read.at, offset: read.offset }),
+        _ => Err(match error {
+            TimeError::NoOffset { .. } => no_zone(),
+            _ => "not a date and time like 2026-03-02T09:00:00+01:00; \
+                other forms need a time_format"
+                .to_owned(),
+        }),
     }
 }
 
@@ -53,17 +62,29 @@ fn no_zone() -> String {
     "has no offset: add Z or one like +01:00, or say which zone it is in".to_owned()
 }
 
-fn number(text: &str) -> Option<Result<Timestamp, TimeError>> {
+/// Seconds or milliseconds since 1970. Digits that may be a date are refused: none of the two is
+/// what a table means by `20260302`, or a spreadsheet by `45000`.
+fn number(text: &str) -> Option<Result<Timestamp, String>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
-    if digits.len() < 5 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
+    let is_date = matches!(digits.len(), 12 | 14)
+        && strtime::parse("%Y%m%d%H%M", digits.get(..12).unwrap_or_default())
+            .and_then(|read| read.to_datetime())
+            .is_ok_and(|at| (1900..2100).contains(&at.year()));
+    if digits.len() < 9 || is_date {
+        let problem = "a number, and neither seconds nor milliseconds since 1970; \
+            a date in digits needs a time_format, such as %Y%m%d";
+        return Some(Err(problem.to_owned()));
+    }
     let number: i64 = text.parse().ok()?;
-    Some(if digits.len() > 11 {
+    let read = if digits.len() > 11 {
         Timestamp::from_millis(number)
     } else {
         Timestamp::from_seconds(number)
-    })
+    };
+    Some(read.map_err(|error| error.to_string()))
 }
 
 fn formatted(text: &str, zone: Option<&TimeZone>, format: &str) -> Result<Moment, String> {
@@ -125,6 +146,33 @@ mod tests {
         check("2/3/2026", None, None, "not a date and time like");
         check("9999999999999999999", None, None, "not a date and time like");
         check("999999999999999999", None, None, "the instant lies outside");
+    }
+
+    #[test]
+    fn an_offset_that_is_there_counts_whatever_the_zone() {
+        for (text, expected) in [
+            ("2026-03-02 09:00:00+01", "2026-03-02T08:00:00Z +01:00"),
+            ("2026-03-02 09:00:00.5+01", "2026-03-02T08:00:00.500Z +01:00"),
+            ("2026-03-02T09:00:00+0100", "2026-03-02T08:00:00Z +01:00"),
+            ("2026-03-02 09:00:00 +0100", "2026-03-02T08:00:00Z +01:00"),
+            ("2026-03-02T09:00:00-0500", "2026-03-02T14:00:00Z -05:00"),
+            ("2026-03-02T09:00:00[Europe/Amsterdam]", "2026-03-02T08:00:00Z +01:00"),
+            ("2026-03-02 09:00:00 UTC", "2026-03-02T09:00:00Z"),
+            ("Mon, 2 Mar 2026 09:00:00 +0100", "2026-03-02T08:00:00Z +01:00"),
+        ] {
+            check(text, Some("America/New_York"), None, expected);
+            check(text, None, None, expected);
+        }
+    }
+
+    #[test]
+    fn digits_that_may_be_a_date_are_no_seconds() {
+        for text in ["20260302", "45000", "2026", "202603020900", "20260302090000", "1.5"] {
+            let found = moment(text, Some(&TimeZone::UTC), None).unwrap_err();
+            assert!(found.contains("time_format"), "{text}: {found}");
+        }
+        check("202613020900", None, None, "1976-06-03T01:");
+        check("20260302", Some("UTC"), Some("%Y%m%d"), "2026-03-02T00:00:00Z");
     }
 
     #[test]

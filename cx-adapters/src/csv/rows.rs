@@ -31,7 +31,7 @@ pub(super) struct Rows<R> {
 
 impl<R: BufRead> Rows<R> {
     pub(super) const fn new(reader: R, limit: usize, delimiter: Option<u8>) -> Self {
-        let lines = Lines::new(reader, LINE_LIMIT);
+        let lines = Lines::told_by_the_first(reader, LINE_LIMIT);
         Self { lines, again: VecDeque::new(), failed: None, limit, delimiter, is_first: true }
     }
 
@@ -81,12 +81,20 @@ impl<R: BufRead> Rows<R> {
         Ok(Row { line: number, cells })
     }
 
-    /// The first line without its byte order mark; it tells the delimiter.
+    /// The first line without its byte order mark; it tells the delimiter. Spreadsheets write that
+    /// into a line of its own, `sep=;`, which is left blank.
     fn open(&mut self, mut line: Line) -> Line {
         if let Some(rest) = line.bytes.strip_prefix(b"\xef\xbb\xbf") {
             line.bytes = rest.to_vec();
         }
-        if !is_blank(&line) {
+        let told = match line.content() {
+            [name @ .., delimiter] if name.eq_ignore_ascii_case(b"sep=") => Some(*delimiter),
+            _ => None,
+        };
+        if let Some(delimiter) = told {
+            self.delimiter.get_or_insert(delimiter);
+            line.bytes = Vec::new();
+        } else if !is_blank(&line) {
             self.is_first = false;
             self.delimiter.get_or_insert_with(|| delimiter_of(&line.bytes));
         }
@@ -115,11 +123,15 @@ fn is_blank(line: &Line) -> bool {
     line.bytes.iter().all(u8::is_ascii_whitespace)
 }
 
+/// The cells of one row. A carriage return within it belongs to its cell.
 fn cells(bytes: &[u8], delimiter: u8) -> Result<Vec<String>, RecordError> {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let bytes = bytes.strip_suffix(b"\r").unwrap_or(bytes);
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
         .delimiter(delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
         .buffer_capacity(bytes.len().max(1))
         .from_reader(bytes);
     let mut record = csv::ByteRecord::new();
@@ -226,6 +238,19 @@ mod tests {
         assert_eq!(rows("\n\"a,b\";c\n1,5;2"), ["2:a,b/c", "3:1,5/2"]);
         assert_eq!(rows("a\tb\n1\t2"), ["1:a/b", "2:1/2"]);
         assert_eq!(rows("a\n1,2"), ["1:a", "2:1/2"]);
+    }
+
+    #[test]
+    fn a_carriage_return_ends_a_line_only_where_it_ends_the_first() {
+        assert_eq!(rows("a,b\r1,2\r3,\"x\ry\"\r"), ["1:a/b", "2:1/2", "3:3/x\ry"]);
+        assert_eq!(rows("a,b\nx\ry,2\nz,\"3\"\r\n"), ["1:a/b", "2:x\ry/2", "3:z/3"]);
+        assert_eq!(rows("a,b\r\nx\ry,2\r\n"), ["1:a/b", "2:x\ry/2"]);
+    }
+
+    #[test]
+    fn a_line_of_its_own_may_tell_the_delimiter() {
+        assert_eq!(rows("\u{feff}sep=;\r\na,b;c\r\n1;2\r\n"), ["2:a,b/c", "3:1/2"]);
+        assert_eq!(rows("a\nsep=;\n"), ["1:a", "2:sep=;"]);
     }
 
     #[test]
