@@ -43,14 +43,14 @@ pub fn read<'a>(
     options: &'a Options,
 ) -> impl Iterator<Item = Record> + 'a {
     let mut start = Vec::new();
-    let opened = reader.by_ref().take(5).read_to_end(&mut start);
-    let failed = opened.err().map(|error| RecordError::new(format!("cannot be read: {error}")));
+    let opened = skip_blank(&mut reader)
+        .and_then(|lines| reader.by_ref().take(5).read_to_end(&mut start).map(|_| lines));
     let is_mailbox = start == b"From ";
     let whole = std::io::Cursor::new(start).chain(reader);
-    let (mailbox, single) = match (failed, is_mailbox) {
-        (Some(error), _) => (None, Some(Err(error))),
-        (None, true) => (Some(Mbox::new(whole, MESSAGE_LIMIT)), None),
-        (None, false) => (None, single(whole).transpose()),
+    let (mailbox, single) = match opened {
+        Err(error) => (None, Some(Err(RecordError::new(format!("cannot be read: {error}"))))),
+        Ok(lines) if is_mailbox => (Some(Mbox::new(whole, MESSAGE_LIMIT).after(lines)), None),
+        Ok(lines) => (None, single(whole, lines + 1).transpose()),
     };
     let stored = mailbox.into_iter().flatten().chain(single);
     stored.flat_map(move |stored| match stored {
@@ -59,8 +59,29 @@ pub fn read<'a>(
     })
 }
 
-/// The one mail in a file; `None` for an empty one.
-fn single(reader: impl Read) -> Result<Option<Stored>, RecordError> {
+/// Passes over a byte order mark and the empty lines before the first mail; gives how many.
+fn skip_blank(reader: &mut impl BufRead) -> std::io::Result<u64> {
+    const MARK: [u8; 3] = *b"\xef\xbb\xbf";
+    let mut lines = 0_u64;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            buffer => buffer?,
+        };
+        // What a mark may begin with begins no mail.
+        let is_skipped = |byte: &u8| matches!(byte, b'\n' | b'\r') || MARK.contains(byte);
+        let blank = buffer.iter().take_while(|byte| is_skipped(byte)).count();
+        lines += buffer.iter().take(blank).map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
+        let is_over = blank < buffer.len() || buffer.is_empty();
+        reader.consume(blank);
+        if is_over {
+            return Ok(lines);
+        }
+    }
+}
+
+/// The one mail in a file, and the line where it begins; `None` for an empty one.
+fn single(reader: impl Read, line: u64) -> Result<Option<Stored>, RecordError> {
     let mut bytes = Vec::new();
     let limit = u64::try_from(MESSAGE_LIMIT).unwrap_or(u64::MAX);
     let read = reader.take(limit + 1).read_to_end(&mut bytes);
@@ -69,9 +90,6 @@ fn single(reader: impl Read) -> Result<Option<Stored>, RecordError> {
         let problem = format!("a mail of more than {MESSAGE_LIMIT} bytes");
         return Err(RecordError::new(problem));
     }
-    if bytes.starts_with(b"\xef\xbb\xbf") {
-        drop(bytes.drain(..3));
-    }
     let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
-    Ok((!is_empty).then_some(Stored { line: 1, bytes, envelope: None }))
+    Ok((!is_empty).then_some(Stored { line, bytes, envelope: None }))
 }

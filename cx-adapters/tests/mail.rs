@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a binary of tests: a panic is a failing test"
 )]
 
@@ -84,6 +85,91 @@ fn the_mails_we_ship_give_these_events() {
     ] {
         insta::assert_snapshot!(name, serde_json::to_string_pretty(&shown(&ours(name))).unwrap());
     }
+}
+
+/// A mail of Jan's with these headers and this body.
+fn of_jan(headers: &str, body: &[u8]) -> Event {
+    let start = format!(
+        "From: Jan <jan@example.nl>\nTo: help@acme.example\nSubject: =?iso-2022-jp?B?GyRCQ21KOBsoQg==?=\n\
+         Date: Mon, 2 Mar 2026 09:00:00 +0100\nMessage-ID: <x@example.nl>\n{headers}\n\n"
+    );
+    one(&[start.as_bytes(), body].concat())
+}
+
+#[test]
+fn a_text_is_read_in_the_charset_it_is_in() {
+    let plain = |charset: &str| format!("Content-Type: text/plain{charset}");
+    for (charset, body, expected) in [
+        ("; charset=gb2312", b"\xb6\xa9\xb5\xa5".as_slice(), "订单"),
+        ("; charset=iso-2022-jp", b"\x1b$BCmJ8\x1b(B", "注文"),
+        ("; charset=euc-kr", b"\xc1\xd6\xb9\xae", "주문"),
+        ("; charset=shift_jis", b"\x92\x8d\x95\xb6", "注文"),
+        ("; charset=big5", b"\xadq\xb3\xe6", "訂單"),
+        ("; charset=iso-8859-1", b"Caf\xe9", "Café"),
+        ("", b"Caf\xe9 \x80 5", "Café € 5"),
+        ("", "Café € 5".as_bytes(), "Café € 5"),
+        ("; charset=us-ascii", "Café € 5".as_bytes(), "Café € 5"),
+        ("; charset=unknown-8bit", b"Caf\xe9", "Café"),
+    ] {
+        let event = of_jan(&plain(charset), body);
+        assert_eq!(event.body.unwrap().text, expected, "{charset}");
+        assert_eq!(event.conversation.unwrap().subject.as_deref(), Some("注文"));
+    }
+    let quoted = of_jan("Content-Transfer-Encoding: quoted-printable", b"Caf=E9 =\n=80");
+    assert_eq!(quoted.body.unwrap().text, "Café €");
+    let parts = "Content-Type: multipart/alternative; boundary=B";
+    let html = b"--B\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+Q2Fm6TwvYj4=\n--B--\n";
+    assert_eq!(of_jan(parts, html).body.unwrap().text, "Café");
+}
+
+#[test]
+fn a_mailbox_may_begin_with_a_mark_or_an_empty_line() {
+    let mailbox = ours("support.mbox");
+    let told = shown(&mailbox);
+    for start in ["\u{feff}", "\n", "\r\n\n", "\u{feff}\n"] {
+        let lines = u64::try_from(start.matches('\n').count()).unwrap();
+        let mailbox = [start.as_bytes(), &mailbox].concat();
+        let records: Vec<Record> = mail::events(&mailbox, &options()).collect();
+        assert_eq!(records.len(), told.len());
+        assert_eq!(records[3].as_ref().unwrap_err().line, Some(61 + lines));
+    }
+}
+
+#[test]
+fn an_answer_to_a_mail_whose_id_has_no_at_is_in_its_thread() {
+    let mail = |headers: &str| {
+        one(format!("From: jan@example.nl\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n{headers}\n\nx")
+            .as_bytes())
+    };
+    let first = mail("Message-ID: <20260302091100.ABCD>");
+    let answer = mail("Message-ID: <b@example.nl>\nIn-Reply-To: <20260302091100.ABCD>");
+    let (first, answer) = (first.conversation.unwrap(), answer.conversation.unwrap());
+    assert_eq!(first.key, answer.key);
+    assert_eq!(answer.reply_to.as_deref(), Some("mail:help/msgid/20260302091100.ABCD"));
+}
+
+#[test]
+fn a_report_of_abuse_is_no_message_of_a_customer() {
+    let report = |what: &str, recipient: &str| {
+        let body = format!(
+            "--B\nContent-Type: text/plain\n\nA report\n--B\nContent-Type: message/feedback-report\n\n\
+             Feedback-Type: {what}\nUser-Agent: x/1\nVersion: 1\n{recipient}\n--B\n\
+             Content-Type: message/rfc822\n\nTo: piet@example.nl\nMessage-ID: <out@acme.example>\n\nx\n--B--\n"
+        );
+        of_jan(
+            "Content-Type: multipart/report; report-type=feedback-report; boundary=B",
+            body.as_bytes(),
+        )
+    };
+    let abuse = report("abuse", "Original-Rcpt-To: <sara@example.nl>");
+    let Kind::MailComplained(data) = &abuse.kind else { panic!("{:?}", abuse.kind) };
+    assert_eq!(data.mail_id.as_deref(), Some("out@acme.example"));
+    assert_eq!(abuse.who[0].raw(), "sara@example.nl");
+    let left = report("opt-out", "");
+    assert_eq!(left.kind.name(), "mail.unsubscribed");
+    assert_eq!(left.who[0].raw(), "piet@example.nl");
+    let other = report("not-spam", "");
+    assert_eq!((other.kind.name().as_ref(), other.actor.kind), ("message", ActorType::Automation));
 }
 
 #[test]

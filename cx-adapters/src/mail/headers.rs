@@ -71,13 +71,23 @@ pub(super) fn parsed_headers(bytes: &[u8]) -> Option<Message<'_>> {
 ///
 /// Headers that are not UTF-8 are read as Windows-1252, which is what programs that do not encode
 /// their headers mostly write. Mails within the mail become files of the type [`MAIL_WITHIN`].
+/// Only the headers of the mail and of its parts are looked at: the same words in a text are text.
 pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut readable: Option<Vec<u8>> = None;
     let (mut at, end) = (0, end_of_headers(bytes));
+    let mut boundaries = Boundaries::default();
+    let mut is_header = true;
     while let Some(line) = next_header(bytes, at) {
         let is_head = at < end;
-        let changed = type_of_file(line)
-            .or_else(|| is_head.then(|| as_windows_1252(line)).flatten().map(String::into_bytes));
+        is_header = boundaries.begin(line) || is_header && !matches!(line, b"\n" | b"\r\n");
+        let changed = if is_header {
+            boundaries.learn(line);
+            type_of_file(line).or_else(|| {
+                is_head.then(|| as_windows_1252(line)).flatten().map(String::into_bytes)
+            })
+        } else {
+            None
+        };
         if let Some(changed) = changed {
             let start = || bytes.get(..at).unwrap_or_default().to_vec();
             readable.get_or_insert_with(start).extend(changed);
@@ -87,6 +97,51 @@ pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
         at += line.len();
     }
     readable.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The lines between the parts of a mail, as its headers name them so far.
+#[derive(Debug, Default)]
+struct Boundaries {
+    named: Vec<Vec<u8>>,
+    /// Whether there are some whose name was not understood: any such line may be one then.
+    is_any: bool,
+}
+
+impl Boundaries {
+    /// Whether a part begins below this line.
+    fn begin(&self, line: &[u8]) -> bool {
+        let Some(rest) = line.strip_prefix(b"--") else { return false };
+        self.is_any || self.named.iter().any(|name| rest.starts_with(name))
+    }
+
+    /// Takes the boundary that a content type names.
+    fn learn(&mut self, header: &[u8]) {
+        let Some(value) = content_type(header) else { return };
+        let text = String::from_utf8_lossy(value);
+        let lower = text.to_ascii_lowercase();
+        if !lower.contains("multipart") {
+            return;
+        }
+        let named = lower.find("boundary").and_then(|at| text.get(at + "boundary".len()..));
+        let named = named.and_then(|rest| rest.trim_start().strip_prefix('=')).map(str::trim_start);
+        let named = named.and_then(|rest| match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next().filter(|name| !name.contains('\\')),
+            None => rest.split([';', ' ', '\t', '\r', '\n']).next(),
+        });
+        match named.filter(|name| !name.is_empty() && name.is_ascii()) {
+            Some(name) => self.named.push(name.as_bytes().to_vec()),
+            None => self.is_any = true,
+        }
+    }
+}
+
+/// What follows `Content-Type:`; `None` of any other header.
+fn content_type(header: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = header.split_at_checked("content-type".len())?;
+    let colon = rest.iter().position(|byte| *byte == b':')?;
+    let (before, value) = rest.split_at_checked(colon)?;
+    let is_one = name.eq_ignore_ascii_case(b"content-type") && before.trim_ascii().is_empty();
+    is_one.then(|| value.get(1..)).flatten()
 }
 
 /// The line at a place; of a content type also the lines into which it is folded.
@@ -105,23 +160,18 @@ fn next_header(bytes: &[u8], at: usize) -> Option<&[u8]> {
 }
 
 /// The line of a content type that is a mail itself, or a digest of mails, as that of a file or a
-/// plain list of parts.
+/// plain list of parts, with its parameters.
 fn type_of_file(line: &[u8]) -> Option<Vec<u8>> {
-    let value = line.get(12..).filter(|_| line.len() < 10_000)?;
-    if !line.get(..12)?.eq_ignore_ascii_case(b"content-type") {
-        return None;
-    }
+    let value = content_type(line).filter(|_| line.len() < 10_000)?;
     let value = String::from_utf8_lossy(value).to_ascii_lowercase();
-    let (before, value) = value.split_once(':')?;
-    if !before.trim().is_empty() {
-        return None;
-    }
     // What follows are parameters, such as a boundary or a name with the same words.
     let value = value.split(';').next().unwrap_or_default();
     let is_any = |words: &[&str]| words.iter().any(|word| value.contains(word));
     let is_other = is_any(&["rfc822-headers", "global-headers", "global-d"]);
     if value.contains("message") && is_any(&["rfc822", "global"]) && !is_other {
-        return Some(format!("Content-Type: {MAIL_WITHIN}\n").into_bytes());
+        let parameters = line.iter().position(|byte| *byte == b';').and_then(|at| line.get(at..));
+        let start = format!("Content-Type: {MAIL_WITHIN}").into_bytes();
+        return Some([start.as_slice(), parameters.unwrap_or(b"\n")].concat());
     }
     let digest = value.contains("multipart") && value.contains("digest");
     digest.then(|| {
@@ -159,7 +209,8 @@ const C1: [char; 32] = [
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
 ];
 
-fn windows_1252(bytes: &[u8]) -> String {
+/// Bytes read as Windows-1252, which nothing is lost in.
+pub(super) fn windows_1252(bytes: &[u8]) -> String {
     let character = |byte: &u8| match byte {
         0x80..=0x9f => C1.get(usize::from(*byte - 0x80)).copied().unwrap_or('\u{fffd}'),
         _ => char::from(*byte),
@@ -243,6 +294,26 @@ mod tests {
         let report =
             b"Content-Type: message/delivery-status\n\nContent-Type: text/rfc822-headers\n";
         assert_eq!(*readable(report), *report.as_slice());
+    }
+
+    #[test]
+    fn a_header_in_a_text_is_text() {
+        for mail in [
+            "Subject: a\n\nIt says:\nContent-Type: message/rfc822; name=x\nWhy?\n",
+            "Content-Type: multipart/mixed; boundary=B\n\n--B\n\nIt says:\n--C\nContent-Type: message/rfc822\n--B--\n",
+        ] {
+            assert_eq!(*readable(mail.as_bytes()), *mail.as_bytes());
+        }
+        let within = "Content-Type: multipart/mixed; boundary=\"a b\"\n\n--a b\nContent-Type: message/rfc822;\n name=\"Order.eml\"\n\nContent-Type: message/rfc822\n--a b--\n";
+        assert_eq!(
+            String::from_utf8_lossy(&readable(within.as_bytes())),
+            within.replacen("message/rfc822", MAIL_WITHIN, 1)
+        );
+        let odd = "Content-Type: multipart/mixed; boundary*0=a;\n boundary*1=b\n\n--ab\nContent-Type: message/rfc822\n\n--ab--\n";
+        assert_eq!(
+            String::from_utf8_lossy(&readable(odd.as_bytes())),
+            odd.replacen("message/rfc822", MAIL_WITHIN, 1)
+        );
     }
 
     #[test]

@@ -29,12 +29,15 @@ impl Stored {
 
 /// The mails of a mailbox, one in memory at a time.
 ///
-/// A mail begins at a `From ` line at the start or after an empty line. Where the first such line
-/// carries a date, as it should, so must the others: a sentence that begins with `From ` and was
-/// not quoted by the writer begins no mail. `>From ` loses one `>` (mboxrd).
+/// A mail begins at a `From ` line at the start or after an empty line, or, with a date in it, before
+/// a header: some writers leave out the empty line. Where the first such line carries a date, as it
+/// should, so must the others: a sentence that begins with `From ` and was not quoted by the writer
+/// begins no mail. `>From ` loses one `>` (mboxrd).
 #[derive(Debug)]
 pub(super) struct Mbox<R> {
     lines: Lines<R>,
+    /// The next line, where it was looked at.
+    ahead: Option<Result<Line, RecordError>>,
     limit: usize,
     /// The mail that is being read.
     current: Option<Stored>,
@@ -51,6 +54,7 @@ impl<R: BufRead> Mbox<R> {
     pub(super) const fn new(reader: R, limit: usize) -> Self {
         Self {
             lines: Lines::new(reader, limit),
+            ahead: None,
             limit,
             current: None,
             is_dated: None,
@@ -60,18 +64,39 @@ impl<R: BufRead> Mbox<R> {
         }
     }
 
+    /// The same in a file of which so many lines were read before.
+    pub(super) fn after(self, lines: u64) -> Self {
+        Self { lines: self.lines.after(lines), ..self }
+    }
+
+    fn line(&mut self) -> Option<Result<Line, RecordError>> {
+        self.ahead.take().or_else(|| self.lines.next())
+    }
+
     /// What a `From ` line that begins a mail says.
-    fn envelope(&self, line: &Line) -> Option<String> {
+    fn envelope(&mut self, line: &Line) -> Option<String> {
         let rest = line.content().strip_prefix(b"From ")?;
         let text = String::from_utf8_lossy(rest).into_owned();
-        let begins = match self.current {
-            None => true,
-            Some(_) => {
-                self.is_after_blank
-                    && (self.is_dated != Some(true) || date::of_envelope(&text).is_some())
+        let begins = match (&self.current, self.is_dated, self.is_after_blank) {
+            (None, ..) | (Some(_), None | Some(false), true) => true,
+            (Some(_), None | Some(false), false) => false,
+            (Some(_), Some(true), is_after_blank) => {
+                date::of_envelope(&text).is_some() && (is_after_blank || self.is_before_header())
             }
         };
         begins.then_some(text)
+    }
+
+    /// Whether the next line is a header.
+    fn is_before_header(&mut self) -> bool {
+        if self.ahead.is_none() {
+            self.ahead = self.lines.next();
+        }
+        let Some(Ok(line)) = &self.ahead else { return false };
+        let mut name = line.content().split(|byte| *byte == b':');
+        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        name.next().is_some_and(|name| !name.is_empty() && name.iter().all(is_of_name))
+            && name.next().is_some()
     }
 
     fn begin(&mut self, line: u64, envelope: Option<String>) {
@@ -142,7 +167,7 @@ impl<R: BufRead> Iterator for Mbox<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            match self.lines.next() {
+            match self.line() {
                 None => return self.complete(),
                 Some(Ok(line)) => match self.envelope(&line) {
                     None => self.add(&line),
@@ -188,6 +213,15 @@ mod tests {
         assert_eq!(
             mails(&text, 1000),
             [format!("1:A: 1\n\nFrom here on\nx\n{quoted}"), "8:B: 2\n\ny\n".to_owned()]
+        );
+    }
+
+    #[test]
+    fn a_mail_may_follow_a_text_without_an_empty_line() {
+        let text = format!("{FROM}A: 1\n\nx\n{FROM}B: 2\n\ny: {FROM}\n");
+        assert_eq!(
+            mails(&text, 1000),
+            ["1:A: 1\n\nx\n".to_owned(), format!("5:B: 2\n\ny: {FROM}")]
         );
     }
 

@@ -160,7 +160,11 @@ pub(super) fn is_automatic(headers: Headers<'_>) -> bool {
         let name = from.address.split('@').next().unwrap_or_default().to_ascii_lowercase();
         matches!(name.as_str(), "mailer-daemon" | "postmaster")
     });
-    is_submitted_so || answers_by_itself || has_no_sender || is_of_a_server
+    // Reports are written by programs, also those that are not understood.
+    let is_report = headers.raw("content-type").first().is_some_and(|told| {
+        told.get(..16).is_some_and(|start| start.eq_ignore_ascii_case("multipart/report"))
+    });
+    is_submitted_so || answers_by_itself || has_no_sender || is_of_a_server || is_report
 }
 
 /// Whether a mail from outside asks programs not to answer it. Helpdesks put that on what their

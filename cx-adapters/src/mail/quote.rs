@@ -278,19 +278,32 @@ impl<'t> Rest<'_, 't> {
             || self.attribution(at).is_some()
     }
 
-    /// A line `From:` with two other such lines close below it, one of them a date or a subject.
+    /// A line `From:` with two other such lines close below it, a date, a subject or a recipient.
+    /// Without a subject the people have addresses: a journey is from and to somewhere, too. A few
+    /// programs put the date above the sender.
     fn is_block(&self, at: usize) -> bool {
-        if !label(self.line(at)).is_some_and(|label| FROM.contains(&label.as_str())) {
-            return false;
+        let place = |at: usize| {
+            let label = label(self.line(at))?;
+            let found = BLOCK.iter().find(|(_, words)| words.contains(&label.as_str()));
+            found.map(|(place, _)| *place)
+        };
+        if !self.is_sender(at) {
+            return place(at) == Some(Place::Sent)
+                && self.is_sender(at + 1)
+                && self.is_block(at + 1);
         }
-        let below = (at + 1..at + 7).filter_map(|at| label(self.line(at)));
-        let places: Vec<Place> = below
-            .filter_map(|label| BLOCK.iter().find(|(_, words)| words.contains(&label.as_str())))
-            .map(|(place, _)| *place)
-            .collect();
-        let has = |place| places.contains(&place);
-        has(Place::Sent) && (has(Place::To) || has(Place::Subject))
-            || has(Place::To) && has(Place::Subject)
+        let places: Vec<(usize, Place)> =
+            (at + 1..at + 7).filter_map(|at| Some((at, place(at)?))).collect();
+        let find = |wanted| places.iter().find(|(_, place)| *place == wanted).map(|(at, _)| *at);
+        match (find(Place::Sent), find(Place::To), find(Place::Subject)) {
+            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => true,
+            (Some(_), Some(to), None) => self.line(at).contains('@') || self.line(to).contains('@'),
+            _ => false,
+        }
+    }
+
+    fn is_sender(&self, at: usize) -> bool {
+        label(self.line(at)).is_some_and(|label| FROM.contains(&label.as_str()))
     }
 
     /// How many lines, up to three, are the announcement of a quotation that begins here.
@@ -423,9 +436,21 @@ mod tests {
             "Van: Acme\nVerzonden: maandag\nAan: Jan\nOnderwerp: Hoi",
             "*Von:* Acme\n*Gesendet:* Montag\n*An:* Jan\n*Betreff:* Hallo",
             "De : Acme\nEnvoyé : lundi\nÀ : Jan\nObjet : Bonjour",
+            "Gesendet: Montag, 2. März 2026 um 09:00 Uhr\nVon: \"Acme\" <help@acme.example>\nAn: jan@example.nl\nBetreff: Re: Frage",
+            "From: help@acme.example\nDate: Monday\nTo: Jan",
             "##- Please type your reply above this line -##",
         ] {
             check(&format!("It works.\n\n{line}\n\nDid it work?\nAcme"), "It works.");
+        }
+    }
+
+    #[test]
+    fn a_journey_and_a_form_are_text() {
+        for text in [
+            "I would like this:\n\nFrom: Amsterdam\nTo: Paris Nord\nDate: 12 March 2026\n\nMy number is 0612345678",
+            "Datum: 12 maart\nVan: Amsterdam\nAan: Parijs\n\nTwee personen",
+        ] {
+            assert_eq!(written(text), None, "{text:?}");
         }
     }
 

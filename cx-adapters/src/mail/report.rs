@@ -25,8 +25,8 @@ pub(super) struct Report {
     pub(super) thread: Option<Thread>,
 }
 
-/// Reads a delivery status (RFC 3464) or a disposition notification (RFC 8098); `None` for other
-/// mails.
+/// Reads a delivery status (RFC 3464), a disposition notification (RFC 8098) or a report of abuse
+/// (RFC 5965); `None` for other mails.
 pub(super) fn of(message: &Message<'_>) -> Option<Report> {
     if !message.is_content_type("multipart", "report") {
         return None;
@@ -45,6 +45,10 @@ pub(super) fn of(message: &Message<'_>) -> Option<Report> {
         .or_else(|| {
             let groups = find("disposition-notification")?;
             Some(groups.iter().filter_map(|group| disposition(group, &original)).collect())
+        })
+        .or_else(|| {
+            let groups = find("feedback-report")?;
+            Some(groups.iter().find_map(|group| complaint(group, &original)).into_iter().collect())
         });
     let outcomes: Vec<Outcome> = outcomes?;
     (!outcomes.is_empty()).then_some(Report { outcomes, thread: original.thread })
@@ -62,6 +66,8 @@ fn contents<'m>(part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {
 #[derive(Debug, Default)]
 struct Original {
     subject: Option<String>,
+    /// Whom it was for, where that is one address.
+    to: Option<String>,
     thread: Option<Thread>,
 }
 
@@ -85,7 +91,12 @@ fn original(message: &Message<'_>) -> Original {
 fn read_original(message: &Message<'_>) -> Original {
     let headers = Headers::of(message);
     let id = thread::message_id(headers);
-    Original { subject: headers.text("subject"), thread: id.map(|id| Thread::of(headers, id)) }
+    let to = match headers.mailboxes("to").as_slice() {
+        [only] => Some(only.address.clone()),
+        _ => None,
+    };
+    let thread = id.map(|id| Thread::of(headers, id));
+    Original { subject: headers.text("subject"), to, thread }
 }
 
 /// A group of fields: names in lower case, values unfolded.
@@ -181,6 +192,26 @@ fn bounce(status: &str) -> Bounce {
     } else {
         Bounce::Hard
     }
+}
+
+/// Somebody called the mail spam, or wants no more of its kind.
+fn complaint(group: &Group, original: &Original) -> Option<Outcome> {
+    let what = field(group, "feedback-type")?.to_ascii_lowercase();
+    let data = MailEvent { reason: Some(what.clone()), ..event(group, original) };
+    let kind = match what.as_str() {
+        "opt-out" | "opt-out-list" => Kind::MailUnsubscribed(data),
+        "abuse" | "fraud" | "virus" | "other" => Kind::MailComplained(data),
+        // `not-spam`, and whatever is yet to be made up, is no complaint.
+        _ => return None,
+    };
+    let told = field(group, "original-rcpt-to").map(|told| told.trim_matches(['<', '>']));
+    let recipient = told.filter(|told| told.contains('@')).map(str::to_owned);
+    Some(Outcome {
+        kind,
+        direction: Direction::In,
+        actor: Actor::of(ActorType::Customer),
+        recipient: recipient.or_else(|| original.to.clone()),
+    })
 }
 
 fn disposition(group: &Group, original: &Original) -> Option<Outcome> {

@@ -79,14 +79,26 @@ pub(super) fn ids_in(field: &str) -> Vec<String> {
     }
     let bracketed =
         field.split('<').skip(1).filter_map(|part| Some(part.split_once('>')?.0.trim()));
-    bracketed.filter(|id| is_id(id)).map(str::to_owned).collect()
+    bracketed.filter(|id| is_id(id) || is_bare_id(id)).map(str::to_owned).collect()
+}
+
+/// Whether something between brackets is an id though it has no `@`, as old servers and programs
+/// write them. A word such as `unknown`, which stands in mails of strangers, is none.
+fn is_bare_id(id: &str) -> bool {
+    let digits = id.bytes().filter(u8::is_ascii_digit).count();
+    !id.contains('@') && is_plain(id) && id.len() >= 10 && digits >= 4
+}
+
+/// Whether it may be the text of an id at all.
+fn is_plain(id: &str) -> bool {
+    let is_strange = |c: char| c.is_whitespace() || c.is_control() || c == '<' || c == '>';
+    !id.chars().any(is_strange) && id.len() <= ID_LIMIT
 }
 
 fn is_id(id: &str) -> bool {
     let has_sides =
         id.split_once('@').is_some_and(|(left, right)| !left.is_empty() && !right.is_empty());
-    let is_plain = !id.chars().any(|c| c.is_whitespace() || c.is_control() || c == '<' || c == '>');
-    has_sides && is_plain && id.len() <= ID_LIMIT
+    has_sides && is_plain(id)
 }
 
 #[cfg(test)]
@@ -113,6 +125,8 @@ mod tests {
         assert_eq!(ids_in("Jan's mail of Monday from jan@example.nl"), [""; 0]);
         assert_eq!(ids_in("bare@example.nl"), ["bare@example.nl"]);
         assert_eq!(ids_in("<open@example.nl"), [""; 0]);
+        assert_eq!(ids_in("<20260302091100.ABCD> <null> <unknown>, <12>"), ["20260302091100.ABCD"]);
+        assert_eq!(ids_in("20260302091100"), [""; 0]);
     }
 
     #[test]
