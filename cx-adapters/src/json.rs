@@ -297,6 +297,26 @@ impl<'a> Object<'a> {
         Ok(None)
     }
 
+    /// The records that stand beside those that are read, a problem for each field: none is passed
+    /// over in silence.
+    pub(crate) fn unread(&self, read: &[&str]) -> Vec<RecordError> {
+        let beside = self.fields.iter().filter(|(name, _)| !read.contains(&name.as_str()));
+        let counted = beside.filter_map(|(name, value)| {
+            let count = match value {
+                Value::Array(items) => items.iter().filter(|item| item.is_object()).count(),
+                Value::Object(fields) => usize::from(fields.contains_key("id")),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+            };
+            (count > 0).then_some((name, count))
+        });
+        let told = counted.map(|(name, count)| {
+            let records = if count == 1 { "1 record" } else { &format!("{count} records") };
+            let problem = format!("{records} of a kind that is not read");
+            RecordError::new(problem).at(self.place(name))
+        });
+        told.collect()
+    }
+
     /// Every field that is not among those mapped, verbatim, unless it is null or an empty
     /// container.
     pub(crate) fn rest(&self, mapped: &[&str]) -> Map<String, Value> {

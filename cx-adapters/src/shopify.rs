@@ -12,7 +12,7 @@ mod refund;
 use cx_core::event::commerce::Line;
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::money::{Amount, Currency};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::json::{self, Object};
 use crate::origin::Origin;
@@ -53,7 +53,9 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
     }
     let mut records = Vec::new();
     let mut is_known = false;
-    for (names, read) in WRAPPERS {
+    // A record of another kind may hold a customer, and is no page of customers.
+    let is_page = !document.has("id") && !document.has("line_items");
+    for (names, read) in WRAPPERS.iter().filter(|_| is_page) {
         for name in names {
             if !matches!(document.get(name), Some(Value::Array(_) | Value::Object(_))) {
                 continue;
@@ -65,7 +67,10 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
             }
         }
     }
-    if !is_known {
+    if is_known {
+        let names: Vec<&str> = WRAPPERS.iter().flat_map(|(names, _)| names).copied().collect();
+        records.extend(document.unread(&names).into_iter().map(Err));
+    } else {
         let fields: Vec<&str> = document.fields().keys().map(String::as_str).take(8).collect();
         let fields = fields.join(", ");
         records.push(Err(document.wrong(format!(
@@ -141,6 +146,32 @@ fn line(line: &Object<'_>) -> Result<Line, RecordError> {
         quantity: u64::try_from(quantity).map_err(|_| line.problem("quantity", "negative"))?,
         price: amount(line, "price")?,
     })
+}
+
+/// What the lines of an object say beyond what is read of them, line by line; `None` where that is
+/// nothing.
+fn rest_of_lines(object: &Object<'_>) -> Option<Value> {
+    let rests = object.list("line_items").into_iter().map(|line| {
+        let mut rest = line.rest(&["sku", "name", "quantity", "price"]);
+        if !line.has("name") || line.text("name") == line.text("title") {
+            drop(rest.remove("title"));
+        }
+        rest
+    });
+    let rests: Vec<Map<String, Value>> = rests.collect();
+    let says_more = rests.iter().any(|rest| !rest.is_empty());
+    says_more.then(|| rests.into_iter().map(Value::Object).collect())
+}
+
+/// What an order or a checkout says beyond what is read of it: its other fields, and those of its
+/// lines and its customer.
+fn rest(object: &Object<'_>, mapped: &[&str]) -> Map<String, Value> {
+    let mut rest = object.rest(mapped);
+    rest.extend(rest_of_lines(object).map(|lines| ("line_items".to_owned(), lines)));
+    let customer = object.object("customer").map(|customer| customer.rest(customer::CLAIMED));
+    let customer = customer.filter(|customer| !customer.is_empty());
+    rest.extend(customer.map(|customer| ("customer".to_owned(), Value::Object(customer))));
+    rest
 }
 
 /// A bridge to whoever stands on an order, a checkout or a cart.

@@ -7,7 +7,7 @@ use cx_core::event::{Direction, Event, Kind};
 use cx_core::identifier::Namespace;
 use cx_core::money::Amount;
 
-use super::{Outcome, amount, bridge, currency, customer, lines};
+use super::{Outcome, amount, bridge, currency, customer, lines, rest};
 use crate::RecordError;
 use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
@@ -31,7 +31,10 @@ pub(super) fn records(origin: Origin<'_>, cart: &Object<'_>) -> Outcome {
     let mut event = origin.event(part, Kind::CartUpdated(data), at)?;
     event.occurred_at_origin = of;
     event.who.extend(bridge(origin, Namespace::Cart, Some(token)));
-    event.extra = cart.rest(&["id", "token", "updated_at", "created_at", "line_items", "currency"]);
+    event.extra = rest(
+        cart,
+        &["id", "token", "updated_at", "created_at", "line_items", "currency", "customer"],
+    );
     Ok(vec![Ok(by_the_customer(event))])
 }
 
@@ -73,8 +76,6 @@ const MAPPED: &[&str] = &[
     "email",
     "phone",
     "customer",
-    "billing_address",
-    "shipping_address",
     "abandoned_checkout_url",
 ];
 
@@ -103,12 +104,13 @@ pub(super) fn checkout(origin: Origin<'_>, checkout: &Object<'_>) -> Outcome {
             event.who.extend(bridge(origin, Namespace::Checkout, checkout.text(field)));
         }
         event.who.extend(bridge(origin, Namespace::Cart, checkout.text("cart_token")));
-        event.extra = checkout.rest(MAPPED);
+        event.extra = rest(checkout, MAPPED);
         Ok(by_the_customer(event))
     };
     let mut records = vec![turn("started", Kind::CheckoutStarted(data.clone()), created)];
     if let Some(at) = completed {
         records.push(turn("completed", Kind::CheckoutCompleted(data), at));
     }
+    records.extend(customer::consents_of(origin, checkout));
     Ok(records)
 }

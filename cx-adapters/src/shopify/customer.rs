@@ -3,13 +3,13 @@
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::event::identity::{Address, Consent, ConsentState, Profile};
-use cx_core::event::{Direction, Event, Kind};
+use cx_core::event::{Direction, Kind};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
 use super::{Outcome, name};
-use crate::json::Object;
+use crate::Record;
+use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
-use crate::{Record, RecordError};
 
 const MAPPED: &[&str] = &[
     "id",
@@ -63,57 +63,120 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
     event.who = claims(origin, customer);
     event.extra = customer.rest(MAPPED);
     let mut records = vec![Ok(event)];
-    for (field, channel) in [("email_marketing_consent", "email"), ("sms_marketing_consent", "sms")]
-    {
-        if let Some(told) = customer.object(field) {
-            records.extend(consent(origin, customer, &told, &id, channel));
-        }
-    }
+    records.extend(consents(origin, customer, &id));
     Ok(records)
 }
 
+/// What of a customer within an order or a checkout is read there.
+pub(super) const CLAIMED: &[&str] = &[
+    "id",
+    "email",
+    "phone",
+    "first_name",
+    "last_name",
+    "verified_email",
+    "email_marketing_consent",
+    "sms_marketing_consent",
+];
+
+/// What the customer within an order or a checkout agreed to.
+pub(super) fn consents_of(origin: Origin<'_>, order: &Object<'_>) -> Vec<Record> {
+    let Some(customer) = order.object("customer").filter(|customer| customer.has("id")) else {
+        return Vec::new();
+    };
+    match customer.need("id") {
+        Ok(id) => consents(origin, &customer, &id),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// What a customer agreed to, told by the customer's record wherever it stands.
+fn consents(origin: Origin<'_>, customer: &Object<'_>, id: &str) -> Vec<Record> {
+    let fields = [("email_marketing_consent", "email"), ("sms_marketing_consent", "sms")];
+    let told = fields.into_iter().filter_map(|(field, channel)| {
+        let told = customer.object(field)?;
+        let state = match told.text("state")?.to_ascii_lowercase().as_str() {
+            "subscribed" => ConsentState::Granted,
+            "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
+            _ => ConsentState::Unknown,
+        };
+        let at = told.moment("consent_updated_at");
+        Some(at.and_then(|at| {
+            consent(origin, customer, id, channel, state, at, told.text("opt_in_level"))
+        }))
+    });
+    let mut records: Vec<Record> = told.collect();
+    if !customer.has("email_marketing_consent") {
+        records.extend(accepted(origin, customer, id));
+    }
+    records
+}
+
+/// The same as it was told before April 2022: yes or no, on email only. A no as old as the
+/// record is nobody's answer.
+fn accepted(origin: Origin<'_>, customer: &Object<'_>, id: &str) -> Option<Record> {
+    let is_accepted = customer.flag("accepts_marketing")?;
+    let build = || {
+        let at = customer.moment("accepts_marketing_updated_at")?;
+        let created = customer.moment("created_at")?;
+        let is_said = at.is_some_and(|at| created.is_none_or(|created| at.at != created.at));
+        let state = match (is_accepted, is_said) {
+            (true, _) => ConsentState::Granted,
+            (false, true) => ConsentState::Denied,
+            (false, false) => ConsentState::Unknown,
+        };
+        let wording = customer.text("marketing_opt_in_level");
+        consent(origin, customer, id, "email", state, at, wording)
+    };
+    Some(build())
+}
+
+/// One answer. Any copy of the customer's record tells it alike, so nothing stands in it that only
+/// some of them have.
 fn consent(
     origin: Origin<'_>,
     customer: &Object<'_>,
-    told: &Object<'_>,
     id: &str,
     channel: &str,
-) -> Option<Record> {
-    let state = match told.text("state")?.to_ascii_lowercase().as_str() {
-        "subscribed" => ConsentState::Granted,
-        "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
-        _ => ConsentState::Unknown,
+    state: ConsentState,
+    told: Option<Moment>,
+    wording: Option<String>,
+) -> Record {
+    let at = match told {
+        Some(at) => at,
+        None => customer
+            .first_moment(&["created_at", "updated_at"])?
+            .ok_or_else(|| customer.problem("consent_updated_at", "missing"))?,
     };
-    let build = || -> Result<Event, RecordError> {
-        let at = match told.moment("consent_updated_at")? {
-            Some(at) => at,
-            None => customer
-                .first_moment(&["created_at", "updated_at"])?
-                .ok_or_else(|| told.problem("consent_updated_at", "missing"))?,
-        };
-        let data = Consent {
-            purpose: Some("marketing".to_owned()),
-            on: Some(channel.to_owned()),
-            state,
-            wording: told.text("opt_in_level"),
-            ..Consent::default()
-        };
-        let part = format!("consent/{channel}");
-        let part = Part::of("customer", id, &part);
-        let mut event = origin.event(part, Kind::ConsentChanged(data), at)?;
-        event.rev = Some(at.at.to_string());
-        event.channel = Channel::Commerce;
-        event.direction = Direction::In;
-        event.actor = Actor::of(ActorType::Customer);
-        event.who = claims(origin, customer);
-        Ok(event)
+    let data = Consent {
+        purpose: Some("marketing".to_owned()),
+        on: Some(channel.to_owned()),
+        state,
+        wording,
+        ..Consent::default()
     };
-    Some(build())
+    let part = format!("consent/{channel}");
+    let mut event =
+        origin.event(Part::of("customer", id, &part), Kind::ConsentChanged(data), at)?;
+    event.rev = Some(customer.moment("updated_at")?.unwrap_or(at).at.to_string());
+    event.channel = Channel::Commerce;
+    event.direction = Direction::In;
+    event.actor = Actor::of(ActorType::Customer);
+    event.who = named(origin, customer);
+    Ok(event)
 }
 
 /// The identifiers in a customer record. The shop proves its own id, and the address where it has
 /// verified it; numbers are what somebody typed, written as in the country of their address.
 pub(super) fn claims(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
+    let mut claims = named(origin, customer);
+    let address = customer.object("default_address");
+    claims.extend(address.and_then(|address| number(origin, &address)));
+    claims
+}
+
+/// The identifiers that a customer record itself names, its addresses aside.
+fn named(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
     let role = Role::Subject;
     let mut claims = Vec::new();
     if let Some(id) = customer.text("id") {
@@ -132,7 +195,6 @@ pub(super) fn claims(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
     if let Some(number) = customer.text("phone") {
         claims.extend(origin.phone(&number, region.as_deref(), role, Assurance::SelfStated));
     }
-    claims.extend(address.and_then(|address| number(origin, &address)));
     claims
 }
 

@@ -41,11 +41,11 @@ pub(super) fn records(origin: Origin<'_>, refund: &Object<'_>) -> Outcome {
         ..Refund::default()
     };
     let mut event = origin.event(Part::whole("refund", &id), Kind::OrderRefunded(data), at)?;
-    // A refund that is still on its way comes again when more of it has succeeded.
-    event.rev = Some(given.len().to_string());
+    // A refund that is still on its way comes again when more of it has succeeded, or failed.
+    let is_settled = |it: &&Object<'_>| it.text("status").as_deref() != Some("pending");
+    event.rev = Some(transactions.iter().filter(is_settled).count().to_string());
     let mut event = order::by_the_shop(origin, event, &order_id);
-    event.extra =
-        refund.rest(&["id", "order_id", "created_at", "note", "refund_line_items", "transactions"]);
+    event.extra = refund.rest(&["id", "order_id", "created_at", "note"]);
     Ok(vec![Ok(event)])
 }
 

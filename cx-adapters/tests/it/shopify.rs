@@ -118,3 +118,75 @@ fn a_refund_that_succeeds_later_is_a_later_revision() {
     assert_eq!(of("pending"), (Some("0".to_owned()), "0".into(), "450".to_owned()));
     assert_eq!(of("success"), (Some("1".to_owned()), "5.00".into(), "450".to_owned()));
 }
+
+/// What the records of a document become, errors as text.
+fn told(document: &str) -> Vec<String> {
+    cx_adapters::shopify::events(document.as_bytes(), &crate::payloads::options())
+        .map(|record| match record {
+            Ok(event) => event.kind.name().into_owned(),
+            Err(error) => error.to_string(),
+        })
+        .collect()
+}
+
+#[test]
+fn a_record_of_another_kind_is_no_page_of_customers() {
+    let customer = r#"{"id": 7, "email": "jan@example.nl", "updated_at": "2026-03-02T10:00:00Z"}"#;
+    let draft = format!(
+        r#"{{"id": 9, "status": "open", "line_items": [], "email": "jan@example.nl", "customer": {customer}}}"#
+    );
+    let found = told(&draft);
+    assert!(found.len() == 1 && found[0].contains("not a Shopify order"), "{found:?}");
+    let page = format!(
+        r#"{{"customers": [{customer}], "draft_orders": [{{"id": 9}}, {{"id": 8}}], "links": {{}}}}"#
+    );
+    assert_eq!(
+        told(&page),
+        ["profile.updated", "1: /draft_orders: 2 records of a kind that is not read"]
+    );
+}
+
+#[test]
+fn an_order_tells_what_its_customer_agreed_to_and_keeps_what_is_not_read() {
+    let customer = r#"{"id": 7, "email": "jan@example.nl", "note": "VIP", "updated_at": "2026-03-01T10:00:00Z", "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": "2026-02-01T10:00:00Z"}}"#;
+    let order = format!(
+        r#"{{"id": 450, "financial_status": "pending", "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "customer": {customer},
+            "shipping_address": {{"address1": "Dorpsstraat 1"}}, "line_items": [{{"title": "Ring", "quantity": 1, "properties": [{{"name": "Engraving", "value": "Voor Sara"}}]}}]}}"#
+    );
+    let order = events(Shopify, order.as_bytes());
+    let consent = one(&order, "consent.changed");
+    assert_eq!(data(consent)["state"], "denied");
+    assert_eq!(consent.occurred_at.to_string(), "2026-02-01T10:00:00Z");
+    let extra = &one(&order, "order.placed").extra;
+    assert_eq!(extra["shipping_address"]["address1"], "Dorpsstraat 1");
+    assert_eq!(extra["line_items"][0]["properties"][0]["value"], "Voor Sara");
+    assert_eq!(extra["customer"]["note"], "VIP");
+    // The customer's own record tells the same answer: one event.
+    let record = events(Shopify, format!(r#"{{"customer": {customer}}}"#).as_bytes());
+    let same = one(&record, "consent.changed");
+    assert_eq!((&same.key, &same.rev), (&consent.key, &consent.rev));
+    assert_eq!(same.content_hash(), consent.content_hash());
+}
+
+#[test]
+fn what_was_agreed_to_is_read_as_it_was_told_before_2022() {
+    let state = |accepts: bool, at: &str| {
+        let customer = format!(
+            r#"{{"customer": {{"id": 8, "email": "piet@example.nl", "accepts_marketing": {accepts}, "accepts_marketing_updated_at": "{at}",
+                "created_at": "2021-03-01T10:00:00Z", "updated_at": "2021-03-02T10:00:00Z", "marketing_opt_in_level": "single_opt_in"}}}}"#
+        );
+        let events = events(Shopify, customer.as_bytes());
+        let consent = one(&events, "consent.changed");
+        assert_eq!(data(consent)["wording"], "single_opt_in");
+        data(consent)["state"].clone()
+    };
+    assert_eq!(state(true, "2021-03-01T10:00:00Z"), "granted");
+    assert_eq!(state(false, "2021-03-02T09:00:00Z"), "denied");
+    assert_eq!(state(false, "2021-03-01T10:00:00Z"), serde_json::Value::Null, "never asked");
+}
+
+#[test]
+fn a_test_order_is_no_order() {
+    let order = r#"{"id": 450, "financial_status": "paid", "test": true, "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "total_price": "24.95", "line_items": []}"#;
+    assert_eq!(told(order), ["custom.shopify.test_order"]);
+}
