@@ -79,7 +79,7 @@ fn one(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
     } else if object.has("CallSid") && (is_recording || is_turn) {
         Ok(vec![call::aside(origin, object)])
     } else if object.has("CallSid") {
-        Ok(vec![call::callback(origin, object)])
+        Ok(call::callback(origin, object))
     } else if object.has("MessageSid") || object.has("SmsSid") {
         message::callback(origin, object)
     } else if object.text("sid").is_some_and(|sid| sid.starts_with("CA")) {

@@ -64,17 +64,32 @@ fn outcome(status: &str) -> Option<CallOutcome> {
     }
 }
 
-fn direction(word: Option<&str>) -> Direction {
-    if word.is_some_and(|word| word.starts_with("outbound")) {
-        Direction::Out
-    } else {
-        Direction::In
-    }
+/// Which way a call went: by Twilio's word, else by whose number placed it. A call that one of our
+/// own softphones places goes out, though Twilio receives it.
+fn direction(
+    origin: Origin<'_>,
+    word: Option<&str>,
+    from: Option<&str>,
+    to: Option<&str>,
+) -> Direction {
+    let is_softphone = from.is_some_and(|from| from.starts_with("client:"));
+    // Both ends are at our own SIP domain: a telephone of ours dials a number.
+    let host = |address: Option<&str>| sip(address?).map(|(_, host)| host.to_ascii_lowercase());
+    let is_in_house = host(from).is_some_and(|from| Some(from) == host(to));
+    let is_out = match word.unwrap_or_default() {
+        _ if is_softphone || is_in_house => true,
+        "inbound" | "trunking-originating" => false,
+        word if word.starts_with("outbound") || word == "trunking-terminating" => true,
+        _ => from.is_some_and(|from| origin.is_own_number(from)),
+    };
+    if is_out { Direction::Out } else { Direction::In }
 }
 
-/// A call that one of our own softphones places goes out, though Twilio receives it.
-fn placed(direction: Direction, from: Option<&str>) -> Direction {
-    if from.is_some_and(|from| from.starts_with("client:")) { Direction::Out } else { direction }
+/// The name and the host in `sip:name@host;parameters`.
+fn sip(address: &str) -> Option<(&str, &str)> {
+    let address = address.strip_prefix("sip:").or_else(|| address.strip_prefix("sips:"))?;
+    let (name, host) = address.split_once('@')?;
+    Some((name, host.split([':', ';', '?', '>']).next().unwrap_or(host)))
 }
 
 fn before(at: Timestamp, seconds: u64) -> Option<Timestamp> {
@@ -82,45 +97,111 @@ fn before(at: Timestamp, seconds: u64) -> Option<Timestamp> {
     Timestamp::from_micros(at.as_micros().checked_sub(micros.as_micros())?).ok()
 }
 
-/// A status callback: what is known of the call at that point.
-pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Record {
-    let id = callback.need("CallSid")?;
+/// A callback: what is known of the call at that point. Twilio's requests for what to do next are
+/// none of its status and have no order among them: each tells that there is a call, and what else
+/// it says stands beside it.
+pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Vec<Record> {
+    if !is_request(callback) {
+        return vec![status(origin, callback)];
+    }
+    let mut records = vec![requested(origin, callback)];
+    if says_more(callback) {
+        records.push(aside(origin, callback));
+    }
+    records
+}
+
+/// Whether a callback asks what to do next, and does not tell how far the call is.
+fn is_request(callback: &Object<'_>) -> bool {
+    let of_status = ["SequenceNumber", "Timestamp", "CallDuration", "Duration"];
+    let is_end = outcome(&callback.text("CallStatus").unwrap_or_default()).is_some();
+    let is_after =
+        callback.fields().keys().any(|name| name.starts_with("Dial") || name.starts_with("Queue"));
+    !of_status.iter().any(|name| callback.has(name)) && (!is_end || is_after)
+}
+
+/// Whether a request says more than the first one of a call does.
+fn says_more(callback: &Object<'_>) -> bool {
+    let is_usual = |name: &String| {
+        let sides = ["From", "To", "Caller", "Called"];
+        let rest = sides.iter().find_map(|side| name.strip_prefix(side)).unwrap_or(name);
+        ["", "City", "State", "Zip", "Country", "Name"].contains(&rest)
+            || ["AccountSid", "ApiVersion", "CallSid", "CallStatus", "Direction", "ParentCallSid"]
+                .contains(&name.as_str())
+            || ["Stir", "CallToken", "ForwardedFrom"].iter().any(|start| name.starts_with(start))
+    };
     let status = callback.text("CallStatus").unwrap_or_default();
-    let told = callback.moment("Timestamp")?;
-    let (at, of) = origin.or_received(told, || callback.problem("Timestamp", "missing"))?;
+    !["", "queued", "initiated", "ringing"].contains(&status.as_str())
+        || !callback.fields().keys().all(is_usual)
+}
+
+/// That there is a call: all requests of one call say it alike.
+fn requested(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+    let when = origin.or_received(None, || callback.problem("Timestamp", "missing"))?;
+    let mut event = event(origin, told(origin, callback, Call::default(), when)?)?;
+    event.name = callback.text("CallerName");
+    event.extra = callback.rest(MAPPED_CALLBACK);
+    event.extra.insert("status".to_owned(), callback.text("CallStatus").into());
+    Ok(event)
+}
+
+fn told(
+    origin: Origin<'_>,
+    callback: &Object<'_>,
+    data: Call,
+    when: (Moment, TimeOrigin),
+) -> Result<Told, RecordError> {
+    let from = callback.first_text(&["From", "Caller"]);
+    let to = callback.first_text(&["To", "Called"]);
+    let word = callback.text("Direction");
+    Ok(Told {
+        id: callback.need("CallSid")?,
+        parent: callback.text("ParentCallSid"),
+        direction: direction(origin, word.as_deref(), from.as_deref(), to.as_deref()),
+        from,
+        to,
+        data,
+        when,
+        rev: None,
+    })
+}
+
+fn status(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+    let status = callback.text("CallStatus").unwrap_or_default();
+    let stamp = callback.moment("Timestamp")?;
+    let (at, of) = origin.or_received(stamp, || callback.problem("Timestamp", "missing"))?;
     let duration_s = callback.first_text(&["CallDuration", "Duration"]);
     let duration_s: Option<u64> = duration_s.and_then(|seconds| seconds.parse().ok());
     let outcome = outcome(&status);
     let is_answered = outcome == Some(CallOutcome::Answered);
-    let answered_at = match (status.as_str(), is_answered) {
-        ("in-progress", _) => Some(at.at),
-        (_, true) => duration_s.and_then(|seconds| before(at.at, seconds)),
+    // When it was imported is no part of what it says.
+    let answered_at = stamp.and_then(|stamp| match (status.as_str(), is_answered) {
+        ("in-progress", _) => Some(stamp.at),
+        (_, true) => duration_s.and_then(|seconds| before(stamp.at, seconds)),
         _ => None,
-    };
+    });
     // The end is told, and the call stands on the timeline where it began.
     let began = answered_at.filter(|_| is_answered).unwrap_or(at.at);
     let data = Call {
         answered_at,
-        ended_at: outcome.map(|_| at.at),
+        ended_at: stamp.filter(|_| outcome.is_some()).map(|stamp| stamp.at),
         duration_s,
         outcome,
         recording_ref: callback.text("RecordingUrl"),
         ..Call::default()
     };
-    let told = Told {
-        id,
-        parent: callback.text("ParentCallSid"),
-        direction: placed(
-            direction(callback.text("Direction").as_deref()),
-            callback.first_text(&["From", "Caller"]).as_deref(),
-        ),
-        from: callback.first_text(&["From", "Caller"]),
-        to: callback.first_text(&["To", "Called"]),
-        data,
-        when: (Moment { at: began, ..at }, of),
-        rev: callback.text("SequenceNumber"),
-    };
-    let mut event = event(origin, told)?;
+    // Old callbacks have no number: they come in this order, which is that of the numbers.
+    let rev = callback.text("SequenceNumber").unwrap_or_else(|| {
+        let rank = match status.as_str() {
+            "ringing" => "1",
+            "in-progress" => "2",
+            _ if outcome.is_some() => "3",
+            _ => "0",
+        };
+        rank.to_owned()
+    });
+    let told = told(origin, callback, data, (Moment { at: began, ..at }, of))?;
+    let mut event = event(origin, Told { rev: Some(rev), ..told })?;
     event.name = callback.text("CallerName");
     event.extra = callback.rest(MAPPED_CALLBACK);
     event.extra.insert("status".to_owned(), status.into());
@@ -163,9 +244,11 @@ pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
     let told = Told {
         id,
         parent: call.text("parent_call_sid"),
-        direction: placed(
-            direction(call.text("direction").as_deref()),
+        direction: direction(
+            origin,
+            call.text("direction").as_deref(),
             call.text("from").as_deref(),
+            call.text("to").as_deref(),
         ),
         from: call.text("from"),
         to: call.text("to"),
@@ -223,6 +306,14 @@ pub(super) fn caller(origin: Origin<'_>, address: &str, role: Role) -> Option<Cl
     let proved = Assurance::ChannelProved;
     if let Some(client) = address.strip_prefix("client:") {
         return origin.scoped(Namespace::UserId, client, role, proved);
+    }
+    // A number that is dialled by way of SIP is a number.
+    let dialled = sip(address).map(|(name, _)| name).filter(|name| {
+        let digits = name.strip_prefix('+').unwrap_or(name);
+        role == Role::To && digits.len() >= 7 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    if let Some(number) = dialled {
+        return origin.phone(number, None, role, proved);
     }
     if address.starts_with("sip:") || address.starts_with("sips:") {
         return Claim::new(Namespace::Sip, address, role, proved).ok();

@@ -2,14 +2,15 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
+use cx_core::event::identity::{Consent, ConsentState};
 use cx_core::event::talk::{Message, Receipt};
-use cx_core::event::{Attachment, Body, Direction, Event, Kind, TimeOrigin};
+use cx_core::event::{Attachment, Body, Direction, Event, Kind, TimeOrigin, Visibility};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
 use super::{Outcome, call};
-use crate::RecordError;
 use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
+use crate::{Record, RecordError};
 
 const MAPPED: &[&str] = &[
     "sid",
@@ -29,6 +30,9 @@ const MAPPED: &[&str] = &[
     "From",
     "To",
 ];
+
+/// States of a message that went to Twilio and no further: nothing became of it yet.
+const ON_ITS_WAY: &[&str] = &["accepted", "scheduled", "queued", "sending"];
 
 /// What both tellings of a message say.
 struct Told {
@@ -76,6 +80,10 @@ pub(super) fn resource(origin: Origin<'_>, message: &Object<'_>) -> Outcome {
         vec![Attachment { url, ..Attachment::default() }; media.unwrap_or_default().min(10)];
     let mut event = said(origin, message, &told, message.verbatim("body"))?;
     event.rev = Some(updated.at.to_string());
+    // What was not sent, or not yet, nobody has seen.
+    if ["canceled", "scheduled"].contains(&told.status.as_str()) {
+        event.visibility = Visibility::Internal;
+    }
     event.attachments = attachments;
     let mut records = vec![Ok(event)];
     records.extend(receipt(origin, &told));
@@ -114,10 +122,48 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
             })
             .collect();
         event.name = callback.text("ProfileName");
+        let consent = consent(origin, callback, &event);
         records.push(Ok(event));
+        records.extend(consent);
     }
-    records.extend(receipt(origin, &told));
+    let receipt = receipt(origin, &told);
+    if !is_in && receipt.is_none() && !ON_ITS_WAY.contains(&told.status.as_str()) {
+        let field = if callback.has("MessageStatus") { "MessageStatus" } else { "SmsStatus" };
+        return Err(callback.problem(field, "not a status of a message"));
+    }
+    records.extend(receipt);
     Ok(records)
+}
+
+/// What the sender's word to leave the list, or to come back, is an answer to.
+fn consent(origin: Origin<'_>, callback: &Object<'_>, message: &Event) -> Option<Record> {
+    let state = match callback.text("OptOutType")?.to_ascii_uppercase().as_str() {
+        "STOP" => ConsentState::Denied,
+        "START" => ConsentState::Granted,
+        _ => return None,
+    };
+    let build = || {
+        let data = Consent {
+            purpose: Some("marketing".to_owned()),
+            on: Some(message.channel.name().into_owned()),
+            state,
+            ..Consent::default()
+        };
+        let at = Moment { at: message.occurred_at, offset: message.utc_offset };
+        let part = Part::of("message", &message.source.id, "consent");
+        let event = origin.event(part, Kind::ConsentChanged(data), at)?;
+        Ok(Event {
+            rev: message.rev.clone(),
+            channel: message.channel.clone(),
+            direction: message.direction,
+            actor: message.actor.clone(),
+            who: message.who.clone(),
+            conversation: message.conversation.clone(),
+            occurred_at_origin: message.occurred_at_origin,
+            ..event
+        })
+    };
+    Some(build())
 }
 
 fn said(
@@ -190,6 +236,12 @@ fn receipt(origin: Origin<'_>, told: &Told) -> Option<Result<Event, RecordError>
     let (part, kind) = match (told.status.as_str(), &code) {
         ("failed" | "undelivered", _) | (_, Some(_)) => {
             ("failed", Kind::MessageFailed(receipt(code, reason)))
+        }
+        ("canceled", None) => {
+            ("failed", Kind::MessageFailed(receipt(None, Some("canceled".to_owned()))))
+        }
+        ("partially_delivered", None) => {
+            ("delivered", Kind::MessageDelivered(receipt(None, Some(told.status.clone()))))
         }
         ("sent", None) => ("sent", Kind::MessageSent(receipt(None, None))),
         ("delivered", None) => ("delivered", Kind::MessageDelivered(receipt(None, None))),

@@ -2,7 +2,7 @@
 
 use cx_adapters::Format::Twilio;
 use cx_core::actor::ActorType;
-use cx_core::event::Direction;
+use cx_core::event::{Direction, Visibility};
 
 use crate::payloads::{both, data, events, golden, of, one, own, persons};
 
@@ -120,4 +120,98 @@ fn a_recording_is_no_second_call() {
         one(&events, "custom.twilio.call_aside").conversation.as_ref().unwrap().key.as_str(),
         "twilio:acme/call/CA1"
     );
+}
+
+#[test]
+fn requests_for_what_to_do_next_are_one_call_and_conflict_with_nothing() {
+    let first = b"CallSid=CA1&From=%2B31612345678&To=%2B31208080808&CallStatus=ringing&Direction=inbound&FromCity=Utrecht";
+    let later = b"CallSid=CA1&From=%2B31612345678&To=%2B31208080808&CallStatus=in-progress&Direction=inbound&DialCallStatus=completed&DialCallDuration=40";
+    let (first, later) = (events(Twilio, first), events(Twilio, later));
+    assert_eq!((first.len(), later.len()), (1, 2));
+    assert_eq!((&first[0].key, &first[0].rev), (&later[0].key, &later[0].rev));
+    assert_eq!(first[0].content_hash(), later[0].content_hash());
+    assert_eq!(data(&later[0]).get("answered_at"), None, "the time of import says nothing");
+    let aside = one(&later, "custom.twilio.call_aside");
+    assert_eq!(data(aside)["DialCallDuration"], "40");
+    // An old callback without a number and an instant does tell how the call ended.
+    let ended = b"CallSid=CA1&From=%2B31612345678&To=%2B31208080808&CallStatus=completed&Direction=inbound&CallDuration=40";
+    let ended = events(Twilio, ended);
+    assert_eq!(
+        (data(&ended[0])["outcome"].clone(), ended[0].rev.as_deref()),
+        ("answered".into(), Some("3"))
+    );
+    assert_eq!(data(&ended[0]).get("ended_at"), None);
+}
+
+#[test]
+fn a_call_goes_the_way_it_went() {
+    let call = |direction: &str, from: &str, to: &str| {
+        let call = format!(
+            r#"{{"sid": "CA9", "from": "{from}", "to": "{to}", "direction": "{direction}", "status": "completed", "start_time": "Mon, 02 Mar 2026 09:00:00 +0000"}}"#
+        );
+        let event = events(Twilio, call.as_bytes()).remove(0);
+        (event.direction, event.who.first().map(|claim| claim.identifier().to_string()))
+    };
+    let theirs = Some("phone:+31612345678".to_owned());
+    let (us, them) = ("+31208080808", "+31612345678");
+    assert_eq!(call("trunking-terminating", us, them), (Direction::Out, theirs.clone()));
+    assert_eq!(call("trunking-originating", them, us), (Direction::In, theirs.clone()));
+    assert_eq!(call("inbound", them, us), (Direction::In, theirs.clone()));
+    let eva = "sip:eva@acme.sip.twilio.com";
+    let dialled = "sip:+31612345678@acme.sip.twilio.com:5060;transport=tls";
+    assert_eq!(call("inbound", eva, dialled), (Direction::Out, theirs));
+    let (way, who) = call("inbound", "sip:jan@example.nl", "sip:help@acme.sip.twilio.com");
+    assert_eq!((way, who.as_deref()), (Direction::In, Some("sip:sip:jan@example.nl")));
+}
+
+#[test]
+fn a_message_that_was_not_sent_was_seen_by_nobody() {
+    let message = |status: &str| {
+        let message = format!(
+            r#"{{"sid": "SM1", "from": "+3197010200000", "to": "+31612345678", "body": "Tomorrow", "direction": "outbound-api", "status": "{status}",
+                "date_created": "Mon, 02 Mar 2026 09:00:00 +0000", "date_updated": "Mon, 02 Mar 2026 10:00:00 +0000"}}"#
+        );
+        events(Twilio, message.as_bytes())
+    };
+    let canceled = message("canceled");
+    assert_eq!(canceled[0].visibility, Visibility::Internal);
+    assert_eq!(data(one(&canceled, "message.failed"))["reason"], "canceled");
+    assert_eq!(message("scheduled")[0].visibility, Visibility::Internal);
+    assert_eq!(message("sent")[0].visibility, Visibility::Public);
+    let told = |form: &str| -> Vec<String> {
+        cx_adapters::twilio::events(form.as_bytes(), &crate::payloads::options())
+            .map(|record| {
+                record
+                    .map_or_else(|error| error.to_string(), |event| event.kind.name().into_owned())
+            })
+            .collect()
+    };
+    assert_eq!(
+        told("MessageSid=SM1&MessageStatus=partially_delivered&To=%2B31612345678"),
+        ["message.delivered"]
+    );
+    assert_eq!(told("MessageSid=SM1&MessageStatus=queued&To=%2B31612345678"), [""; 0]);
+    assert_eq!(
+        told("MessageSid=SM1&MessageStatus=lost&To=%2B31612345678"),
+        ["1: /MessageStatus: \"lost\": not a status of a message"]
+    );
+}
+
+#[test]
+fn who_sends_stop_wants_no_more_of_it() {
+    let said = |word: &str| {
+        let form = format!(
+            "MessageSid=SM26&SmsStatus=received&Body={word}&From=%2B31612345678&To=12345&OptOutType={word}"
+        );
+        events(Twilio, form.as_bytes())
+    };
+    let stop = said("STOP");
+    let consent = one(&stop, "consent.changed");
+    assert_eq!(
+        (data(consent)["on"].clone(), data(consent)["state"].clone()),
+        ("sms".into(), "denied".into())
+    );
+    assert_eq!(consent.who, one(&stop, "message").who);
+    assert_eq!(data(one(&said("START"), "consent.changed"))["state"], "granted");
+    assert_eq!(said("HELP").len(), 1);
 }
