@@ -115,7 +115,7 @@ fn records(file: &File<'_>, event: &Object<'_>) -> Result<Vec<Record>, RecordErr
     let word = word(&name)
         .ok_or_else(|| event.problem("event", "not an event that SendGrid sends about a mail"))?;
     let at = event.need_moment("timestamp")?;
-    let id = id(file, event, &name, at);
+    let id = id(event, &name, at);
     let mut records = vec![mail(file, event, &word, &id, at)];
     if let Some(state) = word.consent {
         records.push(consent(file.origin, event, state, &id, at));
@@ -143,10 +143,11 @@ fn own_id(event: &Object<'_>) -> Option<String> {
     Some(end.and_then(|end| id.get(..end)).unwrap_or(&id).to_owned())
 }
 
-fn id(file: &File<'_>, event: &Object<'_>, name: &str, at: Moment) -> String {
+/// The event's own id; else what it says itself, whatever stands beside it.
+fn id(event: &Object<'_>, name: &str, at: Moment) -> String {
     event.text("sg_event_id").unwrap_or_else(|| {
         let parts = [
-            mail_id(file, event).unwrap_or_default(),
+            message_id(event).or_else(|| own_id(event)).unwrap_or_default(),
             event.text("email").unwrap_or_default(),
             name.to_owned(),
             at.at.to_string(),
@@ -181,6 +182,11 @@ fn mail(
         ..MailEvent::default()
     };
     let mut built = file.origin.event(Part::whole("", id), (word.kind)(data), at)?;
+    // What other events of the file say of the mail makes a fuller telling of this one.
+    if message_id(event).is_none() {
+        let is_known = own_id(event).is_some_and(|own| file.mails.contains_key(&own));
+        built.rev = Some(if is_known { "1" } else { "0" }.to_owned());
+    }
     built.seq = Some(word.seq);
     built.channel = Channel::Email;
     (built.direction, built.actor) = if word.is_by_recipient {

@@ -90,3 +90,20 @@ fn an_opening_without_a_message_id_is_known_by_sendgrids_own() {
     let mails = fold.finish();
     assert_eq!((mails.len(), mails[0].opened_by_unknown), (1, 1), "the same mail: {mails:#?}");
 }
+
+#[test]
+fn an_event_that_comes_again_with_others_of_its_mail_is_a_fuller_telling() {
+    let open = r#"{"email": "jan@example.nl", "timestamp": 1772445660, "event": "open", "sg_message_id": "AAA.filter0001.1", "sg_event_id": "e1"}"#;
+    let queued = r#"{"email": "jan@example.nl", "timestamp": 1772445600, "event": "processed", "smtp-id": "<m1@acme.example>", "sg_message_id": "AAA.filter0001.1", "sg_event_id": "e0"}"#;
+    let alone = events(Sendgrid, format!("[{open}]").as_bytes());
+    let together = events(Sendgrid, format!("[{open}, {queued}]").as_bytes());
+    assert_eq!(alone[0].key, together[0].key);
+    assert_eq!((alone[0].rev.as_deref(), together[0].rev.as_deref()), (Some("0"), Some("1")));
+    assert_eq!(data(&alone[0])["mail_id"], "AAA");
+    assert_eq!(data(&together[0])["mail_id"], "m1@acme.example");
+    // Without an id of its own it is the same event all the same.
+    let bare = |text: &str| text.replace(r#", "sg_event_id": "e1""#, "");
+    let alone = events(Sendgrid, bare(&format!("[{open}]")).as_bytes());
+    let together = events(Sendgrid, bare(&format!("[{open}, {queued}]")).as_bytes());
+    assert_eq!(alone[0].key, together[0].key);
+}
