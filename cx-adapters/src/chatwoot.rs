@@ -91,12 +91,14 @@ fn object(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
             })
             .collect());
     }
-    if object.has("message_type") {
+    if object.has("message_type") && !object.has("conversation") {
+        Ok(message::listed(origin, object))
+    } else if object.has("message_type") {
         message::created(origin, object)
     } else if object.has("rating") {
         Ok(vec![message::survey(origin, object)])
     } else if object.has("status") && object.has("id") {
-        Ok(conversation::created(origin, object))
+        Ok(conversation::seen(origin, object))
     } else if object.has("id")
         && ["email", "phone_number", "identifier"]
             .iter()

@@ -62,6 +62,40 @@ pub(super) fn created(origin: Origin<'_>, conversation: &Object<'_>) -> Vec<Reco
     records
 }
 
+/// A conversation as it stands: how it began, the state in which it was seen, and its messages. The
+/// changes themselves come from webhooks.
+pub(super) fn seen(origin: Origin<'_>, conversation: &Object<'_>) -> Vec<Record> {
+    let mut records = vec![opened(origin, conversation, Copy::Later)];
+    records.push(stands(origin, conversation));
+    let messages = conversation.list("messages");
+    records
+        .extend(messages.iter().flat_map(|said| message::nested(origin, said, Some(conversation))));
+    records
+}
+
+/// The state in which a copy of the conversation was seen: one event, revised with every newer copy.
+fn stands(origin: Origin<'_>, conversation: &Object<'_>) -> Record {
+    let id = need_id(conversation)?;
+    let fields = ["updated_at", "last_activity_at", "timestamp", "created_at"];
+    let told = conversation.first_moment(&fields)?;
+    let (at, _) = origin.or_received(told, || conversation.problem("updated_at", "missing"))?;
+    let native = conversation.need("status")?.to_ascii_lowercase();
+    let data = Status {
+        to: words::state(&native),
+        native: Some(native),
+        snoozed_until: conversation.moment("snoozed_until")?.map(|until| until.at),
+        ..Status::default()
+    };
+    let part = Part::of("conversation", &id, "status");
+    let when = (at, TimeOrigin::Received);
+    let mut event = timed(origin, part, Kind::ConversationStatus(data), when)?;
+    event.rev = Some(at.at.to_string());
+    event.channel = Channel::System;
+    event.actor = Actor::of(ActorType::System);
+    event.conversation = Some(origin.conversation("conversation", &id)?);
+    Ok(event)
+}
+
 /// Which copy of a conversation: only the first one tells the state it began in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Copy {

@@ -75,15 +75,24 @@ pub(super) fn nested(
     message: &Object<'_>,
     conversation: Option<&Object<'_>>,
 ) -> Vec<Record> {
-    let records = all(origin, message, conversation).into_iter();
-    records
-        .map(|record| {
-            let mut event = record?;
-            let instant: Option<Timestamp> = event.rev.as_ref().and_then(|rev| rev.parse().ok());
-            event.rev = instant.map(|at| at.as_micros().to_string()).or(event.rev);
-            Ok(event)
-        })
-        .collect()
+    ranked(all(origin, message, conversation), Timestamp::as_micros)
+}
+
+/// A message in a list of messages. It does not even say in which inbox it came, so it comes before
+/// one inside a conversation: its revision counts seconds.
+pub(super) fn listed(origin: Origin<'_>, message: &Object<'_>) -> Vec<Record> {
+    ranked(all(origin, message, None), |at| at.as_micros().div_euclid(1_000_000))
+}
+
+/// The records with a number as revision in place of an instant.
+fn ranked(records: Vec<Record>, number: impl Fn(Timestamp) -> i64) -> Vec<Record> {
+    let numbered = records.into_iter().map(|record| {
+        let mut event = record?;
+        let instant: Option<Timestamp> = event.rev.as_ref().and_then(|rev| rev.parse().ok());
+        event.rev = instant.map(|at| number(at).to_string()).or(event.rev);
+        Ok(event)
+    });
+    numbered.collect()
 }
 
 /// The message, and the question where it asks for a rating.
@@ -96,6 +105,9 @@ pub(super) fn all(
         Ok(said) => said,
         Err(error) => return vec![Err(error)],
     };
+    if let Some(deleted) = deleted(origin, &said, said.rev) {
+        return vec![deleted];
+    }
     let mut records = vec![event(origin, &said)];
     if message.text("content_type").as_deref() == Some("input_csat") {
         records.push(asked(origin, &said));
@@ -242,7 +254,6 @@ fn attachment(file: &Object<'_>) -> Attachment {
 pub(super) fn updated(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
     let conversation = webhook.object("conversation");
     let said = said(origin, webhook, conversation.as_ref())?;
-    let attributes = webhook.object("content_attributes");
     let copy = conversation
         .iter()
         .flat_map(|conversation| conversation.list("messages"))
@@ -258,13 +269,8 @@ pub(super) fn updated(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
     // The whole message again, as it is now.
     let said = Said { rev: changed, ..said };
     let mut records = Vec::new();
-    let is_deleted =
-        attributes.as_ref().and_then(|attributes| attributes.flag("deleted")) == Some(true);
-    if is_deleted {
-        let target = origin.path("message", &said.id);
-        let kind = Kind::MessageDeleted(Correction { target, ..Correction::default() });
-        records.push(follow(origin, &said, "deleted", kind, changed));
-        return Ok(records);
+    if let Some(deleted) = deleted(origin, &said, changed) {
+        return Ok(vec![deleted]);
     }
     records.push(event(origin, &said));
     if webhook.text("content_type").as_deref() == Some("input_csat") {
@@ -277,6 +283,16 @@ pub(super) fn updated(origin: Origin<'_>, webhook: &Object<'_>) -> Outcome {
     }
     records.extend(answer(origin, &said, changed));
     Ok(records)
+}
+
+/// That a message is gone, where it is. What stands in its place is nobody's words.
+fn deleted(origin: Origin<'_>, said: &Said<'_>, at: Moment) -> Option<Record> {
+    let attributes = said.message.object("content_attributes")?;
+    (attributes.flag("deleted") == Some(true)).then(|| {
+        let target = origin.path("message", &said.id);
+        let kind = Kind::MessageDeleted(Correction { target, ..Correction::default() });
+        follow(origin, said, "deleted", kind, at)
+    })
 }
 
 /// Something that became of a message.

@@ -236,3 +236,43 @@ fn where_a_contact_lives_is_part_of_the_profile_and_stays_verbatim() {
     assert_eq!(data(profile)["address"]["country"], "NL");
     assert_eq!(profile.extra["additional_attributes"]["country"], "Netherlands");
 }
+
+#[test]
+fn a_conversation_from_the_api_tells_the_state_it_is_in_and_not_the_one_it_began_in() {
+    let page = br#"{"data": {"meta": {}, "payload": [{"id": 11, "status": "resolved", "channel": "Channel::WebWidget", "created_at": 1772442000, "updated_at": 1772445000.5, "messages": []}]}}"#;
+    let events = events(Chatwoot, page);
+    assert_eq!(data(one(&events, "conversation.opened")).get("state"), None);
+    let status = one(&events, "conversation.status");
+    assert_eq!(
+        (data(status)["to"].clone(), status.occurred_at_origin),
+        ("resolved".into(), TimeOrigin::Received)
+    );
+    assert_eq!(status.occurred_at.to_string(), "2026-03-02T09:50:00.500Z");
+}
+
+#[test]
+fn a_message_that_is_gone_is_gone_wherever_that_is_read() {
+    let page = br#"{"payload": [{"id": 181, "content": "This message was deleted", "conversation_id": 11, "message_type": 1, "content_attributes": {"deleted": true}, "created_at": 1772443200, "private": false}]}"#;
+    let events = events(Chatwoot, page);
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].key.as_str(), "chatwoot:acme/message/181#deleted");
+    assert_eq!(data(&events[0])["target"], "chatwoot:acme/message/181");
+}
+
+#[test]
+fn a_message_in_a_list_says_less_than_its_webhook() {
+    let message = |beside: &str, at: &str| {
+        let message = format!(
+            r#"{{{beside} "id": 174, "content": "Hi", "message_type": "incoming", "created_at": {at}, "conversation_id": 11, "sender": {{"id": 12, "name": "Jan", "type": "contact"}}}}"#
+        );
+        events(Chatwoot, message.as_bytes()).remove(0)
+    };
+    let webhook = message(
+        r#""event": "message_created", "conversation": {"id": 11, "channel": "Channel::WebWidget"},"#,
+        r#""2026-03-02 09:00:00 UTC""#,
+    );
+    let listed = message("", "1772442000");
+    assert_eq!(webhook.key, listed.key);
+    assert_eq!(webhook.rev.as_deref(), Some("2026-03-02T09:00:00Z"));
+    assert_eq!(listed.rev.as_deref(), Some("1772442000"));
+}
