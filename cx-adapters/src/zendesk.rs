@@ -43,6 +43,22 @@ pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Ite
     json::records(bytes, move |document| file.records(document))
 }
 
+/// The fields of a document in which its records stand.
+const READ: &[&str] = &[
+    "ticket",
+    "tickets",
+    "user",
+    "users",
+    "identity",
+    "identities",
+    "satisfaction_rating",
+    "satisfaction_ratings",
+    "audit",
+    "audits",
+    "comment",
+    "comments",
+];
+
 /// What the file says as a whole, gathered before its records are read, so that it does not
 /// matter which record stands first.
 struct File<'a> {
@@ -146,6 +162,7 @@ impl<'a> File<'a> {
             });
         }
         if known {
+            records.extend(document.unread(READ).into_iter().map(Err));
             return records;
         }
         let bare = if is_audit(document) {
@@ -225,6 +242,11 @@ fn take(records: &mut Vec<Record>, outcome: Outcome) {
         Ok(more) => records.extend(more),
         Err(error) => records.push(Err(error)),
     }
+}
+
+/// A whole field by its name, for `extra`.
+fn kept(object: &Object<'_>, field: &str) -> Option<(String, Value)> {
+    object.get(field).map(|value| (field.to_owned(), value.clone()))
 }
 
 fn is_ticket(object: &Object<'_>) -> bool {

@@ -10,7 +10,7 @@ use cx_core::identifier::Role;
 use serde_json::{Map, Value};
 
 use super::comment::{self, Around, Telling};
-use super::{File, Outcome, ticket, words};
+use super::{File, Outcome, kept, ticket, words};
 use crate::json::{Moment, Object};
 use crate::origin::Part;
 use crate::{Record, RecordError};
@@ -39,6 +39,20 @@ pub(super) fn records(file: &File<'_>, audit: &Object<'_>, parent: Option<&str>)
         match event.and_then(|event| one(file, &known, &event, seq, &mut created)) {
             Ok(events) => records.extend(events.into_iter().map(Ok)),
             Err(error) => records.push(Err(error)),
+        }
+    }
+    // From where it was done: kept once, with what was said, else with the first event that only
+    // the audit tells.
+    let told: Vec<(String, Value)> =
+        ["metadata"].iter().filter_map(|field| kept(audit, field)).collect();
+    let of = |object: &str| {
+        let is_of = |record: &Record| record.as_ref().is_ok_and(|it| it.source.object == object);
+        records.iter().position(is_of)
+    };
+    let holder = of("comment").or_else(|| of("audit_event"));
+    if let Some(Ok(event)) = holder.and_then(|at| records.get_mut(at)) {
+        for (name, value) in told {
+            event.extra.entry(name).or_insert(value);
         }
     }
     if created.any {

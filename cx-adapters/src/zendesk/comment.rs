@@ -29,8 +29,8 @@ const MAPPED: &[&str] = &[
     "via",
 ];
 
-/// Where a comment was read, by how much is told there. It is the comment's revision, so that the
-/// fullest telling is shown and none of them is a conflict.
+/// Where a comment was read, by how much is told there. With what the file says around it, it is the
+/// comment's revision, so that the fullest telling is shown and none of them is a conflict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Telling {
     /// A webhook: plain text only.
@@ -180,10 +180,20 @@ fn finish(
     around: &Around<'_>,
     mut event: Event,
 ) -> Result<Event, RecordError> {
-    // What Zendesk blacked out stays so, whoever tells it.
+    let is_told = !event.extra.contains_key("role_guessed");
+    let is_of_known = around.ticket.is_some_and(|ticket| file.tickets.contains_key(ticket));
+    let mut rev = around.telling.rev().to_owned();
+    for part in [is_told.then_some("-told"), is_of_known.then_some("-asked")] {
+        rev.push_str(part.unwrap_or_default());
+    }
+    // A comment may be made private, and never public again; what Zendesk blacked out stays so,
+    // whoever tells it.
     let is_redacted = event.body.as_ref().is_some_and(|body| body.text.contains('\u{2587}'));
-    let rev = if is_redacted { "4-redacted" } else { around.telling.rev() };
-    event.rev = Some(rev.to_owned());
+    event.rev = Some(match (is_redacted, &event.kind) {
+        (true, _) => format!("4-redacted/{rev}"),
+        (false, Kind::Note(_)) => format!("3-unseen/{rev}"),
+        (false, _) => rev,
+    });
     event.seq = around.seq;
     if let Some(ticket) = around.ticket {
         event.conversation = Some(ticket::conversation(file, ticket)?);

@@ -71,7 +71,7 @@ pub(super) fn profile(
 
 /// The identifiers of a user who is a customer. The helpdesk has proved the address where it says
 /// so; a telephone number is what somebody typed.
-fn claims(file: &File<'_>, user: &Object<'_>, id: &str) -> Vec<Claim> {
+pub(super) fn claims(file: &File<'_>, user: &Object<'_>, id: &str) -> Vec<Claim> {
     let Some(record) = file.user(id, Role::Subject) else { return Vec::new() };
     let mut claims = vec![record];
     if let Some(email) = user.text("email") {
@@ -138,6 +138,26 @@ pub(super) fn linked(
     }
     event.extra =
         identity.rest(&["id", "user_id", "created_at", "updated_at", "primary", "verified"]);
+    Ok(event)
+}
+
+/// That an identifier belongs to a user no longer. It is a later state of what said that it did, so
+/// that nothing joins them any more.
+pub(super) fn unlinked(
+    file: &File<'_>,
+    identity: &Object<'_>,
+    user: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let id = identity.need("id")?;
+    let data = IdentityLink { by: Some("zendesk".to_owned()), ..IdentityLink::default() };
+    let mut event =
+        file.origin.event(Part::whole("identity", &id), Kind::IdentityUnlinked(data), at)?;
+    event.rev = Some(at.at.to_string());
+    event.actor = Actor::of(ActorType::System);
+    event.channel = cx_core::channel::Channel::System;
+    event.who.extend(file.user(user, Role::Subject));
+    event.extra = identity.rest(&["id", "user_id"]);
     Ok(event)
 }
 

@@ -29,7 +29,6 @@ const MAPPED: &[&str] = &[
     "requester_id",
     "submitter_id",
     "actor_id",
-    "custom_status",
     "comments",
     "requester",
 ];

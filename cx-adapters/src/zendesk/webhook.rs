@@ -2,7 +2,7 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::conversation::{FieldChanged, Removal};
-use cx_core::event::identity::People;
+use cx_core::event::identity::{People, Profile};
 use cx_core::event::talk::Correction;
 use cx_core::event::{Event, Kind};
 use serde_json::Value;
@@ -187,13 +187,66 @@ fn of_user(
         "deleted" | "password_changed" | "only_private_comments_changed" | "last_login_changed" => {
             Ok(vec![other(file, webhook, &format!("user.{what}"), at)])
         }
-        _ => {
+        "identity_deleted" => {
+            let identity = event
+                .object("identity")
+                .or_else(|| event.object("previous"))
+                .filter(|identity| identity.has("id"));
+            match identity {
+                Some(identity) => {
+                    Ok(vec![person::unlinked(file, &identity, &detail.need("id")?, at)])
+                }
+                None => Ok(vec![other(file, webhook, "user.identity_deleted", at)]),
+            }
+        }
+        "created" => {
             let updated = detail.moment("updated_at")?.unwrap_or(at);
             let mut built = person::profile(file, detail, updated)?;
             // A copy of the same instant from the API says more.
             built.rev = Some(updated.at.as_micros().to_string());
-            built.extra.insert("event".to_owned(), Value::String(format!("user.{what}")));
+            built.extra.extend(happened(webhook, what));
             Ok(vec![Ok(built)])
         }
+        _ => Ok(vec![changed(file, webhook, detail, what, at)]),
     }
+}
+
+/// A change of a user's record: an event of its own, with what the webhook says of the new value.
+/// The copy of the user beside it does not have it.
+fn changed(
+    file: &File<'_>,
+    webhook: &Object<'_>,
+    detail: &Object<'_>,
+    what: &str,
+    at: Moment,
+) -> Record {
+    let (id, user) = (webhook.need("id")?, detail.need("id")?);
+    let event = told(webhook);
+    let current = |wanted: &str| event.text("current").filter(|_| what == wanted);
+    let data = Profile {
+        name: current("name_changed").or_else(|| detail.text("name")),
+        notes: current("notes_changed").into_iter().collect(),
+        language: current("locale_changed"),
+        timezone: current("time_zone_changed"),
+        blocked: event.flag("current").filter(|_| what == "suspended_changed"),
+        ..Profile::default()
+    };
+    let name = data.name.clone();
+    let part = Part::whole("event", &id);
+    let mut built = file.origin.event(part, Kind::ProfileUpdated(data.into()), at)?;
+    built.actor = Actor::of(ActorType::System);
+    built.channel = cx_core::channel::Channel::System;
+    built.name = name;
+    built.who = person::claims(file, detail, &user);
+    built.extra = detail.rest(&["id", "name", "email", "phone", "external_id"]);
+    built.extra.extend(happened(webhook, what));
+    Ok(built)
+}
+
+/// What happened to a user, whole.
+fn happened(webhook: &Object<'_>, what: &str) -> Vec<(String, Value)> {
+    let name = ("event".to_owned(), Value::String(format!("user.{what}")));
+    let event = webhook.object("event").filter(|event| !event.fields().is_empty());
+    let event = event.map(|event| ("change".to_owned(), Value::Object(event.rest(&[]))));
+    [Some(name), event].into_iter().flatten().collect()
 }

@@ -2,7 +2,7 @@
 
 use cx_adapters::Format::Zendesk;
 use cx_core::actor::ActorType;
-use cx_core::event::{Direction, Visibility};
+use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::Assurance;
 
 use crate::payloads::{both, data, events, golden, of, one, own, persons, problems, records};
@@ -279,8 +279,7 @@ fn a_webhook_never_takes_away_what_the_api_told() {
         events(Zendesk, api.as_bytes()),
         events(Zendesk, &own("zendesk/webhook_ticket_comment_added.json")),
     );
-    let rev =
-        |events: &[cx_core::event::Event]| one(events, "conversation.opened").rev.clone().unwrap();
+    let rev = |events: &[Event]| one(events, "conversation.opened").rev.clone().unwrap();
     assert!(rev(&told).parse::<cx_core::time::Timestamp>().is_ok(), "an instant");
     assert!(rev(&webhook).parse::<u64>().is_ok(), "a number, which comes before every instant");
 }
@@ -302,4 +301,83 @@ fn what_was_blacked_out_stays_so() {
         events(Zendesk, comments.as_bytes()).remove(0).rev
     };
     assert!(of("my card \u{2587}\u{2587}\u{2587}") > of("my card 4111"));
+}
+
+#[test]
+fn lists_beside_those_that_are_read_are_told() {
+    let page = br#"{"tickets": [{"id": 7, "created_at": "2026-03-02T09:00:00Z", "updated_at": "2026-03-02T09:00:00Z", "status": "new", "requester_id": 71}],
+        "organizations": [{"id": 500, "name": "Vries BV"}], "metric_sets": [{"ticket_id": 7}, {"ticket_id": 8}], "count": 1, "links": {"next": null}}"#;
+    assert_eq!(records(Zendesk, page).len(), 3);
+    assert_eq!(
+        problems(Zendesk, page).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "1: /metric_sets: 2 records of a kind that is not read",
+            "1: /organizations: 1 record of a kind that is not read",
+        ]
+    );
+}
+
+/// A page of one comment, with what else stands in it.
+fn comment_page(beside: &str, public: bool) -> Vec<Event> {
+    let page = format!(
+        r#"{{"ticket_id": 6, {beside} "comments": [{{"id": 2002, "author_id": 90, "plain_body": "On its way", "public": {public}, "created_at": "2026-03-02T09:10:00Z", "via": {{"channel": "web"}}}}]}}"#
+    );
+    events(Zendesk, page.as_bytes())
+        .into_iter()
+        .filter(|event| event.source.object == "comment")
+        .collect()
+}
+
+#[test]
+fn a_comment_told_with_more_around_it_is_a_later_revision() {
+    let users = r#""users": [{"id": 90, "role": "agent", "name": "Eva", "updated_at": "2026-03-01T09:00:00Z"}],"#;
+    let ticket = r#""tickets": [{"id": 6, "created_at": "2026-03-02T09:00:00Z", "status": "open", "requester_id": 71, "via": {"channel": "email"}}],"#;
+    let tellings = ["", ticket, users, &format!("{users}{ticket}")];
+    let public = tellings.iter().map(|beside| comment_page(beside, true));
+    let private = tellings.iter().map(|beside| comment_page(beside, false));
+    let all: Vec<Event> = public.chain(private).flatten().collect();
+    assert_eq!(all.len(), 8);
+    let revs: Vec<&str> = all.iter().map(|event| event.rev.as_deref().unwrap()).collect();
+    assert!(revs.is_sorted_by(|one, other| one < other), "{revs:?}");
+    assert!(revs.iter().all(|rev| *rev < "4-redacted"));
+}
+
+/// A webhook about user 71.
+fn user_webhook(what: &str, event: &str) -> Event {
+    let webhook = format!(
+        r#"{{"account_id": 1, "detail": {{"created_at": "2026-03-01T09:00:00Z", "email": "jan@example.nl", "id": "71", "role": "end-user", "updated_at": "2026-03-02T09:00:00Z"}},
+            "event": {event}, "id": "u-{what}", "time": "2026-03-02T09:00:01Z", "type": "zen:event-type:user.{what}"}}"#
+    );
+    events(Zendesk, webhook.as_bytes()).remove(0)
+}
+
+#[test]
+fn a_webhook_about_a_user_tells_what_changed() {
+    let named = user_webhook("name_changed", r#"{"current": "Jan de Vries", "previous": "Jan"}"#);
+    assert_eq!(data(&named)["name"], "Jan de Vries");
+    assert_eq!(named.name.as_deref(), Some("Jan de Vries"));
+    assert_eq!(persons(&named), ["helpdesk:zendesk:acme:71", "email:jan@example.nl"]);
+    let other = user_webhook("alias_changed", r#"{"current": "JdV", "previous": ""}"#);
+    assert_eq!(other.extra["change"]["current"], "JdV");
+    assert_ne!(named.key, other.key, "two changes of one second");
+}
+
+#[test]
+fn an_identity_that_was_taken_away_joins_nobody() {
+    let identity = r#"{"identity": {"id": "881", "type": "phone_number", "value": "+31612345678", "primary": false}}"#;
+    let put = user_webhook("identity_created", identity);
+    let taken = user_webhook("identity_deleted", identity);
+    assert_eq!(put.key, taken.key);
+    assert!(persons(&put).contains(&"phone:+31612345678".to_owned()));
+    assert_eq!(taken.kind.name(), "identity.unlinked");
+    assert_eq!(persons(&taken), ["helpdesk:zendesk:acme:71"]);
+    assert_eq!(taken.extra["value"], "+31612345678");
+}
+
+#[test]
+fn where_a_comment_was_written_is_kept_of_an_audit_too() {
+    let audit = br#"{"audits": [{"id": 1, "ticket_id": 6, "created_at": "2026-03-02T09:10:00Z", "author_id": 90, "metadata": {"system": {"client": "Firefox"}},
+        "events": [{"id": 2, "type": "Change", "field_name": "priority", "value": "high", "previous_value": "low"}, {"id": 3, "type": "Comment", "plain_body": "Hi", "public": true}]}]}"#;
+    let events = events(Zendesk, audit);
+    assert_eq!(one(&events, "message").extra["metadata"]["system"]["client"], "Firefox");
 }
