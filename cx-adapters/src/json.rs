@@ -99,6 +99,9 @@ pub(crate) fn records<'a>(
     bytes: &'a [u8],
     map: impl Fn(&Object<'_>) -> Vec<Record> + 'a,
 ) -> Box<dyn Iterator<Item = Record> + 'a> {
+    if let Some(problem) = crate::lines::foreign(bytes) {
+        return Box::new(std::iter::once(Err(RecordError::new(problem))));
+    }
     Box::new(Documents::new(bytes).flat_map(move |document| {
         let Document { line, value } = match document {
             Ok(document) => document,
@@ -155,6 +158,11 @@ impl<'a> Object<'a> {
     /// Where the object stands.
     pub(crate) fn place(&self, field: &str) -> String {
         format!("{}/{}", self.pointer, field.replace('~', "~0").replace('/', "~1"))
+    }
+
+    /// Where the object itself stands.
+    pub(crate) fn place_of_all(&self) -> String {
+        self.pointer.clone()
     }
 
     /// A problem with a field: its place and the value that stands there.
@@ -457,6 +465,12 @@ mod tests {
                 "10: {\"id\":6}",
             ]
         );
+    }
+
+    #[test]
+    fn a_packed_file_is_told_as_such() {
+        let told: Vec<_> = records(b"\x1f\x8b\x08\0", |_| Vec::new()).collect();
+        assert!(told.len() == 1 && told[0].as_ref().unwrap_err().problem.contains("gunzip"));
     }
 
     proptest! {

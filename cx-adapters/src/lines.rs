@@ -7,6 +7,23 @@ use crate::RecordError;
 /// The longest line or record that is read, in bytes: 16 MiB.
 pub const LINE_LIMIT: usize = 16 << 20;
 
+/// What a file is that is no text in UTF-8, told by its first bytes, and what to do with it.
+pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
+    match start {
+        [0x1f, 0x8b, ..] => Some("packed (gzip): `gunzip -c FILE | cx import … -` reads it"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            Some("packed (zstd): `zstd -dc FILE | cx import … -` reads it")
+        }
+        [b'P', b'K', 3, 4, ..] => Some(
+            "packed (zip): unpack it first, and save a spreadsheet as a table in UTF-8 (CSV UTF-8)",
+        ),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some(
+            "UTF-16: save it as UTF-8; `iconv -f UTF-16 -t UTF-8 FILE | cx import … -` reads it",
+        ),
+        _ => None,
+    }
+}
+
 /// A line with its ending, and its number counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {
@@ -124,7 +141,12 @@ impl<R: BufRead> Iterator for Lines<R> {
         }
         let mut bytes = Vec::new();
         self.number += 1;
-        match self.read(&mut bytes) {
+        let read = self.read(&mut bytes);
+        if let Some(problem) = foreign(&bytes).filter(|_| self.number == 1) {
+            self.is_over = true;
+            return Some(Err(RecordError::new(problem)));
+        }
+        match read {
             Ok(0) => {
                 self.is_over = true;
                 None
@@ -182,6 +204,16 @@ mod tests {
             assert_eq!(read("one\ntw\ro\r\n", capacity), ["1:one", "2:tw\ro"]);
             assert_eq!(read("one\r", capacity), ["1:one"]);
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_told_as_what_it_is() {
+        for start in [b"\x1f\x8b\x08\n\n".as_slice(), b"\xff\xfea\0\n\0", b"PK\x03\x04\n\n"] {
+            let told: Vec<_> = Lines::new(start, 10).collect();
+            let [Err(error)] = told.as_slice() else { panic!("{told:?}") };
+            assert_eq!(Some(error.to_string().as_str()), foreign(start));
+        }
+        assert_eq!(read("x\nPK\u{3}\u{4}\n", 10).len(), 2);
     }
 
     #[test]

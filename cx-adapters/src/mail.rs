@@ -90,6 +90,9 @@ fn single(reader: impl Read, line: u64) -> Result<Option<Stored>, RecordError> {
         let problem = format!("a mail of more than {MESSAGE_LIMIT} bytes");
         return Err(RecordError::new(problem));
     }
+    if let Some(problem) = crate::lines::foreign(&bytes) {
+        return Err(RecordError::new(problem));
+    }
     let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
     Ok((!is_empty).then_some(Stored { line, bytes, envelope: None }))
 }

@@ -29,7 +29,7 @@ use crate::{Options, Record, RecordError};
 pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Item = Record> + 'a> {
     let origin = Origin::new("twilio", options);
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace() && byte.is_ascii());
-    if matches!(first, None | Some(b'{' | b'[')) {
+    if crate::lines::foreign(bytes).is_some() || matches!(first, None | Some(b'{' | b'[')) {
         json::records(bytes, move |document| records(origin, document))
     } else {
         forms(bytes, origin)

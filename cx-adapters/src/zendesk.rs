@@ -7,6 +7,7 @@
 
 mod audit;
 mod comment;
+mod exported;
 mod person;
 mod rating;
 mod ticket;
@@ -55,6 +56,8 @@ const READ: &[&str] = &[
     "satisfaction_ratings",
     "audit",
     "audits",
+    "ticket_event",
+    "ticket_events",
     "comment",
     "comments",
 ];
@@ -156,6 +159,7 @@ impl<'a> File<'a> {
             each(["satisfaction_rating", "satisfaction_ratings"], &|object| {
                 rating::records(self, object)
             });
+            each(["ticket_event", "ticket_events"], &|object| exported::records(self, object));
             each(["audit", "audits"], &|object| audit::records(self, object, parent.as_deref()));
             each(["comment", "comments"], &|object| {
                 comment::listed(self, object, parent.as_deref())

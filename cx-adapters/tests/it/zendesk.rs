@@ -381,3 +381,27 @@ fn where_a_comment_was_written_is_kept_of_an_audit_too() {
     let events = events(Zendesk, audit);
     assert_eq!(one(&events, "message").extra["metadata"]["system"]["client"], "Firefox");
 }
+
+#[test]
+fn an_exported_ticket_event_is_the_audit_it_is() {
+    let exported = br#"{"ticket_events": [{"id": 1, "ticket_id": 155, "created_at": "2026-03-02T09:00:00Z", "timestamp": 1772442000, "updater_id": 52, "via": "Web form",
+        "system": {"client": "M"}, "event_type": "Audit", "child_events": [
+            {"id": 103, "event_type": "Comment", "author_id": 52, "body": "Hi", "public": true},
+            {"id": 104, "event_type": "Change", "status": "open", "previous_value": "new"},
+            {"id": 105, "event_type": "Change", "tags": ["a", "b"], "added_tags": ["b"], "removed_tags": ["c"]},
+            {"id": 106, "event_type": "Comment", "comment_present": true}]}], "count": 1, "end_of_stream": true}"#;
+    let audit = br#"{"audits": [{"id": 1, "ticket_id": 155, "created_at": "2026-03-02T09:00:00Z", "author_id": 52, "via": {"channel": "web_form"}, "events": [
+            {"id": 103, "type": "Comment", "author_id": 52, "body": "Hi", "public": true},
+            {"id": 104, "type": "Change", "field_name": "status", "value": "open", "previous_value": "new"},
+            {"id": 105, "type": "Change", "field_name": "tags", "value": ["a", "b"], "previous_value": ["a", "c"]}]}]}"#;
+    let told: Vec<Event> = records(Zendesk, exported).into_iter().filter_map(Result::ok).collect();
+    let same = events(Zendesk, audit);
+    assert_eq!(told.len(), 4);
+    for (one, other) in told.iter().zip(&same) {
+        assert_eq!((&one.key, &one.rev), (&other.key, &other.rev));
+        assert_eq!(one.content_hash(), other.content_hash(), "{}", one.key);
+    }
+    assert_eq!(told[0].extra["metadata"]["system"]["client"], "M");
+    let told = problems(Zendesk, exported);
+    assert!(told.len() == 1 && told[0].problem.contains("comment_events"), "{told:?}");
+}
