@@ -173,6 +173,7 @@ fn mail(
     };
     let data = MailEvent {
         mail_id: mail_id(file, event),
+        service_id: own_id(event),
         subject: event.text("subject"),
         campaign: event.text("marketing_campaign_name").or(category),
         url: event.text("url").filter(|_| name == "click"),
@@ -183,10 +184,9 @@ fn mail(
     };
     let mut built = file.origin.event(Part::whole("", id), (word.kind)(data), at)?;
     // What other events of the file say of the mail makes a fuller telling of this one.
-    if message_id(event).is_none() {
-        let is_known = own_id(event).is_some_and(|own| file.mails.contains_key(&own));
-        built.rev = Some(if is_known { "1" } else { "0" }.to_owned());
-    }
+    let is_known = message_id(event).is_some()
+        || own_id(event).is_some_and(|own| file.mails.contains_key(&own));
+    built.rev = Some(if is_known { "1" } else { "0" }.to_owned());
     built.seq = Some(word.seq);
     built.channel = Channel::Email;
     (built.direction, built.actor) = if word.is_by_recipient {

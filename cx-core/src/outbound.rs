@@ -46,12 +46,67 @@ pub struct OutboundMail {
     pub complained: bool,
 }
 
+/// An id without its brackets.
+fn bare(id: &str) -> &str {
+    id.trim_start_matches('<').trim_end_matches('>')
+}
+
+impl OutboundMail {
+    /// Adds what was told of the same mail under another name.
+    fn take(&mut self, other: Self) {
+        let Self {
+            id: _,
+            subject,
+            campaign,
+            address,
+            sent_at,
+            delivered_at,
+            opened_by_human,
+            opened_by_machine,
+            opened_by_unknown,
+            last_opened_at,
+            machine_hint,
+            clicked,
+            bounced,
+            dropped,
+            reason,
+            unsubscribed,
+            complained,
+        } = other;
+        let earlier = |one: Option<Timestamp>, other| one.into_iter().chain(other).min();
+        self.subject = self.subject.take().or(subject);
+        self.campaign = self.campaign.take().or(campaign);
+        self.address = self.address.take().or(address);
+        self.sent_at = earlier(self.sent_at, sent_at);
+        self.delivered_at = earlier(self.delivered_at, delivered_at);
+        self.opened_by_human = self.opened_by_human.saturating_add(opened_by_human);
+        self.opened_by_machine = self.opened_by_machine.saturating_add(opened_by_machine);
+        self.opened_by_unknown = self.opened_by_unknown.saturating_add(opened_by_unknown);
+        self.last_opened_at = self.last_opened_at.max(last_opened_at);
+        self.machine_hint = self.machine_hint.take().or(machine_hint);
+        for url in clicked {
+            if !self.clicked.contains(&url) {
+                self.clicked.push(url);
+            }
+        }
+        self.bounced = self.bounced.or(bounced);
+        self.dropped |= dropped;
+        self.reason = self.reason.take().or(reason);
+        self.unsubscribed |= unsubscribed;
+        self.complained |= complained;
+    }
+}
+
 /// How soon after delivery an opening hints at a program.
 const TOO_SOON: Micros = Micros::SECOND.times(2);
 
 /// Folds outbound mail, in timeline order.
 #[derive(Debug, Clone, Default)]
-pub struct OutboundFold(BTreeMap<String, OutboundMail>);
+pub struct OutboundFold {
+    mails: BTreeMap<String, OutboundMail>,
+    /// What the sending services call mails that have a `Message-ID`.
+    names: BTreeMap<String, String>,
+}
 
 impl OutboundFold {
     /// Takes an event; those that are not about outbound mail change nothing.
@@ -140,7 +195,10 @@ impl OutboundFold {
     }
 
     fn of(&mut self, data: &MailEvent, event: &Event) -> Option<&mut OutboundMail> {
-        let id = data.mail_id.clone()?;
+        let id = data.mail_id.clone().or_else(|| data.service_id.clone())?;
+        if let Some(service) = data.service_id.as_ref().filter(|service| **service != id) {
+            self.call(service, &id);
+        }
         let mail = self.mail(&id, event);
         if data.subject.is_some() {
             mail.subject.clone_from(&data.subject);
@@ -152,9 +210,8 @@ impl OutboundFold {
     }
 
     fn mail(&mut self, id: &str, event: &Event) -> &mut OutboundMail {
-        let id = id.trim_start_matches('<').trim_end_matches('>');
-        let id = self.known(id);
-        let mail = self.0.entry(id.clone()).or_default();
+        let id = self.known(bare(id));
+        let mail = self.mails.entry(id.clone()).or_default();
         mail.id = id;
         if mail.address.is_none() {
             let claim = event
@@ -166,11 +223,27 @@ impl OutboundFold {
         mail
     }
 
+    /// A service calls this mail so: what was told under that name was told of it.
+    fn call(&mut self, service: &str, id: &str) {
+        let id = bare(id).to_owned();
+        let known = self.names.entry(service.to_owned()).or_insert(id).clone();
+        if known != service
+            && let Some(told) = self.mails.remove(service)
+        {
+            let mail = self.mails.entry(known.clone()).or_default();
+            mail.id = known;
+            mail.take(told);
+        }
+    }
+
     /// The id under which a mail is known. Some senders call a mail by the first part of its
     /// `Message-ID` once it is on its way.
     fn known(&self, id: &str) -> String {
+        if let Some(known) = self.names.get(id) {
+            return known.clone();
+        }
         let whole = format!("{id}@");
-        let later = self.0.range(whole.clone()..).next().map(|(known, _)| known);
+        let later = self.mails.range(whole.clone()..).next().map(|(known, _)| known);
         match later.filter(|known| !id.contains('@') && known.starts_with(&whole)) {
             Some(known) => known.clone(),
             None => id.to_owned(),
@@ -179,7 +252,7 @@ impl OutboundFold {
 
     /// The mails, newest first.
     pub fn finish(self) -> Vec<OutboundMail> {
-        let mut mails: Vec<OutboundMail> = self.0.into_values().collect();
+        let mut mails: Vec<OutboundMail> = self.mails.into_values().collect();
         for mail in &mut mails {
             let heard = mail.delivered_at.or(mail.last_opened_at);
             mail.sent_at = mail.sent_at.or(heard);

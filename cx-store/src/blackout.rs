@@ -27,6 +27,7 @@ const NAMES: &[&str] = &[
     "message_id",
     "order_id",
     "refund_id",
+    "service_id",
     "subscription_id",
     "target",
 ];

@@ -101,6 +101,16 @@ fn an_event_that_comes_again_with_others_of_its_mail_is_a_fuller_telling() {
     assert_eq!((alone[0].rev.as_deref(), together[0].rev.as_deref()), (Some("0"), Some("1")));
     assert_eq!(data(&alone[0])["mail_id"], "AAA");
     assert_eq!(data(&together[0])["mail_id"], "m1@acme.example");
+    // Whichever of them was read, the opening is of the mail that was sent.
+    let queue = events(Sendgrid, format!("[{queued}]").as_bytes());
+    for order in [[&queue[0], &alone[0]], [&alone[0], &queue[0]]] {
+        let mut fold = OutboundFold::default();
+        order.into_iter().for_each(|event| fold.push(event));
+        let mails = fold.finish();
+        assert_eq!(mails.len(), 1);
+        assert_eq!((mails[0].id.as_str(), mails[0].opened_by_unknown), ("m1@acme.example", 1));
+        assert_eq!(mails[0].sent_at, Some(queue[0].occurred_at));
+    }
     // Without an id of its own it is the same event all the same.
     let bare = |text: &str| text.replace(r#", "sg_event_id": "e1""#, "");
     let alone = events(Sendgrid, bare(&format!("[{open}]")).as_bytes());

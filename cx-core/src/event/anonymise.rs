@@ -85,6 +85,7 @@ fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
     let told = |text: &Option<String>| text.as_deref().and_then(word);
     let mail = |it: &MailEvent| MailEvent {
         mail_id: name(&it.mail_id),
+        service_id: name(&it.service_id),
         campaign: it.campaign.clone(),
         machine: it.machine,
         bounce: it.bounce,

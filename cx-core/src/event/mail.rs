@@ -40,6 +40,9 @@ data! {
     MailEvent {
         /// The mail it is about: its `Message-ID` where there is one.
         mail_id: Option<String>,
+        /// What the service that sends it calls the mail, where that is another name. Some of what a
+        /// service tells has only this one.
+        service_id: Option<String>,
         /// The subject line of the mail.
         subject: Option<String>,
         /// The campaign it was sent by.
