@@ -1492,8 +1492,8 @@ impl Store {
     /// -------
     /// Fields
     ///     ``now``, ``events``, ``revisions``, ``customers`` (who would have nothing left),
-    ///     ``kept_named``, ``kept_revised``, and ``due``: ``rule``, ``kind``, ``channel``,
-    ///     ``events``, ``oldest``, ``newest``.
+    ///     ``kept_named``, ``kept_revised``, ``kept_corrects``, and ``due``: ``rule``, ``kind``,
+    ///     ``channel``, ``events``, ``oldest``, ``newest``.
     ///
     /// Examples
     /// --------

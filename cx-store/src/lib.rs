@@ -37,6 +37,7 @@ mod derived;
 mod waiting;
 mod suppression;
 mod expiry;
+mod taking_back;
 mod ingest;
 mod schema;
 mod corrections;

@@ -21,6 +21,7 @@ use crate::proposals;
 use crate::read::find;
 use crate::search;
 use crate::store::Store;
+use crate::taking_back::{Keeping, revisions};
 
 /// What rules of retention would take out at an instant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,6 +39,10 @@ pub struct RetentionPreview {
     pub kept_named: u64,
     /// How many records are over and stay, since another revision of them is not.
     pub kept_revised: u64,
+    /// How many records are over and stay, since they take back what another record says that stays:
+    /// edits, redactions and deletions of messages, words on consents after others, what closes or
+    /// moves a conversation, cancellations and the like. They go once that does.
+    pub kept_corrects: u64,
     /// What is over, by rule, kind and channel.
     pub due: Vec<Due>,
 }
@@ -98,8 +103,8 @@ impl Store {
     /// Tells what rules of retention would take out. Reads the timeline of everybody, and the
     /// records that may be over; changes nothing.
     ///
-    /// A record is over when all its revisions are. What an assertion in force names stays, and is
-    /// counted.
+    /// A record is over when all its revisions are. What an assertion in force names stays, and so
+    /// does what takes back what another record says that stays; both are counted.
     ///
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
@@ -240,6 +245,8 @@ enum Fate {
     Named,
     /// Another revision of it is not over.
     Revised,
+    /// It takes back what another record says that stays.
+    Corrects,
 }
 
 /// Looks at every record that is over by what it says today, by the bundles they arrived under,
@@ -256,6 +263,7 @@ fn each_candidate(
          WHERE standing = 0 AND bundle_id >= ?1 AND ts < ?2 ORDER BY bundle_id, ts, src_seq, key",
     )?;
     let mut rows = rows.query([from, limits.latest()])?;
+    let mut keeping = Keeping::new(connection, settings);
     while let Some(row) = rows.next()? {
         let (ts, kind, channel) = (row.get(3)?, row.get(4)?, row.get(5)?);
         let Some(rule) = limits.over(kind, channel, ts) else { continue };
@@ -264,8 +272,9 @@ fn each_candidate(
         let observation = ObservationId::of(&settings.tenant, &codec::event_key(&key)?);
         let fate = match is_over {
             _ if settings.assertions.names(observation) => Fate::Named,
-            true => Fate::Over,
             false => Fate::Revised,
+            true if keeping.keeps(limits, seq, kind, ts)? => Fate::Corrects,
+            true => Fate::Over,
         };
         let candidate = Candidate { bundle, seq, key, ts, kind, channel, rule, rows, fate };
         if take(limits, candidate)?.is_break() {
@@ -273,23 +282,6 @@ fn each_candidate(
         }
     }
     Ok(())
-}
-
-/// The rows of all revisions of a record, and whether all of them are over.
-fn revisions(
-    connection: &Connection,
-    limits: &mut Limits<'_>,
-    key: &str,
-) -> Result<(Vec<i64>, bool), StoreError> {
-    let mut rows =
-        connection.prepare_cached("SELECT seq, kind, channel, ts FROM event WHERE key = ?1")?;
-    let mut rows = rows.query([key])?;
-    let (mut all, mut is_over) = (Vec::new(), true);
-    while let Some(row) = rows.next()? {
-        all.push(row.get(0)?);
-        is_over &= limits.over(row.get(1)?, row.get(2)?, row.get(3)?).is_some();
-    }
-    Ok((all, is_over))
 }
 
 /// Counts what is over.
@@ -309,12 +301,14 @@ fn preview(
         customers: 0,
         kept_named: 0,
         kept_revised: 0,
+        kept_corrects: 0,
         due: Vec::new(),
     };
     each_candidate(connection, settings, &mut limits, i64::MIN, |limits, it| {
         match it.fate {
             Fate::Named => preview.kept_named += 1,
             Fate::Revised => preview.kept_revised += 1,
+            Fate::Corrects => preview.kept_corrects += 1,
             Fate::Over => {
                 preview.events += 1;
                 preview.revisions += u64::try_from(it.rows.len()).unwrap_or(0);

@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use cx_core::context::ContextOptions;
 use cx_core::event::{Event, Kind};
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
@@ -327,6 +328,121 @@ fn what_people_said_keeps_the_record_it_was_said_of_until_it_is_revoked() {
     assert_eq!(retain(&store, &rules, 10).events, 1);
     assert_eq!(store.counts().unwrap(), (2, 2));
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+/// A record of this kind on this channel, of one customer in one conversation.
+fn of_kind(key: &str, minutes: i64, channel: &str, kind: &str, data: &str) -> Event {
+    let mut event = story::message(key, minutes, channel, "", &["email jan@example.nl"]);
+    event.kind = Kind::from_json(kind, serde_json::from_str(data).unwrap()).unwrap();
+    if kind != "message" {
+        event.body = None;
+    }
+    story::in_conversation(event, "chat/1")
+}
+
+fn consents(store: &Store) -> Vec<(String, String)> {
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let context = store.context(&who, &ContextOptions::at(now())).unwrap();
+    let context: serde_json::Value = serde_json::from_str(&context.to_json()).unwrap();
+    let of = |it: &serde_json::Value, field: &str| it[field].as_str().unwrap_or("").to_owned();
+    let all = context["consent"].as_array().cloned().unwrap_or_default();
+    all.iter().map(|it| (of(it, "purpose"), of(it, "state"))).collect()
+}
+
+#[test]
+fn what_takes_something_back_stays_as_long_as_that() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let yes = r#"{"purpose": "marketing", "on": "email", "state": "granted"}"#;
+    let all = [
+        of_kind("yes", 0, "web", "consent.changed", yes),
+        of_kind("no", 1, "email", "mail.unsubscribed", r#"{"mail_id": "m1"}"#),
+        of_kind("m", 2, "chat", "message", r#"{"message_id": "<m@chat>"}"#),
+        of_kind("edit", 3, "email", "message.edited", r#"{"target": "m"}"#),
+        of_kind("redaction", 4, "email", "message.redacted", r#"{"target": "<m@chat>"}"#),
+        of_kind("elsewhere", 4, "email", "message.redacted", r#"{"target": "old"}"#),
+        of_kind("old", 4, "email", "message", "{}"),
+        of_kind("closed", 5, "email", "conversation.status", r#"{"to": "closed"}"#),
+        of_kind("tag", 6, "email", "conversation.tagged", r#"{"tags": ["a"]}"#),
+        of_kind("promise", 7, "chat", "callback.promised", "{}"),
+        of_kind("call", 8, "email", "callback.done", "{}"),
+        of_kind("order", 9, "web", "order.placed", r#"{"order_id": "1"}"#),
+        of_kind("cancelled", 10, "email", "order.cancelled", r#"{"order_id": "1"}"#),
+    ];
+    store.ingest(&recording(), all).unwrap();
+    let before = consents(&store);
+    assert!(before.iter().all(|(_, state)| state == "denied") && !before.is_empty(), "{before:?}");
+    let rules = rules("[[rule]]\nchannel = \"email\"\nkeep = \"6 months\"");
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.kept_corrects), (3, 6), "{preview:?}");
+    assert_eq!(retain(&store, &rules, 1).events, 3);
+    let left: Vec<String> = keys(&store).into_iter().collect();
+    let stay = ["call", "cancelled", "closed", "edit", "m", "no", "order", "promise", "redaction"];
+    assert_eq!(left, [&stay[..], &["yes"]].concat());
+    assert_eq!(consents(&store), before);
+    assert!(store.who_is_waiting(now()).unwrap().is_empty());
+    assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    // With what they take back they go.
+    let rules = self::rules("[[rule]]\nkeep = \"6 months\"");
+    assert_eq!(store.retention_preview(&rules, now()).unwrap().kept_corrects, 0);
+    assert_eq!(retain(&store, &rules, 1).events, 10);
+}
+
+/// What happened to one customer in one conversation: words on a consent, messages and what became
+/// of them, and whether it is closed; each at its instant, on its channel.
+fn taking_back() -> impl Strategy<Value = Vec<Event>> {
+    let what = select(vec![
+        ("consent.changed", r#"{"purpose": "marketing", "on": "email", "state": "granted"}"#),
+        ("consent.changed", r#"{"purpose": "marketing", "on": "email", "state": "denied"}"#),
+        ("mail.unsubscribed", r#"{"mail_id": "m"}"#),
+        ("message", "{}"),
+        ("message", r#"{"message_id": "<m>"}"#),
+        ("message.redacted", r#"{"target": "0"}"#),
+        ("message.deleted", r#"{"target": "1"}"#),
+        ("message.redacted", r#"{"target": "<m>"}"#),
+        ("conversation.status", r#"{"to": "closed"}"#),
+        ("conversation.deleted", "{}"),
+    ]);
+    let one = (what, select(vec!["email", "chat", "web"]), 0..500_000_i64);
+    proptest::collection::vec(one, 2..8).prop_map(|mut all| {
+        all.sort_by_key(|(_, _, minutes)| *minutes);
+        let event = |(n, ((kind, data), channel, minutes)): (usize, _)| {
+            of_kind(&n.to_string(), minutes, channel, kind, data)
+        };
+        all.into_iter().enumerate().map(event).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_was_taken_back_holds_again_after_a_retention(
+        events in taking_back(), batch in select(vec![1, 10_000]),
+        rules in select(vec![
+            "[[rule]]\nchannel = \"email\"\nkeep = \"6 months\"",
+            "[[rule]]\nchannel = \"email\"\nkeep = \"1 month\"\n[[rule]]\nchannel = \"chat\"\nkeep = \"8 months\"",
+            "[[rule]]\nkind = \"message.*\"\nkeep = \"1 day\"\n[[rule]]\nkind = \"message\"\nkeep = \"9 months\"",
+            "[[rule]]\nkind = \"conversation.*\"\nkeep = \"1 day\"",
+            "[[rule]]\nkind = \"mail.*\"\nkeep = \"1 day\"\n[[rule]]\nkind = \"consent.*\"\nkeep = \"7 months\"",
+        ]).prop_map(rules),
+    ) {
+        let store = told(&events, &[]);
+        let hits = |store: &Store| -> BTreeSet<String> {
+            let hits = store.search(&SearchQuery::new("message")).unwrap().into_iter();
+            hits.map(|hit| hit.event.to_string()).collect()
+        };
+        let (consents_before, hits_before) = (consents(&store), hits(&store));
+        let waiting_before = store.who_is_waiting(now()).unwrap().len();
+        let due = store.retention_preview(&rules, now()).unwrap();
+        prop_assert_eq!(retain(&store, &rules, batch).events, due.events);
+        prop_assert_eq!(store.retention_preview(&rules, now()).unwrap().events, 0);
+        let is_granted = |all: &[(String, String)]| all.iter().any(|(_, state)| state == "granted");
+        prop_assert!(is_granted(&consents_before) || !is_granted(&consents(&store)));
+        let appeared: Vec<String> = hits(&store).difference(&hits_before).cloned().collect();
+        prop_assert_eq!(appeared, Vec::<String>::new());
+        prop_assert!(store.who_is_waiting(now()).unwrap().len() <= waiting_before);
+        prop_assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    }
 }
 
 #[test]

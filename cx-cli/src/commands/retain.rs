@@ -91,6 +91,12 @@ fn tell(preview: &RetentionPreview) -> Result<(), CliError> {
             output::count(preview.kept_revised)
         ))?;
     }
+    if preview.kept_corrects > 0 {
+        output::line(&format!(
+            "kept although old: {} that took back what another record says that is not",
+            output::count(preview.kept_corrects)
+        ))?;
+    }
     Ok(())
 }
 
