@@ -429,3 +429,41 @@ pub(crate) fn key_of(
     }
     Ok(None)
 }
+
+/// Which observation an id names, and its event's key, which is empty where it is known to be gone;
+/// `None` for an id that is no record's.
+///
+/// Of those that customers have or had it is written down which they are. An answer about the past
+/// gives out others: the customer of then may be named after a record that names nobody today. These
+/// are looked for among all records.
+pub(crate) fn named_by(
+    connection: &Connection,
+    id: CustomerId,
+) -> Result<Option<(ObservationId, String)>, StoreError> {
+    let mut issued =
+        connection.prepare_cached("SELECT oid, event_key FROM issued WHERE cid = ?1")?;
+    let issued: Option<([u8; 16], String)> =
+        issued.query_row([&id.as_bytes()[..]], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    if let Some((oid, key)) = issued {
+        return Ok(Some((ObservationId::from_bytes(oid), key)));
+    }
+    let mut value = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+    let mut value = |k: &str| -> Result<Vec<u8>, StoreError> {
+        Ok(value.query_row([k], |row| row.get(0)).optional()?.unwrap_or_default())
+    };
+    let (tenant, id_key) = (value("tenant")?, value("id_key")?);
+    let Ok(id_key) = <[u8; 32]>::try_from(id_key) else { return Ok(None) };
+    let (tenant, id_key) = (String::from_utf8_lossy(&tenant), IdKey::new(id_key));
+    let mut keys = connection.prepare_cached("SELECT DISTINCT key FROM event")?;
+    let mut keys = keys.query([])?;
+    while let Some(row) = keys.next()? {
+        let key: String = row.get(0)?;
+        // One that is spoilt names nobody.
+        let Ok(named) = codec::event_key(&key) else { continue };
+        let observation = ObservationId::of(&tenant, &named);
+        if CustomerId::issue(&id_key, observation) == id {
+            return Ok(Some((observation, key)));
+        }
+    }
+    Ok(None)
+}

@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use cx_core::identifier::Who;
 use cx_core::identity::Subject;
 use cx_core::identity::explain::{ByModel, Candidate, Explainer, How, Why, WhyNot};
-use cx_core::ids::{CustomerId, IdKey, ObservationId};
-use rusqlite::{Connection, OptionalExtension, params};
+use cx_core::ids::{CustomerId, IdKey};
+use rusqlite::{Connection, params};
 
+use crate::corrections;
 use crate::error::StoreError;
 use crate::neighbourhood::{self, Asking, Loaded};
 use crate::past::Past;
 use crate::proposals::{self, Proposal};
 
-/// What somebody means by an identifier or an id; `None` for an id that was never given out.
+/// What somebody means by an identifier or an id; `None` for an id that is no record's.
 pub(crate) fn subject(connection: &Connection, who: &Who) -> Result<Option<Subject>, StoreError> {
     match who {
         Who::Identifier(identifier) => Ok(Some(Subject::Identifier(identifier.clone()))),
         Who::Customer(id) => {
-            let mut oid = connection.prepare_cached("SELECT oid FROM issued WHERE cid = ?1")?;
-            let oid = oid.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?;
-            Ok(oid.map(|oid| Subject::Observation(ObservationId::from_bytes(oid))))
+            Ok(corrections::named_by(connection, *id)?
+                .map(|(named, _)| Subject::Observation(named)))
         }
     }
 }

@@ -16,6 +16,7 @@ use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
+use crate::corrections;
 use crate::error::StoreError;
 use crate::ingest::{CHANNEL, KIND};
 use crate::neighbourhood;
@@ -301,17 +302,19 @@ pub(crate) fn find(connection: &Connection, who: &Who) -> Result<Found, StoreErr
 }
 
 fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, StoreError> {
-    let bytes = &id.as_bytes()[..];
+    let key = corrections::named_by(connection, id)?.map(|(_, key)| key);
     // An id names an observation: whoever holds that today is meant.
-    let row: Option<i64> = connection
-        .prepare_cached(
-            "SELECT m.customer_id FROM issued i JOIN event e ON e.key = i.event_key AND e.standing = 0
-               LEFT JOIN attribution a ON a.event_seq = e.seq
-               JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
-             WHERE i.cid = ?1",
-        )?
-        .query_row([bytes], |row| row.get(0))
-        .optional()?;
+    let row: Option<i64> = match &key {
+        None => None,
+        Some(key) => connection
+            .prepare_cached(
+                "SELECT m.customer_id FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+                   JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+                 WHERE e.key = ?1 AND e.standing = 0",
+            )?
+            .query_row([key], |row| row.get(0))
+            .optional()?,
+    };
     let mut customers = Vec::new();
     if let Some(row) = row {
         customers.push(FoundCustomer {
@@ -323,14 +326,8 @@ fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, Store
         });
     }
     let confidence = if customers.is_empty() { Confidence::None } else { Confidence::Certain };
-    let is_erased = customers.is_empty() && is_erased(connection, id)?;
+    let is_erased = customers.is_empty() && key.is_some_and(|key| key.is_empty());
     Ok(Found { customers, confidence, is_hub: false, unattributed: 0, is_erased })
-}
-
-/// Whether the customer who had an id was erased.
-fn is_erased(connection: &Connection, id: CustomerId) -> Result<bool, StoreError> {
-    let mut gone = connection.prepare_cached("SELECT event_key = '' FROM issued WHERE cid = ?1")?;
-    Ok(gone.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?.unwrap_or(false))
 }
 
 fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<Found, StoreError> {

@@ -631,9 +631,7 @@ impl Store {
     pub fn anchor(&self, who: &Who) -> Result<Option<ObservationId>, StoreError> {
         self.read(|connection| {
             if let Who::Customer(id) = who {
-                let mut oid = connection.prepare_cached("SELECT oid FROM issued WHERE cid = ?1")?;
-                let oid = oid.query_row([&id.as_bytes()[..]], |row| row.get(0)).optional()?;
-                return Ok(oid.map(ObservationId::from_bytes));
+                return Ok(corrections::named_by(connection, *id)?.map(|(named, _)| named));
             }
             let found = read::find(connection, who)?;
             let Some(customer) = found.chosen() else { return Ok(None) };

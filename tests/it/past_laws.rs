@@ -99,6 +99,28 @@ proptest! {
     }
 
     #[test]
+    fn every_id_that_an_answer_about_the_past_gives_is_understood(
+        (events, _) in asserted_world(14), happened in any::<Index>(),
+    ) {
+        prop_assume!(!events.is_empty());
+        let store = store();
+        // All at once, so that who came first is not who wrote first.
+        store.ingest(&Recording::new(recorded(0), "test"), events.clone()).unwrap();
+        let as_of = events[happened.index(events.len())].occurred_at;
+        for who in everybody(&events) {
+            let then = store.context(&who, &ContextOptions::at(as_of)).unwrap();
+            let Some(customer) = then.customer else { continue };
+            let id = Who::parse(&customer.id, None).unwrap();
+            let today = store.find(&id).unwrap();
+            prop_assert_eq!(today.customers.len(), 1, "{} of {}", customer.id, in_words(&events));
+            let again = store.context(&id, &ContextOptions::at(as_of)).unwrap();
+            prop_assert_eq!(again.customer.map(|it| it.id), Some(customer.id));
+            prop_assert!(store.anchor(&id).unwrap().is_some());
+            prop_assert!(!store.how(&id, Past::today()).unwrap().is_empty());
+        }
+    }
+
+    #[test]
     fn p18_a_revision_that_came_later_is_not_known_yet(
         (mut events, _) in asserted_world(10), of in any::<Index>(), by in any::<Index>(),
     ) {
