@@ -8,6 +8,8 @@
 pub mod email;
 pub mod phone;
 
+pub(crate) use phone::Start;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
@@ -601,6 +603,16 @@ impl Recent {
 /// Whether a text is a region (ISO 3166, `NL`) in which telephone numbers are read.
 pub fn is_region(text: &str) -> bool {
     phone::is_region(text)
+}
+
+/// How else the e-mail address of this key is written.
+pub(crate) fn written_addresses(key: &str) -> Vec<String> {
+    email::written(key)
+}
+
+/// The digits under which the telephone number of this key is written, and where they may begin.
+pub(crate) fn written_numbers(key: &str) -> Vec<(String, Start)> {
+    phone::written(key)
 }
 
 /// What a person typed to say whom they mean.

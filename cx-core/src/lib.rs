@@ -15,6 +15,7 @@ pub mod text;
 pub mod channel;
 pub mod actor;
 pub mod identifier;
+pub mod spelling;
 pub mod event;
 pub mod synthetic;
 pub mod identity;

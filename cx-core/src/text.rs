@@ -4,7 +4,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// Invisible characters that change how a text looks or sorts and never what it says:
 /// zero-width and directional marks, soft hyphens, byte order marks, variation selectors.
-fn is_invisible(character: char) -> bool {
+pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
@@ -85,7 +85,7 @@ const ZEROS: &[u32] = &[
 ];
 
 /// A decimal digit of any script as a Latin one; others as they are.
-fn latin_digit(c: char) -> char {
+pub(crate) fn latin_digit(c: char) -> char {
     let code = u32::from(c);
     let zero = ZEROS.get(ZEROS.partition_point(|zero| *zero <= code).wrapping_sub(1));
     let digit = zero.and_then(|zero| char::from_digit(code.checked_sub(*zero)?, 10));

@@ -1,21 +1,22 @@
 //! The certificate of an erasure: what was removed, when, and that nothing of it is in the files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
 use cx_core::identifier::Who;
+use cx_core::spelling::Spelling;
 use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
-use crate::blackout;
 use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
 use crate::schema;
 use crate::store::Store;
+use crate::traces::{self, Begins, Traces};
 
 /// What an erasure did, and that the file was rewritten and searched after it. It holds no value of
 /// whoever was erased, but for the customer id, which means nobody any more.
@@ -43,7 +44,9 @@ pub struct Certificate {
 
 /// A search of the bytes of all files of a store for the strings by which somebody was known: the
 /// addresses and numbers that nobody else has, as they were normalised and as they were written, in
-/// either case, in UTF-8, and as they stand in JSON. The pages of an encrypted store are searched as
+/// UTF-8, and as they stand in JSON; in any case, and in every spelling that is blacked out in what
+/// others wrote: telephone numbers with and without their country code and whatever stands between
+/// the digits, addresses under both forms of their domain and percent-encoded. The pages of an encrypted store are searched as
 /// they are decrypted, and events that are compressed as they were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TraceSearch {
@@ -53,7 +56,7 @@ pub struct TraceSearch {
     /// How many of them are a part of a longer value that somebody else has, as `an@example.nl` is
     /// of `jan@example.nl`: within that value they are not counted.
     pub part_of_others: u64,
-    /// How often any of them was found. 0 is what an erasure promises, unless
+    /// At how many places any of them was found. 0 is what an erasure promises, unless
     /// [`Erasure::left_in`] tells of fields in which some of it stays.
     pub hits: u64,
     /// The files that were read to the end, with their lengths in bytes: the database, and what
@@ -165,7 +168,7 @@ impl Store {
         at: Timestamp,
     ) -> Result<Certificate, StoreError> {
         self.expect_to_compact()?;
-        let Erased { mut erasure, strings, rows } = self.erase_and_tell(who, mode, at)?;
+        let Erased { mut erasure, traces, rows } = self.erase_and_tell(who, mode, at)?;
         let Compaction { compacted_at, bytes_before, bytes_after, .. } = self.compact(at)?;
         erasure.compacted_at = Some(compacted_at);
         Ok(Certificate {
@@ -177,19 +180,20 @@ impl Store {
             rows,
             bytes_before,
             bytes_after,
-            search: self.search_traces(&strings)?,
+            search: self.search_traces(&traces)?,
         })
     }
 
-    fn search_traces(&self, strings: &[String]) -> Result<TraceSearch, StoreError> {
+    fn search_traces(&self, traces: &Traces) -> Result<TraceSearch, StoreError> {
         let mut search = TraceSearch::default();
-        let mut wanted = Vec::new();
-        for string in strings {
-            let longer = self.read(|connection| longer_of_others(connection, string))?;
+        let mut longer = BTreeSet::new();
+        for string in &traces.strings {
+            let of_others = self.read(|connection| longer_of_others(connection, string))?;
             search.strings += 1;
-            search.part_of_others += u64::from(!longer.is_empty());
-            wanted.extend(written(string).map(|string| Wanted::new(string, &longer)));
+            search.part_of_others += u64::from(!of_others.is_empty());
+            longer.extend(of_others);
         }
+        let wanted = Wanted::new(traces.in_files(), &longer);
         search.hits += self.read(|connection| compressed_occurrences(connection, &wanted))?;
         if self.is_encrypted() {
             // The bytes of the file tell nothing: its pages are searched as they are decrypted,
@@ -220,8 +224,8 @@ impl Store {
     }
 }
 
-/// How often any of these strings stands in events that are compressed.
-fn compressed_occurrences(connection: &Connection, wanted: &[Wanted]) -> Result<u64, StoreError> {
+/// At how many places any of these stands in events that are compressed.
+fn compressed_occurrences(connection: &Connection, wanted: &Wanted) -> Result<u64, StoreError> {
     let mut unpacker = Unpacker::new()?;
     let mut rows =
         connection.prepare("SELECT payload, packed FROM event WHERE packed IS NOT NULL")?;
@@ -240,15 +244,6 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// How a text stands in the bytes of a file, in lower case: as it is, and in JSON where that is
-/// something else.
-fn written(text: &str) -> impl Iterator<Item = Vec<u8>> {
-    let as_it_is = text.to_ascii_lowercase();
-    let in_json = blackout::in_json(&as_it_is);
-    let in_json = (in_json != as_it_is).then_some(in_json);
-    [as_it_is].into_iter().chain(in_json).map(String::into_bytes)
-}
-
 /// The longer values that are left in which this string stands, and not as a word of its own.
 fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>, StoreError> {
     let mut longer = connection.prepare_cached(
@@ -256,48 +251,54 @@ fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>
     )?;
     let longer = longer.query_map([string], |row| row.get(0))?;
     let longer: Vec<String> = longer.collect::<Result<_, _>>()?;
-    let is_word = |value: &String| blackout::stands_in(value, &[string.to_owned()]);
-    Ok(longer.into_iter().filter(|value| !is_word(value)).collect())
+    let word = Spelling::of_text(string);
+    Ok(longer.into_iter().filter(|value| traces::find(value, &word, 0).is_none()).collect())
 }
 
-/// What is looked for, in lower case.
+/// What is looked for.
 struct Wanted {
-    string: Vec<u8>,
-    /// Longer values, and where in them the string stands.
-    longer: Vec<(usize, Vec<u8>)>,
+    spellings: Vec<Spelling>,
+    begins: Begins,
+    /// Longer values, each with where in its bytes it has one of the spellings.
+    longer: Vec<(usize, Spelling)>,
 }
 
 impl Wanted {
-    fn new(string: Vec<u8>, longer: &[String]) -> Self {
+    fn new(spellings: Vec<Spelling>, longer: &BTreeSet<String>) -> Self {
+        let begins = Begins::new(&spellings);
         let mut within = Vec::new();
-        for value in longer.iter().flat_map(|value| written(value)) {
-            let windows = value.windows(string.len().max(1)).enumerate();
-            let found = windows.filter(|(_, window)| *window == string);
-            within.extend(found.map(|(at, _)| (at, value.clone())));
+        for value in longer {
+            for value in [value.clone(), traces::in_json(value)] {
+                let bytes = value.as_bytes();
+                let is_at = |at: &usize| spellings.iter().any(|it| it.at(bytes, *at).is_some());
+                let places = (0..bytes.len()).filter(is_at);
+                within.extend(places.map(|at| (at, Spelling::of_text(&value))));
+            }
         }
-        Self { string, longer: within }
+        within.sort();
+        within.dedup();
+        Self { spellings, begins, longer: within }
     }
 
-    /// Whether it stands in these bytes from here on, and not within one of the longer values.
+    /// Whether any of them stands in these bytes at this place, and not within a longer value.
     fn is_at(&self, bytes: &[u8], at: usize) -> bool {
-        let stands = |wanted: &[u8], at: Option<usize>| {
-            at.and_then(|at| bytes.get(at..)).is_some_and(|bytes| bytes.starts_with(wanted))
-        };
-        stands(&self.string, Some(at))
-            && !self.longer.iter().any(|(within, value)| stands(value, at.checked_sub(*within)))
+        bytes.get(at).is_some_and(|byte| self.begins.with(*byte))
+            && self.spellings.iter().any(|spelling| spelling.at(bytes, at).is_some())
+            && !self.longer.iter().any(|(within, value)| {
+                at.checked_sub(*within).is_some_and(|start| value.at(bytes, start).is_some())
+            })
     }
 
-    fn len(&self) -> usize {
-        let longer = self.longer.iter().map(|(_, value)| value.len());
-        longer.max().unwrap_or(0).max(self.string.len())
+    fn most_bytes(&self) -> usize {
+        let longer = self.longer.iter().map(|(_, value)| value);
+        self.spellings.iter().chain(longer).map(Spelling::most_bytes).max().unwrap_or(0)
     }
 }
 
-/// How long this is, and how often any of these strings stands in it, ASCII letters in either
-/// case.
-fn occurrences(mut file: impl Read, wanted: &[Wanted]) -> std::io::Result<(u64, u64)> {
+/// How long this is, and at how many places any of these stands in it.
+fn occurrences(mut file: impl Read, wanted: &Wanted) -> std::io::Result<(u64, u64)> {
     const CHUNK: u64 = 1 << 20;
-    let longest = wanted.iter().map(Wanted::len).max().unwrap_or(0);
+    let longest = wanted.most_bytes();
     let (mut n, mut hits) = (0_u64, 0_u64);
     let mut window: Vec<u8> = Vec::new();
     // Up to where it was looked at.
@@ -306,13 +307,10 @@ fn occurrences(mut file: impl Read, wanted: &[Wanted]) -> std::io::Result<(u64, 
         let known = window.len();
         let read = file.by_ref().take(CHUNK).read_to_end(&mut window)?;
         n += u64::try_from(read).unwrap_or(0);
-        window.get_mut(known..).unwrap_or_default().make_ascii_lowercase();
         // What begins near the end may go on in what comes next.
         let until = if read == 0 { known } else { window.len().saturating_sub(longest).max(from) };
-        for string in wanted {
-            let found = (from..until).filter(|at| string.is_at(&window, *at)).count();
-            hits += u64::try_from(found).unwrap_or(u64::MAX);
-        }
+        let found = (from..until).filter(|at| wanted.is_at(&window, *at)).count();
+        hits += u64::try_from(found).unwrap_or(u64::MAX);
         if read == 0 {
             return Ok((n, hits));
         }
@@ -338,8 +336,8 @@ mod tests {
             bytes[at..at + 7].copy_from_slice(b"JAN@Exa");
             fs::write(&path, &bytes).unwrap();
             let looked_for = |longer: &[&str]| {
-                let longer: Vec<String> = longer.iter().map(|it| (*it).to_owned()).collect();
-                ["jan@exa", "an@", "eva"].map(|it| Wanted::new(it.into(), &longer))
+                let longer = longer.iter().map(|it| (*it).to_owned()).collect();
+                Wanted::new(["jan@exa", "an@", "eva"].map(Spelling::of_text).to_vec(), &longer)
             };
             assert_eq!(occurrences(&*bytes, &looked_for(&[])).unwrap(), (3 << 20, 2), "{at}");
             // Within something longer that is somebody else's, it does not count.
@@ -367,7 +365,7 @@ mod tests {
                     "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}]}"#,
             );
             store.ingest(&Recording::new(now, "test"), [mail.unwrap()]).unwrap();
-            let wanted = [Wanted::new(b"jan@example.nl".to_vec(), &[])];
+            let wanted = Wanted::new(vec![Spelling::of_text("jan@example.nl")], &BTreeSet::new());
             let (_, hits) = store.decrypted(|pages| occurrences(pages, &wanted)).unwrap().unwrap();
             assert!(hits > 0, "{number}");
         }

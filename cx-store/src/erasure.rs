@@ -18,12 +18,14 @@ use crate::encryption::PAGE_SIZE;
 use crate::error::StoreError;
 use crate::feed::{self, By, Change, Occasion};
 use crate::ingest::{self, TakenOut, Writing, first_recorded};
+use crate::policy;
 use crate::proposals;
 use crate::report::Recording;
 use crate::schema;
 use crate::search;
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
+use crate::traces::{self, Traces};
 use crate::waiting;
 
 /// How a person is erased.
@@ -70,7 +72,7 @@ pub struct Erasure {
     pub blacked_out: u64,
     /// In which fields of what is left some of them still stand, and in how many events: keys,
     /// conversations, claims and the like name things, and stay. `dict` counts names of sources,
-    /// channels, kinds and namespaces.
+    /// channels, kinds and namespaces; `policy` tells that the policy in force names it.
     pub left_in: BTreeMap<String, u64>,
     /// How many things that were said of the person are gone.
     pub assertions: u64,
@@ -101,10 +103,10 @@ fn counts(connection: &Connection) -> Result<BTreeMap<&'static str, u64>, StoreE
     Ok(rows)
 }
 
-/// What was erased, and the strings by which the person was known.
+/// What was erased, and the addresses and numbers by which the person was known.
 pub(crate) struct Erased {
     pub(crate) erasure: Erasure,
-    pub(crate) strings: Vec<String>,
+    pub(crate) traces: Traces,
     /// How many rows fewer there are in each table.
     pub(crate) rows: BTreeMap<String, u64>,
 }
@@ -131,10 +133,14 @@ pub(crate) fn erase(
         EraseMode::Anonymise => anonymous(tx, &seal, cid, &keys)?,
         EraseMode::Delete => BTreeMap::new(),
     };
-    let strings = strings(tx, &keys, &own)?;
+    let traces = traces(tx, &keys, &own)?;
     let mut rows = rows(tx, &keys)?;
     for (row, key) in former(tx, &own)? {
         rows.insert(row);
+        if !keys.contains(&key) {
+            // Its record stays, and may be told anew with all that it ever said.
+            suppress_revision(tx, &seal, row, &key)?;
+        }
         // What a model told of it when it was shown.
         proposals::forget(
             tx,
@@ -152,12 +158,21 @@ pub(crate) fn erase(
             )?
             .execute(params![&id.as_bytes()[..], key])?;
         }
+        // An answer about the past may have given it out.
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO issued(cid, oid, event_key) VALUES(?1, zeroblob(16), '')",
+        )?
+        .execute([&id.as_bytes()[..]])?;
         forget_observation(tx, observation)?;
     }
     for value in own.values() {
         if value.is_linkable() && !value.namespace().is_bridge() {
             suppress(tx, &seal.identifier(value), at)?;
         }
+    }
+    // What others wrote until now is told anew by their sources, and by others.
+    for spelling in traces.spellings.iter().filter(|spelling| spelling.is_looked_for()) {
+        suppress(tx, &seal.spelling(spelling), at)?;
     }
     for row in &rows {
         search::forget(tx, *row)?;
@@ -172,7 +187,7 @@ pub(crate) fn erase(
     if !feed::after(tx, before, usize::MAX)?.iter().any(|record| record.change == erased) {
         feed::append(&Statements::new(tx), &occasion, &erased, &[])?;
     }
-    let assertions = unsay(tx, writer, &keys, &own, &strings, at)?;
+    let assertions = unsay(tx, writer, &keys, &own, &traces, at)?;
     forget_conversations(tx, &conversations)?;
     let carried: BTreeSet<i64> = own.keys().chain(&replaced).copied().collect();
     forget_identifiers(tx, &carried)?;
@@ -180,8 +195,11 @@ pub(crate) fn erase(
         let recording = Recording::new(recorded_at, "erasure");
         ingest::put_back(tx, writer.settings, writer.dictionary, &recording, &events)?;
     }
-    let BlackedOut { events: blacked_out, left_in } =
-        blackout::black_out(tx, &strings, &own.values().collect())?;
+    let BlackedOut { events: blacked_out, mut left_in } =
+        blackout::black_out(tx, &traces, &own.values().collect())?;
+    if traces::stands_in(&policy::text(tx)?, &traces) {
+        left_in.insert("policy".to_owned(), 1);
+    }
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     tx.prepare_cached("INSERT INTO erasure(at, mode, cid, events) VALUES(?1, ?2, ?3, ?4)")?
         .execute(params![
@@ -207,7 +225,7 @@ pub(crate) fn erase(
         let left = n_after.get(table).copied().unwrap_or(0);
         Some((table.to_owned(), n.checked_sub(left).filter(|n| *n > 0)?))
     });
-    Ok(Erased { erasure, strings, rows: fewer.collect() })
+    Ok(Erased { erasure, traces, rows: fewer.collect() })
 }
 
 /// The values on a customer's records, and whether nobody else has them; of the identifiers that
@@ -352,32 +370,63 @@ pub(crate) fn once_claimed(
     Ok(all)
 }
 
-/// Revisions that claimed one of these values, with their keys, of records that may be somebody
-/// else's today.
+/// Revisions that were about somebody with one of these values, with their keys, of records that may
+/// be somebody else's today. One that claims anybody is about whom it claims: that it stood on an
+/// order or in a conversation of the person's does not make it the person's.
 fn former(
     tx: &Transaction<'_>,
     values: &BTreeMap<i64, Identifier>,
 ) -> Result<BTreeMap<i64, String>, StoreError> {
     let mut all = BTreeMap::new();
-    for value in values.keys() {
+    for (value, identifier) in values {
         let mut rows = tx.prepare_cached(
             "SELECT e.seq, e.key FROM past_claim p JOIN event e ON e.seq = p.event_seq
              WHERE p.identifier_id = ?1 AND e.standing <> 0",
         )?;
         for row in rows.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))? {
             let (seq, key) = row?;
-            all.insert(seq, key);
+            if !identifier.namespace().is_bridge() || !claimed_anybody(tx, seq)? {
+                all.insert(seq, key);
+            }
         }
     }
     Ok(all)
 }
 
-/// How the person's identifiers are written, longest first.
-fn strings(
+/// Whether a revision that is shown no longer claims anything of a person.
+fn claimed_anybody(tx: &Transaction<'_>, row: i64) -> Result<bool, StoreError> {
+    let mut names = tx.prepare_cached(
+        "SELECT d.name FROM past_claim p JOIN identifier i ON i.id = p.identifier_id
+           JOIN dict d ON d.id = i.ns WHERE p.event_seq = ?1",
+    )?;
+    let mut names = names.query([row])?;
+    while let Some(row) = names.next()? {
+        if !Namespace::from_name(&row.get::<_, String>(0)?).is_bridge() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Keeps one revision of a record from coming back, as it was told.
+fn suppress_revision(
+    tx: &Transaction<'_>,
+    seal: &Seal,
+    row: i64,
+    key: &str,
+) -> Result<(), StoreError> {
+    let (rev, hash): (Option<String>, [u8; 16]) = tx
+        .prepare_cached("SELECT rev, hash FROM event WHERE seq = ?1")?
+        .query_row([row], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    suppress(tx, &seal.revision(key, rev.as_deref(), &hash), Timestamp::MAX)
+}
+
+/// How the person's identifiers are written.
+fn traces(
     tx: &Transaction<'_>,
     keys: &BTreeSet<String>,
     own: &BTreeMap<i64, Identifier>,
-) -> Result<Vec<String>, StoreError> {
+) -> Result<Traces, StoreError> {
     let is_text = |value: &Identifier| {
         matches!(
             value.namespace(),
@@ -389,7 +438,7 @@ fn strings(
         )
     };
     let own: BTreeSet<&Identifier> = own.values().filter(|value| is_text(value)).collect();
-    let mut strings: BTreeSet<String> = own.iter().map(|value| value.key().to_owned()).collect();
+    let mut written = BTreeSet::new();
     for key in keys {
         let mut rows = tx.prepare_cached(
             "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE key = ?1",
@@ -397,12 +446,10 @@ fn strings(
         for payload in rows.query_map([key], |row| row.get::<_, String>(0))? {
             let event = codec::event(&payload?)?;
             let claims = event.who.iter().filter(|claim| own.contains(claim.identifier()));
-            strings.extend(claims.map(|claim| claim.raw().to_owned()));
+            written.extend(claims.map(|claim| claim.raw().to_owned()));
         }
     }
-    let mut strings: Vec<String> = strings.into_iter().filter(|text| text.len() > 4).collect();
-    strings.sort_by_key(|text| std::cmp::Reverse(text.len()));
-    Ok(strings)
+    Ok(Traces::new(&own, written))
 }
 
 /// What is left of the events of a person who becomes anonymous, by when they were recorded.
@@ -439,13 +486,13 @@ fn anonymous(
 }
 
 /// Takes out what was said of these records and values, and what revokes it; and blacks these
-/// strings out in why anything else was said, and by whom.
+/// traces out in why anything else was said, and by whom.
 fn unsay(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
     keys: &BTreeSet<String>,
     own: &BTreeMap<i64, Identifier>,
-    strings: &[String],
+    traces: &Traces,
     at: Timestamp,
 ) -> Result<u64, StoreError> {
     let mut observations = BTreeSet::new();
@@ -477,22 +524,22 @@ fn unsay(
         }
     }
     let left: Vec<&Assertion> = all.iter().filter(|said| !gone.contains(&said.id())).collect();
-    let anew = said_anew(&left, strings);
+    let anew = said_anew(&left, traces);
     corrections::forget(tx, writer, &gone, &anew, &observations, at)?;
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
 }
 
-/// What becomes of those of these assertions whose reason or author has one of these strings in it,
+/// What becomes of those of these assertions whose reason or author has one of these traces in it,
 /// by the names they had. An assertion is named by all that it says: what revokes one of them by its
 /// name does so by its new one.
-fn said_anew(all: &[&Assertion], strings: &[String]) -> BTreeMap<AssertionId, Assertion> {
+fn said_anew(all: &[&Assertion], traces: &Traces) -> BTreeMap<AssertionId, Assertion> {
     let mut anew: BTreeMap<AssertionId, Assertion> = BTreeMap::new();
     loop {
         let before = anew.clone();
         for said in all {
             let mut left = (*said).clone();
             for text in [&mut left.by].into_iter().chain(&mut left.reason) {
-                blackout::black(text, strings);
+                traces::black(text, traces);
             }
             if let Verdict::Revoke(target) = &mut left.verdict
                 && let Some(told) = anew.get(target)

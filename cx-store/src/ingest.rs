@@ -151,8 +151,19 @@ fn import(
     events: &[Event],
     expiry: Option<&Expiry>,
 ) -> Result<IngestReport, StoreError> {
-    let prepared =
-        prepare(tx, settings, &events.iter().map(|event| (event, None)).collect::<Vec<_>>())?;
+    let suppression = Suppression::new(tx, &settings.id_key)?;
+    let mut blacked = BTreeMap::new();
+    for (at, event) in events.iter().enumerate() {
+        if let Some(left) = suppression.blacked(tx, event)? {
+            // It is known by all that was told: told again, it is the same.
+            blacked.insert(at, (left, event.text_and_hash().1));
+        }
+    }
+    let whole = events.iter().enumerate().map(|(at, event)| match blacked.get(&at) {
+        Some((left, hash)) => (left, Some(*hash)),
+        None => (event, None),
+    });
+    let prepared = prepare(tx, settings, &whole.collect::<Vec<_>>())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
@@ -199,7 +210,7 @@ fn take_in(
     });
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
     for (_, _, position, record) in order {
-        if batch.suppression.covers(tx, record.event)? {
+        if batch.suppression.covers(tx, record.event, &record.hash)? {
             batch.report.suppressed += 1;
         } else if expiry.is_some_and(|it| it.covers(record.event, recording.recorded_at)) {
             batch.report.expired += 1;

@@ -35,6 +35,7 @@ mod kept;
 mod feed;
 mod derived;
 mod waiting;
+mod traces;
 mod suppression;
 mod expiry;
 mod taking_back;

@@ -99,6 +99,13 @@ pub(crate) fn keep(connection: &Connection, policy: &Policy) -> Result<(), Store
     Ok(())
 }
 
+/// The policy as it stands in the file.
+pub(crate) fn text(connection: &Connection) -> Result<String, StoreError> {
+    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = 'policy'")?;
+    let json: Option<Vec<u8>> = get.query_row([], |row| row.get(0)).optional()?;
+    Ok(String::from_utf8_lossy(&json.unwrap_or_default()).into_owned())
+}
+
 /// Whether the policy stands in the file as it was written.
 pub(crate) fn is_as_written(connection: &Connection) -> Result<bool, StoreError> {
     let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;

@@ -1,12 +1,18 @@
 //! Suppression: what was erased may not come back with the next import.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
 use cx_core::event::Event;
 use cx_core::identifier::Identifier;
 use cx_core::ids::IdKey;
+use cx_core::spelling::Spelling;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Value;
 
 use crate::error::StoreError;
+use crate::traces::{self, Traces};
 
 /// Hashes that say nothing to somebody without the store's key.
 pub(crate) struct Seal {
@@ -37,6 +43,18 @@ impl Seal {
         self.of("erased identifier", &[value.namespace().name(), value.scope(), value.key()])
     }
 
+    /// One revision of a record that stays.
+    pub(crate) fn revision(&self, key: &str, rev: Option<&str>, hash: &[u8; 16]) -> [u8; 16] {
+        let hash = format!("{:032x}", u128::from_be_bytes(*hash));
+        self.of("erased revision", &[key, rev.unwrap_or_default(), &hash])
+    }
+
+    /// A way in which others write an address or a number.
+    pub(crate) fn spelling(&self, spelling: &Spelling) -> [u8; 16] {
+        let (what, written) = spelling.told();
+        self.of("erased spelling", &[what, &written])
+    }
+
     pub(crate) fn token(&self, name: &str) -> String {
         let hash = self.of("erased name", &[name]);
         format!("erased/{:032x}", u128::from_be_bytes(hash))
@@ -56,30 +74,89 @@ impl Suppression {
         Ok(Self { seal: Seal::new(id_key), is_empty })
     }
 
-    /// Whether an event is a record that was erased, or happened to somebody who was before that.
+    /// Whether an event is a record that was erased, or a revision of one that was, or happened to
+    /// somebody who was before that. The hash is that of the event as it was told.
     pub(crate) fn covers(
         &self,
         connection: &Connection,
         event: &Event,
+        hash: &[u8; 16],
     ) -> Result<bool, StoreError> {
         if self.is_empty {
             return Ok(false);
         }
-        let mut until =
-            connection.prepare_cached("SELECT until FROM suppressed WHERE hash = ?1")?;
-        let mut until = |hash: [u8; 16]| -> Result<Option<i64>, StoreError> {
-            Ok(until.query_row([&hash[..]], |row| row.get(0)).optional()?)
-        };
-        if until(self.seal.event(event.key.as_str()))?.is_some() {
+        let key = event.key.as_str();
+        if until(connection, self.seal.event(key))?.is_some()
+            || until(connection, self.seal.revision(key, event.rev.as_deref(), hash))?.is_some()
+        {
             return Ok(true);
         }
         for claim in event.person_claims() {
-            let found = until(self.seal.identifier(claim.identifier()))?;
+            let found = until(connection, self.seal.identifier(claim.identifier()))?;
             if found.is_some_and(|until| event.occurred_at.as_micros() <= until) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// An event without the addresses and numbers of those who were erased since it happened, in
+    /// what was written freely and in copy; `None` where there are none.
+    pub(crate) fn blacked(
+        &self,
+        connection: &Connection,
+        event: &Event,
+    ) -> Result<Option<Event>, StoreError> {
+        if self.is_empty {
+            return Ok(None);
+        }
+        let is_erased = |hash: [u8; 16]| -> Result<bool, StoreError> {
+            let until = until(connection, hash)?;
+            Ok(until.is_some_and(|until| event.occurred_at.as_micros() <= until))
+        };
+        let json = Value::Object(event.to_json());
+        let mut written = Vec::new();
+        texts(&json, &mut written);
+        let mut spellings = BTreeSet::new();
+        for text in written {
+            spellings.extend(Spelling::in_text(&text));
+        }
+        let mut found = Vec::new();
+        for spelling in spellings {
+            if is_erased(self.seal.spelling(&spelling))? {
+                found.push(spelling);
+            }
+        }
+        let mut values = BTreeSet::new();
+        for claim in &event.who {
+            if is_erased(self.seal.identifier(claim.identifier()))? {
+                values.insert(claim.identifier());
+            }
+        }
+        let left = traces::blacked(event, &Traces::of_spellings(found), &values);
+        Ok((left != *event).then_some(left))
+    }
+}
+
+/// Until when something may not come in.
+fn until(connection: &Connection, hash: [u8; 16]) -> Result<Option<i64>, StoreError> {
+    let mut until = connection.prepare_cached("SELECT until FROM suppressed WHERE hash = ?1")?;
+    Ok(until.query_row([&hash[..]], |row| row.get(0)).optional()?)
+}
+
+/// The texts and numbers of a value, and the names of its fields.
+fn texts<'a>(value: &'a Value, all: &mut Vec<Cow<'a, str>>) {
+    match value {
+        Value::String(text) => all.push(text.into()),
+        Value::Number(number) => all.push(number.to_string().into()),
+        Value::Array(values) => values.iter().for_each(|it| texts(it, all)),
+        Value::Object(fields) => {
+            for (name, it) in fields {
+                all.push(name.into());
+                texts(it, all);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

@@ -10,7 +10,7 @@ use cx_core::channel::Channel;
 use cx_core::context::ContextOptions;
 use cx_core::event::{Body, Event};
 use cx_core::identifier::{Role, Who};
-use cx_core::identity::{Assertion, Subject, Verdict};
+use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::retention::Retention;
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{Change, EraseMode, Recording, RetainOptions, SearchQuery, Store, StoreOptions};
@@ -589,4 +589,191 @@ fn one_spoilt_event_keeps_nobody_from_being_erased() {
     assert_eq!(store.erase(&who, EraseMode::Delete, now()).unwrap().blacked_out, 1);
     let done = store.decompress().unwrap();
     assert_eq!(done.events, 1, "the spoilt one stays as it is");
+}
+
+/// A revision of a record, about these.
+fn revision(rev: &str, claims: &[&str], text: &str) -> Event {
+    let mut event = story::message("t", 1, "email", "", claims);
+    event.rev = Some(rev.to_owned());
+    event.body = Some(Body::text(text));
+    event
+}
+
+/// The texts of all revisions that are kept of somebody's records.
+fn texts_of(store: &Store, address: &str) -> Vec<String> {
+    let export = store.export(&who(address), now()).unwrap();
+    export.events.iter().map(|it| it.event["body"]["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_revision_that_was_taken_out_of_somebody_elses_record_does_not_come_back() {
+    for first in [&["order shop:o1"][..], &["cookie c9"], &["phone 12 34", "order shop:o1"]] {
+        let store = Store::open_in_memory_with(options()).unwrap();
+        let claims = [&["email eva@example.nl"], first].concat();
+        let all = [
+            story::message("own", 0, "email", "", &claims),
+            revision("1", first, "Eva's secret"),
+            revision("2", &["email jan@example.nl"], "moved to Jan"),
+        ];
+        store.ingest(&recording(), all.clone()).unwrap();
+        store.erase(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+        assert_eq!(texts_of(&store, "jan@example.nl"), ["moved to Jan"], "{first:?}");
+        let again = store.ingest(&recording(), all).unwrap();
+        assert_eq!((again.suppressed, again.duplicate, again.revised), (2, 1, 0), "{first:?}");
+        assert_eq!(texts_of(&store, "jan@example.nl"), ["moved to Jan"], "{first:?}");
+        // What the source has corrected since is another revision.
+        let new = revision("3", &["email jan@example.nl"], "moved to Jan for good");
+        assert_eq!(store.ingest(&recording(), [new]).unwrap().revised, 1);
+        is_sound(&store);
+    }
+}
+
+#[test]
+fn what_others_wrote_in_a_conversation_of_the_person_stays_theirs_in_all_revisions() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl", "order shop:o1"]);
+    let first = revision("1", &["email jan@example.nl", "order shop:o1"], "I agree");
+    let all = [
+        story::in_conversation(own, "chat/1"),
+        story::in_conversation(first, "chat/1"),
+        story::in_conversation(revision("2", &["email jan@example.nl"], "moved"), "chat/2"),
+    ];
+    store.ingest(&recording(), all).unwrap();
+    store.erase(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert_eq!(texts_of(&store, "jan@example.nl"), ["I agree", "moved"]);
+    is_sound(&store);
+}
+
+#[test]
+fn a_value_that_the_policy_names_stays_there_and_the_certificate_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl", "user_id u1"]);
+    store.ingest(&recording(), [own]).unwrap();
+    let policy = Policy::read("blocked = [\"email:eva@example.nl\"]").unwrap();
+    store.set_policy(&policy, now()).unwrap();
+    let certificate =
+        store.erase_for_good(&who("user_id:acme:u1"), EraseMode::Delete, now()).unwrap();
+    assert!(!certificate.is_clean() && certificate.search.hits > 0, "{certificate}");
+    assert_eq!(certificate.erasure.left_in.get("policy"), Some(&1), "{certificate}");
+}
+
+#[test]
+fn an_id_that_only_the_past_gave_out_is_told_to_be_gone() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let all = (0..20).map(|n| story::message(&format!("{n}"), n, "web", "", &["cookie c1"]));
+    store.ingest(&recording(), all).unwrap();
+    let ids: BTreeSet<_> = (0..20)
+        .map(|n| {
+            let options = ContextOptions::at(story::monday() + Micros::MINUTE.times(n));
+            let context = store.context(&who("cookie:c1"), &options).unwrap();
+            context.customer.unwrap().id
+        })
+        .collect();
+    assert!(ids.len() > 1, "{ids:?}");
+    store.erase(&who("cookie:c1"), EraseMode::Delete, now()).unwrap();
+    for id in &ids {
+        assert!(store.find(&who(id)).unwrap().is_erased, "{id}");
+    }
+    is_sound(&store);
+}
+
+/// How others write Zebedeus's number and address.
+const SPELLINGS: &[&str] = &[
+    "0612349876",
+    "06-1234 9876",
+    "(06) 12 34 98 76",
+    "+31 6 12349876",
+    "0031612349876",
+    "+31 (0)6 1234 9876",
+    "wa.me/31612349876",
+    "tel:+31-6-12349876",
+    "JOSÉ.ÜNAL@MÜLLER.EXAMPLE",
+    "josé.ünal@müller.example",
+    "jose\u{301}.u\u{308}nal@mu\u{308}ller.example",
+    "josé.ünal@xn--mller-kva.example",
+    "https://example.org/?to=jos%C3%A9.%C3%BCnal%40m%C3%BCller.example&n=1",
+];
+
+#[test]
+fn a_person_is_blacked_out_and_looked_for_in_every_spelling() {
+    for is_compressed in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+        let claims = ["email José.Ünal@müller.example", "phone 06-1234 9876"];
+        let mut all = vec![story::message("own", 0, "email", "", &claims)];
+        for (n, text) in SPELLINGS.iter().enumerate() {
+            let key = format!("other/{n}");
+            let mut other = story::message(&key, 1, "email", "", &["email jan@example.nl"]);
+            other.body = Some(Body::text(format!("ask {text} about it")));
+            other.extra.insert("link".to_owned(), (*text).into());
+            all.push(other);
+        }
+        store.ingest(&recording(), all).unwrap();
+        if is_compressed {
+            store.compress().unwrap();
+        }
+        let certificate =
+            store.erase_for_good(&who("+31612349876"), EraseMode::Delete, now()).unwrap();
+        assert!(certificate.is_clean(), "{certificate}");
+        assert_eq!(certificate.erasure.blacked_out, u64::try_from(SPELLINGS.len()).unwrap());
+        for event in store.events() {
+            let text = event.unwrap().body.unwrap().text;
+            assert!(text.contains("[erased]"), "{text}");
+            assert!(!text.contains("12") && !text.to_lowercase().contains("nal"), "{text}");
+        }
+        is_sound(&store);
+    }
+}
+
+#[test]
+fn the_certificate_finds_every_spelling_that_is_left_in_what_names_things() {
+    for text in SPELLINGS {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+        let claims = ["email José.Ünal@müller.example", "phone 06-1234 9876"];
+        let own = story::message("own", 0, "email", "", &claims);
+        let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+        other.name = Some(format!("Jan {text}"));
+        store.ingest(&recording(), [own, other]).unwrap();
+        let certificate =
+            store.erase_for_good(&who("+31612349876"), EraseMode::Delete, now()).unwrap();
+        assert!(certificate.search.hits > 0, "{text}: {certificate}");
+        assert_eq!(certificate.erasure.left_in.get("name"), Some(&1), "{text}");
+    }
+}
+
+#[test]
+fn what_others_say_anew_of_the_person_is_blacked_out_as_it_was() {
+    for text in SPELLINGS {
+        let store = Store::open_in_memory_with(options()).unwrap();
+        let claims = ["email José.Ünal@müller.example", "phone 06-1234 9876"];
+        let own = story::message("own", 0, "email", "", &claims);
+        let other = |rev: &str| {
+            let words = format!("ask {text} about it");
+            let mut other = revision(rev, &["email jan@example.nl"], &words);
+            let mut copy = story::claim("email josé.ünal@müller.example").unwrap();
+            copy.role = Role::Cc;
+            other.who.push(copy);
+            other
+        };
+        store.ingest(&recording(), [own, other("1")]).unwrap();
+        store.erase(&who("+31612349876"), EraseMode::Delete, now()).unwrap();
+        let report = store.ingest(&recording(), [other("1"), other("2")]).unwrap();
+        assert_eq!((report.duplicate, report.revised), (1, 1), "{text}");
+        let report = store.ingest(&recording(), [other("2")]).unwrap();
+        assert_eq!(report.duplicate, 1, "{text}");
+        for text in texts_of(&store, "jan@example.nl") {
+            assert!(text.contains("[erased]") && !text.contains("12"), "{text}");
+        }
+        let shown = store.events().next().unwrap().unwrap();
+        assert_eq!((shown.rev.as_deref(), shown.who.len()), (Some("2"), 1), "{text}");
+        is_sound(&store);
+        // What happens later begins anew.
+        let mut later = story::message("later", 2, "email", "", &["email jan@example.nl"]);
+        later.occurred_at = now() + Micros::DAY;
+        later.body = Some(Body::text(*text));
+        store.ingest(&recording(), [later]).unwrap();
+        assert!(texts_of(&store, "jan@example.nl").contains(&(*text).to_owned()));
+    }
 }

@@ -187,6 +187,17 @@ fn by_provider<'a>(local: &'a str, domain: &'a str) -> (String, &'a str) {
     (local.to_owned(), domain)
 }
 
+/// How else the address of this key is written: under the Unicode form of its domain, and under the
+/// other names of its provider.
+pub(super) fn written(key: &str) -> Vec<String> {
+    let Some((local, domain)) = key.rsplit_once('@') else { return Vec::new() };
+    let meeting = DOTLESS.iter().chain(SAME_DOMAIN).filter(|(_, meets)| *meets == domain);
+    let mut domains: Vec<String> = meeting.map(|(name, _)| (*name).to_owned()).collect();
+    let (unicode, is_read) = idna::domain_to_unicode(domain);
+    domains.extend(is_read.is_ok().then_some(unicode));
+    domains.into_iter().map(|domain| format!("{local}@{domain}")).collect()
+}
+
 /// Whether the key is the address of a role (`info@`, `support@`) and not of a person.
 pub fn is_role(key: &str) -> bool {
     let local = key.split('@').next().unwrap_or_default();

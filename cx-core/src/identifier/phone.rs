@@ -95,6 +95,67 @@ pub(super) fn normalise_wa_id(raw: &str) -> Result<(String, bool), IdentifierErr
     if key.is_empty() { Err(IdentifierError::Placeholder) } else { Ok((key.to_owned(), linkable)) }
 }
 
+/// The digits under which the number of this key is dialled and written, with where they may begin:
+/// with its country code, behind the digits that call another country, and as at home. A number
+/// with an extension is not: others have the same line.
+pub(super) fn written(key: &str) -> Vec<(String, Start)> {
+    let number = if key.starts_with('+') { key.to_owned() } else { format!("+{key}") };
+    let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&number, None) else { return Vec::new() };
+    if !parsed.extension().is_empty() || !PHONE_NUMBER_UTIL.is_possible_number(&parsed) {
+        return Vec::new();
+    }
+    let country = parsed.country_code.to_string();
+    let national = parsed.get_national_significant_number();
+    let at_home = digits(&PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::National));
+    let trunk = at_home.strip_suffix(national.as_str()).unwrap_or_default().to_owned();
+    let mut all = vec![(at_home, Start::Alone)];
+    for national in [Some(national.clone()), other_form(&country, &national)].into_iter().flatten()
+    {
+        for prefix in ["", "00", "011"] {
+            for trunk in ["", trunk.as_str()] {
+                all.push((format!("{prefix}{country}{trunk}{national}"), Start::Anywhere));
+            }
+        }
+        if national.len() >= LONG {
+            all.push((national.clone(), Start::Alone));
+        }
+        all.push((format!("{trunk}{national}"), Start::Alone));
+    }
+    for (digits, start) in &mut all {
+        if digits.starts_with('0') {
+            *start = Start::Anywhere;
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// Where a number may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Start {
+    /// Its first digits say that it begins: a country code, a nought.
+    Anywhere,
+    /// Not behind other digits, be they set apart.
+    Alone,
+}
+
+/// A number of so many digits is hardly another one that is written without its beginning.
+const LONG: usize = 8;
+
+/// The older form of a national number, where there is one: see [`one_form`].
+fn other_form(country: &str, national: &str) -> Option<String> {
+    match (country, national.len()) {
+        ("55", 11) => {
+            let (area, rest) = national.split_at_checked(2)?;
+            Some(format!("{area}{}", rest.strip_prefix('9')?))
+        }
+        ("52", 10) => Some(format!("1{national}")),
+        ("54", 10) => Some(format!("9{national}")),
+        _ => None,
+    }
+}
+
 /// Whether a text that somebody typed looks like a telephone number.
 pub(super) fn looks_like_number(typed: &str) -> bool {
     let typed = text::folded(typed);

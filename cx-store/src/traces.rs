@@ -1,0 +1,294 @@
+//! Traces: how somebody who is erased stands in what others wrote, and that without it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use cx_core::event::{Event, Kind};
+use cx_core::identifier::{Claim, Identifier};
+use cx_core::spelling::{self, Spelling};
+use serde_json::{Map, Value};
+
+/// What stands in the place of a person's identifiers in what others wrote.
+const ERASED: &str = "[erased]";
+
+/// Fields of an event's data that name a thing: what points at the same thing still does.
+const NAMES: &[&str] = &[
+    "about",
+    "callback",
+    "cart_id",
+    "checkout_id",
+    "feedback",
+    "into",
+    "mail_id",
+    "message_id",
+    "order_id",
+    "refund_id",
+    "service_id",
+    "subscription_id",
+    "target",
+];
+
+/// Fields of a profile that say what its person is called.
+const NAMES_OF_PERSON: &[&str] = &["name", "given_name", "family_name"];
+
+/// The addresses and numbers by which somebody was known, and all ways to write them.
+pub(crate) struct Traces {
+    /// As they are kept, and as they were written.
+    pub(crate) strings: Vec<String>,
+    /// The longest first.
+    pub(crate) spellings: Vec<Spelling>,
+}
+
+impl Traces {
+    /// Of these identifiers, and of the texts in which their records wrote them. What is very short
+    /// would be found everywhere.
+    pub(crate) fn new(
+        identifiers: &BTreeSet<&Identifier>,
+        written: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let (mut strings, mut spellings) = (BTreeSet::new(), BTreeSet::new());
+        for identifier in identifiers {
+            strings.insert(identifier.key().to_owned());
+            spellings.extend(Spelling::all(identifier));
+        }
+        strings.extend(written);
+        strings.retain(|text| text.len() > 4);
+        spellings.extend(strings.iter().map(|text| Spelling::of_text(text)));
+        let spellings = spellings.into_iter().filter(|spelling| spelling.length() > 4);
+        let of_spellings = Self::of_spellings(spellings.collect());
+        Self { strings: strings.into_iter().collect(), ..of_spellings }
+    }
+
+    /// Only these.
+    pub(crate) fn of_spellings(mut spellings: Vec<Spelling>) -> Self {
+        spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.length()));
+        Self { strings: Vec::new(), spellings }
+    }
+
+    /// The spellings, and those under which they stand between the quotation marks of JSON.
+    pub(crate) fn in_files(&self) -> Vec<Spelling> {
+        let mut all = self.spellings.clone();
+        for text in &self.strings {
+            let written = Spelling::of_text(&in_json(text));
+            if !all.contains(&written) {
+                all.push(written);
+            }
+        }
+        all
+    }
+}
+
+/// Looks for any of several spellings at once.
+pub(crate) struct Begins(Vec<bool>);
+
+impl Begins {
+    pub(crate) fn new(spellings: &[Spelling]) -> Self {
+        let any = |byte| spellings.iter().any(|spelling| spelling.may_begin_with(byte));
+        Self((0..=u8::MAX).map(any).collect())
+    }
+
+    /// Whether any of them may begin with this byte.
+    pub(crate) fn with(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or_default()
+    }
+}
+
+/// A text as it stands between the quotation marks of JSON.
+pub(crate) fn in_json(text: &str) -> String {
+    let written = Value::from(text).to_string();
+    let inner = written.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    inner.unwrap_or_default().to_owned()
+}
+
+/// An event without these spellings and values, as far as they may go.
+pub(crate) fn blacked(event: &Event, traces: &Traces, values: &BTreeSet<&Identifier>) -> Event {
+    let mut left = event.clone();
+    let meant: Vec<&Claim> = event.person_claims();
+    left.who.retain(|claim| {
+        let value = claim.identifier();
+        !values.contains(value) || value.namespace().is_bridge() || meant.contains(&claim)
+    });
+    let written = left.body.iter_mut().flat_map(|body| {
+        [Some(&mut body.text), body.whole.as_mut(), body.html_ref.as_mut()].into_iter().flatten()
+    });
+    let subject = left.conversation.iter_mut().filter_map(|it| it.subject.as_mut());
+    let files = left.attachments.iter_mut();
+    let files = files.flat_map(|file| [&mut file.name, &mut file.url].into_iter().flatten());
+    for text in written.chain(subject).chain(files) {
+        black(text, traces);
+    }
+    for fields in [&mut left.extra, &mut left.unknown] {
+        black_fields(fields, traces, Numbers::Black);
+    }
+    // Where a number stands that has a meaning, it is none of the person's.
+    let mut kinds = [Numbers::Black, Numbers::Keep].into_iter();
+    if let Some(kind) = kinds.find_map(|numbers| blacked_kind(&event.kind, traces, numbers)) {
+        left.kind = kind;
+    }
+    left
+}
+
+/// What happened, without these spellings; `None` where it would be something else.
+fn blacked_kind(kind: &Kind, traces: &Traces, numbers: Numbers) -> Option<Kind> {
+    let is_name = |field: &str| {
+        let is_profile = matches!(kind, Kind::ProfileUpdated(_));
+        NAMES.contains(&field) || is_profile && NAMES_OF_PERSON.contains(&field)
+    };
+    let (names, mut free): (Map<_, _>, Map<_, _>) =
+        kind.to_json().into_iter().partition(|(field, _)| is_name(field));
+    black_fields(&mut free, traces, numbers);
+    free.extend(names);
+    Kind::from_json(&kind.name(), free).ok()
+}
+
+/// Whether a number that is one of the person's is blacked out as a whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    Black,
+    Keep,
+}
+
+fn black_value(value: &mut Value, traces: &Traces, numbers: Numbers) {
+    match value {
+        Value::String(text) => black(text, traces),
+        Value::Array(values) => values.iter_mut().for_each(|it| black_value(it, traces, numbers)),
+        Value::Object(fields) => black_fields(fields, traces, numbers),
+        Value::Number(number) => {
+            if numbers == Numbers::Black && stands_in(&number.to_string(), traces) {
+                *value = Value::from(ERASED);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn black_fields(fields: &mut Map<String, Value>, traces: &Traces, numbers: Numbers) {
+    for (mut name, mut value) in std::mem::take(fields) {
+        black(&mut name, traces);
+        black_value(&mut value, traces, numbers);
+        fields.insert(name, value);
+    }
+}
+
+/// Takes these out of a text, longest first, wherever they are whole words. Linear in the length of
+/// the text for each spelling.
+pub(crate) fn black(text: &mut String, traces: &Traces) {
+    for spelling in &traces.spellings {
+        let Some(mut place) = find(text, spelling, 0) else { continue };
+        let (mut left, mut from) = (String::with_capacity(text.len()), 0);
+        loop {
+            left.push_str(text.get(from..place.start).unwrap_or_default());
+            left.push_str(ERASED);
+            from = place.end;
+            let Some(next) = find(text, spelling, from) else { break };
+            place = next;
+        }
+        left.push_str(text.get(from..).unwrap_or_default());
+        *text = left;
+    }
+}
+
+/// Whether any of these is a whole word of a text.
+pub(crate) fn stands_in(text: &str, traces: &Traces) -> bool {
+    traces.spellings.iter().any(|spelling| find(text, spelling, 0).is_some())
+}
+
+/// Whether any of these is a whole word of a text in this value.
+pub(crate) fn stands_in_value(value: &Value, traces: &Traces) -> bool {
+    match value {
+        Value::String(text) => stands_in(text, traces),
+        Value::Array(values) => values.iter().any(|it| stands_in_value(it, traces)),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, it)| stands_in(name, traces) || stands_in_value(it, traces))
+        }
+        Value::Number(number) => stands_in(&number.to_string(), traces),
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
+/// Where a spelling stands in a text as a whole word, from a place on.
+pub(crate) fn find(text: &str, spelling: &Spelling, from: usize) -> Option<Range<usize>> {
+    let bytes = text.as_bytes().iter().enumerate().skip(from);
+    let mut places = bytes
+        .filter(|(at, byte)| spelling.may_begin_with(**byte) && text.is_char_boundary(*at))
+        .filter_map(|(at, _)| spelling.at(text.as_bytes(), at));
+    places.find(|place| {
+        place.start >= from && (spelling.is_number() || is_whole(text, place.start, place.end))
+    })
+}
+
+/// Whether a part of a text is a word, or words, of it: neither within a longer number, nor within a
+/// longer address, such as `an@example.nl` within `jan@example.nl` or `x.an@example.nl`.
+fn is_whole(text: &str, from: usize, to: usize) -> bool {
+    // What is percent-encoded before it is one character: `to%3Djan%40example.nl`.
+    let encoded = spelling::encoded_before(text, from);
+    let before_it = if encoded.is_some() { from.checked_sub(3) } else { Some(from) };
+    let parts = [before_it.and_then(|from| text.get(..from)), text.get(from..to), text.get(to..)];
+    let [before, word, after] = parts.map(Option::unwrap_or_default);
+    let is_number = !word.contains(char::is_alphabetic);
+    let goes_on = |end: Option<char>, beside: &mut dyn Iterator<Item = char>, joints: &[char]| {
+        let Some(end) = end.filter(|end| end.is_alphanumeric()) else { return false };
+        match beside.next() {
+            Some(next) if is_number => end.is_ascii_digit() && next.is_ascii_digit(),
+            Some(next) if joints.contains(&next) => {
+                beside.next().is_some_and(char::is_alphanumeric)
+            }
+            next => next.is_some_and(char::is_alphanumeric),
+        }
+    };
+    let joints = ['.', '-', '_', '+'];
+    !goes_on(word.chars().next(), &mut encoded.into_iter().chain(before.chars().rev()), &joints)
+        && !goes_on(word.chars().next_back(), &mut after.chars(), &['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use cx_core::identifier::Namespace;
+
+    use super::*;
+
+    #[test]
+    fn an_address_or_number_goes_where_it_is_a_whole_word() {
+        let strings = ["+31612345678", "an@example.nl", "0612345678"].map(str::to_owned);
+        let traces = Traces::new(&BTreeSet::new(), strings);
+        for (text, left) in [
+            ("an@example.nl", "[erased]"),
+            ("<AN@example.nl>, mailto:an@example.nl.", "<[erased]>, mailto:[erased]."),
+            ("_an@example.nl_ 'an@example.nl's", "_[erased]_ '[erased]'s"),
+            ("jan@example.nl jan.an@example.nl x+an@example.nl", "="),
+            ("an@example.nl.uk an@example.nlx an@example.nl-x.uk", "="),
+            ("tel:+31612345678,0612345678", "tel:[erased],[erased]"),
+            ("tel0612345678x wa +31612345678@c.us", "tel[erased]x wa [erased]@c.us"),
+            ("+316123456789 10612345678", "="),
+            ("één an@example.nl é", "één [erased] é"),
+        ] {
+            let mut blacked = text.to_owned();
+            black(&mut blacked, &traces);
+            assert_eq!(blacked, if left == "=" { text } else { left });
+        }
+    }
+
+    #[test]
+    fn an_address_or_number_goes_in_whatever_way_it_is_written() {
+        let of = |namespace, raw| Identifier::normalise(namespace, "", raw, Some("NL")).unwrap();
+        let number = of(Namespace::Phone, "06-1234 5678");
+        let address = of(Namespace::Email, "José@müller.example");
+        let traces = Traces::new(&BTreeSet::from([&number, &address]), []);
+        for (text, left) in [
+            ("bel 0612345678 of (06) 12 34 56 78!", "bel [erased] of [erased]!"),
+            ("https://wa.me/31612345678?x=1", "https://wa.me/[erased]?x=1"),
+            ("JOSÉ@MÜLLER.EXAMPLE, josé@xn--mller-kva.example", "[erased], [erased]"),
+            ("?to%3Djos%C3%A9%40m%C3%BCller.example&n=1", "?to%3D[erased]&n=1"),
+            ("maria.josé@müller.example +316123456789", "="),
+        ] {
+            let mut blacked = text.to_owned();
+            black(&mut blacked, &traces);
+            assert_eq!(blacked, if left == "=" { text } else { left });
+        }
+    }
+
+    #[test]
+    fn a_text_stands_in_json_without_its_quotation_marks() {
+        assert_eq!(in_json("\"e va\"@example.nl\n"), "\\\"e va\\\"@example.nl\\n");
+    }
+}
