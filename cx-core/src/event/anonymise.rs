@@ -4,7 +4,7 @@ use serde_json::Map;
 
 use super::commerce::{Cart, Checkout, Line, Order, Refund, Subscription};
 use super::conversation::{
-    Assigned, Changed, Handover, Linked, Merged, Opened, Removal, Split, Status, Tags,
+    Assigned, Changed, FieldChanged, Handover, Linked, Merged, Opened, Removal, Split, Status, Tags,
 };
 use super::feedback::{Acted, Answered, Asked, LoopClosed};
 use super::identity::{Consent, IdentityChange, IdentityLink, People};
@@ -12,7 +12,7 @@ use super::mail::MailEvent;
 use super::proactive::Incident;
 use super::promise::{Callback, Sla};
 use super::talk::{Call, Correction, Meeting, Message, Note, Reaction, Receipt, Voicemail};
-use super::web::View;
+use super::web::{AppEvent, View};
 use super::{ConversationRef, Event, Kind};
 use crate::actor::Actor;
 use crate::identifier::Claim;
@@ -28,6 +28,7 @@ impl Event {
     pub fn anonymised(&self, person: Claim, token: &dyn Fn(&str) -> String) -> Option<Self> {
         let mut source = self.source.clone();
         source.id = if source.id.is_empty() { String::new() } else { token(&source.id) };
+        source.object = word(&source.object).unwrap_or_default();
         let conversation = match &self.conversation {
             None => None,
             Some(conversation) => {
@@ -69,6 +70,11 @@ fn word(text: &str) -> Option<String> {
     let n_digits = text.bytes().filter(u8::is_ascii_digit).count();
     let is_word = text.len() <= 40 && n_digits <= 4 && text.bytes().all(is_plain);
     is_word.then(|| text.to_owned())
+}
+
+/// The same of what has to be there.
+fn word_or_erased(text: &str) -> String {
+    word(text).unwrap_or_else(|| "erased".to_owned())
 }
 
 fn lines(of: &[Line]) -> Vec<Line> {
@@ -300,8 +306,13 @@ fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
             },
         },
         Kind::Custom { name, .. } => Kind::Custom { name: name.clone(), data: Map::new() },
-        // What was done, and which field was changed, is all that there is to them.
-        Kind::AppEvent(_) | Kind::ConversationField(_) => return None,
+        Kind::AppEvent(it) => {
+            Kind::AppEvent(AppEvent { name: word_or_erased(&it.name), ..AppEvent::default() })
+        }
+        Kind::ConversationField(it) => Kind::ConversationField(FieldChanged {
+            name: word_or_erased(&it.name),
+            ..FieldChanged::default()
+        }),
     })
 }
 
@@ -309,6 +320,27 @@ fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
 mod tests {
     use super::*;
     use crate::identifier::{Assurance, Namespace, Role};
+
+    #[test]
+    fn what_is_named_freely_stays_as_what_happened_only() {
+        let token = |name: &str| format!("erased/{}", name.len());
+        for (kind, name, left) in [
+            ("app.event", "video_played", "video_played"),
+            ("app.event", "call Jan de Vries", "erased"),
+            ("conversation.field", "plan", "plan"),
+            ("conversation.field", "jan@example.nl", "erased"),
+        ] {
+            let json = format!(
+                r#"{{"key": "k", "source": {{"system": "crm", "object": "call/jan de vries"}},
+                    "kind": "{kind}", "occurred_at": "2026-03-02T08:00:00Z",
+                    "data": {{"name": "{name}", "to": "secret", "more": "secret"}}}}"#
+            );
+            let event: Event = serde_json::from_str(&json).unwrap();
+            let bare = event.anonymised(nobody(), &token).unwrap().to_json();
+            assert_eq!(bare["data"], serde_json::json!({"name": left}), "{kind} {name}");
+            assert!(!serde_json::to_string(&bare).unwrap().contains("vries"), "{bare:?}");
+        }
+    }
 
     fn nobody() -> Claim {
         let (scope, raw) = ("erased", "a1b2");
