@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::blackout::{self, BlackedOut};
 use crate::codec;
 use crate::corrections;
-use crate::derived;
+use crate::derived::{self, Settings};
 use crate::encryption::PAGE_SIZE;
 use crate::error::StoreError;
 use crate::feed::{self, By, Change, Occasion};
@@ -228,6 +228,55 @@ pub(crate) fn erase(
     Ok(Erased { erasure, traces, rows: fewer.collect() })
 }
 
+/// Takes back what only a model says of a customer: that it is one person. What a model takes for
+/// somebody's is handed out to nobody, and not erased with them.
+pub(crate) fn part(
+    tx: &Transaction<'_>,
+    writer: &mut Writing<'_>,
+    customer: i64,
+    at: Timestamp,
+) -> Result<bool, StoreError> {
+    let links = links_by_model(tx, writer.settings, customer)?;
+    for link in &links {
+        let revoked = Assertion {
+            verdict: Verdict::Revoke(*link),
+            by: "erasure".to_owned(),
+            reason: None,
+            at,
+        };
+        corrections::assert(tx, writer, &revoked, at)?;
+    }
+    Ok(!links.is_empty())
+}
+
+/// What a model says in force that joins records of one customer.
+pub(crate) fn links_by_model(
+    connection: &Connection,
+    settings: &Settings,
+    customer: i64,
+) -> Result<Vec<AssertionId>, StoreError> {
+    let mut owner = connection.prepare_cached(
+        "SELECT m.customer_id FROM named n JOIN event e ON e.key = n.event_key AND e.standing = 0
+           LEFT JOIN attribution a ON a.event_seq = e.seq
+           JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id) WHERE n.oid = ?1",
+    )?;
+    let mut is_its = |side: ObservationId| -> Result<bool, StoreError> {
+        let owner: Option<i64> =
+            owner.query_row([&side.as_bytes()[..]], |row| row.get(0)).optional()?;
+        Ok(owner == Some(customer))
+    };
+    let mut links = Vec::new();
+    for (id, said) in settings.assertions.in_force() {
+        if let Verdict::Probable(a, b, _) = &said.verdict
+            && is_its(*a)?
+            && is_its(*b)?
+        {
+            links.push(id);
+        }
+    }
+    Ok(links)
+}
+
 /// The values on a customer's records, and whether nobody else has them; of the identifiers that
 /// only revisions claim that are shown no longer, those that nobody else ever had.
 fn values(
@@ -421,23 +470,28 @@ fn suppress_revision(
     suppress(tx, &seal.revision(key, rev.as_deref(), &hash), Timestamp::MAX)
 }
 
+/// Whether a value stands for one person wherever it is written. A short code, or a town, stands in
+/// what everybody writes.
+fn tells_apart(value: &Identifier) -> bool {
+    let key = value.key();
+    let n_digits = key.chars().filter(char::is_ascii_digit).count();
+    let n = key.chars().filter(|c| c.is_alphanumeric()).count();
+    match value.namespace() {
+        Namespace::Email => key.contains('@'),
+        Namespace::Phone | Namespace::WaId => value.is_linkable() || n_digits >= 7,
+        Namespace::NationalId => n >= 8,
+        Namespace::Address => n_digits > 0 && n >= 8 && key.split_whitespace().nth(1).is_some(),
+        _ => false,
+    }
+}
+
 /// How the person's identifiers are written.
 fn traces(
     tx: &Transaction<'_>,
     keys: &BTreeSet<String>,
     own: &BTreeMap<i64, Identifier>,
 ) -> Result<Traces, StoreError> {
-    let is_text = |value: &Identifier| {
-        matches!(
-            value.namespace(),
-            Namespace::Email
-                | Namespace::Phone
-                | Namespace::WaId
-                | Namespace::NationalId
-                | Namespace::Address
-        )
-    };
-    let own: BTreeSet<&Identifier> = own.values().filter(|value| is_text(value)).collect();
+    let own: BTreeSet<&Identifier> = own.values().filter(|value| tells_apart(value)).collect();
     let mut written = BTreeSet::new();
     for key in keys {
         let mut rows = tx.prepare_cached(

@@ -13,7 +13,6 @@ use serde_json::{Map, Value};
 
 use crate::codec;
 use crate::corrections;
-use crate::erasure;
 use crate::error::StoreError;
 use crate::feed::{self, Change, ChangeRecord};
 use crate::waiting;
@@ -87,12 +86,11 @@ pub(crate) struct Parts {
 pub(crate) fn parts(
     connection: &Connection,
     tenant: &str,
-    customer: i64,
+    keys: &BTreeSet<String>,
     id: CustomerId,
 ) -> Result<Parts, StoreError> {
-    let keys = erasure::keys(connection, customer, &BTreeMap::new())?;
     let mut events: Vec<(Event, ExportedEvent)> = Vec::new();
-    for key in &keys {
+    for key in keys {
         let mut rows = connection.prepare_cached(
             "SELECT
                iif(packed IS NULL, payload, cx_unpack(packed)), e.standing, b.recorded_at, b.adapter

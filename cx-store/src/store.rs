@@ -1,5 +1,6 @@
 //! `Store`: open, take in, ask, correct, check, copy.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
@@ -831,23 +832,39 @@ impl Store {
     }
 
     /// Everything about one person: what is known, every event in every revision with what its
-    /// source sent beyond it, how the records came together, what was said of them.
+    /// source sent beyond it, how the records came together, what was said of them. What only a model
+    /// takes for theirs is not told.
     ///
     /// # Errors
     /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
     pub fn export(&self, who: &Who, now: Timestamp) -> Result<Export, StoreError> {
-        let found = self.find(who)?;
-        let customer = found.chosen().ok_or(StoreError::NobodyMeant)?.id;
+        let links = self.read_under(|connection, settings| {
+            let found = read::find(connection, who)?;
+            let meant = found.chosen().ok_or(StoreError::NobodyMeant)?;
+            erasure::links_by_model(connection, settings, meant.row())
+        })?;
+        // Without what only a model says, it may be somebody else's.
+        let view = match links.is_empty() {
+            true => None,
+            false => {
+                Some(self.view_with(std::slice::from_ref(who), Past::today(), Links::Certain)?)
+            }
+        };
+        let of = view.as_ref().unwrap_or(self);
+        let customer = of.find(who)?.chosen().ok_or(StoreError::NobodyMeant)?.id;
         let who = Who::Customer(customer);
         let options = ContextOptions { characters: usize::MAX, ..ContextOptions::at(now) };
-        let context = self.context(&who, &options.items(usize::MAX))?;
-        let identity = self.how(&who, Past::today())?.into_iter().next();
+        let context = of.context(&who, &options.items(usize::MAX))?;
+        let identity = of.how(&who, Past::today())?.into_iter().next();
         let identity = identity.ok_or(StoreError::NobodyMeant)?;
-        // Somebody may have been merged since.
-        let parts = self.read_under(|connection, settings| {
+        let keys = of.read(|connection| {
+            // Somebody may have been merged since.
             let found = read::find(connection, &who)?;
             let meant = found.chosen().ok_or(StoreError::NobodyMeant)?;
-            export::parts(connection, &settings.tenant, meant.row(), customer)
+            erasure::keys(connection, meant.row(), &BTreeMap::new())
+        })?;
+        let parts = self.read_under(|connection, settings| {
+            export::parts(connection, &settings.tenant, &keys, customer)
         })?;
         Ok(Export {
             v: 1,
@@ -866,6 +883,10 @@ impl Store {
     /// Takes a person out for good: events in all revisions, identifiers that nobody else has,
     /// names, texts, the index, what was said about them; and keeps the same records, and whatever
     /// else happened to them until now, from coming back. What happens later begins anew.
+    ///
+    /// What only a model takes for the person's stays with whom it is of without the model, whose
+    /// links are taken back: only what is certain is erased. Of a customer id, that is the part
+    /// which has the record that the id names.
     ///
     /// What was erased cannot be read any more; [`Store::compact`] takes it out of the free space
     /// of the file as well. Copies and backups are the caller's to destroy. Reads every event once,
@@ -891,8 +912,12 @@ impl Store {
     ) -> Result<Erased, StoreError> {
         let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
-            let customer = found.chosen().ok_or(StoreError::NobodyMeant)?;
-            erasure::erase(tx, writer, customer.row(), mode, erased_at)
+            let mut customer = found.chosen().ok_or(StoreError::NobodyMeant)?.row();
+            if erasure::part(tx, writer, customer, erased_at)? {
+                let found = read::find(tx, who)?;
+                customer = found.chosen().ok_or(StoreError::NobodyMeant)?.row();
+            }
+            erasure::erase(tx, writer, customer, mode, erased_at)
         })?;
         self.empty_log();
         Ok(erased)

@@ -777,3 +777,54 @@ fn what_others_say_anew_of_the_person_is_blacked_out_as_it_was() {
         assert!(texts_of(&store, "jan@example.nl").contains(&(*text).to_owned()));
     }
 }
+
+#[test]
+fn what_everybody_writes_is_blacked_out_nowhere() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let claims = [
+        "email eva@example.nl",
+        "phone 10012",
+        "national_id 12345",
+        "address Utrecht",
+        "address Kerkstraat 12, Utrecht",
+        "national_id 111222333",
+    ];
+    let own = story::message("own", 0, "email", "", &claims);
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    let words = "order 10012 of invoice 12345 goes to Utrecht";
+    other.body = Some(Body::text(format!("{words}: Kerkstraat 12, Utrecht, 111222333")));
+    other.extra.insert("order".to_owned(), 10012.into());
+    store.ingest(&recording(), [own, other]).unwrap();
+    store.erase(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    let left = store.events().next().unwrap().unwrap();
+    assert_eq!(left.body.unwrap().text, format!("{words}: [erased], [erased]"));
+    assert_eq!(left.extra["order"], 10012);
+}
+
+#[test]
+fn what_only_a_model_takes_for_the_persons_is_neither_handed_out_nor_erased() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let mail = |name: &str| {
+        let claim = format!("email {name}@example.nl");
+        story::message(name, 0, "email", "Jan de Vries", &[&claim])
+    };
+    store.ingest(&recording(), [mail("jan"), mail("other"), mail("wife")]).unwrap();
+    let anchor = |name: &str| store.anchor(&who(&format!("{name}@example.nl"))).unwrap().unwrap();
+    let said = |verdict: Verdict| Assertion {
+        verdict,
+        by: "model".to_owned(),
+        reason: None,
+        at: story::monday(),
+    };
+    let (jan, other) = (anchor("jan"), anchor("other"));
+    store.assert(&said(Verdict::Probable(jan, other, 20_000)), now()).unwrap();
+    assert_eq!(store.counts().unwrap().0, 2);
+    let export = store.export(&who("jan@example.nl"), now()).unwrap();
+    assert_eq!(export.events.len(), 1);
+    assert!(!serde_json::to_string(&export.context).unwrap().contains("other@example.nl"));
+    let erased = store.erase(&who("jan@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert_eq!(erased.events, 1);
+    assert_eq!(store.find(&who("other@example.nl")).unwrap().customers.len(), 1);
+    assert_eq!(keys(&store), BTreeSet::from(["other".to_owned(), "wife".to_owned()]));
+    is_sound(&store);
+}
