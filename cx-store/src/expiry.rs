@@ -36,6 +36,15 @@ impl Expiry {
         self.rules.is_over(&kind, &channel, event.occurred_at, now)
     }
 
+    /// What is over for what is recorded at an instant.
+    pub(crate) fn limits(
+        &self,
+        connection: &Connection,
+        recorded_at: Timestamp,
+    ) -> Result<Limits<'_>, StoreError> {
+        Limits::new(connection, &self.rules, recorded_at.max(self.retained_at))
+    }
+
     pub(crate) fn into_rules(self) -> Retention {
         self.rules
     }

@@ -20,6 +20,7 @@ use crate::feed::{self, By, Occasion};
 use crate::report::{IngestReport, Recording};
 use crate::statements::Statements;
 use crate::suppression::Suppression;
+use crate::taking_back::Keeping;
 use crate::waiting;
 
 /// Which revision of a record counts.
@@ -209,17 +210,21 @@ fn take_in(
         (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| a.3.beside().cmp(&b.3.beside()))
     });
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
+    let mut old = Vec::new();
     for (_, _, position, record) in order {
         if batch.suppression.covers(tx, record.event, &record.hash)? {
             batch.report.suppressed += 1;
         } else if expiry.is_some_and(|it| it.covers(record.event, recording.recorded_at)) {
-            batch.report.expired += 1;
+            old.push((position, record));
         } else {
             batch.position = position;
             batch.take(record)?;
         }
     }
     batch.flush()?;
+    if let Some(expiry) = expiry.filter(|_| !old.is_empty()) {
+        batch.take_old(expiry, &old)?;
+    }
     for bundle in std::mem::take(&mut batch.recount) {
         batch.count_again(bundle)?;
     }
@@ -635,6 +640,29 @@ impl<'a> Batch<'a> {
             self.touched.bundles.insert(home);
         }
         Ok(())
+    }
+
+    /// Takes in what is over under the rules in force and comes in all the same: revisions of records
+    /// that are here, which stay or go as a whole, and what takes back what stays.
+    fn take_old(
+        &mut self,
+        expiry: &Expiry,
+        old: &[(usize, &Prepared<'_>)],
+    ) -> Result<(), StoreError> {
+        let (tx, settings) = (self.tx, self.settings);
+        let mut limits = expiry.limits(tx, self.recorded_at)?;
+        let mut keeping = Keeping::new(tx, settings);
+        for (position, record) in old {
+            let comes_in = !self.revisions(record.event.key.as_str())?.is_empty()
+                || keeping.lets_in(&mut limits, record.event)?;
+            if comes_in {
+                self.position = *position;
+                self.take(record)?;
+            } else {
+                self.report.expired += 1;
+            }
+        }
+        self.flush()
     }
 
     fn revisions(&mut self, key: &str) -> Result<Vec<Revision>, StoreError> {

@@ -65,13 +65,34 @@ impl Seal {
 pub(crate) struct Suppression {
     seal: Seal,
     is_empty: bool,
+    /// When somebody was erased last.
+    last: Option<i64>,
 }
+
+/// Fields of an event in which nothing is blacked out.
+const NAMING: &[&str] = &[
+    "key",
+    "rev",
+    "source",
+    "kind",
+    "channel",
+    "direction",
+    "visibility",
+    "occurred_at",
+    "occurred_at_origin",
+    "seq",
+    "actor",
+    "who",
+    "name",
+];
 
 impl Suppression {
     pub(crate) fn new(connection: &Connection, id_key: &IdKey) -> Result<Self, StoreError> {
         let mut any = connection.prepare_cached("SELECT NOT EXISTS(SELECT 1 FROM suppressed)")?;
         let is_empty = any.query_row([], |row| row.get(0))?;
-        Ok(Self { seal: Seal::new(id_key), is_empty })
+        let mut last = connection.prepare_cached("SELECT max(at) FROM erasure")?;
+        let last = last.query_row([], |row| row.get(0))?;
+        Ok(Self { seal: Seal::new(id_key), is_empty, last })
     }
 
     /// Whether an event is a record that was erased, or a revision of one that was, or happened to
@@ -107,15 +128,16 @@ impl Suppression {
         connection: &Connection,
         event: &Event,
     ) -> Result<Option<Event>, StoreError> {
-        if self.is_empty {
+        if self.is_empty || self.last.is_none_or(|last| event.occurred_at.as_micros() > last) {
             return Ok(None);
         }
         let is_erased = |hash: [u8; 16]| -> Result<bool, StoreError> {
             let until = until(connection, hash)?;
             Ok(until.is_some_and(|until| event.occurred_at.as_micros() <= until))
         };
-        let json = Value::Object(event.to_json());
-        let mut written = Vec::new();
+        let mut json = event.to_json();
+        json.retain(|field, _| !NAMING.contains(&field.as_str()));
+        let (json, mut written) = (Value::Object(json), Vec::new());
         texts(&json, &mut written);
         let mut spellings = BTreeSet::new();
         for text in written {

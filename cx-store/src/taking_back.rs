@@ -1,9 +1,9 @@
 //! What takes back what another record says, and so has to stay as long as that does: without its
 //! unsubscription a consent would hold again, and without its redaction a text would be there again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use cx_core::event::Kind;
+use cx_core::event::{Event, Kind};
 use cx_core::ids::ObservationId;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -73,7 +73,7 @@ const CORRECTIONS: &[&str] = &["message.edited", "message.redacted", "message.de
 const DEPTH: usize = 16;
 
 /// Where a record is looked for that is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Place {
     /// A conversation, under all its keys.
     Conversation(i64),
@@ -125,6 +125,66 @@ impl<'a> Keeping<'a> {
         };
         let Some(place) = self.place(row, rule.among)? else { return Ok(false) };
         self.is_there(limits, place, rule.what, ts)
+    }
+
+    /// Whether a record that is over, and not here, takes back something that is and stays.
+    pub(crate) fn lets_in(
+        &mut self,
+        limits: &mut Limits<'_>,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let (name, ts) = (event.kind.name(), event.occurred_at.as_micros());
+        if let Some(target) = corrected(&event.kind)
+            && let Some(shown) = self.shown(target)?
+        {
+            return self.stays(limits, &shown);
+        }
+        let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
+        let (among, what): (Among, &'static [&'static str]) = match rule {
+            Some(rule) => (rule.among, rule.what),
+            None if CORRECTIONS.contains(&&*name) => (Among::Conversation, &["message"]),
+            None => return Ok(false),
+        };
+        for place in self.places(event, among)? {
+            if self.is_there(limits, place, what, ts)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where that is which a record takes back that is not here.
+    fn places(&self, event: &Event, among: Among) -> Result<BTreeSet<Place>, StoreError> {
+        let mut places = BTreeSet::new();
+        if among == Among::Conversation {
+            let mut known = self
+                .connection
+                .prepare_cached("SELECT canonical_id FROM conversation WHERE key = ?1")?;
+            let talk = event.conversation.iter();
+            for key in talk.flat_map(|talk| std::iter::once(&talk.key).chain(&talk.aliases)) {
+                let known = known.query_row([key.as_str()], |row| row.get(0)).optional()?;
+                places.extend(known.map(Place::Conversation));
+            }
+            return Ok(places);
+        }
+        let mut holders = self.connection.prepare_cached(
+            "SELECT m.customer_id, c.bundle_id FROM identifier i
+               JOIN bundle_claim c ON c.identifier_id = i.id
+               LEFT JOIN member m ON m.bundle_id = c.bundle_id
+             WHERE i.hash = ?1 AND i.hub = 0",
+        )?;
+        for claim in event.person_claims() {
+            let hash = codec::identifier_hash(claim.identifier());
+            let mut holders = holders.query([&hash[..]])?;
+            while let Some(row) = holders.next()? {
+                let customer: Option<i64> = row.get(0)?;
+                places.insert(match customer {
+                    Some(customer) => Place::Customer(customer),
+                    None => Place::Bundle(row.get(1)?),
+                });
+            }
+        }
+        Ok(places)
     }
 
     /// Whether the message stays that is corrected in this row. One that is named by the id that
@@ -266,12 +326,7 @@ impl<'a> Keeping<'a> {
         let Some(Ok(event)) = payload.map(|payload| codec::event(&payload)) else {
             return Ok(None);
         };
-        Ok(match event.kind {
-            Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) => {
-                Some(it.target)
-            }
-            _ => None,
-        })
+        Ok(corrected(&event.kind).map(str::to_owned))
     }
 
     fn shown(&self, key: &str) -> Result<Option<Shown>, StoreError> {
@@ -283,6 +338,16 @@ impl<'a> Keeping<'a> {
             Ok(Shown { seq, key: key.to_owned(), kind, channel, ts })
         });
         Ok(shown.optional()?)
+    }
+}
+
+/// What a correction names as what it corrects.
+const fn corrected(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) => {
+            Some(it.target.as_str())
+        }
+        _ => None,
     }
 }
 

@@ -305,6 +305,33 @@ fn a_record_goes_when_all_its_revisions_are_over() {
 }
 
 #[test]
+fn a_revision_of_a_record_that_is_kept_comes_in_however_old_it_is() {
+    let revision = |rev: &str, minutes: i64, text: &str| {
+        let mut event = story::message("k", minutes, "chat", "", &["email jan@example.nl"]);
+        event.rev = Some(rev.to_owned());
+        event.body = Some(cx_core::event::Body::text(text));
+        event
+    };
+    let rules = rules("[[rule]]\nkeep = \"6 months\"");
+    let (new, old) = (revision("1", 500_000, "card 4111"), revision("2", 0, "card gone"));
+    let after = Store::open_in_memory_with(options()).unwrap();
+    after.ingest(&recording(), [new.clone(), old.clone()]).unwrap();
+    retain(&after, &rules, 10);
+    let between = Store::open_in_memory_with(options()).unwrap();
+    between.ingest(&recording(), [new.clone()]).unwrap();
+    retain(&between, &rules, 10);
+    assert_eq!(between.ingest(&recording(), [old.clone()]).unwrap().revised, 1);
+    let before = Store::open_in_memory_with(options()).unwrap();
+    retain(&before, &rules, 10);
+    assert_eq!(before.ingest(&recording(), [old, new]).unwrap().expired, 0);
+    for store in [after, between, before] {
+        let shown = store.events().next().unwrap().unwrap();
+        assert_eq!(shown.body.unwrap().text, "card gone");
+        assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
 fn what_people_said_keeps_the_record_it_was_said_of_until_it_is_revoked() {
     let store = Store::open_in_memory_with(options()).unwrap();
     let old = story::message("old", 0, "phone", "", &["phone 06 12345678"]);
@@ -441,6 +468,11 @@ proptest! {
         let appeared: Vec<String> = hits(&store).difference(&hits_before).cloned().collect();
         prop_assert_eq!(appeared, Vec::<String>::new());
         prop_assert!(store.who_is_waiting(now()).unwrap().len() <= waiting_before);
+        // With the rules in force first, all of it comes in as well, told at once.
+        let other = Store::open_in_memory_with(options()).unwrap();
+        retain(&other, &rules, batch);
+        other.ingest(&recording(), events).unwrap();
+        prop_assert!(keys(&other).is_superset(&keys(&store)), "{:?} {:?}", keys(&other), keys(&store));
         prop_assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
     }
 }
