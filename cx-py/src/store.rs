@@ -1492,8 +1492,9 @@ impl Store {
     /// -------
     /// Fields
     ///     ``now``, ``events``, ``revisions``, ``customers`` (who would have nothing left),
-    ///     ``kept_named``, ``kept_revised``, ``kept_corrects``, and ``due``: ``rule``, ``kind``,
-    ///     ``channel``, ``events``, ``oldest``, ``newest``.
+    ///     ``kept_named``, ``kept_revised``, ``kept_corrects``, ``due``: ``rule``, ``kind``,
+    ///     ``channel``, ``events``, ``oldest``, ``newest``; and ``idle``, the rules for a kind or a
+    ///     channel that no record ever had.
     ///
     /// Examples
     /// --------

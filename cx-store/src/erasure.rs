@@ -111,18 +111,45 @@ pub(crate) struct Erased {
     pub(crate) rows: BTreeMap<String, u64>,
 }
 
-/// Takes a customer out.
+/// Who is erased.
+#[derive(Clone, Copy)]
+pub(crate) enum Whom<'a> {
+    /// A customer, by its row.
+    Customer(i64),
+    /// Whoever carries this, on records that are no customer's.
+    Nobody(&'a Identifier),
+}
+
+/// Takes somebody out.
 pub(crate) fn erase(
     tx: &Transaction<'_>,
     writer: &mut Writing<'_>,
-    customer: i64,
+    whom: Whom<'_>,
     mode: EraseMode,
     at: Timestamp,
 ) -> Result<Erased, StoreError> {
     let n_before = counts(tx)?;
-    let cid = crate::read::customer_id(tx, customer)?;
-    let values = values(tx, customer)?;
-    let keys = keys(tx, customer, &values)?;
+    let (values, keys) = match whom {
+        Whom::Customer(customer) => {
+            let values = values(tx, customer)?;
+            let keys = keys(tx, customer, &values)?;
+            (values, keys)
+        }
+        Whom::Nobody(identifier) => {
+            let values = values_of_nobody(tx, identifier)?;
+            let keys = keys(tx, NOBODY, &values)?;
+            (values, keys)
+        }
+    };
+    let cid = match whom {
+        Whom::Customer(customer) => crate::read::customer_id(tx, customer)?,
+        // It was never given out; it is that of a record, as all are.
+        Whom::Nobody(_) => {
+            let first = keys.first().ok_or(StoreError::NobodyMeant)?;
+            let named = ObservationId::of(&writer.settings.tenant, &codec::event_key(first)?);
+            CustomerId::issue(&writer.settings.id_key, named)
+        }
+    };
     let own: BTreeMap<i64, Identifier> = values
         .iter()
         .filter(|(_, (_, is_own))| *is_own)
@@ -316,6 +343,35 @@ fn values(
                 values.insert(id, (identifier, true));
             }
         }
+    }
+    Ok(values)
+}
+
+/// No customer has this row.
+const NOBODY: i64 = -1;
+
+/// The values on the records of nobody that carry this one, and whether no other record has them.
+fn values_of_nobody(
+    tx: &Transaction<'_>,
+    identifier: &Identifier,
+) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
+    const CARRIED: &str = "(SELECT bundle_id, identifier_id FROM bundle_claim
+                            UNION SELECT bundle_id, identifier_id FROM bundle_bridge)";
+    let Some(row) = feed::row_of(tx, identifier)? else { return Ok(BTreeMap::new()) };
+    let mut rows = tx.prepare_cached(&format!(
+        "SELECT i.id, d.name, i.scope, i.key, i.linkable,
+           NOT EXISTS(SELECT 1 FROM {CARRIED} x WHERE x.identifier_id = i.id
+             AND x.bundle_id NOT IN (SELECT bundle_id FROM {CARRIED} WHERE identifier_id = ?1))
+         FROM identifier i JOIN dict d ON d.id = i.ns
+         WHERE i.id IN (SELECT o.identifier_id FROM {CARRIED} c JOIN {CARRIED} o
+             ON o.bundle_id = c.bundle_id
+           WHERE c.identifier_id = ?1
+             AND NOT EXISTS(SELECT 1 FROM member m WHERE m.bundle_id = c.bundle_id))"
+    ))?;
+    let mut rows = rows.query([row])?;
+    let mut values = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        values.insert(row.get(0)?, (codec::read_identifier(row, 1)?, row.get(5)?));
     }
     Ok(values)
 }

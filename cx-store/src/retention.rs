@@ -45,6 +45,8 @@ pub struct RetentionPreview {
     pub kept_corrects: u64,
     /// What is over, by rule, kind and channel.
     pub due: Vec<Due>,
+    /// The rules that are for a kind or a channel which no record ever had.
+    pub idle: Vec<Rule>,
 }
 
 /// Records of one kind on one channel that are over.
@@ -303,6 +305,7 @@ fn preview(
         kept_revised: 0,
         kept_corrects: 0,
         due: Vec::new(),
+        idle: idle(connection, rules)?,
     };
     each_candidate(connection, settings, &mut limits, i64::MIN, |limits, it| {
         match it.fate {
@@ -330,6 +333,24 @@ fn preview(
         preview.due.push(Due { rule, kind, channel, events, oldest, newest });
     }
     Ok(preview)
+}
+
+/// The rules that are for a kind or a channel which no record ever had, such as one that is misspelt.
+fn idle(connection: &Connection, rules: &Retention) -> Result<Vec<Rule>, StoreError> {
+    let mut names = connection.prepare_cached("SELECT name FROM dict WHERE class = ?1")?;
+    let mut names = |class: i64| -> Result<Vec<String>, StoreError> {
+        Ok(names.query_map([class], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    };
+    let (kinds, channels) = (names(ingest::KIND)?, names(ingest::CHANNEL)?);
+    let covers = |rule: &&Rule| {
+        let rule = |kind: Option<&str>, channel: Option<&str>| {
+            let (of_kind, of_channel) = (rule.kind.as_deref(), rule.channel.as_deref());
+            rule.covers(kind.or(of_kind).unwrap_or(""), channel.or(of_channel).unwrap_or(""))
+        };
+        (kinds.is_empty() || kinds.iter().any(|kind| rule(Some(kind), None)))
+            && (channels.is_empty() || channels.iter().any(|channel| rule(None, Some(channel))))
+    };
+    Ok(rules.rules.iter().filter(|rule| !covers(rule)).cloned().collect())
 }
 
 /// The bundle that a record is counted in.

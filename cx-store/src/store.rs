@@ -24,7 +24,7 @@ use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
 use crate::derived::Settings;
 use crate::encryption::{self, EncryptionKey};
-use crate::erasure::{self, Compaction, EraseMode, Erased, Erasure, ErasureRecord};
+use crate::erasure::{self, Compaction, EraseMode, Erased, Erasure, ErasureRecord, Whom};
 use crate::error::StoreError;
 use crate::explain;
 use crate::export::{self, Export};
@@ -844,11 +844,10 @@ impl Store {
             erasure::links_by_model(connection, settings, meant.row())
         })?;
         // Without what only a model says, it may be somebody else's.
-        let view = match links.is_empty() {
-            true => None,
-            false => {
-                Some(self.view_with(std::slice::from_ref(who), Past::today(), Links::Certain)?)
-            }
+        let view = if links.is_empty() {
+            None
+        } else {
+            Some(self.view_with(std::slice::from_ref(who), Past::today(), Links::Certain)?)
         };
         let of = view.as_ref().unwrap_or(self);
         let customer = of.find(who)?.chosen().ok_or(StoreError::NobodyMeant)?.id;
@@ -884,6 +883,9 @@ impl Store {
     /// names, texts, the index, what was said about them; and keeps the same records, and whatever
     /// else happened to them until now, from coming back. What happens later begins anew.
     ///
+    /// Of an identifier that only records of nobody carry (an address that was only inferred, a number
+    /// that is none), these are erased.
+    ///
     /// What only a model takes for the person's stays with whom it is of without the model, whose
     /// links are taken back: only what is certain is erased. Of a customer id, that is the part
     /// which has the record that the id names.
@@ -912,12 +914,20 @@ impl Store {
     ) -> Result<Erased, StoreError> {
         let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
-            let mut customer = found.chosen().ok_or(StoreError::NobodyMeant)?.row();
+            let Some(customer) = found.chosen() else {
+                return match who {
+                    Who::Identifier(value) if found.customers.is_empty() => {
+                        erasure::erase(tx, writer, Whom::Nobody(value), mode, erased_at)
+                    }
+                    _ => Err(StoreError::NobodyMeant),
+                };
+            };
+            let mut customer = customer.row();
             if erasure::part(tx, writer, customer, erased_at)? {
                 let found = read::find(tx, who)?;
                 customer = found.chosen().ok_or(StoreError::NobodyMeant)?.row();
             }
-            erasure::erase(tx, writer, customer, mode, erased_at)
+            erasure::erase(tx, writer, Whom::Customer(customer), mode, erased_at)
         })?;
         self.empty_log();
         Ok(erased)

@@ -9,7 +9,7 @@ use std::path::Path;
 use cx_core::channel::Channel;
 use cx_core::context::ContextOptions;
 use cx_core::event::{Body, Event};
-use cx_core::identifier::{Role, Who};
+use cx_core::identifier::{Assurance, Role, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::retention::Retention;
 use cx_core::time::{Micros, Timestamp};
@@ -827,4 +827,27 @@ fn what_only_a_model_takes_for_the_persons_is_neither_handed_out_nor_erased() {
     assert_eq!(store.find(&who("other@example.nl")).unwrap().customers.len(), 1);
     assert_eq!(keys(&store), BTreeSet::from(["other".to_owned(), "wife".to_owned()]));
     is_sound(&store);
+}
+
+#[test]
+fn records_of_nobody_are_erased_by_what_they_carry() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let inferred = |key: &str, address: &str| {
+        let mut event = story::message(key, 0, "email", "Eva", &[&format!("email {address}")]);
+        for claim in &mut event.who {
+            claim.assurance = Assurance::Inferred;
+        }
+        event
+    };
+    let all = [inferred("v/1", "eva@example.nl"), inferred("v/2", "other@example.nl")];
+    store.ingest(&recording(), all.clone()).unwrap();
+    let found = store.find(&who("eva@example.nl")).unwrap();
+    assert_eq!((found.customers.len(), found.unattributed), (0, 1));
+    let erased = store.erase(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert_eq!(erased.events, 1);
+    assert_eq!(keys(&store), BTreeSet::from(["v/2".to_owned()]));
+    is_sound(&store);
+    assert_eq!(store.ingest(&recording(), all).unwrap().suppressed, 1);
+    let nobody = store.erase(&who("eva@example.nl"), EraseMode::Delete, now());
+    assert!(matches!(nobody, Err(cx_store::StoreError::NobodyMeant)), "{nobody:?}");
 }

@@ -30,6 +30,7 @@ mod payload_laws;
 mod profile_laws;
 mod proposal_laws;
 mod retention_laws;
+mod spelling_laws;
 mod store_crash;
 mod store_damage;
 mod store_files;

@@ -47,9 +47,18 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
     let who = asked.whom.who()?;
     if !asked.yes {
         let found = store.find(&who)?;
-        let customer = found.chosen().ok_or(StoreError::NobodyMeant)?;
-        let name = customer.name.as_deref().unwrap_or("somebody without a name");
-        output::line(&format!("This would erase {} ({}).", output::tame(name, 60), customer.id))?;
+        match found.chosen() {
+            Some(customer) => {
+                let name = customer.name.as_deref().unwrap_or("somebody without a name");
+                let name = output::tame(name, 60);
+                output::line(&format!("This would erase {name} ({}).", customer.id))?;
+            }
+            None if found.customers.is_empty() && found.unattributed > 0 => {
+                let events = output::count(found.unattributed);
+                output::line(&format!("This would erase {events} events that are nobody's."))?;
+            }
+            None => return Err(StoreError::NobodyMeant.into()),
+        }
         output::line("It cannot be taken back. Keep a copy with `cx export`; do it with --yes.")?;
         return Ok(ExitCode::from(1));
     }

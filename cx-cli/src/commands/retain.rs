@@ -91,6 +91,9 @@ fn tell(preview: &RetentionPreview) -> Result<(), CliError> {
             output::count(preview.kept_revised)
         ))?;
     }
+    for rule in &preview.idle {
+        output::line(&format!("no record ever had its kind or channel: {rule}"))?;
+    }
     if preview.kept_corrects > 0 {
         output::line(&format!(
             "kept although old: {} that took back what another record says that is not",
