@@ -27,4 +27,4 @@ pub use neighbourhood::{Neighbourhood, Recorded, Settlement, WholeBundle};
 pub use observation::{Caveat, Observation, ObservedClaim};
 pub use policy::Policy;
 pub use population::Population;
-pub use resolve::{Cluster, Join, Joiner, Resolution, resolve};
+pub use resolve::{Cluster, Ground, Join, Joiner, Resolution, resolve};

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
-use cx_core::identity::policy::Limit;
+use cx_core::identity::hub::counts_persons;
+use cx_core::identity::policy::{Limit, Tier};
 use cx_core::identity::resolve::{Record, Refusal};
 use cx_core::identity::{
     Assertions, BundleFacts, DirectView, Joiner, Moments, ObservedClaim, PersonName, Policy,
@@ -537,17 +538,26 @@ impl<'a> Update<'a> {
             return Ok(());
         }
         let mut exclusive: Vec<(i64, String)> = Vec::new();
+        let mut strong: Vec<(Identifier, String)> = Vec::new();
+        let policy = &self.settings.policy;
         for row in linked {
             let identifier = self.identifier(*row)?;
-            if matches!(self.settings.policy.of_identifier(&identifier).limit, Limit::Hard(_)) {
-                let place = format!("{}\u{1f}{}", identifier.namespace(), identifier.scope());
-                exclusive.push((*row, format!("x\u{1f}{place}\u{1f}{row}")));
+            let place =
+                format!("{}\u{1f}{}\u{1f}{row}", identifier.namespace(), identifier.scope());
+            if matches!(policy.of_identifier(&identifier).limit, Limit::Hard(_)) {
+                exclusive.push((*row, format!("x\u{1f}{place}")));
+            }
+            if name.is_none() && policy.of_identifier(&identifier).tier == Tier::Strong {
+                strong.push((identifier, format!("s\u{1f}{place}")));
             }
         }
         for row in linked {
+            let identifier = self.identifier(*row)?;
             let names = name.iter().map(|name| format!("n\u{1f}{name}"));
             let others = exclusive.iter().filter(|(other, _)| other != row);
-            for what in names.chain(others.map(|(_, what)| what.clone())) {
+            let others = others.map(|(_, what)| what.clone());
+            let strong = strong.iter().filter(|(s, _)| counts_persons(policy, &identifier, s));
+            for what in names.chain(others).chain(strong.map(|(_, what)| what.clone())) {
                 self.sql.execute(
                     "INSERT INTO seen_with(identifier_id, what, n) VALUES(?1, ?2, ?3)
                          ON CONFLICT(identifier_id, what) DO UPDATE SET n = n + excluded.n",
@@ -663,6 +673,7 @@ impl<'a> Update<'a> {
             for what in &known.seen_with {
                 match what.split_once('\u{1f}') {
                     Some(("n", name)) => drop(view.names.insert(PersonName::from_key(name))),
+                    Some(("s", _)) => *view.strong_values.entry(place_of(what)).or_insert(0) += 1,
                     _ => *view.exclusive_ids.entry(place_of(what)).or_insert(0) += 1,
                 }
             }
@@ -678,18 +689,20 @@ impl<'a> Update<'a> {
         for name in names {
             view.names.insert(PersonName::from_key(&name));
         }
-        let mut ids = self.tx.prepare_cached(
+        let mut seen = self.tx.prepare_cached(
             "SELECT what FROM seen_with
-             WHERE identifier_id = ?1 AND what >= 'x' || char(31) AND what < 'x' || char(32)
+             WHERE identifier_id = ?1 AND what >= ?2 || char(31) AND what < ?2 || char(32)
              ORDER BY what",
         )?;
-        let mut ids = ids.query([row])?;
-        while let Some(row) = ids.next()? {
-            let what: String = row.get(0)?;
-            let count = view.exclusive_ids.entry(place_of(&what)).or_insert(0);
-            *count += 1;
-            if *count > above {
-                break;
+        for (kind, counts) in [("x", &mut view.exclusive_ids), ("s", &mut view.strong_values)] {
+            let mut seen = seen.query(params![row, kind])?;
+            while let Some(row) = seen.next()? {
+                let what: String = row.get(0)?;
+                let count = counts.entry(place_of(&what)).or_insert(0);
+                *count += 1;
+                if *count > above {
+                    break;
+                }
             }
         }
         Ok(view)
@@ -1363,7 +1376,7 @@ impl<'a> Update<'a> {
     }
 }
 
-/// The namespace and scope of an exclusive id, as it was written by [`Update::count_seen_with`].
+/// The namespace and scope of another value, as it was written by [`Update::count_seen_with`].
 fn place_of(what: &str) -> (Namespace, String) {
     let mut parts = what.split('\u{1f}').skip(1);
     let namespace = Namespace::from_name(parts.next().unwrap_or_default());

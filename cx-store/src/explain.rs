@@ -83,8 +83,9 @@ pub(crate) fn candidates(
     let holder = {
         let holders = explainer(&loaded, &asking.id_key).holders(&subject);
         match (holders.len(), holders.first()) {
+            (_, None) => return Ok(Vec::new()),
             (1, Some(holder)) => *holder,
-            _ => return Ok(Vec::new()),
+            (..) => return Err(StoreError::NobodyMeant),
         }
     };
     let mut models = BTreeMap::new();

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use cx_core::event::Event;
 use cx_core::identifier::Identifier;
 use cx_core::identity::explain::Sighting;
+use cx_core::identity::hub::counts_persons;
 use cx_core::identity::policy::Limit;
 use cx_core::identity::{
     Assertion, Assertions, BundleFacts, DirectView, HubReason, Neighbourhood, Observation,
@@ -265,6 +266,7 @@ impl Reader<'_> {
             }
         }
         let mut ids: BTreeSet<Identifier> = BTreeSet::new();
+        let mut strong: BTreeSet<Identifier> = BTreeSet::new();
         for id in self.carriers(value)? {
             let Some(whole) = self.bundles.get(&id) else { continue };
             let linking = self.rules().linking(&whole.facts);
@@ -275,10 +277,18 @@ impl Reader<'_> {
             ids.extend(linking.iter().map(|claim| claim.identifier.clone()).filter(|other| {
                 other != value && matches!(self.policy.of_identifier(other).limit, Limit::Hard(_))
             }));
+            if whole.facts.name.is_none() {
+                let others = linking.iter().map(|claim| &claim.identifier);
+                let counts = |other: &&Identifier| counts_persons(self.policy, value, other);
+                strong.extend(others.filter(counts).cloned());
+            }
         }
+        let place = |id: &Identifier| (id.namespace().clone(), id.scope().to_owned());
         for id in ids {
-            let place = (id.namespace().clone(), id.scope().to_owned());
-            *view.exclusive_ids.entry(place).or_insert(0) += 1;
+            *view.exclusive_ids.entry(place(&id)).or_insert(0) += 1;
+        }
+        for id in strong {
+            *view.strong_values.entry(place(&id)).or_insert(0) += 1;
         }
         Ok(view)
     }

@@ -106,7 +106,7 @@ const TOLD: &[Told] = &[
     Told {
         what: "values seen with others",
         sql:
-            "SELECT i.hash, rtrim(w.what, '0123456789'), iif(w.what LIKE 'x%', o.hash, w.what), w.n
+            "SELECT i.hash, rtrim(w.what, '0123456789'), iif(w.what LIKE 'n%', w.what, o.hash), w.n
               FROM seen_with w JOIN identifier i ON i.id = w.identifier_id LEFT JOIN identifier o
                 ON o.id = CAST(substr(w.what, length(rtrim(w.what, '0123456789')) + 1) AS INTEGER)",
     },

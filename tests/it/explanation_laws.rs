@@ -194,3 +194,79 @@ fn a_housemate_is_of_the_household_and_a_stated_address_a_possible_duplicate() {
         .collect();
     insta::assert_snapshot!(told.join("\n"));
 }
+
+/// The world of these events, and the value that these words are.
+fn asked(events: &[Event]) -> World {
+    World::new(events, &[])
+}
+
+fn value(words: &str) -> Subject {
+    Subject::Identifier(story::claim(words).unwrap().identifier().clone())
+}
+
+#[test]
+fn who_is_meant_by_an_address_is_who_is_linked_by_it() {
+    let world = asked(&[
+        story::message("eva", 0, "web", "Eva Bakker", &["email eva@x.nl", "email jan@x.nl ?"]),
+        story::message("jan", 5, "email", "Jan Smit", &["email jan@x.nl"]),
+    ]);
+    let (jan, eva) = (value("email jan@x.nl"), value("email eva@x.nl"));
+    let explainer = world.explainer();
+    assert_eq!(explainer.why(&jan, &eva), None);
+    let why_not = explainer.why_not(&jan, &eva).unwrap();
+    assert!(why_not.sentences[0].contains("They are two: Jan Smit"), "{why_not:?}");
+}
+
+#[test]
+fn the_rule_that_is_told_is_the_one_that_decided() {
+    let number = "phone 06 12345678";
+    let call = |key: &str, day: i64, name: &str| {
+        story::message(key, day * 24 * 60, "phone", name, &[number])
+    };
+    let mut events: Vec<Event> = (0..12).map(|n| call(&format!("a{n}"), n, "Ann Bakker")).collect();
+    events.extend([call("b", 20, "Bob Smit"), call("n", 51, "")]);
+    let told = |events: &[Event]| {
+        let world = asked(events);
+        let explainer = world.explainer();
+        let ann = Observation::of(TENANT, &events[0]).id;
+        let ann = explainer.holders(&Subject::Observation(ann)).into_iter().next().unwrap();
+        explainer.how(ann).unwrap().sentences.join("\n")
+    };
+    let dominant = told(&events);
+    assert!(dominant.contains("nearly all days of it are this person's"), "{dominant}");
+    assert!(!dominant.contains("plays no part"), "{dominant}");
+    let tenancy = [call("a", 0, "Ann Bakker"), call("b", 200, "Bob Smit"), call("n", 5, "")];
+    assert!(told(&tenancy).contains("it was this person's then"), "{}", told(&tenancy));
+}
+
+#[test]
+fn what_stands_between_two_is_told_as_it_is() {
+    let world = asked(&[
+        story::message("s1", 0, "chat", "Piet Smit", &["cookie c2"]),
+        story::message("s2", 60, "chat", "Piet Smit", &["cookie c2", "loyalty L1"]),
+        story::message("s3", 120, "chat", "Eva Bakker", &["cookie c2"]),
+    ]);
+    let explainer = world.explainer();
+    let Some(other) = explainer.holders(&value("loyalty L1")).into_iter().next() else { panic!() };
+    let told = explainer.candidates(other, &BTreeMap::new());
+    let told = format!("{:?}", told.iter().map(|it| &it.sentences).collect::<Vec<_>>());
+    assert!(!told.contains("do not agree (Piet Smit and Piet Smit)"), "{told}");
+    let mut policy = Policy::default();
+    let asks = cx_core::identity::policy::SourcePolicy {
+        min_assurance: Some(cx_core::identifier::Assurance::Authenticated),
+        ..Default::default()
+    };
+    policy.sources.insert("story".to_owned(), asks);
+    let mut world = asked(&[
+        story::message("a", 0, "email", "Piet Smit", &["email piet@x.nl"]),
+        story::message("b", 5, "email", "Piet Smit", &["email piet@x.nl", "loyalty L1"]),
+    ]);
+    let rules = Rules { policy: &policy, assertions: &world.assertions };
+    world.neighbourhood = Neighbourhood::of(&world.facts, rules);
+    world.policy = policy;
+    let explainer = world.explainer();
+    let a = world.facts[0].observation.id;
+    let a = explainer.holders(&Subject::Observation(a)).into_iter().next().unwrap();
+    let told = format!("{:?}", explainer.candidates(a, &BTreeMap::new()));
+    assert!(told.contains("it links from proved by a login on"), "{told}");
+}

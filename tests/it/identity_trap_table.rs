@@ -155,6 +155,72 @@ fn a_number_that_changed_hands_within_a_person_carries_the_history_over() {
 }
 
 #[test]
+fn the_holder_of_a_value_is_who_is_linked_by_it_and_not_who_mentioned_it() {
+    let (jan, piet, eva) =
+        ("email jan@example.nl", "email piet@example.nl", "email eva@example.nl");
+    let identifier = |words: &str| Subject::Identifier(value(words));
+    let same = said(Verdict::Same(identifier(jan), identifier(piet)));
+    let mut events = [
+        message("eva", 0, "email", "Eva Bakker", &[eva, "email jan@example.nl ?"]),
+        message("jan", 5, "email", "Jan Smit", &[jan]),
+        message("piet", 9, "email", "Piet Jansen", &[piet]),
+    ];
+    assert_eq!(divided(&events, std::slice::from_ref(&same)), "eva | jan piet");
+    let rekey = said(Verdict::Rekey(value(jan), value(piet)));
+    assert_eq!(divided(&events, &[rekey]), "eva | jan piet");
+    // Nor who acted for the holder, nor a record that was taken from there.
+    events[0] = message("eva", 0, "email", "Eva Bakker", &[eva, jan]);
+    events[0].who[1].on_behalf_of = true;
+    assert_eq!(divided(&events, std::slice::from_ref(&same)), "eva | jan piet");
+    events[0] = message("eva", 0, "email", "Jan Smit", &[jan]);
+    let taken = said(Verdict::Detach(id(&events[0]), value(jan)));
+    assert_eq!(divided(&events, &[taken, same.clone()]), "eva | jan piet");
+    // Only where nobody is linked by it, who claims it.
+    events[1] = message("jan", 5, "email", "Jan Smit", &["email jan@example.nl ?"]);
+    assert_eq!(divided(&events[1..], &[same]), "jan piet");
+}
+
+#[test]
+fn two_who_are_called_different_by_an_address_are_not_split() {
+    let (jan, eva) = ("email jan@example.nl", "email eva@example.nl");
+    let events = [
+        message("e1", 0, "email", "Eva Bakker", &[eva, "email jan@example.nl ?"]),
+        message("e2", 5, "email", "Eva Bakker", &[eva]),
+        message("jan", 9, "email", "Jan Smit", &[jan]),
+    ];
+    let identifier = |words: &str| Subject::Identifier(value(words));
+    let apart = said(Verdict::Different(identifier(jan), identifier(eva)));
+    assert_eq!(divided(&events, &[apart]), "e1 e2 | jan");
+}
+
+#[test]
+fn whoever_is_different_is_not_somebody_by_their_time_on_a_device() {
+    let events = [
+        message("ann", 0, "chat", "Ann Prins", &["cookie c1", "email ann@example.nl"]),
+        message("bob", 600, "chat", "Bob Smit", &["cookie c1", "email bob@example.nl"]),
+        message("n", 5, "chat", "", &["cookie c1"]),
+    ];
+    check(&events, "ann n | bob");
+    let apart = said(Verdict::Different(event_of(&events[2]), event_of(&events[0])));
+    assert_eq!(divided(&events, &[apart]), "ann | bob | n");
+}
+
+#[test]
+fn what_a_record_was_taken_from_vouches_for_nothing_on_it_and_no_model_brings_it_back() {
+    let (mail, mobile) = ("email jan@example.nl", "phone 06 12345678");
+    let events = [
+        message("s1", 0, "web", "Jan Smit", &[mail, "phone 06 12345678 ?"]),
+        message("s2", 5, "phone", "Jan Smit", &[mobile]),
+        message("s3", 9, "email", "Jan Smit", &[mail]),
+    ];
+    check(&events, "s1 s2 s3");
+    let taken = said(Verdict::Detach(id(&events[0]), value(mail)));
+    assert_eq!(divided(&events, std::slice::from_ref(&taken)), "s1 | s2 | s3");
+    let probable = said(Verdict::Probable(id(&events[0]), id(&events[2]), 15_000));
+    assert_eq!(divided(&events, &[taken, probable]), "s1 | s2 | s3");
+}
+
+#[test]
 fn a_new_whatsapp_id_that_replaces_an_old_one_carries_the_history_over() {
     let (old, new) = ("wa_bsuid NL.111", "wa_bsuid NL.222");
     let events = [

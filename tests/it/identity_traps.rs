@@ -137,6 +137,74 @@ fn two_logins_on_one_browser_are_two_customers_and_visits_go_to_the_nearest() {
 }
 
 #[test]
+fn an_initial_is_of_nobody_where_it_may_be_of_two() {
+    let landline = "phone 020 624 1111";
+    let call = |key, at, name| message(key, at, "phone", name, &[landline]);
+    // Whoever was first.
+    for order in [[0, 5, 9], [9, 0, 5], [5, 9, 0]] {
+        let [j, jan, johanna] = order;
+        let events = [
+            call("j", j, "J. Bakker"),
+            call("jan", jan, "Jan Bakker"),
+            call("johanna", johanna, "Johanna Bakker"),
+        ];
+        assert_eq!(customers(&events), "j | jan | johanna");
+    }
+    check(&[call("j", 0, "J. Bakker"), call("jan", 5, "Jan Bakker")], "j jan");
+    let one = [call("a", 0, "Jan"), call("b", 5, "Jan Bakker"), call("c", 9, "Jan Smit")];
+    check(&one, "a | b | c");
+    check(&[call("m", 0, "Mr Smith"), call("w", 5, "Mrs Smith")], "m | w");
+    check(&[call("m", 0, "Mr Smith"), call("j", 5, "John Smith")], "m j");
+}
+
+#[test]
+fn a_login_without_a_name_is_no_bridge_between_those_who_have_one() {
+    for shared in ["phone 020 624 1111", "email family@example.nl"] {
+        let events = [
+            message("a", 0, "phone", "Jan Smit", &[shared]),
+            message("u", 5, "phone", "", &[shared, "user_id u1"]),
+            message("b", 9, "phone", "Eva Bos", &[shared]),
+            message("c", 12, "phone", "Piet Vos", &[shared]),
+        ];
+        check(&events, "a | b | c | u");
+        check(&events[..2], "a u");
+    }
+}
+
+#[test]
+fn a_number_beside_more_addresses_than_anybody_has_joins_none_of_them() {
+    let guest = |n: i64| {
+        let address = format!("email p{n}@example.nl");
+        message(&format!("{n:03}"), n * DAY, "web", "", &[&address, "phone 06 12345678 ?"])
+    };
+    let two: Vec<Event> = (0..2).map(guest).collect();
+    assert_eq!(customers(&two), "000 001");
+    let events: Vec<Event> = (0..200).map(guest).collect();
+    assert_eq!(customers(&events).split(" | ").count(), 200);
+}
+
+#[test]
+fn who_has_an_address_of_their_own_is_not_taken_apart_by_a_number() {
+    let (mobile, own) = ("phone 06 12345678", "email x@example.nl");
+    check(
+        &[
+            message("ann", 0, "phone", "Ann Prins", &[mobile]),
+            message("x1", 5 * DAY, "phone", "", &[mobile, own]),
+            message("bob", 200 * DAY, "phone", "Bob Smit", &[mobile]),
+            message("x2", 210 * DAY, "phone", "", &[mobile, own]),
+            message("x3", 211 * DAY, "email", "", &[own]),
+        ],
+        "ann | bob | x1 x2 x3",
+    );
+    let mut days: Vec<Event> = (0..10)
+        .map(|n| message(&format!("a{n}"), n * DAY, "phone", "Ann Prins", &[mobile]))
+        .collect();
+    days.push(message("b", 4 * DAY, "phone", "Bob Smit", &[mobile]));
+    days.push(message("x", 5 * DAY, "phone", "", &[mobile, own]));
+    assert_eq!(customers(&days), "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 | b | x");
+}
+
+#[test]
 fn an_anonymous_visit_joins_the_only_person_of_the_browser() {
     check(
         &[

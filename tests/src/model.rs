@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::hub::DirectView;
-use cx_core::identity::policy::{Contest, Limit, Names};
+use cx_core::identity::name::Brevity;
+use cx_core::identity::policy::{Contest, Limit, Names, Tier};
 use cx_core::identity::{
-    Assertions, BundleFacts, Observation, PersonName, Policy, Rules, Subject, Verdict,
+    Assertions, BundleFacts, Caveat, Observation, ObservedClaim, PersonName, Policy, Rules,
+    Subject, Verdict,
 };
 use cx_core::ids::{BundleId, ObservationId};
 use cx_core::time::{Micros, Timestamp};
@@ -62,7 +64,10 @@ pub fn partition(
     }
     for (_, a, b) in probable {
         let holder = |side| world.holders(&Subject::Observation(side)).first().copied();
-        if let (Some(a), Some(b)) = (holder(a), holder(b)) {
+        if let (Some(a), Some(b)) = (holder(a), holder(b))
+            && !world.is_detached(&clusters, a, b)
+            && !world.is_detached(&clusters, b, a)
+        {
             world.join(&mut clusters, a, b);
         }
     }
@@ -110,6 +115,8 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
     let is_hub = |identifier: &Identifier| {
         let mut view = DirectView::default();
         let mut ids: BTreeSet<&Identifier> = BTreeSet::new();
+        let mut strong: BTreeSet<&Identifier> = BTreeSet::new();
+        let tier = |value: &Identifier| rules.policy.of_identifier(value).tier;
         for (node, links) in nodes.iter().zip(&all).filter(|(_, links)| links.contains(identifier))
         {
             view.names.extend(node.facts.name.clone());
@@ -117,10 +124,16 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
                 matches!(rules.policy.of_identifier(other).limit, Limit::Hard(_))
                     && *other != identifier
             }));
+            if node.facts.name.is_none() && tier(identifier) > Tier::Strong {
+                strong.extend(links.iter().filter(|other| tier(other) == Tier::Strong));
+            }
         }
+        let place = |id: &Identifier| (id.namespace().clone(), id.scope().to_owned());
         for id in ids {
-            let place = (id.namespace().clone(), id.scope().to_owned());
-            *view.exclusive_ids.entry(place).or_insert(0) += 1;
+            *view.exclusive_ids.entry(place(id)).or_insert(0) += 1;
+        }
+        for value in strong {
+            *view.strong_values.entry(place(value)).or_insert(0) += 1;
         }
         rules.hub(identifier, &view).is_some()
     };
@@ -144,16 +157,47 @@ struct World<'a> {
 
 impl World<'_> {
     fn holders(&self, side: &Subject) -> Vec<usize> {
-        let means = |node: &&usize| {
-            let facts = &self.nodes[**node].facts;
-            match side {
-                Subject::Observation(id) => facts.alone == Some(*id),
-                Subject::Identifier(id) => facts.claims.iter().any(|c| c.identifier == *id),
+        let all = 0..self.nodes.len();
+        let id = match side {
+            Subject::Observation(id) => {
+                return all.filter(|node| self.nodes[*node].facts.alone == Some(*id)).collect();
             }
+            Subject::Identifier(id) => id,
         };
-        let somebody: Vec<usize> =
-            (0..self.nodes.len()).filter(|node| self.nodes[*node].facts.is_somebody()).collect();
-        somebody.iter().filter(means).copied().collect()
+        let linked: Vec<usize> =
+            all.clone().filter(|node| self.linking[*node].contains(id)).collect();
+        if !linked.is_empty() {
+            return linked;
+        }
+        // Nobody is linked by it: whoever claims it for themselves, and was not taken from it.
+        let claims = |node: &usize| {
+            let facts = &self.nodes[*node].facts;
+            let own = |c: &ObservedClaim| c.identifier == *id && c.caveat != Caveat::OnBehalfOf;
+            facts.claims.iter().any(own) && self.rules.assertions.detached(facts, id).is_none()
+        };
+        all.filter(claims).collect()
+    }
+
+    /// Whether a record with one of the two was taken from the holder of what the other one has.
+    fn is_detached(&self, clusters: &[Cluster], from: usize, holder: usize) -> bool {
+        let of = |node: usize| clusters.iter().find(|c| c.contains(&node)).unwrap();
+        of(from).iter().any(|node| {
+            let facts = &self.nodes[*node].facts;
+            facts.claims.iter().map(|claim| &claim.identifier).any(|value| {
+                self.rules.assertions.detached(facts, value).is_some()
+                    && of(holder).iter().any(|other| self.linking[*other].contains(value))
+            })
+        })
+    }
+
+    fn tier(&self, id: &Identifier) -> Tier {
+        let policy = self.rules.policy.of_identifier(id);
+        let mut carriers = (0..self.nodes.len()).filter(|n| self.linking[*n].contains(id));
+        let proved = carriers.any(|n| {
+            let claims = &self.nodes[n].facts.claims;
+            claims.iter().any(|c| c.identifier == *id && c.assurance.is_proved())
+        });
+        if proved { policy.tier } else { policy.tier_when_stated.unwrap_or(policy.tier) }
     }
 
     fn values(&self) -> Vec<Identifier> {
@@ -161,23 +205,41 @@ impl World<'_> {
         let mut values: Vec<_> = all
             .into_iter()
             .map(|id| {
-                let policy = self.rules.policy.of_identifier(id);
-                let carriers = || (0..self.nodes.len()).filter(|n| self.linking[*n].contains(id));
-                let proved = carriers().any(|n| {
-                    let claims = &self.nodes[n].facts.claims;
-                    claims.iter().any(|c| c.identifier == *id && c.assurance.is_proved())
-                });
-                let tier = if proved {
-                    policy.tier
-                } else {
-                    policy.tier_when_stated.unwrap_or(policy.tier)
-                };
-                let first = carriers().map(|n| self.nodes[n].facts.first_seen).min().unwrap();
-                (tier, first, id.clone())
+                let carriers = (0..self.nodes.len()).filter(|n| self.linking[*n].contains(id));
+                let first = carriers.map(|n| self.nodes[n].facts.first_seen).min().unwrap();
+                (self.tier(id), first, id.clone())
             })
             .collect();
         values.sort();
         values.into_iter().map(|(_, _, id)| id).collect()
+    }
+
+    /// How little the fullest name of a cluster says; nameless ones come last.
+    fn brevity(&self, cluster: &Cluster) -> (bool, Option<Brevity>) {
+        let least = self.names(cluster).iter().map(PersonName::brevity).min();
+        (least.is_none(), least)
+    }
+
+    fn groups(&self, mut named: Vec<Cluster>, must_agree: bool) -> Vec<Vec<Cluster>> {
+        if must_agree {
+            named.sort_by_key(|cluster| (self.brevity(cluster), *cluster.first().unwrap()));
+        }
+        let mut groups: Vec<Vec<Cluster>> = Vec::new();
+        for cluster in named {
+            let fits = |group: &Vec<Cluster>| {
+                group.iter().all(|other| self.allowed(&cluster, other))
+                    && (!must_agree || group.iter().all(|other| self.agree(&cluster, other)))
+            };
+            let fitting: Vec<usize> = (0..groups.len()).filter(|n| fits(&groups[*n])).collect();
+            let is_whole = self.brevity(&cluster).1 == Some(Brevity::Whole);
+            match fitting.as_slice() {
+                [] => groups.push(vec![cluster]),
+                [only] => groups[*only].push(cluster),
+                [first, ..] if is_whole || !must_agree => groups[*first].push(cluster),
+                _ => {}
+            }
+        }
+        groups
     }
 
     fn names(&self, cluster: &Cluster) -> BTreeSet<PersonName> {
@@ -247,18 +309,7 @@ impl World<'_> {
         let (named, anonymous): (Vec<Cluster>, Vec<Cluster>) = on
             .into_iter()
             .partition(|c| !self.names(c).is_empty() || !self.exclusive(c).is_empty());
-        let mut groups: Vec<Vec<Cluster>> = Vec::new();
-        for cluster in named {
-            let ignored = trusted || policy.names == Names::Ignored;
-            let fits = groups.iter().position(|group| {
-                group.iter().all(|other| self.allowed(&cluster, other))
-                    && (ignored || group.iter().any(|other| self.agree(&cluster, other)))
-            });
-            match fits {
-                Some(group) => groups[group].push(cluster),
-                None => groups.push(vec![cluster]),
-            }
-        }
+        let groups = self.groups(named, !trusted && policy.names == Names::MustAgree);
         let head = |cluster: &Cluster| *cluster.first().unwrap();
         let seen = |cluster: &Cluster| -> BTreeSet<(Timestamp, ObservationId)> {
             cluster.intersection(&carriers).flat_map(|n| self.nodes[*n].seen.clone()).collect()
@@ -273,11 +324,14 @@ impl World<'_> {
             let whole = |cluster: &&Cluster| cluster.is_disjoint(&self.asserted);
             let split = anonymous.iter().filter(whole).flatten();
             for node in split.filter(|n| self.linking[**n].len() == 1) {
+                let of = |node: &usize| clusters.iter().find(|c| c.contains(node)).unwrap();
                 for (at, observation) in
                     self.nodes[*node].seen.iter().filter(|_| carriers.contains(node))
                 {
-                    let nearest =
-                        proved.iter().min_by_key(|(t, id, _)| (away(*t, *at), *t > *at, *id));
+                    let nearest = proved
+                        .iter()
+                        .filter(|(_, _, owner)| self.allowed(of(node), of(owner)))
+                        .min_by_key(|(t, id, _)| (away(*t, *at), *t > *at, *id));
                     if let Some((t, _, owner)) =
                         nearest.filter(|(t, ..)| away(*t, *at) <= self.rules.policy.session.0)
                     {
@@ -297,14 +351,21 @@ impl World<'_> {
                 self.join(clusters, head(&group[0]), head(other));
             }
         }
-        let anonymous_to = |clusters: &mut Vec<Cluster>, first: usize| {
-            for cluster in &anonymous {
+        let anonymous_to = |clusters: &mut Vec<Cluster>, anonymous: &[Cluster], first: usize| {
+            for cluster in anonymous {
                 self.join(clusters, first, head(cluster));
             }
         };
+        let tier = self.tier(value);
+        let is_stronger = |other: &Identifier| self.rules.policy.of_identifier(other).tier < tier;
+        let by_it: Vec<Cluster> = anonymous
+            .iter()
+            .filter(|c| !c.iter().flat_map(|n| &self.linking[*n]).any(is_stronger))
+            .cloned()
+            .collect();
         match groups.len() {
-            0 => anonymous_to(clusters, anonymous.first().map_or(0, head)),
-            1 => anonymous_to(clusters, head(&groups[0][0])),
+            0 => anonymous_to(clusters, &anonymous, anonymous.first().map_or(0, head)),
+            1 => anonymous_to(clusters, &anonymous, head(&groups[0][0])),
             _ => {
                 let times: Vec<BTreeSet<Timestamp>> = groups
                     .iter()
@@ -316,10 +377,10 @@ impl World<'_> {
                     Contest::Refuse | Contest::Session => return,
                 };
                 if let Some(group) = dominant(&times, self.rules.policy.dominant_percent) {
-                    return anonymous_to(clusters, head(&groups[group][0]));
+                    return anonymous_to(clusters, &by_it, head(&groups[group][0]));
                 }
                 let Some(gap) = gap.filter(|gap| successive(&times, *gap)) else { return };
-                for cluster in &anonymous {
+                for cluster in &by_it {
                     let owner = |at: Timestamp| {
                         let (away, _, group) = times
                             .iter()
@@ -336,9 +397,16 @@ impl World<'_> {
                             self.join(clusters, head(&groups[*group][0]), head(cluster));
                         }
                         _ if !cluster.is_disjoint(&self.asserted) => {}
+                        _ if cluster
+                            .intersection(&carriers)
+                            .any(|n| self.linking[*n].len() > 1) => {}
                         _ => {
+                            let of =
+                                |node: usize| clusters.iter().find(|c| c.contains(&node)).unwrap();
                             for (at, observation) in seen(cluster) {
-                                if let Some(group) = owner(at) {
+                                if let Some(group) = owner(at)
+                                    && self.allowed(cluster, of(head(&groups[group][0])))
+                                {
                                     elsewhere.insert(observation, head(&groups[group][0]));
                                 }
                             }

@@ -23,6 +23,8 @@ const NAMES: &[&str] = &[
     "Kees Mol",
     "Mia Prins",
     "Jan",
+    "Johanna de Vries",
+    "Mevr. de Vries",
 ];
 
 const CLAIMS: &[&str] = &[
@@ -31,6 +33,7 @@ const CLAIMS: &[&str] = &[
     "email eva@example.nl",
     "email info@bakkerij.example",
     "email piet@example.org",
+    "email kees@example.org",
     "phone 020 624 1111",
     "phone 06 12345678",
     "phone 06 12345678 ?",

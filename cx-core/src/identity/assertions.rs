@@ -213,11 +213,20 @@ impl Assertions {
         }))
     }
 
-    /// What is to be resolved together with a bundle, since an assertion joins it: both sides of
-    /// every `Same`, `Rekey` and `Probable` that names it.
+    /// What is to be resolved together with a bundle, since an assertion is about both: the sides
+    /// of every `Same`, `Rekey` and `Probable` that names it, and of every `Different` that means
+    /// the holder of a value, who is known only where all are looked at who claim it.
     pub fn joining(&self, bundle: &BundleFacts) -> Vec<(AssertionId, Subject, Subject)> {
         let about = self.about(&[bundle]).into_iter();
-        let sides = about.filter_map(|(id, assertion)| Some((id, assertion.verdict.joins()?)));
+        let sides = about.filter_map(|(id, assertion)| {
+            let sides = match &assertion.verdict {
+                Verdict::Different(a, b) if a.identifier().or(b.identifier()).is_some() => {
+                    Some((a.clone(), b.clone()))
+                }
+                verdict => verdict.joins(),
+            };
+            Some((id, sides?))
+        });
         sides.map(|(id, (a, b))| (id, a, b)).collect()
     }
 
@@ -241,6 +250,11 @@ impl Assertions {
             return None;
         }
         self.detached.get(&(bundle.alone?, identifier.clone())).copied()
+    }
+
+    /// Whether a person took this observation from the holder of an identifier.
+    pub fn is_taken(&self, observation: ObservationId, identifier: &Identifier) -> bool {
+        self.detached.contains_key(&(observation, identifier.clone()))
     }
 
     /// The assertion that blocks a value.

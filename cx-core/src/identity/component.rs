@@ -93,6 +93,7 @@ impl Rules<'_> {
                 && claim.assurance >= policy.min_assurance
                 && claim.assurance.is_proved()
                 && self.is_trusted(bundle, claim)
+                && !self.assertions.detaches(bundle, &claim.identifier)
         });
         let beside: BTreeSet<&Identifier> = proved.map(|claim| &claim.identifier).collect();
         let links = |claim: &&ObservedClaim| {
@@ -108,6 +109,14 @@ impl Rules<'_> {
                 && !self.assertions.detaches(bundle, &claim.identifier)
         };
         bundle.claims.iter().filter(links).collect()
+    }
+
+    /// Whether a bundle may be that of a value's holder, where the value links nobody: it claims it
+    /// for itself, and nobody took it from there.
+    pub fn may_hold(&self, bundle: &BundleFacts, identifier: &Identifier) -> bool {
+        let claims = bundle.claims.iter().filter(|claim| claim.identifier == *identifier);
+        claims.into_iter().any(|claim| claim.caveat != Caveat::OnBehalfOf)
+            && !self.assertions.detaches(bundle, identifier)
     }
 
     /// Whether a claim is proved as well as the policy asks of the sources that make it.

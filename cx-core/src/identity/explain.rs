@@ -142,12 +142,12 @@ impl<'a> Explainer<'a> {
         &self.settled
     }
 
-    /// The customers who hold a subject, sorted: who carries an identifier, or whose an
-    /// observation is.
+    /// The customers who hold a subject, sorted: who is linked by an identifier, or carries it where
+    /// nobody is, or whose an observation is.
     pub fn holders(&self, subject: &Subject) -> BTreeSet<CustomerId> {
         match subject {
             Subject::Identifier(_) => {
-                self.carriers(subject).iter().filter_map(|b| self.customer_of(*b)).collect()
+                self.meant(subject).into_iter().filter_map(|b| self.customer_of(b)).collect()
             }
             Subject::Observation(observation) => {
                 let home = why::home(self.neighbourhood, *observation);
@@ -177,6 +177,18 @@ impl<'a> Explainer<'a> {
 
     fn customer_of(&self, bundle: BundleId) -> Option<CustomerId> {
         self.settled.customer_of.get(&bundle).copied()
+    }
+
+    /// The bundles that a subject means, sorted: of an identifier those that are linked by it, and
+    /// where nobody is, those that carry it.
+    fn meant(&self, subject: &Subject) -> Vec<BundleId> {
+        let carriers = self.carriers(subject);
+        let Subject::Identifier(value) = subject else { return carriers };
+        let links = |bundle: &BundleId| {
+            self.links_by(*bundle, value) && self.customer_of(*bundle).is_some()
+        };
+        let linked: Vec<BundleId> = carriers.iter().copied().filter(links).collect();
+        if linked.is_empty() { carriers } else { linked }
     }
 
     /// The bundles that carry a subject, sorted.

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::name::PersonName;
-use super::policy::Policy;
+use super::name::{Brevity, PersonName};
+use super::policy::{Policy, Tier};
 use crate::identifier::{Identifier, Namespace, email};
 
 /// Why a value links nobody.
@@ -18,6 +18,19 @@ pub enum HubReason {
     Names(u32),
     /// More exclusive ids were seen with it than one value has holders.
     ExclusiveIds(u32),
+    /// More addresses, or other strong values of one kind, were seen with it on records without a
+    /// name than one value has holders.
+    StrongValues(u32),
+}
+
+impl HubReason {
+    /// How many persons were seen with the value, where that is why.
+    pub const fn persons(self) -> Option<u32> {
+        match self {
+            Self::Names(n) | Self::ExclusiveIds(n) | Self::StrongValues(n) => Some(n),
+            Self::Role | Self::Blocked => None,
+        }
+    }
 }
 
 /// What bundles say directly about one value.
@@ -27,6 +40,16 @@ pub struct DirectView {
     pub names: BTreeSet<PersonName>,
     /// How many distinct values of each exclusive namespace were seen with it.
     pub exclusive_ids: BTreeMap<(Namespace, String), u32>,
+    /// How many distinct values of each strong namespace were seen with it on records that have no
+    /// name; counted of values that are weaker themselves.
+    pub strong_values: BTreeMap<(Namespace, String), u32>,
+}
+
+/// Whether another value on a record without a name says that it is one more person's who is seen
+/// with this one.
+pub fn counts_persons(policy: &Policy, value: &Identifier, other: &Identifier) -> bool {
+    policy.of_identifier(value).tier > Tier::Strong
+        && policy.of_identifier(other).tier == Tier::Strong
 }
 
 /// Whether a value is a hub, by the policy's numbers alone. A person's word (`Block`, `Trust`)
@@ -40,17 +63,27 @@ pub fn hub(policy: &Policy, identifier: &Identifier, view: &DirectView) -> Optio
     if ids > above {
         return Some(HubReason::ExclusiveIds(ids));
     }
+    let strong = view.strong_values.values().copied().max().unwrap_or(0);
+    if strong > above {
+        return Some(HubReason::StrongValues(strong));
+    }
     let looked_at = usize::try_from(policy.names_looked_at).unwrap_or(usize::MAX);
     let groups = name_groups(&view.names, looked_at);
     (groups > above).then_some(HubReason::Names(groups))
 }
 
-/// How many persons these names can be at least: names in order, each to the first group with a
-/// member it agrees with.
+/// How many persons these names can be at least: whole names first and short forms after them, each
+/// to the first group with all of which it agrees. A short form that fits several says of none.
 fn name_groups(names: &BTreeSet<PersonName>, looked_at: usize) -> u32 {
     let mut groups: Vec<Vec<&PersonName>> = Vec::new();
-    for name in names.iter().take(looked_at) {
-        match groups.iter_mut().find(|group| group.iter().any(|other| other.agrees(name))) {
+    let mut names: Vec<&PersonName> = names.iter().take(looked_at).collect();
+    names.sort_by_key(|name| name.brevity());
+    for name in names {
+        let fits = |group: &&mut Vec<&PersonName>| group.iter().all(|other| other.agrees(name));
+        let is_ambiguous =
+            name.brevity() != Brevity::Whole && groups.iter_mut().filter(fits).count() > 1;
+        match groups.iter_mut().find(fits) {
+            Some(_) if is_ambiguous => {}
             Some(group) => group.push(name),
             None => groups.push(vec![name]),
         }
@@ -87,6 +120,25 @@ mod tests {
             is_hub(Namespace::Email, "x@bakkerij.example", &four),
             Some(HubReason::Names(4))
         );
+    }
+
+    #[test]
+    fn an_initial_makes_no_one_person_of_a_family_and_is_no_further_one() {
+        let family = ["J. Bakker", "Jan Bakker", "Johanna Bakker", "Joep Bakker", "Jaap Bakker"];
+        let found = is_hub(Namespace::Email, "x@bakkerij.example", &family);
+        assert_eq!(found, Some(HubReason::Names(4)));
+    }
+
+    #[test]
+    fn a_number_beside_more_addresses_than_it_has_holders_is_a_hub() {
+        let number = Identifier::normalise(Namespace::Phone, "", "+31206241111", None).unwrap();
+        let beside = |n| DirectView {
+            strong_values: BTreeMap::from([((Namespace::Email, String::new()), n)]),
+            ..DirectView::default()
+        };
+        let policy = Policy::default();
+        assert_eq!(hub(&policy, &number, &beside(6)), None);
+        assert_eq!(hub(&policy, &number, &beside(7)), Some(HubReason::StrongValues(7)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use super::assertions::Assertions;
 use super::bridge::{self, Carrier};
 use super::component::{BundleFacts, Moments, Rules};
-use super::hub::{DirectView, HubReason};
+use super::hub::{DirectView, HubReason, counts_persons};
 use super::observation::{Observation, bundle_id};
 use super::policy::Limit;
 use super::resolve::{Join, Record, resolve};
@@ -228,11 +228,19 @@ fn bundled(facts: &[Recorded], assertions: &Assertions) -> BTreeMap<BundleId, Wh
     bundles
 }
 
+/// What is seen with a value.
+#[derive(Default)]
+struct Seen<'a> {
+    view: DirectView,
+    ids: BTreeSet<&'a Identifier>,
+    strong: BTreeSet<&'a Identifier>,
+}
+
 fn hubs(
     bundles: &BTreeMap<BundleId, WholeBundle>,
     rules: Rules<'_>,
 ) -> BTreeMap<Identifier, HubReason> {
-    let mut views: HashMap<&Identifier, (DirectView, BTreeSet<&Identifier>)> = HashMap::new();
+    let mut views: HashMap<&Identifier, Seen<'_>> = HashMap::new();
     let mut order: BTreeSet<&Identifier> = BTreeSet::new();
     for bundle in bundles.values() {
         let linking = rules.linking(&bundle.facts);
@@ -242,17 +250,26 @@ fn hubs(
         let exclusive: Vec<&Identifier> = exclusive.collect();
         order.extend(bundle.facts.claims.iter().map(|claim| &claim.identifier));
         for claim in &linking {
-            let (view, ids) = views.entry(&claim.identifier).or_default();
-            view.names.extend(bundle.facts.name.clone());
-            ids.extend(exclusive.iter().filter(|other| ***other != claim.identifier));
+            let seen = views.entry(&claim.identifier).or_default();
+            seen.view.names.extend(bundle.facts.name.clone());
+            seen.ids.extend(exclusive.iter().filter(|other| ***other != claim.identifier));
+            if bundle.facts.name.is_none() {
+                let others = linking.iter().map(|other| &other.identifier);
+                let counts =
+                    |other: &&Identifier| counts_persons(rules.policy, &claim.identifier, other);
+                seen.strong.extend(others.filter(counts));
+            }
         }
     }
     let mut hubs = BTreeMap::new();
     for identifier in order {
-        let (mut view, ids) = views.remove(identifier).unwrap_or_default();
+        let Seen { mut view, ids, strong } = views.remove(identifier).unwrap_or_default();
+        let place = |id: &Identifier| (id.namespace().clone(), id.scope().to_owned());
         for id in ids {
-            let place = (id.namespace().clone(), id.scope().to_owned());
-            *view.exclusive_ids.entry(place).or_insert(0) += 1;
+            *view.exclusive_ids.entry(place(id)).or_insert(0) += 1;
+        }
+        for value in strong {
+            *view.strong_values.entry(place(value)).or_insert(0) += 1;
         }
         if let Some(reason) = rules.hub(identifier, &view) {
             hubs.insert(identifier.clone(), reason);

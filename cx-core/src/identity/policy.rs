@@ -162,11 +162,30 @@ impl Policy {
         self.of(identifier.namespace())
     }
 
+    /// How many values of each namespace, by its name, a customer has at most before that is
+    /// reported.
+    pub fn reported(&self) -> BTreeMap<String, u32> {
+        let reported = self.namespaces.iter().filter_map(|(name, of)| match of.limit {
+            Limit::Report(limit) => Some((name.clone(), limit)),
+            Limit::None | Limit::Hard(_) => None,
+        });
+        reported.collect()
+    }
+
     /// The name of this policy together with the normalisers: customers derived under another
     /// one are derived anew.
     pub fn hash(&self) -> [u8; 16] {
+        self.hash_under(NORMALISER_VERSION)
+    }
+
+    /// Whether this is the policy's name under an earlier version of the normalisers.
+    pub fn was_named(&self, hash: &[u8]) -> bool {
+        (1..NORMALISER_VERSION).any(|version| self.hash_under(version) == hash)
+    }
+
+    fn hash_under(&self, version: u32) -> [u8; 16] {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        hash16(domain!("cx policy 1"), &[&json, &NORMALISER_VERSION.to_le_bytes()])
+        hash16(domain!("cx policy 1"), &[&json, &version.to_le_bytes()])
     }
 }
 

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assertion::{Subject, Verdict};
 use super::component::{BundleFacts, Moments, Rules};
 use super::hub::HubReason;
-use super::name::PersonName;
+use super::name::{Brevity, PersonName};
+use super::observation::ObservedClaim;
 use super::policy::{Contest, Limit, Names, Tier};
 use crate::identifier::{Identifier, Namespace};
 use crate::ids::{AssertionId, BundleId, ObservationId};
@@ -92,8 +93,8 @@ pub enum Record {
     ManyValues {
         /// The namespace.
         namespace: Namespace,
-        /// The first bundle of the cluster.
-        bundle: BundleId,
+        /// The observation that names the customer.
+        customer: ObservationId,
         /// How many.
         n: u32,
     },
@@ -111,7 +112,8 @@ pub enum Joiner {
 /// Why a join does not take place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// A person said that they are two.
+    /// A person said that they are two, or took a record of one from the holder of what the other
+    /// is linked by.
     Different(AssertionId),
     /// Each has its own value of a namespace of which a person has only so many.
     Limit {
@@ -150,6 +152,19 @@ pub struct Join {
     pub right: BundleId,
     /// What joins.
     pub by: Joiner,
+    /// What decides that it joins them.
+    pub ground: Ground,
+}
+
+/// What decides that a value joins two bundles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// One person's it is: nothing about the two contradicts.
+    Agreement,
+    /// Of several holders one has nearly all days of it.
+    Dominance,
+    /// Of several holders, one after the other, it is whose time it was.
+    Tenancy,
 }
 
 /// Divides a component into customers.
@@ -206,6 +221,8 @@ struct Resolver<'a> {
     left: BTreeMap<usize, BTreeSet<ObservationId>>,
     /// Of each cluster that carries the value whose turn it is: the first bundle that does.
     carrier: BTreeMap<usize, usize>,
+    /// What decides about the joins that are under way.
+    ground: Ground,
     resolution: Resolution,
 }
 
@@ -244,6 +261,7 @@ impl<'a> Resolver<'a> {
             summaries,
             left: BTreeMap::new(),
             carrier: BTreeMap::new(),
+            ground: Ground::Agreement,
             resolution,
         }
     }
@@ -289,8 +307,41 @@ impl<'a> Resolver<'a> {
         }
         joining.sort_unstable();
         for (_, a, b, assertion) in joining {
-            self.join_asserted(assertion, &Subject::Observation(a), &Subject::Observation(b));
+            let (a, b) = (Subject::Observation(a), Subject::Observation(b));
+            let first = |side: &Subject| self.holders(side).first().copied();
+            let (left, right) = (first(&a), first(&b));
+            match left.zip(right).and_then(|(left, right)| {
+                let detached = self.detached(left, right).or_else(|| self.detached(right, left))?;
+                Some((self.id(left), self.id(right), Refusal::Different(detached)))
+            }) {
+                Some((left, right, because)) => {
+                    let by = Joiner::Assertion(assertion);
+                    self.resolution.records.push(Record::Refused { by, left, right, because });
+                }
+                None => self.join_asserted(assertion, &a, &b),
+            }
         }
+    }
+
+    /// The word by which a record of the one bundle's cluster was taken from the holder of a value
+    /// that links the other one's.
+    fn detached(&self, from: usize, holder: usize) -> Option<AssertionId> {
+        let members = |bundle: usize| {
+            let cluster = self.cluster_of.get(bundle).and_then(|of| self.summaries.get(*of));
+            cluster.map(|summary| summary.members.as_slice()).unwrap_or_default()
+        };
+        let links = |value: &Identifier| {
+            let of = |member: &usize| self.linking.get(*member);
+            members(holder).iter().filter_map(of).any(|linking| linking.contains(&value))
+        };
+        members(from).iter().filter_map(|member| self.bundles.get(*member)).find_map(|facts| {
+            facts.alone?;
+            let taken = |claim: &ObservedClaim| {
+                let word = self.rules.assertions.detached(facts, &claim.identifier)?;
+                links(&claim.identifier).then_some(word)
+            };
+            facts.claims.iter().find_map(taken)
+        })
     }
 
     fn join_asserted(&mut self, assertion: AssertionId, a: &Subject, b: &Subject) {
@@ -311,17 +362,30 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The bundles that an assertion's side means, earliest first.
+    /// The bundles that an assertion's side means, earliest first: of an identifier those that are
+    /// linked by it, and only where nobody is, those that may be its holder's.
     fn holders(&self, side: &Subject) -> Vec<usize> {
-        let means = |position: usize| match side {
+        let all = 0..self.bundles.len();
+        let identifier = match side {
             Subject::Observation(observation) => {
-                self.bundles.get(position).is_some_and(|bundle| bundle.alone == Some(*observation))
+                let is_it = |position: &usize| {
+                    self.bundles.get(*position).is_some_and(|b| b.alone == Some(*observation))
+                };
+                return all.filter(is_it).collect();
             }
-            Subject::Identifier(identifier) => self.bundles.get(position).is_some_and(|bundle| {
-                bundle.claims.iter().any(|claim| claim.identifier == *identifier)
-            }),
+            Subject::Identifier(identifier) => identifier,
         };
-        (0..self.bundles.len()).filter(|position| means(*position)).collect()
+        let linked = |position: &usize| {
+            self.linking.get(*position).is_some_and(|linking| linking.contains(&identifier))
+        };
+        let linked: Vec<usize> = all.clone().filter(linked).collect();
+        if !linked.is_empty() {
+            return linked;
+        }
+        let may_hold = |position: &usize| {
+            self.bundles.get(*position).is_some_and(|b| self.rules.may_hold(b, identifier))
+        };
+        all.filter(may_hold).collect()
     }
 
     /// The values of the component in the order in which they link.
@@ -359,7 +423,7 @@ impl<'a> Resolver<'a> {
         let (named, anonymous): (Vec<usize>, Vec<usize>) =
             clusters.into_iter().partition(|cluster| self.is_somebody(*cluster));
         let names = if trusted { Names::Ignored } else { policy.names };
-        let groups = self.groups(&named, names);
+        let groups = self.groups(named, names);
         let n_groups = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let heads: Vec<BundleId> =
             groups.iter().filter_map(|group| group.first()).map(|c| self.id(*c)).collect();
@@ -388,7 +452,10 @@ impl<'a> Resolver<'a> {
             }
             _ => {
                 self.resolution.contested.insert(identifier);
-                self.divide(value, &groups, &heads, &anonymous, policy.contest, moments)?;
+                // Who has something stronger is not looked for by what several share.
+                let by_it: Vec<usize> =
+                    anonymous.into_iter().filter(|of| !self.has_stronger(*of, value)).collect();
+                self.divide(value, &groups, &heads, &by_it, policy.contest, moments)?;
             }
         }
         Ok(())
@@ -401,23 +468,55 @@ impl<'a> Resolver<'a> {
             .is_some_and(|summary| !summary.names.is_empty() || !summary.limited.is_empty())
     }
 
+    /// Whether anything links the cluster that is stronger than a value.
+    fn has_stronger(&self, cluster: usize, value: &Value) -> bool {
+        let members = self.summaries.get(cluster).map(|summary| summary.members.as_slice());
+        let linking = members.unwrap_or_default().iter().filter_map(|b| self.linking.get(*b));
+        linking.flatten().any(|other| self.rules.policy.of_identifier(other).tier < value.tier)
+    }
+
+    /// Whether nothing but one value links a bundle.
+    fn has_nothing_else(&self, bundle: usize) -> bool {
+        self.linking.get(bundle).is_some_and(|linking| linking.len() <= 1)
+    }
+
     /// Whether a person joined some of the cluster's bundles.
     fn is_asserted(&self, cluster: usize) -> bool {
         self.summaries.get(cluster).is_some_and(|summary| summary.asserted)
     }
 
-    /// Clusters that may be one person, first-fit in the order of their first observation.
-    fn groups(&self, named: &[usize], names: Names) -> Vec<Vec<usize>> {
+    /// Clusters that may be one person. Where names must agree, no two of a group disagree: whole
+    /// names come first, then shorter forms of them, then those with an id of their own and no
+    /// name, each in the order of their first observation. Whoever fits several groups and says
+    /// less than they do is of none of them, whichever was first.
+    fn groups(&self, mut named: Vec<usize>, names: Names) -> Vec<Vec<usize>> {
+        let must_agree = names == Names::MustAgree;
+        let brevity = |cluster: &usize| {
+            let names = self.summaries.get(*cluster).map(|summary| &summary.names);
+            names.and_then(|names| names.iter().map(PersonName::brevity).min())
+        };
+        if must_agree {
+            named.sort_by_cached_key(|cluster| {
+                let brevity = brevity(cluster);
+                (brevity.is_none(), brevity, *cluster)
+            });
+        }
         let mut groups: Vec<Vec<usize>> = Vec::new();
         for cluster in named {
-            let fits = |group: &&mut Vec<usize>| {
-                group.iter().all(|other| self.refusal(*cluster, *other).is_none())
-                    && (names == Names::Ignored
-                        || group.iter().any(|other| self.names_agree(*cluster, *other)))
+            let fits = |group: &Vec<usize>| {
+                group.iter().all(|other| {
+                    self.refusal(cluster, *other).is_none()
+                        && (!must_agree || self.names_agree(cluster, *other))
+                })
             };
-            match groups.iter_mut().find(fits) {
-                Some(group) => group.push(*cluster),
-                None => groups.push(vec![*cluster]),
+            let is_short = must_agree && brevity(&cluster) != Some(Brevity::Whole);
+            let mut fitting = (0..).zip(&groups).filter(|(_, group)| fits(group));
+            let (first, second) = (fitting.next().map(|(n, _)| n), fitting.next());
+            let is_ambiguous = is_short && second.is_some();
+            match first.and_then(|n: usize| groups.get_mut(n)) {
+                Some(_) if is_ambiguous => {}
+                Some(group) => group.push(cluster),
+                None => groups.push(vec![cluster]),
             }
         }
         groups
@@ -490,7 +589,7 @@ impl<'a> Resolver<'a> {
             self.resolution.records.push(Record::Refused { by: by.clone(), left, right, because });
             return false;
         }
-        self.resolution.joins.push(Join { left, right, by: by.clone() });
+        self.resolution.joins.push(Join { left, right, by: by.clone(), ground: self.ground });
         // A cluster is named by its earliest bundle; the smaller summary goes into the larger.
         let (name, gone) = if one < other { (one, other) } else { (other, one) };
         let mut small = self.take_summary(gone);
@@ -561,7 +660,9 @@ impl<'a> Resolver<'a> {
             self.resolution.records.push(Record::Dominant { identifier, holder: *head });
             let all: Vec<usize> =
                 std::iter::once(*first).chain(anonymous.iter().copied()).collect();
+            self.ground = Ground::Dominance;
             self.join_all(&all, &value.identifier);
+            self.ground = Ground::Agreement;
             return Ok(());
         }
         if let Some(Some(gap)) = gap
@@ -617,14 +718,25 @@ impl<'a> Resolver<'a> {
             match owners.first() {
                 Some(Some(group)) if owners.iter().all(|owner| owner == &Some(*group)) => {
                     if let Some(first) = first(*group) {
+                        self.ground = Ground::Tenancy;
                         self.join_all(&[first, *cluster], &value.identifier);
+                        self.ground = Ground::Agreement;
                     }
                 }
-                // What a person joined stays whole, even if its events are of two tenancies.
+                // What a person joined stays whole, even if its events are of two tenancies, and so
+                // does what something else holds together.
                 _ if self.is_asserted(*cluster) => {}
+                _ if !self
+                    .carriers(value, &[*cluster])
+                    .iter()
+                    .all(|b| self.has_nothing_else(*b)) => {}
                 _ => {
                     for ((_, observation, bundle), owner) in seen.iter().zip(&owners) {
-                        let owner = owner.and_then(first).map(|first| self.id(first));
+                        let owner = owner.and_then(first).filter(|first| {
+                            let holder = self.cluster_of.get(*first).copied();
+                            holder.is_some_and(|of| self.refusal(*cluster, of).is_none())
+                        });
+                        let owner = owner.map(|first| self.id(first));
                         self.attribute(*bundle, *observation, owner);
                     }
                 }
@@ -645,19 +757,29 @@ impl<'a> Resolver<'a> {
         if anonymous.is_empty() {
             return Ok(());
         }
-        let mut proved: Vec<(Timestamp, BundleId)> = Vec::new();
+        let mut proved: Vec<(Timestamp, BundleId, usize)> = Vec::new();
         for bundle in groups.iter().flat_map(|group| self.carriers(value, group)) {
             let id = self.id(bundle);
-            proved.extend(moments.of(id)?.into_iter().map(|(at, _)| (at, id)));
+            let of = self.cluster_of.get(bundle).copied().unwrap_or(bundle);
+            proved.extend(moments.of(id)?.into_iter().map(|(at, _)| (at, id, of)));
         }
         proved.sort_unstable();
+        let owners: BTreeSet<usize> = groups.iter().flatten().copied().collect();
         for cluster in anonymous {
             if self.is_asserted(*cluster) {
                 continue;
             }
+            // Whom a person called somebody else is not near, whatever the time.
+            let refused = |of: &usize| self.refusal(*cluster, *of).is_some();
+            let refused: BTreeSet<usize> = owners.iter().copied().filter(refused).collect();
+            let proved: Vec<(Timestamp, BundleId)> = proved
+                .iter()
+                .filter(|(_, _, of)| !refused.contains(of))
+                .map(|(at, id, _)| (*at, *id))
+                .collect();
             // Only what carries nothing but this device is nobody's: other values may say more.
             for bundle in self.carriers(value, &[*cluster]) {
-                if self.linking.get(bundle).is_none_or(|identifiers| identifiers.len() > 1) {
+                if !self.has_nothing_else(bundle) {
                     continue;
                 }
                 for (at, observation) in moments.of(self.id(bundle))? {
@@ -705,7 +827,7 @@ impl<'a> Resolver<'a> {
         for (bundle, cluster) in self.cluster_of.iter().enumerate() {
             clusters.entry(*cluster).or_default().push(bundle);
         }
-        for (name, members) in clusters {
+        for members in clusters.into_values() {
             let is_loose = |bundle: &usize| {
                 self.linking.get(*bundle).is_some_and(Vec::is_empty)
                     && self
@@ -723,11 +845,13 @@ impl<'a> Resolver<'a> {
             let mut bundles: Vec<BundleId> = members.iter().map(|b| self.id(*b)).collect();
             bundles.sort_unstable();
             match anchor {
-                Some(anchor) => self.resolution.clusters.push(Cluster { bundles, anchor }),
+                Some(anchor) => {
+                    self.resolution.clusters.push(Cluster { bundles, anchor });
+                    self.report_many(anchor.1, &members);
+                }
                 // All of it went to others, one by one.
                 None => self.resolution.loose.extend(bundles),
             }
-            self.report_many(name, &members);
         }
         self.resolution.clusters.sort();
         self.resolution.loose.sort_unstable();
@@ -735,7 +859,7 @@ impl<'a> Resolver<'a> {
         self.resolution
     }
 
-    fn report_many(&mut self, name: usize, members: &[usize]) {
+    fn report_many(&mut self, customer: ObservationId, members: &[usize]) {
         let mut values: BTreeMap<&Namespace, BTreeSet<&Identifier>> = BTreeMap::new();
         for identifier in members.iter().filter_map(|b| self.linking.get(*b)).flatten() {
             values.entry(identifier.namespace()).or_default().insert(identifier);
@@ -743,8 +867,8 @@ impl<'a> Resolver<'a> {
         for (namespace, values) in values {
             let n = u32::try_from(values.len()).unwrap_or(u32::MAX);
             if matches!(self.rules.policy.of(namespace).limit, Limit::Report(limit) if n > limit) {
-                let (namespace, bundle) = (namespace.clone(), self.id(name));
-                self.resolution.records.push(Record::ManyValues { namespace, bundle, n });
+                let namespace = namespace.clone();
+                self.resolution.records.push(Record::ManyValues { namespace, customer, n });
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Records of persons, column by column, each value once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -309,6 +309,59 @@ impl Column {
         }
     }
 
+    /// Takes a telephone number that is written without a country for the one with its country that
+    /// there is, if there is but one.
+    fn unite_numbers(&mut self) {
+        let mut whole: HashMap<&str, u32> = HashMap::new();
+        let mut at_home: HashMap<&str, u32> = HashMap::new();
+        for value in 0..self.n_values() {
+            let text = self.text(value);
+            match text.strip_prefix('+') {
+                Some(digits) => whole.insert(digits, value),
+                None => at_home.insert(text, value),
+            };
+        }
+        let mut meant: HashMap<u32, BTreeSet<u32>> = HashMap::new();
+        for value in 0..self.n_values() {
+            let text = self.text(value);
+            let digits = text.strip_prefix('+').unwrap_or(text);
+            let itself = whole.get(digits).copied().unwrap_or(value);
+            if itself != value {
+                meant.entry(value).or_default().insert(itself);
+            }
+            let shortest = if itself == value && digits == text { 8 } else { 7 };
+            for rest in without_country(digits).filter(|rest| rest.len() >= shortest) {
+                if let Some(short) = at_home.get(rest.trim_start_matches('0')) {
+                    meant.entry(*short).or_default().insert(itself);
+                }
+            }
+        }
+        let one = |value: u32| match meant.get(&value) {
+            Some(found) if found.len() == 1 => found.first().copied().unwrap_or(value),
+            _ => value,
+        };
+        // A number may be short for one that is itself short for another.
+        let now: Vec<u32> = (0..self.n_values()).map(|value| one(one(value))).collect();
+        let rows = u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX);
+        let (mut values, mut starts) = (Vec::with_capacity(self.values.len()), vec![0]);
+        let mut counts = vec![0_u32; self.counts.len()];
+        for row in 0..rows {
+            let mut of: Vec<u32> = Vec::new();
+            for value in self.of(row) {
+                let value = now.get(index(*value)).copied().unwrap_or(*value);
+                if !of.contains(&value) {
+                    of.push(value);
+                    if let Some(count) = counts.get_mut(index(value)) {
+                        *count = count.saturating_add(1);
+                    }
+                }
+            }
+            values.append(&mut of);
+            starts.push(u32::try_from(values.len()).unwrap_or(u32::MAX));
+        }
+        (self.values, self.starts, self.counts) = (values, starts, counts);
+    }
+
     fn settle(&mut self) {
         let rows = u32::try_from(self.starts.len().saturating_sub(1)).unwrap_or(u32::MAX);
         let cell = |row: u32| {
@@ -555,6 +608,8 @@ impl TableBuilder {
     pub fn finish(self) -> Table {
         let columns = self.columns.into_iter().map(|building| building.column).collect();
         let mut table = Table { columns, n: self.n, first: self.first.unwrap_or(self.n) };
+        let phones = table.columns.iter_mut().filter(|c| c.attribute == Attribute::Phone);
+        phones.for_each(Column::unite_numbers);
         for (attribute, people) in
             [(Attribute::Phone, 2), (Attribute::Email, 2), (Attribute::NationalId, 3)]
         {
@@ -589,7 +644,7 @@ impl Table {
         for group in carried.chunk_by(|a, b| a.0 == b.0) {
             // Nobody has a hundred records, and a switchboard has.
             let mut persons: Vec<u32> = Vec::new();
-            // In the order of their names, so that it does not matter which row stands first.
+            // In the order of what tells them apart, so that it does not matter which row stands first.
             let mut rows: Vec<u32> = group.iter().take(LOOKED_AT).map(|(_, row)| *row).collect();
             let name_of = |column: Option<&Column>, row: u32| -> Vec<String> {
                 let texts = column.into_iter().flat_map(|column| {
@@ -597,7 +652,9 @@ impl Table {
                 });
                 texts.collect()
             };
-            rows.sort_by_cached_key(|row| (name_of(given, *row), name_of(family, *row)));
+            rows.sort_by_cached_key(|row| {
+                (name_of(given, *row), name_of(family, *row), name_of(birth, *row))
+            });
             for row in &rows {
                 let is_known = |other: &u32| match birth {
                     Some(birth) => may_be_one_date(birth, *other, *row),
@@ -730,8 +787,7 @@ fn plain(text: &str) -> String {
 
 fn name_parts(text: &str) -> (String, String) {
     let Some(name) = PersonName::parse(text) else { return (String::new(), family(text)) };
-    let key = name.key();
-    let (given, family) = key.split_once(' ').unwrap_or((&key, ""));
+    let (given, family) = name.parts();
     (plain(given), plain(family))
 }
 
@@ -756,13 +812,53 @@ fn normal(attribute: &Attribute, text: &str, order: DayOrder) -> String {
     }
 }
 
-/// The last nine digits: they are the same with and without a country code.
+/// The digits of a number: behind a `+` with its country code, otherwise without the zeros that are
+/// dialled before it at home.
 fn phone(text: &str) -> String {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    let bare = text.replace("(0)", "");
+    let digits: String = bare.chars().filter(char::is_ascii_digit).collect();
     if digits.len() < 6 {
         return String::new();
     }
-    digits.get(digits.len().saturating_sub(9)..).unwrap_or_default().to_owned()
+    let before = bare.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default();
+    let abroad =
+        if before.contains('+') { Some(digits.as_str()) } else { digits.strip_prefix("00") };
+    match abroad {
+        Some(abroad) => format!("+{}", abroad.trim_start_matches('0')),
+        None => digits.trim_start_matches('0').to_owned(),
+    }
+}
+
+/// The ways to take the code of a country from the begin of a number's digits.
+fn without_country(digits: &str) -> impl Iterator<Item = &str> {
+    (1..=3).filter_map(|length| {
+        let (code, rest) = digits.split_at_checked(length)?;
+        let is_code = match code.as_bytes() {
+            [b'1' | b'7'] => true,
+            [a, b] => match a {
+                b'2' => matches!(b, b'0' | b'7'),
+                b'3' => !matches!(b, b'5' | b'7' | b'8'),
+                b'4' => *b != b'2',
+                b'5' => !matches!(b, b'0' | b'9'),
+                b'6' => *b <= b'6',
+                b'8' => matches!(b, b'1' | b'2' | b'4' | b'6'),
+                b'9' => !matches!(b, b'6' | b'7' | b'9'),
+                _ => false,
+            },
+            [a, b, _] => match a {
+                b'2' => !matches!(b, b'0' | b'7' | b'8'),
+                b'3' => matches!(b, b'5' | b'7' | b'8'),
+                b'4' => *b == b'2',
+                b'5' => matches!(b, b'0' | b'9'),
+                b'6' => *b > b'6',
+                b'8' => matches!(b, b'0' | b'5' | b'7' | b'8'),
+                b'9' => matches!(b, b'6' | b'7' | b'9'),
+                _ => false,
+            },
+            _ => false,
+        };
+        is_code.then_some(rest)
+    })
 }
 
 /// A date as `yyyymmdd`.
@@ -828,6 +924,43 @@ mod tests {
     }
 
     #[test]
+    fn a_number_without_its_country_is_the_one_with_it_that_there_is() {
+        let table = |numbers: &[&str]| {
+            let mut builder = TableBuilder::new(&[Attribute::Phone]);
+            numbers.iter().for_each(|number| builder.push(&[number]));
+            builder.finish()
+        };
+        let same = |one: &str, other: &str| {
+            let table = table(&[one, other]);
+            let of = |row| table.values(row, &Attribute::Phone).join(" ");
+            of(0) == of(1)
+        };
+        assert!(!same("+1 212 736 5000", "+1 312 736 5000"));
+        assert!(same("+45 12 34 56 79", "12 34 56 79"));
+        assert!(same("+1 212 736 5000", "(212) 736-5000"));
+        assert!(same("0031 6 12345678", "06-12345678") && same("31612345678", "0612345678"));
+        assert!(same("+31 (0)6 12345678", "+31612345678"));
+        assert!(!same("06 12345678", "12 34 56 78"), "6 is no country");
+        // Of whom it is, nobody can tell where there are two.
+        let two = table(&["+45 12345679", "+47 12345679", "12345679"]);
+        assert_eq!(two.values(2, &Attribute::Phone), ["12345679"]);
+    }
+
+    #[test]
+    fn who_shares_a_number_does_not_depend_on_the_order_of_rows() {
+        let dates = ["1980-03-04", "1980-03-05", "1980-07-05"];
+        let shared = |order: [usize; 3]| {
+            let mut builder = TableBuilder::new(&[Attribute::BirthDate, Attribute::Phone]);
+            order.iter().for_each(|n| builder.push(&[dates[*n], "0611111222"]));
+            let table = builder.finish();
+            let phones = table.column(&Attribute::Phone).and_then(|at| table.columns.get(at));
+            phones.unwrap().is_shared(phones.unwrap().of(0)[0])
+        };
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        assert!(orders.iter().all(|order| shared(*order) == shared([0, 1, 2])));
+    }
+
+    #[test]
     fn values_are_kept_once_and_missing_ones_not_at_all() {
         let mut builder =
             TableBuilder::new(&[Attribute::FullName, Attribute::Phone, Attribute::Phone]);
@@ -835,7 +968,7 @@ mod tests {
         builder.push(&["de Vries, Zoe", "n/a", ""]);
         let table = builder.finish();
         assert_eq!(table.values(0, &Attribute::GivenName), ["zoe"]);
-        assert_eq!(table.values(0, &Attribute::Phone), ["612345678"]);
+        assert_eq!(table.values(0, &Attribute::Phone), ["+31612345678"]);
         assert_eq!(table.values(1, &Attribute::FamilyName), ["vries"]);
         assert!(table.values(1, &Attribute::Phone).is_empty());
     }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use super::{Because, Explainer, Link, Obstacle, Person, Records, Rule};
 use crate::identifier::Identifier;
 use crate::identity::policy::Tier;
-use crate::identity::{PersonName, hub::HubReason};
-use crate::ids::{BundleId, CustomerId};
+use crate::identity::{Joiner, PersonName, hub::HubReason};
+use crate::ids::{BundleId, CustomerId, ObservationId};
 use crate::time::Timestamp;
 
 /// How a customer came about.
@@ -102,7 +102,7 @@ impl Explainer<'_> {
         let mut joins = Vec::new();
         for join in &self.settled.joins {
             if bundles.contains(&join.left) && bundles.contains(&join.right) {
-                joins.extend(self.joined(join.left, join.right, &join.by));
+                joins.extend(self.joined(join.left, join.right, &join.by, join.ground));
             }
         }
         for (bundle, bridge) in &self.settled.carried {
@@ -129,7 +129,7 @@ impl Explainer<'_> {
         let by_time = self.settled.attributed.values().filter(|to| bundles.contains(to)).count();
         let mut how = How {
             customer: self.person(customer),
-            records: bundles.iter().filter_map(|bundle| self.records(&[*bundle], None)).collect(),
+            records: bundles.iter().filter_map(|bundle| self.left_of(*bundle)).collect(),
             joins,
             set_aside: self.set_aside(bundles),
             by_time,
@@ -138,6 +138,29 @@ impl Explainer<'_> {
         how.records.sort_by(|a, b| (a.first_seen, &a.event).cmp(&(b.first_seen, &b.event)));
         how.sentences = super::words::how(&how);
         Some(how)
+    }
+
+    /// What is told of a bundle, without the events of it that are others' by their time.
+    fn left_of(&self, bundle: BundleId) -> Option<Records> {
+        let mut told = self.records(&[bundle], None)?;
+        let whole = self.neighbourhood.bundles.get(&bundle)?;
+        let is_left = |id: &ObservationId| !self.settled.attributed.contains_key(id);
+        let moments = whole.moments.iter().filter(|(_, id)| is_left(id)).map(|(at, _)| *at);
+        let left: Vec<Timestamp> = moments.collect();
+        if left.len() < whole.moments.len() {
+            told.n_events = u64::try_from(left.len()).unwrap_or(u64::MAX);
+            told.first_seen = left.iter().min().copied()?;
+            told.last_seen = left.iter().max().copied()?;
+        }
+        Some(told)
+    }
+
+    fn joins_within(&self, bundles: &BTreeSet<BundleId>, value: &Identifier) -> bool {
+        self.settled.joins.iter().any(|join| {
+            matches!(&join.by, Joiner::Identifier(by) if by == value)
+                && bundles.contains(&join.left)
+                && bundles.contains(&join.right)
+        })
     }
 
     fn set_aside(&self, bundles: &BTreeSet<BundleId>) -> Vec<SetAside> {
@@ -157,17 +180,18 @@ impl Explainer<'_> {
                     let said = self.rules.assertions.blocked_by(value);
                     Some(Because::Blocked { said: said.and_then(|said| self.said(said)) })
                 }
-                Some(HubReason::Names(n) | HubReason::ExclusiveIds(n)) => {
-                    Some(Because::Hub { persons: Some(*n) })
-                }
-                Some(HubReason::Role) => Some(Because::Hub { persons: None }),
+                Some(hub) => Some(Because::Hub { persons: hub.persons() }),
                 None if !value.is_linkable() => Some(Because::NotAnIdentifier),
                 None if self.rules.policy.of_identifier(value).tier == Tier::Never => {
                     let namespace = value.namespace().name().to_owned();
                     Some(Because::NeverLinks { namespace })
                 }
                 None if self.settled.contested.contains(value) => {
-                    Some(Because::Contested { persons: self.persons_with(value) })
+                    // What joined some of the records plays its part, and so does what nobody else
+                    // has once all is joined.
+                    let persons = self.persons_with(value);
+                    let plays = persons < 2 || self.joins_within(bundles, value);
+                    (!plays).then_some(Because::Contested { persons })
                 }
                 None => self.not_linking(value, &on),
             };
@@ -253,7 +277,7 @@ impl Explainer<'_> {
 }
 
 /// Whether any name of one agrees with any of the other; `None` where one has none.
-fn names_agree(one: &Person, other: &Person) -> Option<bool> {
+pub(super) fn names_agree(one: &Person, other: &Person) -> Option<bool> {
     let parsed = |person: &Person| -> Vec<PersonName> {
         person.names.iter().filter_map(|name| PersonName::parse(name)).collect()
     };

@@ -10,7 +10,7 @@ use crate::identity::assertion::Subject;
 use crate::identity::component::{BundleFacts, Rules};
 use crate::identity::neighbourhood::{Neighbourhood, Settlement, WholeBundle};
 use crate::identity::policy::Tier;
-use crate::identity::resolve::Joiner;
+use crate::identity::resolve::{Ground, Joiner};
 use crate::ids::{AssertionId, BundleId, ObservationId};
 
 /// How many ways from one record to the other are looked for.
@@ -88,6 +88,10 @@ pub enum Rule {
     Corroborating,
     /// A device whose holders' names agree.
     Device,
+    /// Several persons use the value, and one of them has nearly all days of it.
+    Dominant,
+    /// Several persons had the value, one after the other, and it was this one's then.
+    Tenancy,
     /// Several persons use the value; this event is nearest in time to one of them.
     Time,
     /// The event names nobody, and goes with the order, cart or conversation it is in.
@@ -105,7 +109,7 @@ type Steps = BTreeMap<BundleId, Vec<(BundleId, Step)>>;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Joined(Joiner),
+    Joined(Joiner, Ground),
     Time,
     Bridge(Identifier),
 }
@@ -232,7 +236,7 @@ impl Explainer<'_> {
 
     fn link(&self, left: BundleId, right: BundleId, step: &Step) -> Option<Link> {
         let (rule, value) = match step {
-            Step::Joined(by) => return self.joined(left, right, by),
+            Step::Joined(by, ground) => return self.joined(left, right, by, *ground),
             Step::Time => (Rule::Time, self.common(left, right)),
             Step::Bridge(bridge) => (Rule::Bridge, Some(bridge.clone())),
         };
@@ -248,14 +252,22 @@ impl Explainer<'_> {
     }
 
     /// What two bundles have in common that were joined.
-    pub(super) fn joined(&self, left: BundleId, right: BundleId, by: &Joiner) -> Option<Link> {
+    pub(super) fn joined(
+        &self,
+        left: BundleId,
+        right: BundleId,
+        by: &Joiner,
+        ground: Ground,
+    ) -> Option<Link> {
         let (rule, identifier, said) = match by {
             Joiner::Identifier(value) => {
-                let rule = match self.tier(value) {
-                    Tier::Exclusive => Rule::Exclusive,
-                    Tier::Strong => Rule::Strong,
-                    Tier::Corroborating => Rule::Corroborating,
-                    Tier::Device | Tier::Never => Rule::Device,
+                let rule = match (ground, self.tier(value)) {
+                    (Ground::Dominance, _) => Rule::Dominant,
+                    (Ground::Tenancy, _) => Rule::Tenancy,
+                    (Ground::Agreement, Tier::Exclusive) => Rule::Exclusive,
+                    (Ground::Agreement, Tier::Strong) => Rule::Strong,
+                    (Ground::Agreement, Tier::Corroborating) => Rule::Corroborating,
+                    (Ground::Agreement, Tier::Device | Tier::Never) => Rule::Device,
                 };
                 (rule, Some(value.clone()), None)
             }
@@ -369,7 +381,7 @@ fn steps(
         steps.entry(other).or_default().push((one, step.clone()));
     };
     for join in &settled.joins {
-        add(join.left, join.right, &Step::Joined(join.by.clone()));
+        add(join.left, join.right, &Step::Joined(join.by.clone(), join.ground));
     }
     for (bundle, bridge) in &settled.carried {
         let owner = settled.customer_of.get(bundle);

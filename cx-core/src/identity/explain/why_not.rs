@@ -8,9 +8,9 @@ use super::{ByModel, Explainer, Person, Records, Said};
 use crate::identifier::{Assurance, Identifier, Namespace};
 use crate::identity::assertion::{Subject, Verdict};
 use crate::identity::assertions::Assertions;
-use crate::identity::hub::HubReason;
 use crate::identity::observation::Caveat;
 use crate::identity::policy::{Contest, Limit, Tier};
+use crate::identity::resolve::Record;
 use crate::ids::{AssertionId, BundleId, CustomerId};
 
 /// How many customers a way between two that have nothing in common may lead over.
@@ -203,7 +203,7 @@ impl Explainer<'_> {
         for (assertion, said) in self.rules.assertions.about(&facts) {
             let Verdict::Different(a, b) = &said.verdict else { continue };
             let on = |side: &Side, subject: &Subject| {
-                self.carriers(subject).iter().any(|bundle| side.bundles.contains(bundle))
+                self.meant(subject).iter().any(|bundle| side.bundles.contains(bundle))
             };
             if (on(left, a) && on(right, b)) || (on(left, b) && on(right, a)) {
                 obstacles.push(Obstacle {
@@ -267,11 +267,7 @@ impl Explainer<'_> {
             return Because::NeverLinks { namespace: value.namespace().name().to_owned() };
         }
         if let Some(hub) = self.neighbourhood.hubs.get(value) {
-            let persons = match hub {
-                HubReason::Names(n) | HubReason::ExclusiveIds(n) => Some(*n),
-                HubReason::Role | HubReason::Blocked => None,
-            };
-            return Because::Hub { persons };
+            return Because::Hub { persons: hub.persons() };
         }
         for bundles in [on_left, on_right] {
             if let Some(because) = self.not_linking(value, bundles) {
@@ -281,13 +277,24 @@ impl Explainer<'_> {
         if let Some(because) = self.limit(left, right) {
             return because;
         }
-        let names = |side: &Side| side.customer.map(|of| self.person(of).names).unwrap_or_default();
-        let (l, r) = (names(left), names(right));
+        let hub = self.settled.records.iter().find_map(|record| match record {
+            Record::Hub { identifier, reason } if identifier == value => Some(reason.persons()),
+            _ => None,
+        });
+        if let Some(persons) = hub {
+            return Because::Hub { persons };
+        }
+        let person = |side: &Side| side.customer.map(|of| self.person(of));
+        let (l, r) = (person(left), person(right));
+        let agree = l.as_ref().zip(r.as_ref()).and_then(|(l, r)| super::how::names_agree(l, r));
         let persons = self.persons_with(value);
-        match policy.contest {
-            Contest::Session if l.is_empty() || r.is_empty() => Because::SharedDevice { persons },
-            _ if l.is_empty() || r.is_empty() => Because::Contested { persons },
-            _ => Because::Names { left: l, right: r },
+        let is_contested = self.settled.contested.contains(value);
+        match (policy.contest, agree, l, r) {
+            (Contest::Session, _, ..) if is_contested || agree.is_none() => {
+                Because::SharedDevice { persons }
+            }
+            (_, Some(false), Some(l), Some(r)) => Because::Names { left: l.names, right: r.names },
+            _ => Because::Contested { persons },
         }
     }
 
@@ -298,6 +305,7 @@ impl Explainer<'_> {
         }
         let facts = bundles.iter().filter_map(|bundle| self.neighbourhood.bundles.get(bundle));
         let mut best: Option<(Assurance, Caveat, Option<AssertionId>)> = None;
+        let mut asked: Option<Assurance> = None;
         for facts in facts.map(|whole| &whole.facts) {
             let claim = facts.claims.iter().find(|claim| claim.identifier == *value)?;
             if facts.is_crowded() {
@@ -306,6 +314,9 @@ impl Explainer<'_> {
             let detached = self.rules.assertions.detached(facts, value);
             let this = (claim.assurance, claim.caveat, detached);
             best = best.max(Some(this));
+            // A policy may ask more of the sources that say so.
+            let of_sources = self.rules.policy.asked_of(&facts.sources, value.namespace());
+            asked = Some(asked.map_or(of_sources, |asked| asked.min(of_sources)));
         }
         let (assurance, caveat, detached) = best?;
         Some(match (detached, caveat) {
@@ -313,7 +324,7 @@ impl Explainer<'_> {
             (None, Caveat::Shared) => Because::SaidToBeShared,
             (None, Caveat::OnBehalfOf) => Because::OnBehalfOf,
             (None, Caveat::None) => {
-                let needs = self.rules.policy.of_identifier(value).min_assurance;
+                let needs = self.rules.policy.of_identifier(value).min_assurance.max(asked?);
                 Because::NotProved { assurance, needs }
             }
         })

@@ -123,6 +123,8 @@ fn link(link: &Link) -> String {
         Rule::Strong => "a proved value is one person's where the names agree",
         Rule::Corroborating => "such a value is one person's where the names agree",
         Rule::Device => "a device is one person's where the names agree",
+        Rule::Dominant => "several use it, and nearly all days of it are this person's",
+        Rule::Tenancy => "several had it, one after the other, and it was this person's then",
         Rule::Time => "several use it, and the event is nearest in time to this person",
         Rule::Bridge => "events that name nobody go with it",
         Rule::Said => "a person said so",

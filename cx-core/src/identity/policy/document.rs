@@ -152,7 +152,14 @@ impl Policy {
         let mut blocked = std::collections::BTreeSet::new();
         for value in &self.blocked {
             match Who::parse(value, None) {
-                Ok(Who::Identifier(identifier)) => blocked.insert(identifier.to_string()),
+                Ok(Who::Identifier(identifier)) if identifier.is_linkable() => {
+                    blocked.insert(identifier.to_string())
+                }
+                Ok(Who::Identifier(_)) => {
+                    let problem =
+                        format!("{value:?} links nobody as it is: a number needs its country code");
+                    return invalid("blocked".to_owned(), &problem);
+                }
                 Ok(Who::Customer(_)) | Err(_) => {
                     let problem = format!("{value:?} is no NAMESPACE:VALUE");
                     return invalid("blocked".to_owned(), &problem);
@@ -388,6 +395,7 @@ mod tests {
         );
         assert!(problem("session = \"soon\"").contains("no duration such as"));
         assert!(problem("blocked = [\"nobody\"]").contains("NAMESPACE:VALUE"));
+        assert!(problem("blocked = [\"06 12345678\"]").contains("country code"));
         assert!(problem("tires = 3").contains("tires"));
         assert!(problem("tier = = 3").contains("line 1"));
     }
