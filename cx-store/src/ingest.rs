@@ -97,7 +97,11 @@ pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> 
     let Some(tenant) = tenant else { return Ok(()) };
     let tenant = String::from_utf8_lossy(&tenant);
     let (mut dictionary, sql) = (Dictionary::default(), Statements::new(tx));
-    let mut replaced = tx.prepare("SELECT seq, payload FROM event WHERE standing <> 0")?;
+    // Before version 8 there is no other way of keeping a payload than as it is.
+    let packs = tx.prepare("SELECT packed FROM event LIMIT 0").is_ok();
+    let payload = if packs { "iif(packed IS NULL, payload, cx_unpack(packed))" } else { "payload" };
+    let mut replaced =
+        tx.prepare(&format!("SELECT seq, {payload} FROM event WHERE standing <> 0"))?;
     let mut replaced = replaced.query([])?;
     while let Some(row) = replaced.next()? {
         let (seq, payload): (i64, String) = (row.get(0)?, row.get(1)?);
@@ -282,6 +286,62 @@ pub(crate) fn single_out(
         batch.count_again(bundle)?;
     }
     Ok(batch.touched)
+}
+
+/// Files all records anew whose claims or names are read otherwise than when they came in. Gives
+/// what is touched by it; nothing is derived yet.
+pub(crate) fn file_anew(tx: &Transaction<'_>, settings: &Settings) -> Result<Touched, StoreError> {
+    let recording = Recording::new(Timestamp::MAX, "");
+    let mut dictionary = Dictionary::default();
+    let mut batch = Batch::new(tx, settings, &mut dictionary, &recording)?;
+    let mut moved = BTreeSet::new();
+    let mut events = tx.prepare(
+        "SELECT e.seq, iif(e.packed IS NULL, e.payload, cx_unpack(e.packed)), e.bundle_id, b.hash
+         FROM event e LEFT JOIN bundle b ON b.id = e.bundle_id WHERE e.standing = 0",
+    )?;
+    let mut events = events.query([])?;
+    while let Some(row) = events.next()? {
+        let (seq, arrived): (i64, i64) = (row.get(0)?, row.get(2)?);
+        let event = codec::event(&row.get::<_, String>(1)?)?;
+        let record = Prepared::new(settings, &event, None);
+        let is_alone = settings.assertions.names(record.observation.id);
+        let is_there = row.get::<_, Option<[u8; 16]>>(3)? == Some(*record.bundle.as_bytes());
+        // The bundle of a record that is singled out does not tell by its name what it claims.
+        if is_there && !is_alone {
+            continue;
+        }
+        let key = event.key.as_str();
+        batch.hand_on(key, seq)?;
+        let recorded = first_recorded(tx, key)?;
+        if is_alone {
+            let own = batch.bundle(&record, record.observation.own_bundle(), recorded)?;
+            batch.recount.insert(own);
+        }
+        let bundle = batch.bundle(&record, record.bundle, recorded)?;
+        if bundle != arrived {
+            moved.insert((seq, bundle));
+            batch.recount.extend([arrived, bundle]);
+        }
+    }
+    drop(events);
+    // What nobody was singled out for goes home before it is given away anew.
+    batch.flush()?;
+    tx.execute_batch(
+        "UPDATE attribution SET bundle_id = home_id, by_time = 0 WHERE by_time = 1;
+         DELETE FROM attribution WHERE home_id = (SELECT bundle_id FROM event WHERE seq = event_seq);",
+    )?;
+    for (seq, bundle) in moved {
+        tx.prepare_cached("UPDATE event SET bundle_id = ?2 WHERE seq = ?1")?
+            .execute([seq, bundle])?;
+    }
+    for bundle in std::mem::take(&mut batch.recount) {
+        batch.touched.bundles.insert(bundle);
+        batch.count_again(bundle)?;
+    }
+    tx.execute("DELETE FROM past_claim", [])?;
+    let touched = Touched { fresh: derived::Fresh::default(), ..batch.touched };
+    remember_replaced(tx)?;
+    Ok(touched)
 }
 
 /// What a removal of events has touched.

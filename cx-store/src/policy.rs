@@ -1,16 +1,19 @@
 //! The policy of a store: read, tried out, put in force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::identity::Policy;
+use cx_core::ids::IdKey;
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
 use crate::derived::{self, Settings, Touched};
 use crate::error::StoreError;
 use crate::feed::{self, By, ChangeRecord, Occasion};
-use crate::ingest::Writing;
+use crate::history::Edition;
+use crate::ingest::{self, Writing};
+use crate::{codec, corrections};
 
 /// What another policy changes, or would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -46,7 +49,7 @@ pub(crate) fn apply(
     if *policy != writer.settings.policy {
         keep(tx, policy)?;
         writer.settings.policy = policy.clone();
-        derive_anew(tx, writer.settings, &Occasion::new(at, By::Policy))?;
+        derive_anew(tx, writer.settings, Touched::default(), &Occasion::new(at, By::Policy))?;
     }
     let (customers_after, hubs_after) = counts(tx)?;
     let mut changes = BTreeMap::new();
@@ -60,10 +63,57 @@ pub(crate) fn apply(
     Ok(PolicyReport { customers_before, customers_after, hubs_before, hubs_after, changes, first })
 }
 
+/// The policy of a file whose records were filed under earlier normalisers and rules.
+fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreError> {
+    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+    let mut get = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(get.query_row([k], |row| row.get(0)).optional()?)
+    };
+    let (Some(policy), Some(hash)) = (get("policy")?, get("policy_hash")?) else { return Ok(None) };
+    let policy: Option<Policy> = serde_json::from_slice(&policy).ok();
+    Ok(policy.filter(|policy| hash != policy.hash() && policy.was_named(&hash)))
+}
+
+/// Whether a file is to be brought to today's normalisers and rules.
+pub(crate) fn is_of_earlier_rules(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(of_earlier_rules(connection)?.is_some())
+}
+
+/// Files all records and derives everybody anew, where the file was written under earlier
+/// normalisers and rules. The change feed tells what became of whom.
+pub(crate) fn bring_forward(connection: &mut Connection) -> Result<(), StoreError> {
+    if !is_of_earlier_rules(connection)? {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have done it meanwhile.
+    if let Some(policy) = of_earlier_rules(&tx)? {
+        let setting = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
+            let mut value = tx.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+            Ok(value.query_row([k], |row| row.get(0)).optional()?)
+        };
+        let tenant = setting("tenant")?.unwrap_or_default();
+        let tenant = String::from_utf8_lossy(&tenant).into_owned();
+        let id_key: Option<[u8; 32]> = setting("id_key")?.and_then(|key| key.try_into().ok());
+        let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
+        let (said, assertions) = corrections::in_force(&tx)?;
+        let settings = Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions };
+        let touched = ingest::file_anew(&tx, &settings)?;
+        keep(&tx, &settings.policy)?;
+        let last: Option<i64> =
+            tx.query_row("SELECT max(recorded_at) FROM batch", [], |row| row.get(0))?;
+        let at = last.map_or(Ok(Timestamp::MIN), codec::timestamp)?;
+        derive_anew(&tx, &settings, touched, &Occasion::new(at, By::Policy))?;
+        Edition::end(&tx)?;
+    }
+    Ok(tx.commit()?)
+}
+
 /// Derives who is who anew from what the bundles say. Its cost is that of the whole store.
 fn derive_anew(
     tx: &Transaction<'_>,
     settings: &Settings,
+    mut touched: Touched,
     occasion: &Occasion,
 ) -> Result<(), StoreError> {
     tx.execute_batch(
@@ -72,10 +122,10 @@ fn derive_anew(
          UPDATE bundle SET registered = 0, resolved_first_seen = NULL, resolved_anchor = NULL;
          UPDATE identifier SET hub = 0, contested = 0 WHERE hub <> 0 OR contested <> 0;",
     )?;
-    let mut touched = Touched::default();
     let mut bundles = tx.prepare("SELECT id FROM bundle WHERE n > 0")?;
     let bundles = bundles.query_map([], |row| row.get(0))?;
-    touched.bundles = bundles.collect::<Result<_, _>>()?;
+    let bundles: BTreeSet<i64> = bundles.collect::<Result<_, _>>()?;
+    touched.bundles.extend(bundles);
     derived::update(tx, settings, &touched, occasion)?;
     Ok(())
 }

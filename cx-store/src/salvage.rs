@@ -446,7 +446,9 @@ impl Finds {
             report.lose("the policy: it is the default one now");
         }
         let policy = policy.unwrap_or_default();
-        if setting("policy_hash").is_some_and(|hash| *hash != policy.hash()) {
+        if setting("policy_hash")
+            .is_some_and(|hash| *hash != policy.hash() && !policy.was_named(hash))
+        {
             report.lose("the policy as it was, as its hash tells");
         }
         Head { tenant, id_key, policy }

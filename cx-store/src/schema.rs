@@ -16,6 +16,7 @@ use crate::error::StoreError;
 use crate::ingest;
 use crate::kept::{self, KeptFile};
 use crate::log;
+use crate::policy;
 use crate::waiting;
 
 /// "CXS1" in the file's header: whose file it is.
@@ -491,7 +492,8 @@ fn open_to_read(
     let connection = open_as_it_is(path, key, beside)?;
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
+    let is_earlier = version < latest() || policy::is_of_earlier_rules(&connection)?;
+    if is_earlier { brought_forward(&connection, path, key) } else { Ok(connection) }
 }
 
 fn open_as_it_is(
@@ -602,7 +604,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     loop {
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let position = usize::try_from(version).unwrap_or(usize::MAX);
-        let Some(step) = STEPS.get(position) else { return Ok(()) };
+        let Some(step) = STEPS.get(position) else { return policy::bring_forward(connection) };
         let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have taken the step meanwhile.
         if tx.pragma_query_value::<u32, _>(None, "user_version", |row| row.get(0))? == version {

@@ -160,3 +160,47 @@ fn what_is_open_in_a_file_of_version_7_is_open_in_it_today() {
     assert_eq!((open(&store), asking::answers(&store, now)), expected);
     assert!(store.check().unwrap().is_clean());
 }
+
+/// The keys of the events of each customer.
+fn customers(store: &Store) -> std::collections::BTreeSet<Vec<String>> {
+    let ids = store.customers(None, 100).unwrap();
+    let keys = |id: &cx_core::ids::CustomerId| {
+        let query = cx_store::TimelineQuery::new().limit(100);
+        let page = store.timeline(&Who::Customer(*id), &query, None).unwrap();
+        page.events.iter().map(|event| event.key.to_string()).collect()
+    };
+    ids.iter().map(keys).collect()
+}
+
+#[test]
+fn a_file_of_earlier_normalisers_and_rules_is_derived_anew_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules-1.cx");
+    std::fs::copy(files().join("rules-1.cx"), &path).unwrap();
+    let lines = std::fs::read_to_string(files().join("rules.jsonl")).unwrap();
+    let told: Vec<Event> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let today = Store::open_in_memory().unwrap();
+    today.ingest(&Recording::new(at("2026-02-01T10:00:00Z"), "jsonl"), told).unwrap();
+    let store = Store::open_read_only(&path, None).unwrap();
+    let detach = store.assertions().unwrap().remove(0);
+    today.assert(&detach, detach.at).unwrap();
+    let expected = customers(&today);
+    assert!(expected.contains(&vec!["k/1".to_owned(), "k/2".to_owned()]), "{expected:?}");
+    assert!(expected.contains(&vec!["k/5".to_owned()]), "{expected:?}");
+    assert!(expected.contains(&vec!["k/6".to_owned()]), "{expected:?}");
+    assert_eq!(customers(&store), expected, "read only");
+    assert!(store.check().unwrap().is_clean());
+    drop(store);
+    for _ in 0..2 {
+        let store = Store::open_existing(&path).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_clean(), "{:?}", report.problems);
+        assert_eq!(customers(&store), expected);
+        // Whoever reads the feed is told, once.
+        let told = store.changes(0, 100).unwrap();
+        let json = serde_json::to_string(&told).unwrap();
+        assert!(json.contains("policy"), "{json}");
+        let who = Who::parse("jan@straße.de", None).unwrap();
+        assert_eq!(store.find(&who).unwrap().customers.len(), 1);
+    }
+}

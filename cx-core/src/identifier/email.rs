@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use email_address::EmailAddress;
+use unicode_normalization::UnicodeNormalization;
 
 use super::IdentifierError;
 use crate::text;
@@ -143,25 +144,36 @@ const SAME_DOMAIN: &[(&str, &str)] = &[
 
 /// The key of an address, and whether it may link.
 ///
-/// Width, case and invisible characters are unified in the whole address, the domain goes to
-/// its ASCII form (IDNA). Dots and `+tag` go only for providers that ignore them. What is no
+/// Width, case and invisible characters are unified in the local part; the domain goes to its ASCII
+/// form (IDNA 2008), which does that by rules of its own: `straße.de` is another than `strasse.de`. Dots and `+tag` go only for providers that ignore them. What is no
 /// address keeps its folded text and does not link.
 pub(super) fn normalise(raw: &str) -> Result<(String, bool), IdentifierError> {
     let bare = bare_address(raw);
     let folded = text::folded(bare);
-    let Some((local, domain)) = folded.rsplit_once('@') else { return Ok((folded, false)) };
+    let plain: String = bare.nfkc().collect();
+    let Some((local, domain)) = plain.rsplit_once('@') else { return Ok((folded, false)) };
+    let local = text::folded(local);
     let local = local.trim_matches('"');
     if local.is_empty() || NOBODY.contains(&local) {
         return Err(IdentifierError::Nobody);
     }
-    let domain = domain.trim_end_matches('.');
-    let Ok(domain) = idna::domain_to_ascii_cow(domain.as_bytes(), idna::AsciiDenyList::URL) else {
+    let Some(domain) = ascii(domain.trim()).or_else(|| ascii(&text::folded(domain))) else {
         return Ok((folded, false));
     };
+    if folded.contains(' ') {
+        return Ok((folded, false));
+    }
     let (local, domain) = by_provider(local, &domain);
     let key = format!("{local}@{domain}");
     let linkable = domain.contains('.') && EmailAddress::from_str(&key).is_ok();
     Ok((key, linkable))
+}
+
+/// A domain in its ASCII form. One with marks that belong in no domain has none.
+fn ascii(domain: &str) -> Option<String> {
+    let domain = domain.trim_end_matches('.').as_bytes();
+    let ascii = idna::domain_to_ascii_cow(domain, idna::AsciiDenyList::URL).ok()?;
+    Some(ascii.into_owned())
 }
 
 /// `jan@example.nl` out of `Jan <jan@example.nl>` and `mailto:jan@example.nl`.
@@ -237,6 +249,16 @@ mod tests {
     #[test]
     fn international_domains_meet_in_their_ascii_form() {
         assert_eq!(key("jan@bücher.example"), key("jan@xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn letters_that_fold_to_others_are_domains_of_their_own() {
+        assert_eq!(key("jan@straße.de"), "jan@xn--strae-oqa.de");
+        assert_eq!(key("jan@straße.de"), key("JAN@XN--STRAE-OQA.DE"));
+        assert_ne!(key("jan@straße.de"), key("jan@strasse.de"));
+        assert_eq!(key("jan@βόλος.com"), "jan@xn--nxasmm1c.com");
+        // In a local part they fold, and what is invisible goes.
+        assert_eq!(key("strauß@bücher.example"), key("STRAUSS@Bücher.example\u{200e}"));
     }
 
     #[test]

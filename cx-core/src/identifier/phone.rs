@@ -73,8 +73,12 @@ pub(super) fn normalise(
     let Ok(parsed) = PHONE_NUMBER_UTIL.parse(&number, region) else { return Ok((folded, false)) };
     let extension = parsed.extension().to_owned();
     let parsed = one_form(parsed);
+    // What is typed to get past a form stays that behind any country code.
+    let is_typed_away = PLACEHOLDERS.contains(&parsed.national_number.to_string().as_str());
     let is_whole = number.starts_with('+') || digits.starts_with('0');
-    let is_possible = || PHONE_NUMBER_UTIL.is_possible_number(&parsed) && is_own_form(&parsed);
+    let is_possible = || {
+        PHONE_NUMBER_UTIL.is_possible_number(&parsed) && is_in_plan(&parsed) && is_own_form(&parsed)
+    };
     if !(is_valid(&parsed) || is_whole && is_possible()) {
         return Ok((folded, false));
     }
@@ -83,7 +87,7 @@ pub(super) fn normalise(
         key.push_str(";ext=");
         key.push_str(&extension);
     }
-    Ok((key, !is_service(&parsed)))
+    Ok((key, !is_service(&parsed) && !is_typed_away))
 }
 
 /// The key of a WhatsApp number: the digits of its E.164 form.
@@ -203,6 +207,14 @@ fn is_own_form(number: &PhoneNumber) -> bool {
         .is_ok_and(|again| PHONE_NUMBER_UTIL.format(&again, PhoneNumberFormat::E164) == written)
 }
 
+/// Whether a number can be one at all where the plan says so by its form: in North America neither
+/// area nor exchange begins with 0 or 1.
+fn is_in_plan(number: &PhoneNumber) -> bool {
+    let national = number.national_number.to_string();
+    let begins = |at: usize| national.as_bytes().get(at).is_some_and(|digit| *digit >= b'2');
+    number.country_code != 1 || begins(0) && begins(3)
+}
+
 fn is_valid(number: &PhoneNumber) -> bool {
     PHONE_NUMBER_UTIL.is_valid_number(number)
 }
@@ -303,6 +315,20 @@ mod tests {
         ] {
             assert_eq!(normalise(raw, Some("GB")), Err(IdentifierError::Placeholder), "{raw}");
         }
+    }
+
+    #[test]
+    fn a_placeholder_links_nobody_behind_a_country_code_either() {
+        for raw in [
+            "+1 123 456 7890",
+            "+49 123456789",
+            "+33 1 23 45 67 89",
+            "+45 12 34 56 78",
+            "+1 212 123 4567",
+        ] {
+            assert!(!matches!(normalise(raw, None), Ok((_, true))), "{raw}");
+        }
+        assert!(normalise("+1 212 555 0187", None).unwrap().1);
     }
 
     #[test]
