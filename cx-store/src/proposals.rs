@@ -85,7 +85,8 @@ pub struct Proposed {
     pub linked: u64,
     /// How many links of former runs are taken back.
     pub taken_back: u64,
-    /// Links that something stands against: a person's word, or a limit.
+    /// How many further pairs would be, and something stands against it: a person's word, or a
+    /// limit.
     pub refused: u64,
     /// What became of customers by it, in order.
     pub changes: Vec<ChangeRecord>,
@@ -131,6 +132,7 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     let divided = divided(connection, asking, &assertions)?;
     let mut rows: BTreeMap<ObservationId, CustomerRow> = BTreeMap::new();
     let mut anchor_of: BTreeMap<i64, ObservationId> = BTreeMap::new();
+    let mut alone: BTreeMap<i64, ObservationId> = BTreeMap::new();
     let mut members = connection.prepare(
         "SELECT m.bundle_id, b.hash, b.name, u.anchor_oid FROM member m
            JOIN bundle b ON b.id = m.bundle_id JOIN customer u ON u.id = m.customer_id
@@ -140,7 +142,9 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     while let Some(row) = members.next()? {
         let bundle: i64 = row.get(0)?;
         let own = ObservationId::from_bytes(row.get(3)?);
-        let anchor = divided.get(&BundleId::from_bytes(row.get(1)?)).copied().unwrap_or(own);
+        let id = BundleId::from_bytes(row.get(1)?);
+        alone.extend(assertions.alone_in(id).map(|observation| (bundle, observation)));
+        let anchor = divided.get(&id).copied().unwrap_or(own);
         anchor_of.insert(bundle, anchor);
         let known = rows.entry(anchor).or_default();
         if let Some(name) = row.get::<_, Option<String>>(2)? {
@@ -156,8 +160,13 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     )?;
     let mut claims = claims.query([])?;
     while let Some(row) = claims.next()? {
-        let Some(anchor) = anchor_of.get(&row.get(0)?) else { continue };
+        let bundle: i64 = row.get(0)?;
+        let Some(anchor) = anchor_of.get(&bundle) else { continue };
         let identifier = codec::read_identifier(row, 1)?;
+        // What a person has taken a record from says nothing of it.
+        if alone.get(&bundle).is_some_and(|of| assertions.is_taken(*of, &identifier)) {
+            continue;
+        }
         if let Some(known) = rows.get_mut(anchor).filter(|_| !assertions.blocks(&identifier)) {
             known.identifier(&identifier);
         }
@@ -315,15 +324,28 @@ pub(crate) fn keep(
         }
     }
     let before = feed::last(tx)?;
-    let refused = corrections::keep(tx, writer, &said, at)?;
-    let is_probable = |(_, said): &(_, &Assertion)| matches!(said.verdict, Verdict::Probable(..));
-    let linked = writer.settings.assertions.in_force().filter(is_probable).count();
+    corrections::keep(tx, writer, &said, at)?;
+    let (mut linked, mut refused) = (0, 0);
+    for (_, said) in writer.settings.assertions.in_force() {
+        let Verdict::Probable(a, b, _) = said.verdict else { continue };
+        let of = |end| customer_of_bundle(tx, BundleId::of_one(end));
+        match (of(a)?, of(b)?) {
+            (Some(a), Some(b)) if a == b => linked += 1,
+            _ => refused += 1,
+        }
+    }
+    let apart = apart(tx, &writer.settings.assertions)?;
     tx.execute("DELETE FROM proposal", [])?;
     let (mut possible, mut households) = (0, 0);
     let proposals = linkage.possible.iter().map(|pair| (pair, Relation::Possible));
     let households_of = linkage.households.iter().map(|pair| (pair, Relation::Household));
     for (pair, relation) in proposals.take(most).chain(households_of.take(most)) {
         let Some((a, b)) = compared.pair(pair) else { continue };
+        if let (Some(one), Some(other)) = (anchored(tx, a)?, anchored(tx, b)?)
+            && apart.contains(&(one.min(other), one.max(other)))
+        {
+            continue;
+        }
         let told = waterfall(&compared.table, model, pair.a, pair.b);
         let told = serde_json::to_string(&told)
             .map_err(|error| StoreError::malformed("waterfall", error))?;
@@ -349,9 +371,9 @@ pub(crate) fn keep(
         compared: linkage.compared,
         possible,
         households,
-        linked: u64::try_from(linked).unwrap_or(u64::MAX),
+        linked,
         taken_back: gone,
-        refused: u64::try_from(refused.len()).unwrap_or(u64::MAX),
+        refused,
         changes: feed::after(tx, before, usize::MAX)?,
     })
 }
@@ -375,6 +397,73 @@ fn taken_back(
         _ => None,
     });
     revoked.collect()
+}
+
+/// The pairs of customers, the lower id first, whom people called different.
+pub(crate) fn apart(
+    connection: &Connection,
+    assertions: &Assertions,
+) -> Result<BTreeSet<(CustomerId, CustomerId)>, StoreError> {
+    let mut apart = BTreeSet::new();
+    for (_, said) in assertions.in_force() {
+        let Verdict::Different(a, b) = &said.verdict else { continue };
+        let (left, right) = (holders(connection, a)?, holders(connection, b)?);
+        for (one, other) in left.iter().flat_map(|l| right.iter().map(move |r| (*l, *r))) {
+            if one != other {
+                apart.insert((one.min(other), one.max(other)));
+            }
+        }
+    }
+    Ok(apart)
+}
+
+/// The customers whom one side of an assertion means.
+fn holders(connection: &Connection, side: &Subject) -> Result<BTreeSet<CustomerId>, StoreError> {
+    let identifier = match side {
+        Subject::Observation(observation) => {
+            let of = customer_of_bundle(connection, BundleId::of_one(*observation))?;
+            return Ok(of.into_iter().collect());
+        }
+        Subject::Identifier(identifier) => identifier,
+    };
+    let mut holders = connection.prepare_cached(
+        "SELECT DISTINCT u.cid, c.links AND i.hub = 0 FROM identifier i
+           JOIN bundle_claim c ON c.identifier_id = i.id JOIN member m ON m.bundle_id = c.bundle_id
+           JOIN customer u ON u.id = m.customer_id WHERE i.hash = ?1",
+    )?;
+    let hash = codec::identifier_hash(identifier);
+    let all = holders.query_map([&hash[..]], |row| {
+        Ok((CustomerId::from_bytes(row.get(0)?), row.get::<_, bool>(1)?))
+    })?;
+    let all: Vec<(CustomerId, bool)> = all.collect::<Result<_, _>>()?;
+    let is_linked = all.iter().any(|(_, links)| *links);
+    let meant = all.into_iter().filter(|(_, links)| *links || !is_linked);
+    Ok(meant.map(|(customer, _)| customer).collect())
+}
+
+fn customer_of_bundle(
+    connection: &Connection,
+    bundle: BundleId,
+) -> Result<Option<CustomerId>, StoreError> {
+    let mut holder = connection.prepare_cached(
+        "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
+           JOIN customer u ON u.id = m.customer_id WHERE b.hash = ?1",
+    )?;
+    let holder = holder.query_row([&bundle.as_bytes()[..]], |row| row.get(0)).optional()?;
+    Ok(holder.map(CustomerId::from_bytes))
+}
+
+/// The customer who is named by an observation, or has it as the first of a bundle.
+fn anchored(
+    connection: &Connection,
+    observation: ObservationId,
+) -> Result<Option<CustomerId>, StoreError> {
+    let mut holder = connection.prepare_cached(
+        "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
+           JOIN customer u ON u.id = m.customer_id WHERE b.anchor_oid = ?1",
+    )?;
+    let holder = holder.query_row([&observation.as_bytes()[..]], |row| row.get(0)).optional()?;
+    Ok(holder.map(CustomerId::from_bytes))
 }
 
 /// What the last run says of a customer, the heaviest first.
@@ -405,12 +494,7 @@ fn proposal(
     row: &rusqlite::Row<'_>,
 ) -> Result<Option<Proposal>, StoreError> {
     let Some(LastRun { model, at }) = last_run(connection)? else { return Ok(None) };
-    let mut holder = connection.prepare_cached(
-        "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
-           JOIN customer u ON u.id = m.customer_id WHERE b.anchor_oid = ?1",
-    )?;
-    let holder = holder.query_row([&other.as_bytes()[..]], |row| row.get(0)).optional()?;
-    let Some(b) = holder.map(CustomerId::from_bytes).filter(|b| *b != a) else { return Ok(None) };
+    let Some(b) = anchored(connection, other)?.filter(|b| *b != a) else { return Ok(None) };
     let (relation, waterfall) = told(&row.get::<_, String>(1)?, &row.get::<_, String>(3)?)?;
     Ok(Some(Proposal { a, b, relation, weight: row.get(2)?, model, at, waterfall }))
 }
@@ -443,20 +527,29 @@ pub(crate) fn read_run(bytes: &[u8]) -> Result<LastRun, StoreError> {
     serde_json::from_slice(bytes).map_err(|error| StoreError::malformed("run", error))
 }
 
-/// All of it, the heaviest first, at most `limit` pairs.
-pub(crate) fn all(connection: &Connection, limit: usize) -> Result<Vec<Proposal>, StoreError> {
+/// All of it that nobody has called different since, the heaviest first, at most `limit` pairs.
+pub(crate) fn all(
+    connection: &Connection,
+    assertions: &Assertions,
+    limit: usize,
+) -> Result<Vec<Proposal>, StoreError> {
+    let apart = apart(connection, assertions)?;
     let mut rows = connection.prepare_cached(
         "SELECT p.b, p.relation, p.weight, p.told, u.cid FROM proposal p
            JOIN bundle b ON b.anchor_oid = p.a JOIN member m ON m.bundle_id = b.id
            JOIN customer u ON u.id = m.customer_id
-         WHERE p.relation = 'possible' ORDER BY p.weight DESC, p.a, p.b LIMIT ?1",
+         WHERE p.relation = 'possible' ORDER BY p.weight DESC, p.a, p.b",
     )?;
-    let mut rows = rows.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
+    let mut rows = rows.query([])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
+        if all.len() >= limit {
+            break;
+        }
         let other = ObservationId::from_bytes(row.get(0)?);
         let a = CustomerId::from_bytes(row.get(4)?);
-        all.extend(proposal(connection, a, other, row)?);
+        let found = proposal(connection, a, other, row)?;
+        all.extend(found.filter(|it| !apart.contains(&(it.a.min(it.b), it.a.max(it.b)))));
     }
     Ok(all)
 }

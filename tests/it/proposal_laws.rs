@@ -216,11 +216,50 @@ fn a_person_s_different_goes_before_a_model() {
     let apart = Verdict::Different(anchor(&store, &jan), anchor(&store, &other));
     store.assert(&said(apart, 1), later(1)).unwrap();
     let done = propose(&store, Some(8_000), later(2));
-    assert_eq!(done.refused, 1, "{done:?}");
+    assert_eq!((done.refused, done.linked), (1, 0), "{done:?}");
     assert_ne!(customer(&store, &jan), customer(&store, &other));
+    // Nor is it proposed again, by the next run or of the one before.
+    let is_pair = |it: &cx_store::Proposal| {
+        let pair = [it.a, it.b];
+        pair.contains(&customer(&store, &jan)) && pair.contains(&customer(&store, &other))
+    };
+    assert!(!store.proposals(100).unwrap().iter().any(is_pair));
     let candidates = store.candidates(&jan, Past::today()).unwrap();
     let other = customer(&store, &other);
     assert!(candidates.iter().all(|candidate| candidate.customer.id != other));
+}
+
+#[test]
+fn a_pair_that_is_decided_is_no_proposal_any_more() {
+    let store = store_of(&street());
+    let proposed = propose(&store, None, later(1)).possible;
+    assert_eq!(store.proposals(100).unwrap().len(), usize::try_from(proposed).unwrap());
+    let (jan, other) = (mail("jan@example.nl"), mail("jdv@example.org"));
+    let apart = Verdict::Different(anchor(&store, &jan), anchor(&store, &other));
+    store.assert(&said(apart, 1), later(2)).unwrap();
+    assert_eq!(store.proposals(100).unwrap().len(), usize::try_from(proposed).unwrap() - 1);
+    assert_eq!(propose(&store, None, later(3)).possible, proposed - 1);
+}
+
+#[test]
+fn a_record_that_was_detached_is_not_brought_back_by_what_it_was_detached_from() {
+    let (address, number) = ("email jan@example.nl", "phone 06 12345678");
+    let mut events = street();
+    events.push(message("s1", 7, "web", "Jan de Vries", &[address]));
+    events.push(message("s2", 8, "phone", "Jan de Vries", &[number]));
+    let store = store_of(&events);
+    let s1 = ObservationId::of(TENANT, &"s1".parse().unwrap());
+    let Who::Identifier(jan) = mail("jan@example.nl") else { unreachable!() };
+    store.assert(&said(Verdict::Detach(s1, jan), 1), later(1)).unwrap();
+    let with_s1 = |store: &Store| {
+        let id = customer(store, &mail("jan@example.nl"));
+        let query = cx_store::TimelineQuery::new().limit(100);
+        let page = store.timeline(&Who::Customer(id), &query, None).unwrap();
+        page.events.iter().any(|event| event.key.as_str() == "s1")
+    };
+    assert!(!with_s1(&store));
+    propose(&store, Some(-5_000), later(2));
+    assert!(!with_s1(&store));
 }
 
 #[test]

@@ -38,7 +38,13 @@ fn sentences(done: &Proposed, links: bool) -> Vec<String> {
     if links || done.taken_back > 0 {
         let refused = match done.refused {
             0 => String::new(),
-            refused => format!(", {} of them against people's words or limits", n(refused)),
+            1 => " (1 more is not: people's words or limits stand against it)".to_owned(),
+            refused => {
+                format!(
+                    " ({} more are not: people's words or limits stand against them)",
+                    n(refused)
+                )
+            }
         };
         told.push(format!(
             "{} pairs are linked by it{refused}; {} links of former runs are taken back.",
