@@ -194,3 +194,49 @@ fn a_table_of_people_is_linked_well_after_training_on_itself() {
     let quality = cx_core::linkage::quality(&link(&table, &model, &on(2)).persons, &truth);
     assert!(quality.precision > 0.95 && quality.f1 > 0.9, "{quality:?}");
 }
+
+#[test]
+fn records_meet_by_any_of_their_values() {
+    let columns = [
+        Attribute::GivenName,
+        Attribute::FamilyName,
+        Attribute::Phone,
+        Attribute::Phone,
+        Attribute::Email,
+    ];
+    let linked = |eva: [&str; 2]| {
+        let mut builder = TableBuilder::new(&columns);
+        builder.push(&["Eva", "Bakker", eva[0], eva[1], ""]);
+        builder.push(&["Eva", "Wit", "0622222333", "", ""]);
+        builder.push(&["Ann", "Bell", "0633333444", "", "ann@example.nl"]);
+        let linkage = link(&builder.finish(), &Model::shipped(), &on(1));
+        (linkage.compared, linkage.links.len(), linkage.possible.len())
+    };
+    let found = linked(["0611111222", "0622222333"]);
+    assert_eq!(found, linked(["0622222333", "0611111222"]));
+    assert_eq!(found.1 + found.2, 1, "{found:?}");
+}
+
+#[test]
+fn a_model_that_says_a_thing_twice_or_cannot_weigh_is_refused() {
+    let model: serde_json::Value = serde_json::from_str(&Model::shipped().to_json()).unwrap();
+    let read = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut model = model.clone();
+        change(&mut model);
+        Model::read(&model.to_string())
+    };
+    assert!(read(&|_| {}).is_ok());
+    assert!(read(&|model| model["prior"] = serde_json::json!({"probability": 5})).is_err());
+    let twice = |at: &mut serde_json::Value| {
+        let list = at.as_array_mut().unwrap();
+        let first = list[0].clone();
+        list.push(first);
+    };
+    assert!(read(&|model| twice(&mut model["comparisons"])).is_err());
+    assert!(read(&|model| twice(&mut model["comparisons"][0]["levels"])).is_err());
+    let missing = serde_json::json!({"level": "missing", "m": 0.9, "u": 0.1});
+    let with = |model: &mut serde_json::Value| {
+        model["comparisons"][0]["levels"].as_array_mut().unwrap().push(missing.clone());
+    };
+    assert!(read(&with).is_err());
+}

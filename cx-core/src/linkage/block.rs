@@ -1,5 +1,7 @@
 //! Blocking: which pairs are compared at all. Two records are, if they have any key in common.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::compare::local;
@@ -30,8 +32,10 @@ pub struct Dropped {
 #[derive(Debug)]
 pub(super) struct Blocks {
     n_rules: usize,
-    /// For each row the number of its block under each rule, row after row; 0 for none.
+    /// For each row the number of its first block under each rule, row after row; 0 for none.
     block_of: Vec<u32>,
+    /// Of rows that are in several blocks under one rule: the further ones.
+    further: HashMap<u32, Vec<u32>>,
     /// The rows of all blocks, one block after the other.
     rows: Vec<u32>,
     /// Where each block begins, and under which rule it is.
@@ -39,94 +43,114 @@ pub(super) struct Blocks {
     pub(super) dropped: Vec<Dropped>,
 }
 
-/// Keys that records of a block have in common; a record may have two.
-type Key = fn(&Keys<'_>, u32) -> [Option<u64>; 2];
+/// Keys that records of a block have in common; a record has one for each of its values.
+type Key = fn(&Keys<'_>, u32) -> Few;
 
-const fn once(key: Option<u64>) -> [Option<u64>; 2] {
-    [key, None]
+/// A few keys.
+#[derive(Debug, Clone, Copy, Default)]
+struct Few([Option<u64>; MOST]);
+
+/// So many keys of a record are looked at for one rule, and half as many values of one attribute.
+const MOST: usize = 8;
+
+impl FromIterator<u64> for Few {
+    fn from_iter<I: IntoIterator<Item = u64>>(keys: I) -> Self {
+        let mut few = Self::default();
+        for (place, key) in few.0.iter_mut().zip(keys) {
+            *place = Some(key);
+        }
+        few
+    }
+}
+
+impl Few {
+    fn keys(self) -> impl Iterator<Item = u64> {
+        self.0.into_iter().flatten()
+    }
+
+    /// These, or the others where there are none.
+    fn or(self, others: impl FnOnce() -> Self) -> Self {
+        if self.0.iter().any(Option::is_some) { self } else { others() }
+    }
 }
 
 const RULES: &[(&str, Key)] = &[
-    ("national id", |keys, row| once(keys.one(&Attribute::NationalId, row))),
-    ("e-mail address", |keys, row| once(keys.one(&Attribute::Email, row))),
-    ("telephone number", |keys, row| once(keys.one(&Attribute::Phone, row))),
+    ("national id", |keys, row| keys.one(&Attribute::NationalId, row)),
+    ("e-mail address", |keys, row| keys.one(&Attribute::Email, row)),
+    ("telephone number", |keys, row| keys.one(&Attribute::Phone, row)),
     ("birth date and sound of the given name", |keys, row| {
-        once(both(keys.one(&Attribute::BirthDate, row), keys.sound(&Attribute::GivenName, row)))
+        both(keys.one(&Attribute::BirthDate, row), keys.sound(&Attribute::GivenName, row))
     }),
     ("birth date and sound of the family name", |keys, row| {
-        once(both(keys.one(&Attribute::BirthDate, row), keys.sound(&Attribute::FamilyName, row)))
+        both(keys.one(&Attribute::BirthDate, row), keys.sound(&Attribute::FamilyName, row))
     }),
     ("birth date and place", |keys, row| {
-        once(both(keys.one(&Attribute::BirthDate, row), keys.place(row)))
+        both(keys.one(&Attribute::BirthDate, row), keys.place(row))
     }),
     ("sound of the family name, initial and year of birth", |keys, row| {
         let name = both(keys.sound(&Attribute::FamilyName, row), keys.initial(row));
-        once(both(name, keys.start(&Attribute::BirthDate, row, 4)))
+        both(name, keys.start(&Attribute::BirthDate, row, 4))
     }),
     ("both names and town", |keys, row| {
-        once(both(keys.names(row), keys.one(&Attribute::City, row).or_else(|| keys.place(row))))
+        both(keys.names(row), keys.one(&Attribute::City, row).or(|| keys.place(row)))
     }),
     ("family name, initial and postcode", |keys, row| {
         let name = both(keys.one(&Attribute::FamilyName, row), keys.initial(row));
-        once(both(name, keys.one(&Attribute::Postcode, row)))
+        both(name, keys.one(&Attribute::Postcode, row))
     }),
     ("given name and postcode", |keys, row| {
         let postcode = keys.one(&Attribute::Postcode, row);
-        once(both(keys.one(&Attribute::GivenName, row), postcode))
+        both(keys.one(&Attribute::GivenName, row), postcode)
     }),
-    ("local part and initial", |keys, row| once(both(keys.local(row), keys.initial(row)))),
-    ("local part", |keys, row| once(keys.local(row))),
+    ("local part and initial", |keys, row| both(keys.local(row), keys.initial(row))),
+    ("local part", |keys, row| keys.local(row)),
     ("begin of the address and year of birth", |keys, row| {
         let begin = keys.start(&Attribute::Email, row, 4);
-        once(both(begin, keys.start(&Attribute::BirthDate, row, 4)))
+        both(begin, keys.start(&Attribute::BirthDate, row, 4))
     }),
     ("names in either order and year of birth", |keys, row| {
-        once(both(keys.either(row), keys.start(&Attribute::BirthDate, row, 4)))
+        both(keys.either(row), keys.start(&Attribute::BirthDate, row, 4))
     }),
-    ("names in either order and place", |keys, row| once(both(keys.either(row), keys.place(row)))),
-    ("both names", |keys, row| once(keys.names(row))),
-    ("sounds of both names", |keys, row| once(keys.either(row))),
-    ("street and initial", |keys, row| {
-        once(both(keys.one(&Attribute::Street, row), keys.initial(row)))
-    }),
+    ("names in either order and place", |keys, row| both(keys.either(row), keys.place(row))),
+    ("both names", |keys, row| keys.names(row)),
+    ("sounds of both names", |keys, row| keys.either(row)),
+    ("street and initial", |keys, row| both(keys.one(&Attribute::Street, row), keys.initial(row))),
     ("street and sound of the family name", |keys, row| {
-        once(both(keys.one(&Attribute::Street, row), keys.sound(&Attribute::FamilyName, row)))
+        both(keys.one(&Attribute::Street, row), keys.sound(&Attribute::FamilyName, row))
     }),
-    ("street and place", |keys, row| {
-        once(both(keys.one(&Attribute::Street, row), keys.place(row)))
-    }),
+    ("street and place", |keys, row| both(keys.one(&Attribute::Street, row), keys.place(row))),
     ("begin of the street and postcode", |keys, row| {
         let begin = keys.start(&Attribute::Street, row, 5);
-        once(both(begin, keys.one(&Attribute::Postcode, row)))
+        both(begin, keys.one(&Attribute::Postcode, row))
     }),
     ("a name and the month of birth", |keys, row| {
         let month = keys.start(&Attribute::BirthDate, row, 6);
-        keys.either_name(row).map(|name| both(name, month))
+        both(keys.either_name(row), month)
     }),
     ("a name and the day of birth in any year", |keys, row| {
         let day = keys.end(&Attribute::BirthDate, row, 4);
-        keys.either_name(row).map(|name| both(name, day))
+        both(keys.either_name(row), day)
     }),
     ("a name and the place", |keys, row| {
         let place = keys.place(row);
-        keys.either_name(row).map(|name| both(name, place))
+        both(keys.either_name(row), place)
     }),
     ("a name and the year of birth", |keys, row| {
         let year = keys.start(&Attribute::BirthDate, row, 4);
-        keys.either_name(row).map(|name| both(name, year))
+        both(keys.either_name(row), year)
     }),
     ("a name and the begin of the address", |keys, row| {
         let begin = keys.start(&Attribute::Email, row, 3);
-        keys.either_name(row).map(|name| both(name, begin))
+        both(keys.either_name(row), begin)
     }),
     ("begin of the address and town", |keys, row| {
-        once(both(keys.start(&Attribute::Email, row, 4), keys.one(&Attribute::City, row)))
+        both(keys.start(&Attribute::Email, row, 4), keys.one(&Attribute::City, row))
     }),
-    ("birth date alone", |keys, row| once(keys.one(&Attribute::BirthDate, row))),
+    ("birth date alone", |keys, row| keys.one(&Attribute::BirthDate, row)),
     ("birth month and place", |keys, row| {
-        once(both(keys.start(&Attribute::BirthDate, row, 6), keys.place(row)))
+        both(keys.start(&Attribute::BirthDate, row, 6), keys.place(row))
     }),
-    ("all other attributes", |keys, row| once(keys.others(row))),
+    ("all other attributes", |keys, row| keys.others(row)),
 ];
 
 impl Blocks {
@@ -139,6 +163,7 @@ impl Blocks {
         let mut blocks = Self {
             n_rules,
             block_of: vec![0; n.saturating_mul(n_rules)],
+            further: HashMap::new(),
             rows: Vec::new(),
             starts: vec![(0, 0)],
             dropped: Vec::new(),
@@ -147,7 +172,7 @@ impl Blocks {
         let mut left = u64::from(table.len()) * pairs_per_record * ALL;
         for (rule, (name, key)) in RULES.iter().enumerate() {
             let mut keyed: Vec<(u64, u32)> = (0..table.len())
-                .flat_map(|row| key(&keys, row).into_iter().flatten().map(move |key| (key, row)))
+                .flat_map(|row| key(&keys, row).keys().map(move |key| (key, row)))
                 .collect();
             keyed.sort_unstable();
             keyed.dedup();
@@ -170,8 +195,10 @@ impl Blocks {
                 let number = u32::try_from(blocks.starts.len()).unwrap_or(u32::MAX);
                 for (_, row) in group {
                     blocks.rows.push(*row);
-                    if let Some(of) = blocks.block_of.get_mut(index(*row) * n_rules + rule) {
-                        *of = number;
+                    match blocks.block_of.get_mut(index(*row) * n_rules + rule) {
+                        Some(of) if *of == 0 => *of = number,
+                        Some(_) => blocks.further.entry(*row).or_default().push(number),
+                        None => {}
                     }
                 }
                 let rule = u32::try_from(rule).unwrap_or(u32::MAX);
@@ -218,7 +245,7 @@ impl Blocks {
             let rows = self.rows.get(index(*from)..index(*to)).unwrap_or_default();
             for (position, a) in rows.iter().enumerate() {
                 for b in rows.iter().skip(position + 1) {
-                    if table.may_meet(*a, *b) && !self.met_before(*a, *b, index(*rule)) {
+                    if table.may_meet(*a, *b) && !self.met_before(*a, *b, block, index(*rule)) {
                         each(*a, *b);
                     }
                 }
@@ -226,13 +253,22 @@ impl Blocks {
         }
     }
 
-    /// Whether two rows are in one block of an earlier rule.
-    fn met_before(&self, a: u32, b: u32, rule: usize) -> bool {
+    /// Whether two rows are in one block before this one, which is of that rule.
+    fn met_before(&self, a: u32, b: u32, block: usize, rule: usize) -> bool {
         let of = |row: u32| {
             let from = index(row) * self.n_rules;
-            self.block_of.get(from..from + rule).unwrap_or_default()
+            self.block_of.get(from..=from + rule).unwrap_or_default()
         };
-        of(a).iter().zip(of(b)).any(|(one, other)| *one != 0 && one == other)
+        let is_before = |number: u32| number != 0 && index(number) <= block;
+        if of(a).iter().zip(of(b)).any(|(one, other)| one == other && is_before(*one)) {
+            return true;
+        }
+        let further = |row: u32| self.further.get(&row).map(Vec::as_slice).unwrap_or_default();
+        if further(a).is_empty() && further(b).is_empty() {
+            return false;
+        }
+        let all = |row: u32| of(row).iter().chain(further(row)).copied();
+        all(a).any(|one| is_before(one) && all(b).any(|other| other == one))
     }
 }
 
@@ -275,81 +311,92 @@ impl<'a> Keys<'a> {
         Self { table, sounds }
     }
 
-    fn value(&self, attribute: &Attribute, row: u32) -> Option<(&'a Column, u32)> {
-        let column = self.table.columns().get(self.table.column(attribute)?)?;
-        column.telling(row).next().map(|value| (column, value))
+    fn values(&self, attribute: &Attribute, row: u32) -> impl Iterator<Item = (&'a Column, u32)> {
+        let at = self.table.column(attribute);
+        let column = at.and_then(|at| self.table.columns().get(at));
+        let values = column.map(|column| column.telling(row).map(move |value| (column, value)));
+        values.into_iter().flatten().take(MOST / 2)
     }
 
-    fn text(&self, attribute: &Attribute, row: u32) -> Option<&'a str> {
-        self.value(attribute, row).map(|(column, value)| column.text(value))
+    fn texts(&self, attribute: &Attribute, row: u32) -> impl Iterator<Item = &'a str> {
+        self.values(attribute, row).map(|(column, value)| column.text(value))
     }
 
-    /// The whole value, by its text, so that given and family names can be held together.
-    fn one(&self, attribute: &Attribute, row: u32) -> Option<u64> {
-        self.text(attribute, row).map(|text| mixed(&text))
+    /// The whole values, by their texts, so that given and family names can be held together.
+    fn one(&self, attribute: &Attribute, row: u32) -> Few {
+        self.texts(attribute, row).map(|text| mixed(&text)).collect()
     }
 
-    fn start(&self, attribute: &Attribute, row: u32, bytes: usize) -> Option<u64> {
-        self.text(attribute, row).map(|text| mixed(&text.get(..bytes).unwrap_or(text)))
+    fn start(&self, attribute: &Attribute, row: u32, bytes: usize) -> Few {
+        let start = |text: &'a str| mixed(&text.get(..bytes).unwrap_or(text));
+        self.texts(attribute, row).map(start).collect()
     }
 
-    fn heard(&self, attribute: &Attribute, row: u32) -> Option<[u8; 4]> {
+    fn heard(&self, attribute: &Attribute, row: u32) -> impl Iterator<Item = [u8; 4]> {
         let [given, family] = &self.sounds;
         let sounds = if *attribute == Attribute::GivenName { given } else { family };
-        sounds.get(index(self.value(attribute, row)?.1)).copied()
+        self.values(attribute, row).filter_map(|(_, value)| sounds.get(index(value)).copied())
     }
 
-    fn sound(&self, attribute: &Attribute, row: u32) -> Option<u64> {
-        self.heard(attribute, row).map(|sound| mixed(&u32::from_le_bytes(sound)))
+    fn sound(&self, attribute: &Attribute, row: u32) -> Few {
+        self.heard(attribute, row).map(|sound| mixed(&u32::from_le_bytes(sound))).collect()
     }
 
-    fn initial(&self, row: u32) -> Option<u64> {
+    fn initial(&self, row: u32) -> Few {
         self.start(&Attribute::GivenName, row, 1)
     }
 
-    fn names(&self, row: u32) -> Option<u64> {
+    fn names(&self, row: u32) -> Few {
         both(self.one(&Attribute::GivenName, row), self.one(&Attribute::FamilyName, row))
     }
 
-    fn end(&self, attribute: &Attribute, row: u32, bytes: usize) -> Option<u64> {
-        let text = self.text(attribute, row)?;
-        text.get(text.len().saturating_sub(bytes)..).map(|end| mixed(&end))
+    fn end(&self, attribute: &Attribute, row: u32, bytes: usize) -> Few {
+        let end = |text: &'a str| {
+            let from = text.len().saturating_sub(bytes);
+            text.get(from..).map(|end| mixed(&end))
+        };
+        self.texts(attribute, row).filter_map(end).collect()
     }
 
-    /// The given name, and the family name, as if either could be the other.
-    fn either_name(&self, row: u32) -> [Option<u64>; 2] {
-        [self.one(&Attribute::GivenName, row), self.one(&Attribute::FamilyName, row)]
+    /// The given names, and the family names, as if either could be the other.
+    fn either_name(&self, row: u32) -> Few {
+        let given = self.one(&Attribute::GivenName, row);
+        given.keys().chain(self.one(&Attribute::FamilyName, row).keys()).collect()
     }
 
     /// The sounds of both names, whichever stands first.
-    fn either(&self, row: u32) -> Option<u64> {
-        let given = self.sound(&Attribute::GivenName, row)?;
-        let family = self.sound(&Attribute::FamilyName, row)?;
-        Some(mixed(&(given.min(family), given.max(family))))
+    fn either(&self, row: u32) -> Few {
+        let family = self.sound(&Attribute::FamilyName, row);
+        let given = self.sound(&Attribute::GivenName, row).keys();
+        let pairs = given.flat_map(|given| {
+            family.keys().map(move |family| mixed(&(given.min(family), given.max(family))))
+        });
+        pairs.collect()
     }
 
-    fn place(&self, row: u32) -> Option<u64> {
-        self.one(&Attribute::Postcode, row).or_else(|| self.one(&Attribute::City, row))
+    fn place(&self, row: u32) -> Few {
+        self.one(&Attribute::Postcode, row).or(|| self.one(&Attribute::City, row))
     }
 
-    fn local(&self, row: u32) -> Option<u64> {
-        let local = local(self.text(&Attribute::Email, row)?);
-        (local.len() > 3).then(|| mixed(&local))
+    fn local(&self, row: u32) -> Few {
+        let locals = self.texts(&Attribute::Email, row).map(local);
+        locals.filter(|local| local.len() > 3).map(|local| mixed(&local)).collect()
     }
 
     /// What is no attribute of persons, all of it together.
-    fn others(&self, row: u32) -> Option<u64> {
+    fn others(&self, row: u32) -> Few {
         let mut all: Option<u64> = None;
         for column in self.table.columns() {
             if matches!(column.attribute, Attribute::Other(_)) {
-                let value = column.telling(row).next().map(|value| mixed(&column.text(value)));
-                all = Some(mixed(&(all.unwrap_or(0), value?)));
+                let Some(value) = column.telling(row).next() else { return Few::default() };
+                all = Some(mixed(&(all.unwrap_or(0), mixed(&column.text(value)))));
             }
         }
-        all
+        all.into_iter().collect()
     }
 }
 
-fn both(one: Option<u64>, other: Option<u64>) -> Option<u64> {
-    Some(mixed(&(one?, other?)))
+/// A key for each pair of the one and of the other.
+fn both(ones: Few, others: Few) -> Few {
+    ones.keys().flat_map(|one| others.keys().map(move |other| mixed(&(one, other)))).collect()
 }

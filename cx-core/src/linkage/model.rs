@@ -166,9 +166,25 @@ impl Model {
         if !prior.is_finite() || prior <= 0.0 {
             return invalid("prior".to_owned(), "must be above 0");
         }
-        for weights in &self.comparisons {
-            for level in &weights.levels {
+        if matches!(self.prior, Prior::Probability(probability) if probability >= 1.0) {
+            return invalid("prior".to_owned(), "a probability must be below 1");
+        }
+        for (n, weights) in self.comparisons.iter().enumerate() {
+            let earlier = self.comparisons.iter().take(n);
+            if earlier.into_iter().any(|other| other.comparison == weights.comparison) {
+                return invalid(
+                    format!("{:?}", weights.comparison),
+                    "the comparison is there twice",
+                );
+            }
+            for (n, level) in weights.levels.iter().enumerate() {
                 let place = format!("{:?}, {:?}", weights.comparison, level.level);
+                if weights.levels.iter().take(n).any(|other| other.level == level.level) {
+                    return invalid(place, "the level is there twice");
+                }
+                if level.level == Level::Missing && level.m.max(FLOOR) != level.u.max(FLOOR) {
+                    return invalid(place, "what is missing weighs nothing: leave the level out");
+                }
                 if !weights.comparison.levels().contains(&level.level) {
                     return invalid(place, "the comparison has no such level");
                 }
@@ -243,7 +259,8 @@ impl Weights {
             // Of a place, the town alone may be what both have.
             let is_value = |level: &&Level| matches!(level, Level::Exact | Level::SameCity);
             let m = |level: &Level| {
-                of(level).filter(|_| counts && is_value(&level)).map(|level| level.m)
+                let counted = of(level).filter(|of| counts && of.u > 0.0 && is_value(&level));
+                counted.map(|level| level.m)
             };
             alike.push(comparison.levels().iter().map(m).collect());
         }
