@@ -183,6 +183,13 @@ impl CheckReport {
         PyTuple::new(py, &self.inner.problems)
     }
 
+    /// What is no fault and should be looked at: customers with more values than one person has as a
+    /// rule, and records that hang together in very great number.
+    #[getter]
+    fn notes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.inner.notes)
+    }
+
     /// How many events there are, all revisions together.
     #[getter]
     const fn events(&self) -> u64 {

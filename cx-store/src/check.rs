@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use cx_core::identity::resolve::Record;
 use cx_core::identity::{Assertion, Observation, Population, Recorded};
 use cx_core::ids::{AssertionId, CustomerId, ObservationId};
 use rusqlite::Connection;
@@ -34,6 +35,9 @@ pub struct CheckReport {
     pub assertions: u64,
     /// What is wrong, in words; empty where all is well.
     pub problems: Vec<String>,
+    /// What is as the facts have it and should be looked at: customers with more values than one
+    /// person has as a rule, and records that hang together in very great number. At most 100.
+    pub notes: Vec<String>,
 }
 
 impl CheckReport {
@@ -261,6 +265,26 @@ fn facts(
     Ok(facts)
 }
 
+/// Notes what a policy says is to be reported.
+fn note(found: &Population, settings: &Settings, report: &mut CheckReport) {
+    for record in &found.records {
+        if let Record::ManyValues { namespace, customer, n } = record {
+            let customer = CustomerId::issue(&settings.id_key, *customer);
+            report.notes.push(format!(
+                "{customer} has {n} values of {namespace}: several persons may be joined (cx how)"
+            ));
+        }
+    }
+    let (largest, at_most) = (found.largest_component, settings.policy.max_component);
+    if u32::try_from(largest).unwrap_or(u32::MAX) > at_most {
+        report.notes.insert(0, format!(
+            "{largest} groups of records hang together, where {at_most} are expected at most: a value \
+             that many use may have to be blocked (cx block)"
+        ));
+    }
+    report.notes.truncate(100);
+}
+
 /// Compares who belongs to whom with what all facts at once give.
 fn customers(
     connection: &Connection,
@@ -269,6 +293,7 @@ fn customers(
     report: &mut CheckReport,
 ) -> Result<(), StoreError> {
     let expected = Population::of(facts, &settings.assertions, &settings.policy, &settings.id_key);
+    note(&expected, settings, report);
     let mut rows = connection.prepare(
         "SELECT e.key, u.cid FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)

@@ -6,7 +6,7 @@ use cx_core::context::facts::{CustomerFacts, SourceFreshness};
 use cx_core::event::{Event, EventReader, Visibility};
 use cx_core::ids::{BundleId, ConversationKey};
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::error::StoreError;
@@ -69,6 +69,8 @@ pub(crate) struct History {
     pub(crate) earlier: Vec<Event>,
     /// Further events of their conversations, in timeline order.
     pub(crate) further: Vec<Event>,
+    /// What others said of consents on their contact points.
+    pub(crate) of_others: Vec<Event>,
     /// The one key of each conversation that has several.
     pub(crate) canonical: BTreeMap<ConversationKey, ConversationKey>,
     pub(crate) customer: CustomerFacts,
@@ -80,7 +82,7 @@ pub(crate) struct History {
     pub(crate) left_out: BTreeMap<String, u64>,
     /// About how many bytes of memory all this takes.
     pub(crate) size: usize,
-    /// What stands in the columns of each event, in the order of the three lists.
+    /// What stands in the columns of each event, in the order of the four lists.
     rows: Vec<Columns>,
 }
 
@@ -133,6 +135,7 @@ impl History {
         }
         let (mut further, canonical) = lines.further(&events, open, &mut left_out)?;
         further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        let of_others = lines.words_of_others(customer)?;
         let sources = if whole.is_attributed && whole.n <= scan {
             read::sources_by_bundle(connection, customer)?
         } else {
@@ -150,6 +153,7 @@ impl History {
             lines.into_iter().map(one).collect()
         };
         let (events, earlier, further) = (part(events), part(earlier), part(further));
+        let of_others = part(of_others);
         let size = rows.iter().map(|columns| columns.size).sum::<usize>();
         let size = size + size_of_val(bundles.as_slice());
         let sources = read::sources(connection)?;
@@ -157,6 +161,7 @@ impl History {
             events,
             earlier,
             further,
+            of_others,
             canonical,
             customer,
             bundles,
@@ -170,6 +175,7 @@ impl History {
     /// The events with their columns, by their numbers.
     fn into_lines(self) -> HashMap<i64, Line> {
         let events = self.events.into_iter().chain(self.earlier).chain(self.further);
+        let events = events.chain(self.of_others);
         self.rows.into_iter().zip(events).map(|(row, event)| (row.seq, (row, event))).collect()
     }
 }
@@ -335,6 +341,39 @@ impl Lines<'_> {
             }
         }
         Ok(standing)
+    }
+
+    /// The latest events that say something of consents and name a value of this customer, of others
+    /// and of nobody.
+    fn words_of_others(&mut self, customer: i64) -> Result<Vec<Line>, StoreError> {
+        let is_standing = schema::is_standing(self.connection)?;
+        let profile: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT id FROM dict WHERE class = 3 AND name = 'profile.updated'")?
+            .query_row([], |row| row.get(0))
+            .optional()?;
+        let seqs: Vec<i64> = {
+            let mut rows = self.connection.prepare_cached(&format!(
+                "SELECT DISTINCT e.seq, e.ts FROM member m JOIN bundle_claim c ON c.bundle_id = m.bundle_id
+                   JOIN identifier i ON i.id = c.identifier_id AND i.linkable = 1
+                   JOIN dict d ON d.id = i.ns AND d.name IN ('email', 'phone', 'wa_id', 'wa_bsuid',
+                     'social', 'sip', 'device', 'address') AND (i.hub = 0 OR d.name = 'email')
+                   JOIN bundle_claim o ON o.identifier_id = i.id
+                   JOIN event e INDEXED BY event_standing ON e.bundle_id = o.bundle_id
+                     AND e.kind <> ?3 AND e.ts <= ?2 AND e.standing = 0 AND {is_standing}
+                   LEFT JOIN attribution a ON a.event_seq = e.seq
+                   LEFT JOIN member n ON n.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+                 WHERE m.customer_id = ?1 AND n.customer_id IS NOT ?1
+                 ORDER BY e.ts DESC, e.seq DESC LIMIT ?4",
+            ))?;
+            let most = i64::try_from(self.scan).unwrap_or(i64::MAX);
+            let rows = rows
+                .query_map(params![customer, self.as_of, profile.unwrap_or(-1), most], |row| {
+                    row.get(0)
+                })?;
+            rows.collect::<Result<_, _>>()?
+        };
+        seqs.into_iter().map(|seq| self.one(seq)).collect()
     }
 
     /// Further events of the conversations of these events and of those that are open, and the one

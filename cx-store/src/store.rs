@@ -765,7 +765,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`] where the file cannot be read.
     pub fn proposals(&self, limit: usize) -> Result<Vec<Proposal>, StoreError> {
-        self.read(|connection| proposals::all(connection, limit))
+        self.read_under(|connection, settings| {
+            proposals::all(connection, &settings.assertions, limit)
+        })
     }
 
     /// What would become of whom if all this were said. Nothing is written.
@@ -1325,6 +1327,7 @@ fn answer(
         customer: history.map(|history| history.customer.clone()),
         events,
         earlier: history.map_or(&[], |history| &history.earlier),
+        words_of_others: history.map_or(&[], |history| &history.of_others),
         conversation_events: history.map_or(&[], |history| &history.further),
         canonical: &one_key,
         sources: match history {
@@ -1332,6 +1335,7 @@ fn answer(
             None => read::sources(connection)?,
         },
         merges,
+        at_most: settings.policy.reported(),
         left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
     };
     Ok((context::build(&facts, options), by_model))

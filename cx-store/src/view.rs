@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
-use cx_core::identifier::Who;
+use cx_core::identifier::{Identifier, Namespace, Who};
 use cx_core::identity::Assertion;
 use cx_core::ids::{ConversationKey, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
@@ -14,6 +14,7 @@ use crate::error::StoreError;
 use crate::explain;
 use crate::ingest::first_recorded;
 use crate::neighbourhood::{self, Asking, event, revision_at, said};
+use crate::schema;
 
 /// Facts with the instants at which they were recorded.
 #[derive(Debug, Default)]
@@ -47,6 +48,19 @@ pub(crate) fn facts(
         taken.insert(*seq);
         talks.extend(keys_of(&event).cloned());
         facts.events.entry(*recorded_at).or_default().push(event);
+    }
+    // A no to what is sent to a role's address counts for all who are reached there.
+    for value in loaded.neighbourhood.hubs.keys() {
+        if *value.namespace() != Namespace::Email {
+            continue;
+        }
+        for key in words_on(connection, value)? {
+            let Some(seq) = revision_at(connection, &key, asking.past)? else { continue };
+            let event = event(connection, seq)?;
+            if event.occurred_at <= asking.past.happened_by() && taken.insert(seq) {
+                facts.events.entry(first_recorded(connection, &key)?).or_default().push(event);
+            }
+        }
     }
     // What others said in the same conversations is told beside it.
     let mut next: Vec<ConversationKey> = talks.iter().cloned().collect();
@@ -117,6 +131,22 @@ pub(crate) fn admit_ids(tx: &Transaction<'_>, issued: &[Issued]) -> Result<(), S
         put.execute(params![&cid[..], &oid[..], key])?;
     }
     Ok(())
+}
+
+/// The keys of the records that say something of consents or profiles and claim this value: of
+/// those that are shown now, and of those of which a revision did.
+fn words_on(connection: &Connection, value: &Identifier) -> Result<BTreeSet<String>, StoreError> {
+    let is_standing = schema::is_standing(connection)?;
+    let mut keys = connection.prepare_cached(&format!(
+        "SELECT e.key FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
+           JOIN event e ON e.bundle_id = c.bundle_id AND e.standing = 0
+         WHERE i.hash = ?1 AND {is_standing}
+         UNION SELECT e.key FROM identifier i JOIN past_claim p ON p.identifier_id = i.id
+           JOIN event e ON e.seq = p.event_seq WHERE i.hash = ?1 AND {is_standing}"
+    ))?;
+    let hash = codec::identifier_hash(value);
+    let keys = keys.query_map([&hash[..]], |row| row.get(0))?;
+    Ok(keys.collect::<Result<_, _>>()?)
 }
 
 /// All keys by which an event knows its conversation.

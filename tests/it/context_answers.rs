@@ -409,6 +409,64 @@ fn whoever_wants_no_marketing_is_told_of_until_they_agree_again() {
 }
 
 #[test]
+fn a_no_to_an_address_counts_for_everybody_who_is_reached_there() {
+    for address in ["family@example.nl", "info@example.nl"] {
+        let mail = json!({"ns": "email", "value": address});
+        let yes = |key: &str, name: &str, user: &str| {
+            json!({
+                "key": key, "source": {"system": "shop"}, "kind": "consent.changed", "name": name,
+                "occurred_at": "2026-01-01T10:00:00Z",
+                "who": [mail, {"ns": "user_id", "scope": "app", "value": user}],
+                "data": {"purpose": "marketing", "on": "email", "state": "granted"},
+            })
+        };
+        let unsubscribed = json!({
+            "key": "m", "source": {"system": "sendgrid"}, "kind": "mail.unsubscribed",
+            "channel": "email", "direction": "in", "occurred_at": "2026-01-05T10:00:00Z",
+            "who": [mail], "data": {"mail_id": "m1"},
+        });
+        let events = vec![yes("a", "Ann Bakker", "u1"), yes("b", "Bob Smit", "u2"), unsubscribed];
+        let before = store(events[..2].to_vec());
+        let store = store(events);
+        for user in ["user_id:app:u1", "user_id:app:u2"] {
+            let who = Who::parse(user, None).unwrap();
+            let state = |store: &Store, options: ContextOptions| {
+                let context = store.context(&who, &options).unwrap();
+                context.consent.iter().map(|it| it.state).min()
+            };
+            use cx_core::event::identity::ConsentState::{Denied, Granted};
+            let options = ContextOptions::at(now()).audience(Audience::Marketing);
+            assert_eq!(state(&before, options.clone()), Some(Granted), "{address}");
+            assert_eq!(state(&store, options.clone()), Some(Denied), "{address}");
+            assert_eq!(state(&store, options.known_at(now())), Some(Denied), "{address}");
+        }
+    }
+}
+
+#[test]
+fn more_addresses_than_one_person_has_are_told_of() {
+    let event = |n: usize| {
+        json!({
+            "key": format!("e{n}"), "source": {"system": "app"}, "kind": "message", "channel": "chat",
+            "direction": "in", "occurred_at": "2026-03-01T10:00:00Z",
+            "who": [
+                {"ns": "user_id", "scope": "app", "value": "u1"},
+                {"ns": "email", "value": if n == 0 { "jan@example.nl".into() } else { format!("p{n}@example.nl") }},
+            ],
+        })
+    };
+    let kinds = |n: usize| -> Vec<String> {
+        let store = store((0..n).map(event).collect());
+        let report = store.check().unwrap();
+        assert!(report.is_clean(), "{:?}", report.problems);
+        assert_eq!(report.notes.len(), usize::from(n > 10), "{:?}", report.notes);
+        ask(&store, Audience::Agent).alerts.into_iter().map(|alert| alert.kind).collect()
+    };
+    assert!(!kinds(10).contains(&"many_values".to_owned()));
+    assert!(kinds(11).contains(&"many_values".to_owned()));
+}
+
+#[test]
 fn each_value_stands_with_its_origin_and_those_that_lost() {
     let context = serde_json::to_value(ask(&store(full()), Audience::Agent)).unwrap();
     let of = |name: &str| {

@@ -92,6 +92,9 @@ fn problems(report: &CheckReport) -> Result<(), CliError> {
     for problem in &report.problems {
         output::line(&format!("wrong: {}", output::tame(problem, 400)))?;
     }
+    for note in &report.notes {
+        output::line(&format!("note: {}", output::tame(note, 400)))?;
+    }
     Ok(())
 }
 

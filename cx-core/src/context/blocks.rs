@@ -288,7 +288,7 @@ blocks! {
     /// Something that must not be overlooked.
     Alert {
         /// What it is: `blocked`, `do_not_contact`, `shared_identifier`, `look_alike`, `possible_duplicate`,
-        /// `mail_bounce`, `unsubscribed`.
+        /// `many_values`, `mail_bounce`, `unsubscribed`.
         kind: String,
         /// How grave it is: `info`, `warn`.
         level: String,

@@ -56,6 +56,11 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     for event in facts.earlier.iter().chain(facts.events).filter(past) {
         consents.push(event);
     }
+    let known = facts.customer.iter().flat_map(|customer| &customer.identifiers);
+    let points = known.map(|fact| &fact.identifier).collect();
+    for event in facts.words_of_others.iter().filter(past) {
+        consents.push_other(event, &points);
+    }
     for event in &earlier {
         profile.push(event);
     }
@@ -537,6 +542,19 @@ impl View<'_> {
                 Sharing::Hub => format!("{value} is used by so many that it links nobody"),
             };
             alerts.push(alert("shared_identifier", "info", text, None, Some(value)));
+        }
+        for (namespace, at_most) in &facts.at_most {
+            let of = |fact: &&IdentifierFact| {
+                fact.identifier.namespace().name() == namespace && fact.weight == Weight::Links
+            };
+            let n = identifiers.iter().filter(of).count();
+            if u32::try_from(n).is_ok_and(|n| n > *at_most) {
+                let text = format!(
+                    "{n} values of {namespace}, of which one person seldom has more than {at_most}: \
+                     several persons may be joined"
+                );
+                alerts.push(alert("many_values", "warn", text, None, Some(namespace.clone())));
+            }
         }
         let possible = facts.customer.iter().flat_map(|customer| &customer.possible);
         alerts.extend(possible.filter_map(|other| self.duplicate(other, identifiers)));

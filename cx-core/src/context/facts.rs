@@ -188,6 +188,8 @@ pub struct ContextFacts<'a> {
     /// Events of the customer before those of `events` that speak for ever: profiles, names and
     /// consents are read of them too. Empty where `events` has all.
     pub earlier: &'a [Event],
+    /// What others, or nobody, said of consents on the customer's contact points.
+    pub words_of_others: &'a [Event],
     /// Further events of the customer's conversations, in timeline order: what colleagues and
     /// systems did in them.
     pub conversation_events: &'a [Event],
@@ -197,6 +199,9 @@ pub struct ContextFacts<'a> {
     pub sources: Vec<SourceFreshness>,
     /// Assertions in force that touch the customer.
     pub merges: Vec<MergeFact>,
+    /// How many values of a namespace, by its name, one person has at most as a rule: more of them
+    /// are told of.
+    pub at_most: BTreeMap<String, u32>,
     /// What was left out before the events came here.
     pub left_out: BTreeMap<String, u64>,
 }

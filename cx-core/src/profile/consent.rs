@@ -7,6 +7,8 @@
 //!   lifts a no, unless it is a *stranger's*: an event whose name disagrees with that of the no, or
 //!   that only states a contact point which the no had proved. Households and forms in which
 //!   anybody can type anybody's address therefore lift nothing.
+//! - A no on a contact point counts for whoever is reached there, whoever said it: a housemate, or
+//!   nobody, as where a mail program reports an unsubscription of an address that two share.
 //! - A word about no channel is about every channel of the contact point; one about no list is about
 //!   every list. A no for no purpose is a no to every purpose; a yes for no purpose only lifts such
 //!   a no.
@@ -165,6 +167,20 @@ impl<'a> ConsentFold<'a> {
     /// consents: they tell which of the customer's parts are silent.
     pub fn push(&mut self, event: &'a Event) {
         self.events.push(event);
+        let said = self.statements_of(event);
+        self.statements.extend(said);
+    }
+
+    /// Takes an event of somebody else, or of nobody: a no on one of these contact points counts for
+    /// the contact point, whoever said it. It says nothing of the customer besides.
+    pub fn push_other(&mut self, event: &'a Event, points: &BTreeSet<&Identifier>) {
+        let said = self.statements_of(event).into_iter().filter(|it| {
+            it.state == ConsentState::Denied && it.point.is_some_and(|point| points.contains(point))
+        });
+        self.statements.extend(said);
+    }
+
+    fn statements_of(&mut self, event: &'a Event) -> Vec<Statement<'a>> {
         let marketing = |state| (Subject::marketing(), state, Basis::Observed, None);
         let (subject, state, basis, wording) = match &event.kind {
             Kind::MailUnsubscribed(_) | Kind::MailComplained(_) => marketing(ConsentState::Denied),
@@ -180,7 +196,7 @@ impl<'a> ConsentFold<'a> {
                 };
                 (subject, told.state, Basis::Stated, told.wording.as_deref())
             }
-            _ => return,
+            _ => return Vec::new(),
         };
         let name = event.name.as_deref().and_then(|written| {
             self.names.entry(written).or_insert_with(|| PersonName::parse(written)).clone()
@@ -197,9 +213,9 @@ impl<'a> ConsentFold<'a> {
             event,
         };
         if about.is_empty() {
-            self.statements.push(statement(None));
+            return vec![statement(None)];
         }
-        self.statements.extend(about.into_iter().map(|claim| statement(Some(claim))));
+        about.into_iter().map(|claim| statement(Some(claim))).collect()
     }
 
     /// What holds. O(n log n) for n events; [`Consents::rulings`] then reads the words on a contact
@@ -542,6 +558,32 @@ mod tests {
         assert_eq!(marketing(&[no.clone(), yes.clone()]), ConsentState::Unknown);
         let asked = said(1, "granted", &[ANN], &json!({}));
         assert_eq!(marketing(&[asked, no, yes]), ConsentState::Granted);
+    }
+
+    #[test]
+    fn a_no_on_a_contact_point_counts_whoever_said_it_and_a_yes_only_for_them() {
+        let yes = said(1, "granted", &[ANN], &json!({}));
+        let asked = |other: &Event| {
+            let ann = Identifier::normalise(Namespace::Email, "", "ann@example.nl", None).unwrap();
+            let mut fold = ConsentFold::default();
+            fold.push(&yes);
+            fold.push_other(other, &BTreeSet::from([&ann]));
+            let asked = Question {
+                contact_point: Some(&ann),
+                purpose: "marketing",
+                channel: Some("email"),
+            };
+            fold.finish().state(asked)
+        };
+        let no = event(2, "mail.unsubscribed", &[ANN], &json!({"mail_id": "m"}));
+        assert_eq!(asked(&no), ConsentState::Denied);
+        assert_eq!(asked(&said(2, "denied", &[ANN], &json!({}))), ConsentState::Denied);
+        assert_eq!(
+            asked(&said(2, "denied", &[NUMBER], &json!({"on": "phone"}))),
+            ConsentState::Granted
+        );
+        let wide = said(2, "denied", &[ANN], &json!({"purpose": "profiling"}));
+        assert_eq!(asked(&wide), ConsentState::Granted);
     }
 
     #[test]
