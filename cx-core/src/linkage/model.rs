@@ -182,7 +182,7 @@ impl Model {
                 if weights.levels.iter().take(n).any(|other| other.level == level.level) {
                     return invalid(place, "the level is there twice");
                 }
-                if level.level == Level::Missing && level.m.max(FLOOR) != level.u.max(FLOOR) {
+                if level.level == Level::Missing && level.weight() != 0 {
                     return invalid(place, "what is missing weighs nothing: leave the level out");
                 }
                 if !weights.comparison.levels().contains(&level.level) {

@@ -927,7 +927,9 @@ mod tests {
     fn a_number_without_its_country_is_the_one_with_it_that_there_is() {
         let table = |numbers: &[&str]| {
             let mut builder = TableBuilder::new(&[Attribute::Phone]);
-            numbers.iter().for_each(|number| builder.push(&[number]));
+            for number in numbers {
+                builder.push(&[number]);
+            }
             builder.finish()
         };
         let same = |one: &str, other: &str| {
@@ -951,7 +953,9 @@ mod tests {
         let dates = ["1980-03-04", "1980-03-05", "1980-07-05"];
         let shared = |order: [usize; 3]| {
             let mut builder = TableBuilder::new(&[Attribute::BirthDate, Attribute::Phone]);
-            order.iter().for_each(|n| builder.push(&[dates[*n], "0611111222"]));
+            for n in order {
+                builder.push(&[dates[n], "0611111222"]);
+            }
             let table = builder.finish();
             let phones = table.column(&Attribute::Phone).and_then(|at| table.columns.get(at));
             phones.unwrap().is_shared(phones.unwrap().of(0)[0])

@@ -290,7 +290,7 @@ impl Explainer<'_> {
         let persons = self.persons_with(value);
         let is_contested = self.settled.contested.contains(value);
         match (policy.contest, agree, l, r) {
-            (Contest::Session, _, ..) if is_contested || agree.is_none() => {
+            (Contest::Session, ..) if is_contested || agree.is_none() => {
                 Because::SharedDevice { persons }
             }
             (_, Some(false), Some(l), Some(r)) => Because::Names { left: l.names, right: r.names },
