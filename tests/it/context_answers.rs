@@ -547,7 +547,8 @@ fn markdown_fits_its_budget_and_names_what_it_left_out() {
         let lines = cut.matches("\n- ").count() - cut.matches("\n- … and ").count();
         assert!(lines >= before, "{most}: {lines} and {before}");
         before = lines;
-        let left_out = cut.split_once("Left out for want of room: ").unwrap().1;
+        // Where the last one is cut, none is left out.
+        let left_out = cut.split_once("Left out for want of room: ").map_or("", |(_, it)| it);
         for title in whole.lines().filter_map(|line| line.strip_prefix("## ")) {
             let is_shown = cut.contains(&format!("\n## {title}\n"));
             assert_ne!(is_shown, left_out.contains(title), "{most}: {title}: {cut}");
