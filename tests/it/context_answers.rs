@@ -540,7 +540,7 @@ fn markdown_fits_its_budget_and_names_what_it_left_out() {
     let context = ask(&store(events), Audience::Agent);
     let whole = render::markdown(&context, None);
     let mut before = 0;
-    for most in (150..whole.len().div_ceil(4)).step_by(7) {
+    for most in (200..whole.len().div_ceil(4)).step_by(7) {
         let cut = render::markdown(&context, Some(most));
         assert!(cut.len().div_ceil(4) <= most, "{most}: {cut}");
         // More room never shows less.
@@ -560,6 +560,9 @@ fn markdown_fits_its_budget_and_names_what_it_left_out() {
     assert!(!cut.contains("\n## Where this comes from\n"), "{cut}");
     assert_eq!(render::markdown(&context, Some(100_000)), whole);
     // The title is told whatever room there is.
+    let all = render::markdown(&context, Some(60));
+    assert!(all.ends_with("\nLeft out for want of room: everything else.\n"), "{all}");
+    assert!(all.len() <= 240, "{all}");
     assert!(render::markdown(&context, Some(1)).starts_with("# `Jan de Vries`\n"));
 }
 

@@ -42,10 +42,13 @@ pub fn markdown(context: &Context, max_tokens: Option<usize>) -> String {
         return text;
     }
     let shown = within(&outline, &sections, room.saturating_sub(text.len() + subtitle.len()));
-    // Of a heading that leaves no room even for the names of what is left out, the title.
     if let Some(shown) = shown {
         text.push_str(&subtitle);
         text.push_str(&shown);
+    } else {
+        // There is not even room for the names of what is left out.
+        let all = format_left_out(&["everything else"]);
+        text.push_str(if text.len() + all.len() > room { "" } else { &all });
     }
     text
 }
