@@ -1419,15 +1419,27 @@ fn settings(
         |row| row.get(0),
     )?;
     if !is_new {
+        if stored("tenant")?.is_some() {
+            // Another process has made it meanwhile, and taken something in.
+            return settings(connection, options, path);
+        }
         let detail = "it does not say whose store it is".to_owned();
         return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
+    let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    if stored("tenant")?.is_some() {
+        // Another process has made it meanwhile.
+        drop(tx);
+        return settings(connection, options, path);
+    }
     let options = options.unwrap_or_default();
     let id_key = options.id_key.unwrap_or_else(|| IdKey::of_tenant(&options.tenant));
-    policy::keep(connection, &options.policy)?;
-    let mut put = connection.prepare("INSERT OR IGNORE INTO meta(k, v) VALUES(?1, ?2)")?;
+    policy::keep(&tx, &options.policy)?;
+    let mut put = tx.prepare("INSERT OR REPLACE INTO meta(k, v) VALUES(?1, ?2)")?;
     put.execute(params!["id_key", &id_key.as_bytes()[..]])?;
     put.execute(params!["tenant", options.tenant.as_bytes()])?;
+    drop(put);
+    tx.commit()?;
     Ok(Settings { tenant: options.tenant, id_key, policy: options.policy, said, assertions })
 }
 
