@@ -21,7 +21,7 @@ use crate::ingest::{self, TakenOut, Writing, first_recorded};
 use crate::policy;
 use crate::proposals;
 use crate::report::Recording;
-use crate::schema;
+use crate::schema::{self, Aside};
 use crate::search;
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
@@ -772,10 +772,23 @@ pub struct Compaction {
     pub erasures: Vec<ErasureRecord>,
 }
 
+/// How much memory the rewriting takes for either of the two files, in KiB, where what it puts
+/// aside goes to a file: it reads and writes from the beginning to the end.
+const REWRITING: i64 = 32_768;
+
+fn rewrite(connection: &mut Connection) -> Result<(), StoreError> {
+    let room: i64 = connection.pragma_query_value(None, "cache_size", |row| row.get(0))?;
+    connection.pragma_update(None, "cache_size", -REWRITING)?;
+    let done = connection.execute_batch("VACUUM");
+    let back = connection.pragma_update(None, "cache_size", room);
+    Ok(done.and(back)?)
+}
+
 /// Rewrites the file, so that nothing of what was erased is left in free space.
 pub(crate) fn compact(
     connection: &mut Connection,
     at: Timestamp,
+    aside: Aside,
 ) -> Result<Compaction, StoreError> {
     let bytes = |connection: &Connection| -> Result<u64, StoreError> {
         let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0))?;
@@ -789,7 +802,8 @@ pub(crate) fn compact(
         Ok(connection.query_row(&sql, [], |row| row.get(0))?)
     };
     let (last_erasure, last_retention) = (last("erasure")?, last("retention")?);
-    connection.execute_batch("INSERT INTO event_fts(event_fts) VALUES('optimize'); VACUUM;")?;
+    connection.execute_batch("INSERT INTO event_fts(event_fts) VALUES('optimize')")?;
+    schema::put_aside(connection, aside, rewrite)?;
     schema::empty_log(connection)?;
     for (table, last) in [("erasure", last_erasure), ("retention", last_retention)] {
         let sql =

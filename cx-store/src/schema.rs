@@ -322,7 +322,8 @@ fn open_writer_once(
     let mut configured = || -> Result<bool, StoreError> {
         configure_writer(&connection)?;
         let is_suspect = has_log && try_to_empty_log(&connection).is_err();
-        migrate(&mut connection)?;
+        let aside = if key.is_none() { Aside::File } else { Aside::Memory };
+        put_aside(&mut connection, aside, migrate)?;
         Ok(is_suspect)
     };
     let configured = configured();
@@ -597,6 +598,30 @@ fn configure(connection: &Connection) -> Result<(), StoreError> {
     connection.set_prepared_statement_cache_capacity(128);
     compression::teach(connection)?;
     Ok(())
+}
+
+/// Where the engine puts aside what it makes on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aside {
+    Memory,
+    /// A file without a name, where temporary files are kept.
+    File,
+}
+
+/// Does what may put aside as much as the whole file is long.
+pub(crate) fn put_aside<T>(
+    connection: &mut Connection,
+    aside: Aside,
+    work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if aside == Aside::File {
+        connection.pragma_update(None, "temp_store", "file")?;
+    }
+    let done = work(connection);
+    let back = connection.pragma_update(None, "temp_store", "memory");
+    let done = done?;
+    back?;
+    Ok(done)
 }
 
 /// Takes the file forward, each step in a transaction of its own.

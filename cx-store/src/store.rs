@@ -40,7 +40,7 @@ use crate::policy::{self, PolicyReport};
 use crate::proposals::{self, Proposal, ProposeOptions, Proposed};
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
-use crate::schema;
+use crate::schema::{self, Aside};
 use crate::search::{self, Hit, SearchQuery};
 use crate::view;
 use crate::waiting::{self, Waiting};
@@ -964,7 +964,8 @@ impl Store {
     }
 
     /// Rewrites the file, so that no byte of what was erased is left in it. Needs as much free
-    /// space again, and nobody else reading.
+    /// space again beside it, and as much for a temporary file without a name (of a file that is
+    /// encrypted: as much memory); and nobody else reading.
     ///
     /// # Errors
     /// [`StoreError::Locked`] where somebody reads; [`StoreError::DiskFull`]. What is in the store
@@ -977,8 +978,13 @@ impl Store {
         let mut writer = self.usable_writer()?;
         self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let Writer { connection, is_log_suspect, .. } = &mut *writer;
-        let done =
-            trust_log(connection, is_log_suspect).and_then(|()| erasure::compact(connection, now));
+        // What is in memory, or encrypted, is not put aside on a disk as it is.
+        let aside = match (self.0.place, self.key()) {
+            (Place::File, None) => Aside::File,
+            _ => Aside::Memory,
+        };
+        let done = trust_log(connection, is_log_suspect)
+            .and_then(|()| erasure::compact(connection, now, aside));
         *is_log_suspect |= done.as_ref().is_err_and(StoreError::is_failed_sync);
         self.told(connection, done)
     }
