@@ -81,6 +81,11 @@ impl WeakStore {
     pub(crate) fn upgrade(&self) -> Option<Store> {
         self.0.upgrade().map(Store)
     }
+
+    /// Whether somebody holds it now.
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl fmt::Debug for WeakStore {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use cx_core::identity::Policy;
 
@@ -55,8 +55,15 @@ struct Stores {
     open: BTreeMap<String, (u64, Store)>,
     /// Those that somebody may still hold although they are not kept open.
     held: BTreeMap<String, WeakStore>,
+    /// By tenant, what whoever opens, closes or removes a file holds meanwhile: nobody else waits
+    /// for it.
+    gates: BTreeMap<String, Weak<Gate>>,
     calls: u64,
 }
+
+/// One at a time opens, closes or removes the file of a tenant. Within is the last call that had been made
+/// when the file was found to be locked: whoever has waited as long need not try it again.
+type Gate = Mutex<u64>;
 
 /// What stands before and behind a tenant in the name of its file.
 const PREFIX: &str = "t-";
@@ -114,26 +121,62 @@ impl Tenants {
     /// and as [`Store::open`].
     pub fn store(&self, tenant: &str) -> Result<Store, StoreError> {
         let path = self.path(tenant)?;
-        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.calls += 1;
-        let call = stores.calls;
-        if let Some((asked, store)) = stores.open.get_mut(tenant) {
-            *asked = call;
-            return Ok(store.clone());
-        }
-        let held = stores.held.get(tenant).and_then(WeakStore::upgrade);
-        let store = if let Some(store) = held {
-            store
-        } else {
-            let policy = self.0.policy.clone();
-            let options = StoreOptions { tenant: tenant.to_owned(), id_key: None, policy };
-            let store = OpenOptions::new().key(self.0.key.clone()).settings(options).open(&path)?;
-            store.remember(Memory::MOST / self.0.most_open);
-            store
+        let (call, gate) = {
+            let mut stores = self.stores();
+            stores.calls += 1;
+            let call = stores.calls;
+            if let Some((asked, store)) = stores.open.get_mut(tenant) {
+                *asked = call;
+                return Ok(store.clone());
+            }
+            (call, stores.gate(tenant))
         };
-        stores.open.insert(tenant.to_owned(), (call, store.clone()));
-        stores.shrink(self.0.most_open);
+        let mut locked_until = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        if call <= *locked_until {
+            return Err(StoreError::Locked { path });
+        }
+        let known = {
+            let stores = self.stores();
+            let open = stores.open.get(tenant).map(|(_, store)| store.clone());
+            open.or_else(|| stores.held.get(tenant).and_then(WeakStore::upgrade))
+        };
+        let store = match known {
+            Some(store) => store,
+            None => match self.open_file(tenant, &path) {
+                Ok(store) => store,
+                Err(error) => {
+                    if matches!(error, StoreError::Locked { .. }) {
+                        *locked_until = self.stores().calls;
+                    }
+                    return Err(error);
+                }
+            },
+        };
+        let closed = {
+            let mut stores = self.stores();
+            stores.open.insert(tenant.to_owned(), (call, store.clone()));
+            stores.shrink(self.0.most_open)
+        };
+        drop(locked_until);
+        // To close a file can take as long as to open one, and nobody opens it meanwhile.
+        for (tenant, store) in closed {
+            let gate = self.stores().gate(&tenant);
+            let _closing = gate.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(store);
+        }
         Ok(store)
+    }
+
+    fn open_file(&self, tenant: &str, path: &Path) -> Result<Store, StoreError> {
+        let policy = self.0.policy.clone();
+        let options = StoreOptions { tenant: tenant.to_owned(), id_key: None, policy };
+        let store = OpenOptions::new().key(self.0.key.clone()).settings(options).open(path)?;
+        store.remember(Memory::MOST / self.0.most_open);
+        Ok(store)
+    }
+
+    fn stores(&self) -> MutexGuard<'_, Stores> {
+        self.0.stores.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The store of a tenant who has one.
@@ -172,19 +215,22 @@ impl Tenants {
     /// [`StoreError::CannotOpen`] where the file cannot be deleted.
     pub fn remove(&self, tenant: &str) -> Result<bool, StoreError> {
         let path = self.path(tenant)?;
-        let mut stores = self.0.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked, store)) = stores.open.remove(tenant) {
+        let gate = self.stores().gate(tenant);
+        let _alone = gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.stores().open.remove(tenant);
+        if let Some((asked, store)) = open {
             let weak = store.downgrade();
             drop(store);
             if let Some(store) = weak.upgrade() {
-                stores.open.insert(tenant.to_owned(), (asked, store));
+                self.stores().open.insert(tenant.to_owned(), (asked, store));
                 return Err(StoreError::Locked { path });
             }
         }
-        if stores.held.get(tenant).and_then(WeakStore::upgrade).is_some() {
+        let held = self.stores().held.remove(tenant);
+        if let Some(held) = held.filter(WeakStore::is_held) {
+            self.stores().held.insert(tenant.to_owned(), held);
             return Err(StoreError::Locked { path });
         }
-        stores.held.remove(tenant);
         if !path.is_file() {
             return Ok(false);
         }
@@ -205,7 +251,7 @@ impl Tenants {
 
     /// How many stores are kept open now.
     pub fn n_open(&self) -> usize {
-        self.0.stores.lock().unwrap_or_else(PoisonError::into_inner).open.len()
+        self.stores().open.len()
     }
 
     /// The file of a tenant, whether or not it is there. Every name has a file of its own inside
@@ -219,16 +265,30 @@ impl Tenants {
 }
 
 impl Stores {
-    /// Closes those that were asked for longest ago.
-    fn shrink(&mut self, most: usize) {
+    /// What whoever opens, closes or removes the file of a tenant holds meanwhile.
+    fn gate(&mut self, tenant: &str) -> Arc<Gate> {
+        if let Some(gate) = self.gates.get(tenant).and_then(Weak::upgrade) {
+            return gate;
+        }
+        self.gates.retain(|_, gate| gate.strong_count() > 0);
+        let gate = Arc::new(Gate::default());
+        self.gates.insert(tenant.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
+
+    /// Gives up those that were asked for longest ago, to be closed where nobody is kept waiting.
+    fn shrink(&mut self, most: usize) -> Vec<(String, Store)> {
+        let mut closed = Vec::new();
         while self.open.len() > most {
             let oldest = self.open.iter().min_by_key(|(_, (asked, _))| *asked);
-            let Some(tenant) = oldest.map(|(tenant, _)| tenant.clone()) else { return };
+            let Some(tenant) = oldest.map(|(tenant, _)| tenant.clone()) else { break };
             if let Some((_, store)) = self.open.remove(&tenant) {
-                self.held.insert(tenant, store.downgrade());
+                self.held.insert(tenant.clone(), store.downgrade());
+                closed.push((tenant, store));
             }
-            self.held.retain(|_, store| store.upgrade().is_some());
+            self.held.retain(|_, store| store.is_held());
         }
+        closed
     }
 }
 

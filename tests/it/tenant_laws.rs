@@ -1,12 +1,14 @@
 //! Tenants side by side: nothing is shared by accident, and few stores are open at once.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use cx_core::context::ContextOptions;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_store::{Recording, SearchQuery, Store, StoreError, StoreOptions, Tenants};
 use cx_tests::story;
+use rusqlite::Connection;
 
 fn facts(word: &str) -> Vec<Event> {
     let message = |n: i64| {
@@ -148,4 +150,94 @@ fn a_file_under_another_tenants_name_is_refused() {
     }
     let empty = tenants.store("").unwrap_err();
     assert!(matches!(empty, StoreError::TenantName { .. }), "{empty}");
+}
+
+/// Holds a file as whoever repairs it does.
+fn held(path: &std::path::Path) -> Connection {
+    let held = Connection::open(path).unwrap();
+    held.pragma_update(None, "locking_mode", "exclusive").unwrap();
+    held.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    held
+}
+
+#[test]
+fn whoever_waits_for_one_tenants_file_keeps_no_other_tenant_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = Tenants::open(folder.path(), 5).unwrap();
+    for name in ["a", "b"] {
+        drop(tenants.store(name).unwrap());
+    }
+    drop(tenants);
+    let tenants = Tenants::open(folder.path(), 5).unwrap();
+    let held = held(&tenants.path("a").unwrap());
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        let waiting: Vec<_> = (0..4).map(|_| scope.spawn(|| tenants.store("a"))).collect();
+        let removing = scope.spawn(|| tenants.remove("a"));
+        std::thread::sleep(Duration::from_millis(300));
+        drop(tenants.store("b").unwrap());
+        drop(tenants.store("new").unwrap());
+        assert_eq!(tenants.n_open(), 2);
+        assert!(tenants.remove("new").unwrap());
+        assert!(waiting.iter().all(|waiting| !waiting.is_finished()), "{:?}", began.elapsed());
+        for waiting in waiting {
+            let refused = waiting.join().unwrap();
+            assert!(matches!(refused, Err(StoreError::Locked { .. })), "{refused:?}");
+        }
+        assert!(matches!(removing.join().unwrap(), Err(StoreError::Locked { .. })));
+    });
+    // They wait together, and not one after the other.
+    assert!(began.elapsed() < Duration::from_secs(18), "{:?}", began.elapsed());
+    drop(held);
+    assert_eq!(tenants.store("a").unwrap().counts().unwrap(), (0, 0));
+}
+
+#[test]
+fn one_tenant_asked_for_by_many_at_once_is_one_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = Tenants::open(folder.path(), 2).unwrap();
+    let asked = |number: i64| {
+        let name = format!("t{}", number % 4);
+        let store = tenants.store(&name).unwrap();
+        let key = format!("m/{number}");
+        let event = story::message(&key, number, "chat", "", &["email jan@example.nl"]);
+        store.ingest(&recording(), [event]).unwrap();
+    };
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let asked = &asked;
+            scope.spawn(move || asked(number));
+        }
+    });
+    for number in 0..4 {
+        assert_eq!(tenants.store(&format!("t{number}")).unwrap().counts().unwrap(), (1, 4));
+    }
+    assert_eq!(tenants.n_open(), 2);
+}
+
+#[test]
+fn of_two_who_make_one_file_the_second_does_not_go_on_with_settings_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("new.cx");
+    let with = |tenant: &str| StoreOptions { tenant: tenant.to_owned(), ..StoreOptions::default() };
+    drop(Store::open_with(&path, with("one")).unwrap());
+    // As it stands before either has put anything into it.
+    let other = Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "CREATE TEMP TABLE kept AS SELECT k, v FROM meta; DELETE FROM meta;
+             BEGIN IMMEDIATE; INSERT INTO meta(k, v) SELECT k, v FROM kept;",
+        )
+        .unwrap();
+    std::thread::scope(|scope| {
+        let second = ["two", "one"].map(|tenant| {
+            let (path, options) = (&path, with(tenant));
+            scope.spawn(move || Store::open_with(path, options).map(|store| store.tenant()))
+        });
+        std::thread::sleep(Duration::from_millis(500));
+        other.execute_batch("COMMIT").unwrap();
+        let [two, one] = second.map(|second| second.join().unwrap());
+        assert!(matches!(two, Err(StoreError::OtherTenant { .. })), "{two:?}");
+        assert_eq!(one.unwrap(), "one");
+    });
 }
