@@ -152,23 +152,32 @@ pub(crate) fn parts(
         }
     }
     let mut former = BTreeSet::from([id]);
-    let mut changes: Vec<ChangeRecord> = Vec::new();
-    let all = feed::after(connection, 0, usize::MAX)?;
+    let mut told: Vec<u64> = Vec::new();
     // Back through the feed: whoever became part of them was them.
-    for record in all.iter().rev() {
-        match &record.change {
+    let mut rows = connection.prepare("SELECT seq, kind, a, b, n FROM change ORDER BY seq DESC")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let customer = |at: usize| -> Result<Option<CustomerId>, StoreError> {
+            Ok(row.get::<_, Option<[u8; 16]>>(at)?.map(CustomerId::from_bytes))
+        };
+        let kind = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+        let change = feed::change(kind, customer(2)?, customer(3)?, row.get(4)?)?;
+        match change {
             Change::Merged { from, into } | Change::Renamed { from, into }
-                if former.contains(into) =>
+                if former.contains(&into) =>
             {
-                former.insert(*from);
+                former.insert(from);
             }
             _ => {}
         }
-        if told_of(&record.change).iter().any(|customer| former.contains(customer)) {
-            changes.push(record.clone());
+        if told_of(&change).iter().any(|customer| former.contains(customer)) {
+            told.push(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
         }
     }
-    changes.reverse();
+    let mut changes: Vec<ChangeRecord> = Vec::new();
+    for seq in told.into_iter().rev() {
+        changes.extend(feed::after(connection, seq.saturating_sub(1), 1)?);
+    }
     former.remove(&id);
     Ok(Parts {
         events: events.into_iter().map(|(_, exported)| exported).collect(),

@@ -16,6 +16,7 @@ mod fold_laws;
 mod fuzz_corpus;
 mod erasure_laws;
 mod explanation_laws;
+mod export_laws;
 mod identifier_laws;
 mod identity_laws;
 mod identity_trap_table;
