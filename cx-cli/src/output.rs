@@ -103,13 +103,15 @@ pub(crate) fn count(n: u64) -> String {
 /// `12 events, 3 assertions …`: facts of each kind.
 pub(crate) fn facts(counts: &FactCounts) -> String {
     format!(
-        "{}, {}, {}, {} given out, {} of a model, {}",
+        "{}, {}, {}, {} given out, {} of a model, {}, {}, {}",
         counted(counts.events, "event"),
         counted(counts.assertions, "assertion"),
         counted(counts.changes, "change"),
         counted(counts.issued, "customer id"),
         counted(counts.proposals, "proposal"),
         counted(counts.erasures, "erasure"),
+        counted(counts.suppressed, "suppression"),
+        counted(counts.retentions, "retention"),
     )
 }
 

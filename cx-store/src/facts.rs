@@ -9,7 +9,7 @@ use cx_core::ids::{AssertionId, CustomerId, ObservationId};
 use cx_core::retention::Retention;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, Transaction, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::codec;
 use crate::corrections;
@@ -119,7 +119,8 @@ pub(crate) struct StoredChange {
 }
 
 /// How many facts of each kind there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FactCounts {
     /// Events, all revisions.
     pub events: u64,

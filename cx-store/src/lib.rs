@@ -85,7 +85,7 @@ pub use error::{EngineError, StoreError};
 pub use export::{Export, ExportedAssertion, ExportedEvent};
 pub use facts::FactCounts;
 pub use feed::{By, Cause, Change, ChangeRecord};
-pub use moving::MoveReport;
+pub use moving::{Ending, MoveReport};
 pub use new_file::NewFile;
 pub use opening::OpenOptions;
 pub use past::Past;

@@ -1,7 +1,7 @@
 //! Facts as lines of JSON: the format in which a store moves to another version or another engine.
 //!
-//! The first line names the store; then come what was said, what happened, and the rest. All of
-//! it is told in docs/operations.md.
+//! The first line names the store; then come what was said, what happened, and the rest; the last
+//! line counts them. All of it is told in docs/operations.md.
 
 use std::str::FromStr;
 
@@ -17,12 +17,25 @@ use serde_json::{Map, Value};
 use crate::codec;
 use crate::corrections;
 use crate::error::StoreError;
-use crate::facts::{Fact, RecordedEvent, StoredChange, StoredRetention};
+use crate::facts::{Fact, FactCounts, RecordedEvent, StoredChange, StoredRetention};
 use crate::proposals::LastRun;
 use crate::report::Recording;
 
-/// The version of this format.
-pub(crate) const VERSION: u64 = 1;
+/// The version of this format. Since version 2 the last line counts the others.
+pub(crate) const VERSION: u64 = 2;
+
+/// Whether lines of this version have a last one that counts the others.
+pub(crate) const fn has_end(version: u64) -> bool {
+    version >= 2
+}
+
+/// A line behind the first one.
+#[derive(Debug)]
+pub(crate) enum Line {
+    Fact(Fact),
+    /// The last one: how many facts of each kind there are.
+    End(FactCounts),
+}
 
 /// What the first line says: whose facts these are, and how customers are derived from them.
 #[derive(Debug, Clone)]
@@ -147,6 +160,19 @@ struct RetentionLine {
     compacted_at: Option<Timestamp>,
 }
 
+/// By counts, and not by a hash: the same facts lie in another order in another file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EndLine {
+    fact: String,
+    counts: FactCounts,
+}
+
+/// The last line.
+pub(crate) fn end(counts: &FactCounts) -> Result<String, StoreError> {
+    written(&EndLine { fact: "end".to_owned(), counts: counts.clone() })
+}
+
 /// The first line.
 pub(crate) fn head(head: &Head) -> Result<String, StoreError> {
     written(&HeadLine {
@@ -159,8 +185,8 @@ pub(crate) fn head(head: &Head) -> Result<String, StoreError> {
     })
 }
 
-/// Reads the first line; an error says what is wrong with it.
-pub(crate) fn read_head(line: &str) -> Result<Head, String> {
+/// Reads the first line, and in which version it is written; an error says what is wrong with it.
+pub(crate) fn read_head(line: &str) -> Result<(Head, u64), String> {
     let object = object(line)?;
     if object.get("fact").and_then(Value::as_str) != Some("store") {
         return Err("the first line of facts names the store: {\"fact\": \"store\", …}".to_owned());
@@ -172,7 +198,8 @@ pub(crate) fn read_head(line: &str) -> Result<Head, String> {
     }
     let line: HeadLine = read(object)?;
     let id_key = IdKey::new(bytes("id_key", &line.id_key)?);
-    Ok(Head { tenant: line.tenant, id_key, policy: line.policy })
+    let version = line.v;
+    Ok((Head { tenant: line.tenant, id_key, policy: line.policy }, version))
 }
 
 /// A fact as a line.
@@ -254,14 +281,17 @@ pub(crate) fn line(fact: &Fact) -> Result<String, StoreError> {
 }
 
 /// Reads a line behind the first one; an error says what is wrong with it.
-pub(crate) fn read_line(line: &str) -> Result<Fact, String> {
-    let fact = read_fact(line)?;
+pub(crate) fn read_line(line: &str) -> Result<Line, String> {
+    let object = object(line)?;
+    if object.get("fact").and_then(Value::as_str) == Some("end") {
+        return read::<EndLine>(object).map(|line| Line::End(line.counts));
+    }
+    let fact = read_fact(object)?;
     fact.sound().map_err(|error| error.to_string())?;
-    Ok(fact)
+    Ok(Line::Fact(fact))
 }
 
-fn read_fact(line: &str) -> Result<Fact, String> {
-    let object = object(line)?;
+fn read_fact(object: Map<String, Value>) -> Result<Fact, String> {
     let fact = object.get("fact").and_then(Value::as_str).unwrap_or_default().to_owned();
     match fact.as_str() {
         "assertion" => {

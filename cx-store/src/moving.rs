@@ -1,24 +1,28 @@
 //! All facts of a store out of its file and into another one: for another version, another engine,
 //! another machine.
 
-use std::fs::File;
 use std::io::{BufRead, ErrorKind, Read, Write};
 use std::path::Path;
 
+use cx_core::event::Body;
 use serde::Serialize;
 
 use crate::compression;
-use crate::encryption::EncryptionKey;
+use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
 use crate::feed;
-use crate::lines::{self, Head};
+use crate::lines::{self, Head, Line};
+use crate::new_file::{self, NewFile};
 use crate::opening::OpenOptions;
 use crate::schema;
 use crate::store::{Store, StoreOptions};
 
-/// How many facts are taken in at once.
+/// How many facts are taken in at once, at most.
 const BATCH: usize = 10_000;
+
+/// With so many bytes of written text a batch is full, whatever the number of its facts.
+const BATCH_TEXT: usize = 32 << 20;
 
 /// The longest line that is read, in bytes: 1 GiB. No row of a file is longer.
 const LINE_LIMIT: u64 = 1 << 30;
@@ -28,15 +32,37 @@ const LINE_LIMIT: u64 = 1 << 30;
 pub struct MoveReport {
     /// How many of each kind were taken in.
     pub taken: FactCounts,
+    /// Whether these are all that were written.
+    pub ending: Ending,
     /// How many lines could not be read.
     pub rejected: u64,
     /// What is wrong with them, with the number of the line; at most [`MoveReport::KEPT`].
     pub problems: Vec<String>,
 }
 
+/// Whether the lines of facts are all that were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The last line counts as many facts of each kind as were taken in.
+    Whole,
+    /// The last line counts others: lines are missing, or could not be read.
+    Other(FactCounts),
+    /// The last line, which counts the others, is missing: they were cut short.
+    #[default]
+    CutShort,
+    /// They are of a version that wrote no such line: whether any are missing cannot be told.
+    Untold,
+}
+
 impl MoveReport {
     /// How many problems are kept in words; all are counted.
     pub const KEPT: usize = 1_000;
+
+    /// Whether everything went in, as far as the lines tell.
+    pub fn is_whole(&self) -> bool {
+        self.rejected == 0 && matches!(self.ending, Ending::Whole | Ending::Untold)
+    }
 
     fn reject(&mut self, line: u64, problem: &str) {
         self.rejected += 1;
@@ -50,7 +76,8 @@ impl Store {
     /// Writes all facts as lines of JSON: what happened, what was said, what may not come back; and
     /// the key under which customer ids are issued. [`Store::import_facts`] makes a store of them
     /// with the same customers under the same ids. Whoever has the lines has everything: keep them
-    /// as the file itself.
+    /// as the file itself. The last line counts the facts: lines that were cut short are known by
+    /// that.
     ///
     /// Reads one snapshot, whatever is written meanwhile; one fact is in memory at a time, but for
     /// the assertions.
@@ -62,7 +89,7 @@ impl Store {
     /// let mut lines = Vec::new();
     /// let counts = store.export_facts(&mut lines)?;
     /// assert_eq!(counts.events, 0);
-    /// assert!(lines.starts_with(br#"{"fact":"store","v":1"#));
+    /// assert!(lines.starts_with(br#"{"fact":"store","v":2"#));
     /// # Ok::<(), cx_store::StoreError>(())
     /// ```
     ///
@@ -84,15 +111,17 @@ impl Store {
             facts::each(connection, |fact| {
                 counts.count(&fact);
                 write(lines::line(&fact)?)
-            })
+            })?;
+            write(lines::end(&counts)?)
         })?;
         out.flush().map_err(|error| StoreError::CannotWrite { error })?;
         Ok(counts)
     }
 
     /// Makes a store in a new file of the lines that [`Store::export_facts`] wrote. A line that
-    /// cannot be read is reported with its number, and the rest goes in. Nothing is left where it
-    /// fails.
+    /// cannot be read is reported with its number, and the rest goes in; so it is reported where
+    /// lines are missing ([`MoveReport::is_whole`]). Nothing is left where it fails, and until all
+    /// is taken in the store stands beside that name. Only the file's owner can read it.
     ///
     /// # Errors
     /// [`StoreError::Exists`] where anything stands there, if only the log of a file that is gone;
@@ -115,7 +144,19 @@ impl Store {
         key: Option<&EncryptionKey>,
     ) -> Result<(Self, MoveReport), StoreError> {
         let to = to.as_ref();
-        make(to, || import(lines, to, key))
+        schema::file_name(to)?;
+        if key.is_some() {
+            encryption::require_engine()?;
+        }
+        schema::expect_nothing(to, &["-wal", "-journal"])?;
+        // Nobody finds half a store, or makes one of other settings there meanwhile.
+        let file = NewFile::create(to)?;
+        let (store, report) = import(lines, file.beside(), key)?;
+        // All of it is in the file, and nothing in a log of another name.
+        store.expect_to_compact()?;
+        drop(store);
+        file.finish()?;
+        Ok((OpenOptions::new().key(key.cloned()).open_existing(to)?, report))
     }
 }
 
@@ -126,7 +167,7 @@ pub(crate) fn make<T>(
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     schema::expect_nothing(path, &["", "-wal", "-journal"])?;
-    File::create_new(path).map_err(|error| match error.kind() {
+    new_file::create(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
         _ => StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() },
     })?;
@@ -153,21 +194,25 @@ fn import(
 ) -> Result<(Store, MoveReport), StoreError> {
     let mut lines = Lines { reader: lines, number: 0 };
     let not_facts = |detail: String| StoreError::NotFacts { detail };
-    let head = match lines.next() {
+    let (head, version) = match lines.next() {
         Some(Ok(line)) => lines::read_head(&line).map_err(not_facts)?,
         Some(Err(problem)) => return Err(not_facts(problem)),
         None => return Err(not_facts("there is no line".to_owned())),
     };
     let mut taking = Taking::new(to, head, key)?;
     let mut report = MoveReport::default();
+    let mut told: Option<FactCounts> = None;
     while let Some(line) = lines.next() {
-        let is_blank = line.as_ref().is_ok_and(|line| line.trim().is_empty());
-        match line
-            .and_then(|line| if is_blank { Ok(None) } else { lines::read_line(&line).map(Some) })
-        {
-            Ok(None) => {}
-            Ok(Some(fact)) => {
-                if let Err(problem) = taking.take(fact)? {
+        let read = match &line {
+            Ok(line) if line.trim().is_empty() => continue,
+            Ok(text) => lines::read_line(text).map(|line| (line, text.len())),
+            Err(problem) => Err(problem.clone()),
+        };
+        match read {
+            Ok(_) if told.is_some() => report.reject(lines.number, "behind the last line"),
+            Ok((Line::End(counts), _)) => told = Some(counts),
+            Ok((Line::Fact(fact), n_bytes)) => {
+                if let Err(problem) = taking.take_of(fact, n_bytes)? {
                     report.reject(lines.number, problem);
                 }
             }
@@ -175,6 +220,12 @@ fn import(
         }
     }
     let (store, taken) = taking.finish()?;
+    report.ending = match told {
+        Some(counts) if counts == taken => Ending::Whole,
+        Some(counts) => Ending::Other(counts),
+        None if lines::has_end(version) => Ending::CutShort,
+        None => Ending::Untold,
+    };
     report.taken = taken;
     Ok((store, report))
 }
@@ -208,6 +259,8 @@ impl<R: BufRead> Lines<R> {
 pub(crate) struct Taking {
     store: Store,
     batch: Vec<Fact>,
+    /// How many bytes of written text the batch has.
+    n_bytes: usize,
     taken: FactCounts,
     has_others: bool,
 }
@@ -221,7 +274,8 @@ impl Taking {
         let Head { tenant, id_key, policy } = head;
         let options = StoreOptions { tenant, id_key: Some(id_key), policy };
         let store = OpenOptions::new().key(key.cloned()).settings(options).open(to)?;
-        Ok(Self { store, batch: Vec::new(), taken: FactCounts::default(), has_others: false })
+        let taken = FactCounts::default();
+        Ok(Self { store, batch: Vec::new(), n_bytes: 0, taken, has_others: false })
     }
 
     /// Packs the payloads of what is taken.
@@ -238,6 +292,19 @@ impl Taking {
 
     /// Takes a fact; the inner error says why it cannot stand here.
     pub(crate) fn take(&mut self, fact: Fact) -> Result<Result<(), &'static str>, StoreError> {
+        let n_bytes = match &fact {
+            Fact::Event(recorded) => recorded.event.body.as_ref().map_or(0, Body::bytes),
+            _ => 0,
+        };
+        self.take_of(fact, n_bytes)
+    }
+
+    /// Takes a fact that has so many bytes of written text.
+    fn take_of(
+        &mut self,
+        fact: Fact,
+        n_bytes: usize,
+    ) -> Result<Result<(), &'static str>, StoreError> {
         match &fact {
             Fact::Assertion(..) if self.taken.events > 0 || self.has_others => {
                 return Ok(Err("an assertion behind the events; they come first"));
@@ -255,7 +322,8 @@ impl Taking {
         }
         self.taken.count(&fact);
         self.batch.push(fact);
-        if self.batch.len() >= BATCH {
+        self.n_bytes = self.n_bytes.saturating_add(n_bytes);
+        if self.batch.len() >= BATCH || self.n_bytes >= BATCH_TEXT {
             self.flush()?;
         }
         Ok(Ok(()))
@@ -263,6 +331,7 @@ impl Taking {
 
     fn flush(&mut self) -> Result<(), StoreError> {
         let batch = std::mem::take(&mut self.batch);
+        self.n_bytes = 0;
         self.store.write(|tx, writer| facts::restore(tx, writer, batch))
     }
 

@@ -5,7 +5,9 @@ use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::Assertion;
 use cx_core::time::{Micros, Timestamp};
-use cx_store::{EraseMode, Past, Recording, Store, StoreError, StoreOptions};
+use cx_store::{
+    Ending, EraseMode, FactCounts, MoveReport, Past, Recording, Store, StoreError, StoreOptions,
+};
 use cx_tests::asking::answers;
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
@@ -45,6 +47,7 @@ fn moved(store: &Store) -> (tempfile::TempDir, Store, Vec<u8>) {
     let (other, report) =
         Store::import_facts(lines.as_slice(), folder.path().join("moved.cx")).unwrap();
     assert_eq!((report.rejected, &report.taken), (0, &counts), "{:?}", report.problems);
+    assert_eq!(report.ending, Ending::Whole);
     (folder, other, lines)
 }
 
@@ -99,6 +102,53 @@ proptest! {
     }
 }
 
+fn taken(lines: &[&str]) -> MoveReport {
+    let folder = tempfile::tempdir().unwrap();
+    let text = lines.join("\n");
+    Store::import_facts(text.as_bytes(), folder.path().join("moved.cx")).unwrap().1
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn facts_that_are_cut_short_or_lack_a_line_are_not_taken_for_whole((events, said) in asserted_world(12), erased in erased(), at in any::<prop::sample::Index>()) {
+        let store = lived(&events, &said, erased);
+        let mut lines = Vec::new();
+        store.export_facts(&mut lines).unwrap();
+        let lines: Vec<&str> = std::str::from_utf8(&lines).unwrap().lines().collect();
+        prop_assert_eq!(taken(&lines).ending, Ending::Whole);
+        let at = 1 + at.index(lines.len() - 1);
+        let cut = taken(&lines[..at]);
+        prop_assert_eq!((&cut.ending, cut.is_whole()), (&Ending::CutShort, false));
+        let within = taken(&[&lines[..at], &[&lines[at][..lines[at].len() / 2]]].concat());
+        prop_assert_eq!((&within.ending, within.is_whole()), (&Ending::CutShort, false));
+        let without = taken(&[&lines[..at], &lines[at + 1..]].concat());
+        prop_assert!(!without.is_whole(), "{without:?}");
+    }
+}
+
+#[test]
+fn facts_of_a_version_that_did_not_count_them_are_taken_in() {
+    let events = [story::message("k", 1, "chat", "Jan", &["email jan@example.nl"])];
+    let store = lived(&events, &[], None);
+    let mut lines = Vec::new();
+    store.export_facts(&mut lines).unwrap();
+    let text = String::from_utf8(lines).unwrap().replacen("\"v\":2", "\"v\":1", 1);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[lines.len() - 1].starts_with(r#"{"fact":"end","counts":{"events":1,"#));
+    let report = taken(&lines[..lines.len() - 1]);
+    assert_eq!(
+        (&report.ending, report.is_whole(), report.taken.events),
+        (&Ending::Untold, true, 1)
+    );
+    // Behind the last line there is nothing.
+    let report = taken(&[&lines[..], &lines[1..2]].concat());
+    assert_eq!((&report.ending, report.rejected), (&Ending::Whole, 1));
+    let none = taken(&[lines[0], r#"{"fact":"end","counts":{}}"#]);
+    assert_eq!((none.rejected, none.taken), (1, FactCounts::default()), "a count is missing");
+}
+
 /// The lines in an order of their own: how events of one batch lie in a file is not told.
 fn sorted(lines: &[u8]) -> Vec<&str> {
     let mut lines: Vec<&str> = std::str::from_utf8(lines).unwrap().lines().collect();
@@ -125,6 +175,7 @@ fn a_line_that_cannot_be_read_is_told_and_the_rest_goes_in() {
     let to = folder.path().join("moved.cx");
     let (other, report) = Store::import_facts(lines.join("\n").as_bytes(), &to).unwrap();
     assert_eq!((report.taken.events, report.rejected), (4, 4), "{:?}", report.problems);
+    assert!(matches!(&report.ending, Ending::Other(told) if told.events == 5), "{report:?}");
     let places: Vec<&str> =
         report.problems.iter().map(|problem| problem.split(':').next().unwrap()).collect();
     let last = lines.len();
@@ -141,7 +192,7 @@ fn what_is_no_facts_is_refused_and_nothing_is_left() {
     let folder = tempfile::tempdir().unwrap();
     let to = folder.path().join("moved.cx");
     let event = r#"{"key": "till:1/7", "source": {"system": "till"}, "kind": "message"}"#;
-    let newer = r#"{"fact":"store","v":2,"cx":"9","tenant":"","id_key":"00","policy":{}}"#;
+    let newer = r#"{"fact":"store","v":3,"cx":"9","tenant":"","id_key":"00","policy":{}}"#;
     for lines in ["", "\n", event, newer, "{\"fact\":\"store\",\"v\":1}", "PK\u{3}\u{4}"] {
         let refused = Store::import_facts(lines.as_bytes(), &to);
         assert!(matches!(refused, Err(StoreError::NotFacts { .. })), "{lines}: {refused:?}");

@@ -50,7 +50,9 @@ pub fn keys(store: &Store) -> BTreeSet<String> {
 pub fn facts(store: &Store) -> BTreeSet<String> {
     let mut lines = Vec::new();
     store.export_facts(&mut lines).unwrap();
-    String::from_utf8(lines).unwrap().lines().map(str::to_owned).collect()
+    let lines = String::from_utf8(lines).unwrap();
+    let is_fact = |line: &&str| !line.starts_with(r#"{"fact":"end""#);
+    lines.lines().filter(is_fact).map(str::to_owned).collect()
 }
 
 /// What a search, whoever waits and every customer give of a store that may be damaged, in which

@@ -10,7 +10,7 @@ use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record, format};
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::time::Timestamp;
-use cx_store::{IngestReport, Recording, Store, StoreError};
+use cx_store::{Ending, IngestReport, Recording, Store, StoreError};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::args::{Args, FACTS, Import, Source};
@@ -93,6 +93,20 @@ fn facts(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     if more > 0 {
         anstream::eprintln!("… and {} more", output::count(more));
     }
+    let file_name = file.display();
+    match &report.ending {
+        Ending::Whole => {}
+        Ending::Other(told) => anstream::eprintln!(
+            "incomplete: {file_name}: by its last line it has {}",
+            output::facts(told)
+        ),
+        Ending::CutShort => anstream::eprintln!(
+            "incomplete: {file_name}: cut short: the last line, which counts the facts, is missing"
+        ),
+        Ending::Untold => anstream::eprintln!(
+            "warning: {file_name}: of a version that does not count its facts: whether some are missing cannot be told"
+        ),
+    }
     output::line(&format!(
         "{} → {}: {}, {} rejected",
         file.display(),
@@ -100,7 +114,7 @@ fn facts(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
         output::facts(&report.taken),
         output::count(report.rejected)
     ))?;
-    Ok(if report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
+    Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// The names of a table's columns, where the command line has them.

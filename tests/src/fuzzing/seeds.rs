@@ -176,7 +176,7 @@ pub(super) fn facts() -> Vec<Seed> {
     let kept = std::fs::read(root().join("tests/files/kept.jsonl")).unwrap();
     let all = String::from_utf8(lines).unwrap();
     let mut few: Vec<&str> = Vec::new();
-    for fact in ["store", "assertion", "event", "change", "issued"] {
+    for fact in ["store", "assertion", "event", "change", "issued", "end"] {
         let mark = format!("\"fact\":\"{fact}\"");
         few.extend(all.lines().filter(|line| line.contains(&mark)).take(3));
     }
