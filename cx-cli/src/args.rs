@@ -220,6 +220,8 @@ pub(crate) enum Command {
     /// Writes a consistent copy of a file, also while it is in use; encrypted as the file is, or
     /// under another key, or not.
     Backup(Backup),
+    /// Puts a copy in the place of a file, and takes away what is left of that.
+    Restore(Restore),
     /// Shows the main job on a story that comes with cx.
     Demo(Demo),
     /// Writes the events of a company that does not exist, to try cx out with.
@@ -1047,6 +1049,19 @@ pub(crate) struct Backup {
     /// Leaves the copy unencrypted.
     #[arg(long, conflicts_with = "new_key_file")]
     pub(crate) plain: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Restore {
+    /// The copy, as `cx backup` wrote it; it stays where it is.
+    #[arg(value_name = "COPY.cx")]
+    pub(crate) copy: PathBuf,
+    /// The file in the place of which it comes. Nobody may have it open.
+    #[arg(value_name = "FILE.cx")]
+    pub(crate) file: PathBuf,
+    /// Does it where a file is there, which is gone then.
+    #[arg(long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -66,6 +66,7 @@ fn run(args: &Args) -> Result<ExitCode, error::CliError> {
         Command::Check(it) => commands::damage::check(args, it),
         Command::Salvage(it) => commands::damage::salvage(args, it),
         Command::Backup(it) => commands::file::backup(args, it),
+        Command::Restore(it) => commands::file::restore(args, it),
         Command::Demo(it) => commands::demo::run(args, it),
         Command::Generate(it) => commands::generate::run(it),
         Command::Completions(it) => commands::file::completions(it),

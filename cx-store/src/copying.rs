@@ -1,5 +1,7 @@
 //! Copies of a store: under the same key, under another one, or under none.
 
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,13 +11,15 @@ use zeroize::Zeroizing;
 
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
+use crate::kept::KeptFile;
 use crate::new_file::NewFile;
-use crate::schema;
+use crate::schema::{self, Found};
 use crate::store::Store;
 
 impl Store {
     /// Writes a consistent copy of the store to a new file, while others read and write. It is
-    /// encrypted under the same key, or as little as the store is.
+    /// encrypted under the same key, or as little as the store is, and can be read by those who can
+    /// read the store.
     ///
     /// # Errors
     /// [`StoreError::Exists`] where something stands there already, or where it cannot be written;
@@ -65,7 +69,86 @@ impl Store {
         } else {
             self.rows(copy.beside(), key)?;
         }
+        copy.share_as(self.path());
         copy.finish()
+    }
+
+    /// Puts a copy of a store in the place of a file, whatever state that is in, and takes away
+    /// what is left of it: its log would be taken for one of the copy. The copy stays where it is.
+    ///
+    /// ```
+    /// use cx_store::Store;
+    ///
+    /// # let folder = std::env::temp_dir().join(format!("cx-restoring-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&folder)?;
+    /// # let (path, copy) = (folder.join("shop.cx"), folder.join("copy.cx"));
+    /// let store = Store::open(&path)?;
+    /// store.backup(&copy)?;
+    /// assert!(Store::restore(&copy, &path).is_err(), "somebody has it open");
+    /// drop(store);
+    /// Store::restore(&copy, &path)?;
+    /// # std::fs::remove_dir_all(folder)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where somebody has the file open; [`StoreError::NotOurs`] where
+    /// something stands there that is no store; as [`OpenOptions::open_existing`] where the copy is
+    /// none. The file is as before then.
+    ///
+    /// [`OpenOptions::open_existing`]: crate::OpenOptions::open_existing
+    pub fn restore(copy: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), StoreError> {
+        Self::restore_under(copy, to, None)
+    }
+
+    /// As [`Store::restore`], of a copy that is encrypted under this key. The file may be encrypted
+    /// under the same key, or not at all.
+    ///
+    /// # Errors
+    /// As [`Store::restore`].
+    pub fn restore_under(
+        copy: impl AsRef<Path>,
+        to: impl AsRef<Path>,
+        key: Option<&EncryptionKey>,
+    ) -> Result<(), StoreError> {
+        let (copy, to) = (copy.as_ref(), to.as_ref());
+        schema::file_name(to)?;
+        if schema::look(copy, key)? == Found::Nothing {
+            return Err(StoreError::NotFound { path: copy.to_owned() });
+        }
+        // Where it is a link, the file that it means.
+        let to = schema::beside(to, "");
+        let held = hold(&to, key)?;
+        let mut file = NewFile::replacing(to.clone())?;
+        if schema::beside(copy, "-wal").exists() {
+            let source = schema::open_source(copy, key).map_err(|error| error.at(copy))?;
+            let copied = pages(&source, file.beside(), key);
+            encryption::sound(&source, key, copy, copied)
+                .map_err(|error| error.at(file.beside()))?;
+        } else {
+            // Nothing is left beside a copy that nobody has open.
+            let mut source = KeptFile::open(copy).map_err(|error| StoreError::CannotOpen {
+                path: copy.to_owned(),
+                detail: error.to_string(),
+            })?;
+            io::copy(&mut source, &mut file).map_err(|error| StoreError::CannotWrite { error })?;
+        }
+        // That the key is not that of the copy is known before the file is gone.
+        drop(schema::open_source(file.beside(), key).map_err(|error| error.at(copy))?);
+        file.share_as(if to.exists() { &to } else { copy });
+        for suffix in ["-wal", "-shm", "-journal"] {
+            match fs::remove_file(schema::beside(&to, suffix)) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(StoreError::CannotWrite { error });
+                }
+                _ => {}
+            }
+        }
+        // Some systems replace no file that is open.
+        if cfg!(windows) {
+            drop(held);
+        }
+        file.replace()
     }
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
@@ -88,6 +171,23 @@ impl Store {
             }
             error => error,
         })
+    }
+}
+
+/// Holds the file in the place of which another one comes, so that nobody else opens it; `None`
+/// where there is none, or one that is so damaged that nobody can.
+fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Option<Connection>, StoreError> {
+    let key = match schema::look(path, key) {
+        Ok(Found::Nothing) => return Ok(None),
+        Ok(Found::Ours) | Err(StoreError::Newer { .. } | StoreError::Corrupt { .. }) => key,
+        // A copy that is encrypted takes the place of a file that was not.
+        Err(StoreError::NotEncrypted { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    match schema::hold(path, key) {
+        Ok(held) => Ok(Some(held)),
+        Err(StoreError::Corrupt { .. } | StoreError::NotOurs { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

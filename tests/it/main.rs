@@ -40,6 +40,7 @@ mod store_log;
 mod store_machine;
 mod store_migrations;
 mod store_repair;
+mod store_restore;
 mod store_room;
 mod store_states;
 mod store_texts;

@@ -1,11 +1,11 @@
-//! `cx backup`, `cx completions`.
+//! `cx backup`, `cx restore`, `cx completions`.
 
 use std::process::ExitCode;
 
 use clap::CommandFactory;
-use cx_store::EncryptionKey;
+use cx_store::{EncryptionKey, Store};
 
-use crate::args::{Args, Backup, Completions};
+use crate::args::{Args, Backup, Completions, Restore};
 use crate::error::CliError;
 use crate::output;
 
@@ -17,6 +17,20 @@ pub(crate) fn backup(args: &Args, asked: &Backup) -> Result<ExitCode, CliError> 
         None => store.backup(&asked.to)?,
     }
     output::line(&format!("{} → {}", asked.file.display(), asked.to.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn restore(args: &Args, asked: &Restore) -> Result<ExitCode, CliError> {
+    let (copy, file) = (asked.copy.display(), asked.file.display());
+    if !asked.yes && asked.file.metadata().is_ok_and(|there| there.len() > 0) {
+        output::line(&format!(
+            "This would put {copy} in the place of {file}, which is gone then."
+        ))?;
+        output::line("Keep it under another name if it may be needed; do it with --yes.")?;
+        return Ok(ExitCode::from(1));
+    }
+    Store::restore_under(&asked.copy, &asked.file, args.key()?.as_ref())?;
+    output::line(&format!("{copy} → {file}"))?;
     Ok(ExitCode::SUCCESS)
 }
 

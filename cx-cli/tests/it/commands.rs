@@ -291,6 +291,49 @@ fn a_backup_is_a_store_and_never_overwrites() {
 }
 
 #[test]
+fn a_copy_takes_the_place_of_a_file_where_that_is_said() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    shell.ok(&["backup", "demo.cx", "copy.cx"]);
+    shell.ok(&["erase", "demo.cx", "eva.bakker@example.nl", "--mode", "delete", "--yes"]);
+    let before = shell.ok(&["check", "demo.cx"]);
+    let asked = shell.cx(&["restore", "copy.cx", "demo.cx"]);
+    assert_eq!(asked.code, 1);
+    assert!(asked.out.contains("--yes"), "{}", asked.out);
+    assert_eq!(shell.ok(&["check", "demo.cx"]), before);
+    assert_eq!(shell.ok(&["restore", "copy.cx", "demo.cx", "--yes"]), "copy.cx → demo.cx\n");
+    assert_eq!(shell.ok(&["restore", "copy.cx", "new.cx"]), "copy.cx → new.cx\n");
+    let ask = |file: &str| shell.ok(&["context", file, "eva.bakker@example.nl", "--json"]);
+    assert_eq!(ask("demo.cx"), ask("copy.cx"));
+    assert_eq!(ask("new.cx"), ask("copy.cx"));
+}
+
+#[test]
+fn facts_that_are_not_whole_are_told_and_end_with_code_1() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    shell.ok(&["export", "demo.cx", "--all", "--out", "facts.jsonl"]);
+    let text = std::fs::read_to_string(shell.path("facts.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let import = |name: &str, lines: &[&str]| {
+        shell.write(name, lines.join("\n"));
+        shell.cx(&["import", name, "--from", "facts", "--into", &format!("{name}.cx")])
+    };
+    let whole = import("whole", &lines);
+    assert_eq!((whole.code, whole.err.as_str()), (0, ""));
+    let cut = import("cut", &lines[..50]);
+    assert_eq!(cut.code, 1);
+    assert!(cut.err.starts_with("incomplete: cut: cut short"), "{}", cut.err);
+    let without = import("without", &[&lines[..5], &lines[6..]].concat());
+    assert_eq!(without.code, 1);
+    assert!(without.err.starts_with("incomplete: without: by its last line"), "{}", without.err);
+    let head = lines[0].replacen("\"v\":2", "\"v\":1", 1);
+    let older = import("older", &[&[head.as_str()], &lines[1..lines.len() - 1]].concat());
+    assert_eq!(older.code, 0);
+    assert!(older.err.starts_with("warning: older: of a version"), "{}", older.err);
+}
+
+#[test]
 fn folders_are_read_and_payloads_can_be_written_out() {
     let shell = Shell::new();
     shell.ok(&["demo", "--write-payloads", "payloads"]);
