@@ -65,64 +65,173 @@ pub struct Commerce {
 
 /// Folds the commerce events of one customer. The outcome does not depend on their order.
 #[derive(Debug, Clone, Default)]
-pub struct CommerceFold {
-    carts: BTreeMap<Option<String>, (Timestamp, OpenCart)>,
-    checkouts: BTreeMap<Option<String>, (Timestamp, OpenCart, Option<String>)>,
-    bought: BTreeSet<String>,
-    orders: BTreeMap<String, OrderFold>,
+pub struct CommerceFold<'a>(Vec<&'a Event>);
+
+/// A cart, a checkout or an order: an id means something only within its source.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    scope: String,
+    id: String,
 }
 
-#[derive(Debug, Clone, Default)]
+/// What the events say, taken in timeline order.
+#[derive(Debug, Default)]
+struct Taken {
+    /// By scope and id; the current cart of a source that names none has no id.
+    carts: BTreeMap<(String, Option<String>), OpenCart>,
+    /// The same, with the cart a checkout came from.
+    checkouts: BTreeMap<(String, Option<String>), (OpenCart, Option<Place>)>,
+    bought_carts: BTreeSet<Place>,
+    bought_checkouts: BTreeSet<Place>,
+    orders: BTreeMap<Place, OrderFold>,
+}
+
+/// An order; of each thing that is said of it the latest word.
+#[derive(Debug, Default)]
 struct OrderFold {
-    latest: Option<(Timestamp, Order)>,
     placed_at: Option<Timestamp>,
     first_at: Option<Timestamp>,
-    paid: bool,
+    name: Option<String>,
+    payment: Option<String>,
     cancelled: bool,
-    fulfilment: Option<(Timestamp, Option<String>)>,
+    fulfilment: Option<String>,
+    currency: Option<Currency>,
+    total: Option<Amount>,
+    lines: Vec<Line>,
     tracking: Vec<Tracking>,
     refunds: BTreeMap<String, Refund>,
 }
 
-impl CommerceFold {
+/// In which scope each source means its ids: that of the claims beside them, where some event of
+/// the source has one; else its own.
+struct Scopes(BTreeMap<(Namespace, Place), String>);
+
+impl<'a> CommerceFold<'a> {
     /// Takes an event; those that are not about commerce change nothing.
-    pub fn push(&mut self, event: &Event) {
+    pub fn push(&mut self, event: &'a Event) {
+        if !ids(event).is_empty() {
+            self.0.push(event);
+        }
+    }
+
+    /// What the customer buys, as the events leave it.
+    pub fn finish(self) -> Commerce {
+        let mut events = self.0;
+        events.sort_by(|a, b| a.timeline_cmp(b));
+        let scopes = Scopes::of(&events);
+        let mut taken = Taken::default();
+        for event in events {
+            taken.take(event, &scopes);
+        }
+        taken.finish()
+    }
+}
+
+/// The ids by which an event names carts, checkouts and orders; one of them without an id where the
+/// event is about commerce and names none.
+fn ids(event: &Event) -> Vec<(Namespace, Option<&str>)> {
+    use Namespace::{Cart, Checkout, Order};
+    match &event.kind {
+        Kind::CartUpdated(cart) | Kind::CartViewed(cart) | Kind::CartAbandoned(cart) => {
+            vec![(Cart, cart.cart_id.as_deref())]
+        }
+        Kind::CheckoutStarted(checkout) | Kind::CheckoutCompleted(checkout) => vec![
+            (Checkout, checkout.checkout_id.as_deref()),
+            (Cart, checkout.cart_id.as_deref()),
+            (Order, checkout.order_id.as_deref()),
+        ],
+        Kind::OrderPlaced(order)
+        | Kind::OrderUpdated(order)
+        | Kind::OrderPaid(order)
+        | Kind::OrderCancelled(order)
+        | Kind::OrderFulfilled(order) => vec![
+            (Order, Some(&order.order_id)),
+            (Cart, order.cart_id.as_deref()),
+            (Checkout, order.checkout_id.as_deref()),
+        ],
+        Kind::OrderRefunded(refund) => vec![(Order, Some(&refund.order_id))],
+        _ => Vec::new(),
+    }
+}
+
+impl Scopes {
+    fn of(events: &[&Event]) -> Self {
+        let mut scopes: BTreeMap<(Namespace, Place), String> = BTreeMap::new();
+        for event in events {
+            for (namespace, id) in ids(event) {
+                let Some(id) = id else { continue };
+                let Some(scope) = claimed(event, &namespace, id) else { continue };
+                let place = Place { scope: event.source.scope(), id: id.to_owned() };
+                // Where a source says several, its events without a claim mean the smallest.
+                let known = scopes.entry((namespace, place)).or_insert_with(|| scope.to_owned());
+                if scope < known.as_str() {
+                    scope.clone_into(known);
+                }
+            }
+        }
+        Self(scopes)
+    }
+
+    /// What an event means by an id.
+    fn place(&self, event: &Event, namespace: Namespace, id: &str) -> Place {
+        let own = Place { scope: event.source.scope(), id: id.to_owned() };
+        let scope = match claimed(event, &namespace, id) {
+            Some(scope) => Some(scope.to_owned()),
+            None => self.0.get(&(namespace, own.clone())).cloned(),
+        };
+        match scope {
+            Some(scope) => Place { scope, ..own },
+            None => own,
+        }
+    }
+}
+
+/// The scope of the claim that names what an event calls by this id.
+fn claimed<'a>(event: &'a Event, namespace: &Namespace, id: &str) -> Option<&'a str> {
+    let claims = event.who.iter().filter(|claim| claim.identifier().namespace() == namespace);
+    let mut scopes = claims
+        .filter(|claim| claim.raw() == id || claim.identifier().key() == id)
+        .map(|claim| claim.identifier().scope());
+    scopes.next().filter(|scope| !scope.is_empty())
+}
+
+impl Taken {
+    fn take(&mut self, event: &Event, scopes: &Scopes) {
         let at = event.occurred_at;
         match &event.kind {
             Kind::CartUpdated(cart) | Kind::CartViewed(cart) | Kind::CartAbandoned(cart) => {
-                self.take_cart(at, cart);
+                self.take_cart(event, cart, scopes);
             }
-            Kind::CheckoutStarted(checkout) => self.take_checkout(at, checkout),
+            Kind::CheckoutStarted(checkout) => self.take_checkout(event, checkout, scopes),
             Kind::CheckoutCompleted(checkout) => {
-                self.buy(event);
-                self.bought.extend(checkout.checkout_id.clone());
-                self.bought.extend(checkout.cart_id.clone());
+                self.buy(
+                    event,
+                    scopes,
+                    checkout.cart_id.as_deref(),
+                    checkout.checkout_id.as_deref(),
+                );
             }
             Kind::OrderPlaced(order) => {
-                self.buy(event);
-                let fold = self.order(at, order);
-                fold.placed_at = Some(fold.placed_at.map_or(at, |placed| placed.min(at)));
+                let fold = self.order(event, order, scopes);
+                fold.placed_at.get_or_insert(at);
             }
             Kind::OrderUpdated(order) => {
-                self.buy(event);
-                self.order(at, order);
+                self.order(event, order, scopes);
             }
-            Kind::OrderPaid(order) => self.order(at, order).paid = true,
-            Kind::OrderCancelled(order) => self.order(at, order).cancelled = true,
+            Kind::OrderPaid(order) => {
+                let fold = self.order(event, order, scopes);
+                fold.payment = Some(order.payment.clone().unwrap_or_else(|| "paid".to_owned()));
+            }
+            Kind::OrderCancelled(order) => self.order(event, order, scopes).cancelled = true,
             Kind::OrderFulfilled(order) => {
-                let fold = self.order(at, order);
-                if fold.fulfilment.as_ref().is_none_or(|(when, _)| *when <= at) {
-                    fold.fulfilment = Some((at, order.fulfilment.clone()));
-                }
-                for parcel in &order.tracking {
-                    if !fold.tracking.contains(parcel) {
-                        fold.tracking.push(parcel.clone());
-                    }
-                }
+                let fold = self.order(event, order, scopes);
+                let fulfilment = order.fulfilment.clone();
+                fold.fulfilment = Some(fulfilment.unwrap_or_else(|| "fulfilled".to_owned()));
             }
             Kind::OrderRefunded(refund) => {
-                let fold = self.orders.entry(refund.order_id.clone()).or_default();
-                fold.first_at = Some(fold.first_at.map_or(at, |first| first.min(at)));
+                let place = scopes.place(event, Namespace::Order, &refund.order_id);
+                let fold = self.orders.entry(place).or_default();
+                fold.first_at.get_or_insert(at);
                 let id = refund.refund_id.clone().unwrap_or_else(|| event.key.to_string());
                 fold.refunds.insert(id, refund.clone());
             }
@@ -130,127 +239,165 @@ impl CommerceFold {
         }
     }
 
-    fn take_cart(&mut self, at: Timestamp, cart: &Cart) {
-        let known = self.carts.get(&cart.cart_id).is_some_and(|(when, _)| *when > at);
+    fn take_cart(&mut self, event: &Event, cart: &Cart, scopes: &Scopes) {
+        let place = where_it_is(event, Namespace::Cart, cart.cart_id.as_deref(), scopes);
         // Looking at a cart says nothing about what is in it, unless the source says so.
-        if known
-            || cart.lines.is_empty()
-                && self.carts.contains_key(&cart.cart_id)
-                && cart.total.is_none()
-        {
+        let is_told = matches!(event.kind, Kind::CartUpdated(_))
+            || !cart.lines.is_empty()
+            || cart.total.is_some();
+        if !is_told && self.carts.contains_key(&place) {
             return;
         }
         let open = OpenCart {
             id: cart.cart_id.clone(),
-            at,
+            at: event.occurred_at,
             currency: cart.currency,
             total: cart.total.or_else(|| sum(&cart.lines)),
             lines: cart.lines.clone(),
             url: cart.url.clone(),
         };
-        self.carts.insert(cart.cart_id.clone(), (at, open));
+        self.carts.insert(place, open);
     }
 
-    fn take_checkout(&mut self, at: Timestamp, checkout: &Checkout) {
-        if self.checkouts.get(&checkout.checkout_id).is_some_and(|(when, ..)| *when > at) {
-            return;
+    fn take_checkout(&mut self, event: &Event, checkout: &Checkout, scopes: &Scopes) {
+        if checkout.order_id.is_some() {
+            self.buy(event, scopes, None, checkout.checkout_id.as_deref());
         }
+        let id = checkout.checkout_id.as_deref();
+        let cart = checkout.cart_id.as_deref();
+        let cart = cart.map(|id| scopes.place(event, Namespace::Cart, id));
         let open = OpenCart {
             id: checkout.checkout_id.clone(),
-            at,
+            at: event.occurred_at,
             currency: checkout.currency,
             total: checkout.total.or_else(|| sum(&checkout.lines)),
             lines: checkout.lines.clone(),
             url: checkout.url.clone(),
         };
-        if checkout.order_id.is_some() {
-            self.bought.extend(checkout.checkout_id.clone());
-        }
-        self.checkouts.insert(checkout.checkout_id.clone(), (at, open, checkout.cart_id.clone()));
+        let place = where_it_is(event, Namespace::Checkout, id, scopes);
+        self.checkouts.insert(place, (open, cart));
     }
 
-    /// Notes every cart and checkout that an event says became an order.
-    fn buy(&mut self, event: &Event) {
-        let bridges = event.who.iter().map(Claim::identifier);
-        let bridges = bridges.filter(|identifier| {
-            matches!(identifier.namespace(), Namespace::Cart | Namespace::Checkout)
-        });
-        self.bought.extend(bridges.map(|identifier| identifier.key().to_owned()));
+    /// Notes which carts and checkouts an event says became an order.
+    fn buy(&mut self, event: &Event, scopes: &Scopes, cart: Option<&str>, checkout: Option<&str>) {
+        let place = |namespace, id: Option<&str>| Some(scopes.place(event, namespace, id?));
+        self.bought_carts.extend(place(Namespace::Cart, cart));
+        self.bought_checkouts.extend(place(Namespace::Checkout, checkout));
+        // Those it stands on, also where its data name none.
+        for identifier in event.who.iter().map(Claim::identifier) {
+            let bought = match identifier.namespace() {
+                Namespace::Cart => &mut self.bought_carts,
+                Namespace::Checkout => &mut self.bought_checkouts,
+                _ => continue,
+            };
+            bought.insert(scopes.place(event, identifier.namespace().clone(), identifier.key()));
+        }
     }
 
-    fn order(&mut self, at: Timestamp, order: &Order) -> &mut OrderFold {
-        self.bought.extend(order.cart_id.clone());
-        self.bought.extend(order.checkout_id.clone());
-        let fold = self.orders.entry(order.order_id.clone()).or_default();
-        fold.first_at = Some(fold.first_at.map_or(at, |first| first.min(at)));
-        let is_newer = fold.latest.as_ref().is_none_or(|(when, latest)| {
-            // An event that says less does not take away what another one said.
-            (*when <= at && (order.total.is_some() || latest.total.is_none()))
-                || latest.total.is_none() && order.total.is_some()
-        });
-        if is_newer {
-            fold.latest = Some((at, order.clone()));
+    fn order(&mut self, event: &Event, order: &Order, scopes: &Scopes) -> &mut OrderFold {
+        self.buy(event, scopes, order.cart_id.as_deref(), order.checkout_id.as_deref());
+        let place = scopes.place(event, Namespace::Order, &order.order_id);
+        let fold = self.orders.entry(place).or_default();
+        fold.first_at.get_or_insert(event.occurred_at);
+        // An event that says less does not take away what another one said.
+        later(&mut fold.name, order.name.as_ref());
+        later(&mut fold.payment, order.payment.as_ref());
+        later(&mut fold.fulfilment, order.fulfilment.as_ref());
+        later(&mut fold.currency, order.currency.as_ref());
+        later(&mut fold.total, order.total.as_ref());
+        if !order.lines.is_empty() {
+            fold.lines.clone_from(&order.lines);
         }
+        fold.tracking.extend(order.tracking.iter().cloned());
         fold
     }
 
-    /// What the customer buys, as the events leave it.
-    pub fn finish(self) -> Commerce {
-        let bought = self.bought;
-        let is_open = |id: &Option<String>| id.as_ref().is_none_or(|id| !bought.contains(id));
+    fn finish(self) -> Commerce {
+        let (carts, checkouts) = (self.bought_carts, self.bought_checkouts);
+        let is_bought = |bought: &BTreeSet<Place>, (scope, id): &(String, Option<String>)| {
+            let place = |id: &String| Place { scope: scope.clone(), id: id.clone() };
+            id.as_ref().is_some_and(|id| bought.contains(&place(id)))
+        };
         let checkout = self
             .checkouts
-            .into_values()
-            .filter(|(_, open, cart)| is_open(&open.id) && is_open(cart))
-            .max_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)))
-            .map(|(_, open, _)| open);
+            .into_iter()
+            .filter(|(place, (_, cart))| {
+                !is_bought(&checkouts, place)
+                    && cart.as_ref().is_none_or(|cart| !carts.contains(cart))
+            })
+            .max_by(|(a, (x, _)), (b, (y, _))| (x.at, a).cmp(&(y.at, b)))
+            .map(|(_, (open, _))| open);
         let cart = self
             .carts
-            .into_values()
-            .filter(|(_, open)| is_open(&open.id) && !open.lines.is_empty())
-            .max_by(|a, b| (a.0, &a.1.id).cmp(&(b.0, &b.1.id)))
+            .into_iter()
+            .filter(|(place, open)| !is_bought(&carts, place) && !open.lines.is_empty())
+            .max_by(|(a, x), (b, y)| (x.at, a).cmp(&(y.at, b)))
             .map(|(_, open)| open);
-        let mut orders: Vec<OrderState> =
-            self.orders.into_iter().filter_map(|(id, fold)| fold.finish(id)).collect();
-        orders.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
+        let orders = self.orders.into_iter();
+        let mut orders: Vec<(Place, OrderState)> = orders
+            .filter_map(|(place, fold)| Some((place.clone(), fold.finish(place.id)?)))
+            .collect();
+        orders.sort_by(|(a, x), (b, y)| (y.at, &b.id, &b.scope).cmp(&(x.at, &a.id, &a.scope)));
+        let orders: Vec<OrderState> = orders.into_iter().map(|(_, order)| order).collect();
         let spent = spent(&orders);
         Commerce { cart, checkout, orders, spent }
     }
 }
 
+fn where_it_is(
+    event: &Event,
+    namespace: Namespace,
+    id: Option<&str>,
+    scopes: &Scopes,
+) -> (String, Option<String>) {
+    match id {
+        Some(id) => {
+            let place = scopes.place(event, namespace, id);
+            (place.scope, Some(place.id))
+        }
+        None => (event.source.scope(), None),
+    }
+}
+
+fn later<T: Clone>(known: &mut Option<T>, said: Option<&T>) {
+    if let Some(said) = said {
+        *known = Some(said.clone());
+    }
+}
+
 impl OrderFold {
     fn finish(self, id: String) -> Option<OrderState> {
-        let order = self.latest.map(|(_, order)| order).unwrap_or_default();
         let refunded = self.refunds.values().try_fold(Amount::default(), |sum, refund| {
             if sum.is_zero() { Ok(refund.amount) } else { sum.plus(refund.amount) }
         });
         let refunded = refunded.ok().filter(|_| !self.refunds.is_empty());
-        let currency = order.currency.or_else(|| self.refunds.values().find_map(|r| r.currency));
+        let currency = self.currency.or_else(|| self.refunds.values().find_map(|r| r.currency));
+        let total = self.total.or_else(|| sum(&self.lines));
+        let is_given_back = match (refunded, total) {
+            (Some(refunded), Some(total)) => !total.is_zero() && refunded >= total,
+            _ => false,
+        };
         let state = if self.cancelled {
             "cancelled".to_owned()
+        } else if is_given_back {
+            "refunded".to_owned()
         } else {
-            let paid = if self.paid { "paid" } else { "placed" };
-            order.payment.clone().unwrap_or_else(|| paid.to_owned())
-        };
-        let fulfilment = match self.fulfilment {
-            Some((_, fulfilment)) => Some(fulfilment.unwrap_or_else(|| "fulfilled".to_owned())),
-            None => order.fulfilment.clone(),
+            self.payment.unwrap_or_else(|| "placed".to_owned())
         };
         let mut tracking = self.tracking;
-        tracking.extend(order.tracking.iter().cloned());
         tracking
             .sort_by(|a, b| (&a.number, &a.url, &a.carrier).cmp(&(&b.number, &b.url, &b.carrier)));
         tracking.dedup();
         Some(OrderState {
             id,
-            name: order.name,
+            name: self.name,
             at: self.placed_at.or(self.first_at)?,
             state,
-            fulfilment,
+            fulfilment: self.fulfilment,
             currency,
-            total: order.total,
+            total,
             refunded,
-            lines: order.lines,
+            lines: self.lines,
             tracking,
         })
     }
@@ -258,14 +405,12 @@ impl OrderFold {
 
 fn sum(lines: &[Line]) -> Option<Amount> {
     let mut sum: Option<Amount> = None;
-    for line in lines {
-        let price = line.price?;
-        for _ in 0..line.quantity.min(10_000) {
-            sum = Some(match sum {
-                None => price,
-                Some(sum) => sum.plus(price).ok()?,
-            });
-        }
+    for line in lines.iter().filter(|line| line.quantity > 0) {
+        let cost = line.price?.times(line.quantity).ok()?;
+        sum = Some(match sum {
+            None => cost,
+            Some(sum) => sum.plus(cost).ok()?,
+        });
     }
     sum
 }

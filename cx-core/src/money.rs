@@ -56,6 +56,14 @@ impl Amount {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
     }
 
+    /// So many times the amount, exactly.
+    ///
+    /// # Errors
+    /// [`MoneyError::TooLarge`] where the product has more than 28 digits.
+    pub fn times(self, n: u64) -> Result<Self, MoneyError> {
+        self.0.checked_mul(Decimal::from(n)).map(Self).ok_or(MoneyError::TooLarge)
+    }
+
     /// Whether the amount is nought, however many decimals it was written with.
     pub fn is_zero(self) -> bool {
         self.0.is_zero()
