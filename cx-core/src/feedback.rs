@@ -1,6 +1,6 @@
 //! Feedback: what customers think, and whether somebody acted on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -79,19 +79,69 @@ pub struct Feedback {
 /// Folds feedback, in timeline order.
 #[derive(Debug, Clone, Default)]
 pub struct FeedbackFold {
-    ratings: BTreeMap<String, Rating>,
-    acted: BTreeMap<String, Option<bool>>,
+    /// The latest answer to each question, and how many events came before it.
+    ratings: BTreeMap<Question, (usize, Names, Rating)>,
+    words: Vec<Word>,
+    n: usize,
+}
+
+/// What answers have to have in common to be answers to one question, of one customer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Question {
+    /// Ids mean something only within their source.
+    scope: String,
+    survey: Survey,
+    name: String,
+}
+
+/// By what a follow-up may mean an answer.
+#[derive(Debug, Clone)]
+struct Names {
+    id: String,
+    event: String,
+}
+
+/// That something was done about feedback.
+#[derive(Debug, Clone)]
+struct Word {
+    n: usize,
+    scope: String,
+    id: String,
+    /// Whether the customer was told; `None` while the loop is not closed.
+    told: Option<bool>,
+}
+
+impl Question {
+    /// The question that an event answers; a question of its own where nothing tells which.
+    pub(crate) fn of(event: &Event, answered: &Answered) -> Self {
+        Self { scope: event.source.scope(), survey: answered.survey, name: name(event, answered) }
+    }
+
+    /// The source and the name within it.
+    pub(crate) fn source_and_name(self) -> (String, String) {
+        (self.scope, self.name)
+    }
+}
+
+impl Word {
+    /// Whether an answer is meant: one of the same source, or, where that has none of this name,
+    /// one of another.
+    fn means(&self, question: &Question, names: &Names, known: &BTreeSet<(&str, &str)>) -> bool {
+        (self.id == names.id || self.id == names.event)
+            && (self.scope == question.scope || !known.contains(&(&self.scope, &self.id)))
+    }
 }
 
 impl FeedbackFold {
     /// Takes an event; those that are no feedback change nothing.
     pub fn push(&mut self, event: &Event) {
+        self.n += 1;
         match &event.kind {
             Kind::FeedbackAnswered(answered) => {
-                let id = name(event, answered);
-                self.acted.remove(&id);
+                let question = Question::of(event, answered);
+                let names = Names { id: question.name.clone(), event: event.key.to_string() };
                 let rating = Rating {
-                    id: id.clone(),
+                    id: question.name.clone(),
                     survey: answered.survey,
                     score: answered.score,
                     scale: answered.scale,
@@ -103,40 +153,57 @@ impl FeedbackFold {
                     about: answered.about.clone(),
                     at: event.occurred_at,
                 };
-                self.ratings.insert(id, rating);
+                self.ratings.insert(question, (self.n, names, rating));
             }
-            Kind::FeedbackActed(acted) => {
-                if let Some(id) = acted.feedback.clone() {
-                    self.acted.entry(id).or_insert(None);
-                }
-            }
+            Kind::FeedbackActed(acted) => self.hear(event, acted.feedback.as_ref(), None),
             Kind::FeedbackClosed(closed) => {
-                if let Some(id) = closed.feedback.clone() {
-                    self.acted.insert(id, Some(closed.told_customer.unwrap_or(true)));
-                }
+                let told = Some(closed.told_customer.unwrap_or(true));
+                self.hear(event, closed.feedback.as_ref(), told);
             }
             _ => {}
         }
     }
 
+    fn hear(&mut self, event: &Event, id: Option<&String>, told: Option<bool>) {
+        let word =
+            |id: &String| Word { n: self.n, scope: event.source.scope(), id: id.clone(), told };
+        self.words.extend(id.map(word));
+    }
+
     /// What the customer thinks, as the events leave it.
     pub fn finish(self) -> Feedback {
-        let mut ratings: Vec<Rating> = self.ratings.into_values().collect();
-        ratings.sort_by(|a, b| (b.at, &b.id).cmp(&(a.at, &a.id)));
-        let open = |rating: &Rating| {
-            let state = match self.acted.get(&rating.id) {
-                Some(Some(true)) => return None,
-                Some(_) => LoopState::Acted,
+        let known: BTreeSet<(&str, &str)> = self
+            .ratings
+            .iter()
+            .flat_map(|(question, (_, names, _))| {
+                [&names.id, &names.event].map(|name| (question.scope.as_str(), name.as_str()))
+            })
+            .collect();
+        let mut open_loops: Vec<OpenLoop> = Vec::new();
+        for (question, (n, names, rating)) in &self.ratings {
+            // An answer that was changed since is to be dealt with anew.
+            let later = |word: &&Word| word.n > *n && word.means(question, names, &known);
+            let words = || self.words.iter().filter(later);
+            let closed = words().filter_map(|word| word.told).next_back();
+            let state = match closed {
+                _ if rating.is_bad() == Some(false) => continue,
+                Some(true) => continue,
+                Some(false) => LoopState::Acted,
+                None if words().next().is_some() => LoopState::Acted,
                 None if rating.is_bad() == Some(true) => LoopState::Received,
-                None => return None,
+                None => continue,
             };
-            Some(OpenLoop { id: rating.id.clone(), state, since: rating.at })
-        };
-        let open_loops = ratings.iter().rev().filter_map(open).collect();
-        Feedback { ratings, open_loops }
+            open_loops.push(OpenLoop { id: rating.id.clone(), state, since: rating.at });
+        }
+        open_loops.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        let ratings = self.ratings.into_iter().map(|(question, (.., rating))| (question, rating));
+        let mut ratings: Vec<(Question, Rating)> = ratings.collect();
+        ratings.sort_by(|(a, x), (b, y)| (y.at, b).cmp(&(x.at, a)));
+        Feedback { ratings: ratings.into_iter().map(|(_, rating)| rating).collect(), open_loops }
     }
 }
 
+/// What makes question, answer and follow-up one: the source's id, else what it is about.
 fn name(event: &Event, answered: &Answered) -> String {
     let about = answered
         .about

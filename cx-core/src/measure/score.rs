@@ -1,11 +1,13 @@
 //! Scores: NPS, CSAT and CES, each on its own scale.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::result::{Figure, Interval, Measured, Unit};
 use super::statistics::{LEVEL, Z, mean, real, t_interval, wilson};
 use crate::event::feedback::{GoodEnd, Scale, Survey};
 use crate::event::{Event, Kind};
+use crate::feedback::Question;
+use crate::ids::EventKey;
 use crate::time::Timestamp;
 
 /// An answer to a survey.
@@ -13,10 +15,15 @@ use crate::time::Timestamp;
 pub struct Answer {
     /// Who answered: a customer's id, or whatever tells people apart.
     pub respondent: String,
-    /// What makes answers to the same question one; the event's key where nothing does.
-    pub question: String,
+    /// What makes answers of one customer to the same question one: the source, and the source's
+    /// id, else what it is about; the event's key where nothing does.
+    pub question: (String, String),
     /// When.
     pub at: Timestamp,
+    /// Of answers at one instant the source's own order.
+    pub seq: Option<u64>,
+    /// The event.
+    pub event: EventKey,
     /// What was asked.
     pub survey: Survey,
     /// The answer.
@@ -26,13 +33,19 @@ pub struct Answer {
 }
 
 impl Answer {
+    fn timeline_key(&self) -> (Timestamp, Option<u64>, &EventKey) {
+        (self.at, self.seq, &self.event)
+    }
+
     /// The answer that an event is; `None` for other events.
     pub fn of(respondent: impl Into<String>, event: &Event) -> Option<Self> {
         let Kind::FeedbackAnswered(answered) = &event.kind else { return None };
         Some(Self {
             respondent: respondent.into(),
-            question: answered.feedback.clone().unwrap_or_else(|| event.key.to_string()),
+            question: Question::of(event, answered).source_and_name(),
             at: event.occurred_at,
+            seq: event.seq,
+            event: event.key.clone(),
             survey: answered.survey,
             score: answered.score,
             scale: answered.scale,
@@ -70,55 +83,42 @@ fn select(
     selection: Selection,
     measured: &mut Measured,
 ) -> Vec<i32> {
-    let mut sorted: Vec<&Answer> =
-        answers.iter().filter(|answer| answer.survey == survey).collect();
-    sorted.sort_by(|a, b| {
-        a.at.cmp(&b.at)
-            .then_with(|| a.question.cmp(&b.question))
-            .then_with(|| a.score.cmp(&b.score))
-    });
-    let mut questions: BTreeMap<&str, &Answer> = BTreeMap::new();
-    for answer in sorted {
-        let reason = if answer.at > measured.as_of {
-            Some("after the instant of asking")
-        } else if answer.score.is_none() {
-            Some("without a score")
-        } else {
-            match (answer.scale, answer.score) {
-                (None, _) => Some("without a scale"),
-                (Some(other), _) if other.good != scale.good => {
-                    Some("on a scale with the other good end")
-                }
-                (Some(other), _) if other != scale => Some("on another scale"),
-                (_, Some(score)) if score < scale.min || score > scale.max => {
-                    Some("outside the scale")
-                }
-                _ => None,
-            }
-        };
-        match reason {
-            Some(reason) => measured.exclude(reason),
-            None => {
-                if questions.insert(&answer.question, answer).is_some() {
-                    measured.exclude("changed later");
-                }
+    let (past, future): (Vec<&Answer>, Vec<&Answer>) = answers
+        .iter()
+        .filter(|answer| answer.survey == survey)
+        .partition(|answer| answer.at <= measured.as_of);
+    for _ in future {
+        measured.exclude("after the instant of asking");
+    }
+    // The answer that stands is the latest, also where it is one that does not count.
+    let mut questions: BTreeMap<(&str, &(String, String)), &Answer> = BTreeMap::new();
+    for answer in past {
+        let place = (answer.respondent.as_str(), &answer.question);
+        let stands = questions.entry(place).or_insert(answer);
+        if !std::ptr::eq(*stands, answer) {
+            measured.exclude("changed later");
+            if stands.timeline_key() < answer.timeline_key() {
+                *stands = answer;
             }
         }
     }
-    let mut kept: Vec<&Answer> = questions.into_values().collect();
-    kept.sort_by(|a, b| a.at.cmp(&b.at).then_with(|| a.question.cmp(&b.question)));
+    let mut kept: Vec<&Answer> = Vec::new();
+    for answer in questions.into_values() {
+        match why_not(answer, scale) {
+            Some(reason) => measured.exclude(reason),
+            None => kept.push(answer),
+        }
+    }
+    kept.sort_by(|a, b| a.timeline_key().cmp(&b.timeline_key()));
     if selection == Selection::Latest {
         kept.reverse();
     }
-    let mut respondents: Vec<&str> = Vec::new();
+    let mut respondents: BTreeSet<&str> = BTreeSet::new();
     let mut scores = Vec::new();
     for answer in kept {
-        if selection != Selection::All && respondents.contains(&answer.respondent.as_str()) {
+        if selection != Selection::All && !respondents.insert(&answer.respondent) {
             measured.exclude("another answer of the same customer");
             continue;
-        }
-        if selection != Selection::All {
-            respondents.push(&answer.respondent);
         }
         scores.extend(answer.score);
     }
@@ -131,6 +131,18 @@ fn select(
     measured.parameters.insert("scale", format!("{} to {}, {direction}", scale.min, scale.max));
     measured.n = count(&scores, |_| true);
     scores
+}
+
+/// Why an answer does not count on a scale.
+fn why_not(answer: &Answer, scale: Scale) -> Option<&'static str> {
+    let Some(score) = answer.score else { return Some("without a score") };
+    match answer.scale {
+        None => Some("without a scale"),
+        Some(other) if other.good != scale.good => Some("on a scale with the other good end"),
+        Some(other) if other != scale => Some("on another scale"),
+        Some(_) if score < scale.min || score > scale.max => Some("outside the scale"),
+        Some(_) => None,
+    }
 }
 
 fn count(scores: &[i32], wanted: impl Fn(i32) -> bool) -> u64 {
@@ -286,10 +298,18 @@ impl Csat {
     }
 }
 
+/// Student's interval, as far as the scale goes.
+fn mean_interval(numbers: &[f64], scale: Scale) -> Option<Interval> {
+    let interval = t_interval(numbers)?;
+    let (min, max) = (f64::from(scale.min), f64::from(scale.max));
+    let high = interval.high.map(|high| high.min(max));
+    Some(Interval { low: interval.low.max(min), high, ..interval })
+}
+
 fn means(scores: &[i32], scale: Scale, measured: &mut Measured) {
     let numbers: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
     let Some(value) = mean(&numbers) else { return };
-    measured.parts.insert("mean", Figure { value, interval: t_interval(&numbers) });
+    measured.parts.insert("mean", Figure { value, interval: mean_interval(&numbers, scale) });
     let width = f64::from(scale.max) - f64::from(scale.min);
     if width > 0.0 {
         let value = (value - f64::from(scale.min)) / width;
@@ -326,8 +346,8 @@ impl Ces {
             measured.parts.insert("net_easy", Figure { value, interval: None });
         }
         let numbers: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
-        measured.value =
-            mean(&numbers).map(|value| Figure { value, interval: t_interval(&numbers) });
+        let interval = mean_interval(&numbers, Self::SCALE);
+        measured.value = mean(&numbers).map(|value| Figure { value, interval });
         measured
     }
 }
@@ -346,8 +366,10 @@ mod tests {
     fn answer(survey: Survey, scale: Scale, score: i32, number: usize) -> Answer {
         Answer {
             respondent: format!("cus_{number}"),
-            question: format!("q{number}"),
+            question: ("survey".to_owned(), format!("q{number}")),
             at: at(i64::try_from(number).unwrap()),
+            seq: None,
+            event: EventKey::new(format!("e{number}")).unwrap(),
             survey,
             score: Some(score),
             scale: Some(scale),
@@ -411,6 +433,43 @@ mod tests {
     }
 
     #[test]
+    fn a_withdrawn_score_does_not_count_nor_the_one_before_it() {
+        let good = answer(Survey::Csat, Csat::FIVE.scale, 5, 1);
+        let none = Answer { at: at(50), score: None, ..good.clone() };
+        let measured = Csat::FIVE.of(&[none.clone(), good.clone()], at(100));
+        assert_eq!((measured.n, measured.value), (0, None));
+        assert_eq!(measured.excluded["changed later"], 1);
+        assert_eq!(Csat::FIVE.of(&[none, good], at(20)).n, 1, "it stood then");
+    }
+
+    #[test]
+    fn of_two_answers_at_one_instant_the_later_of_the_source_stands() {
+        let bad = Answer { seq: Some(2), ..answer(Survey::Csat, Csat::FIVE.scale, 1, 1) };
+        let good = Answer { seq: Some(1), score: Some(5), ..bad.clone() };
+        for answers in [[bad.clone(), good.clone()], [good, bad]] {
+            assert_eq!(Csat::FIVE.of(&answers, at(100)).parts["mean"].value, 1.0);
+        }
+    }
+
+    #[test]
+    fn one_id_of_two_customers_or_of_two_sources_is_two_questions() {
+        let one = answer(Survey::Csat, Csat::FIVE.scale, 5, 1);
+        let other = Answer { respondent: "cus_2".to_owned(), score: Some(1), ..one.clone() };
+        let elsewhere = ("other".to_owned(), one.question.1.clone());
+        let there = Answer { question: elsewhere, ..one.clone() };
+        let measured = Csat::FIVE.of(&[one, other, there], at(100));
+        assert_eq!((measured.n, measured.excluded.len()), (3, 0));
+    }
+
+    #[test]
+    fn the_interval_of_a_mean_stays_on_the_scale() {
+        let answers =
+            [answer(Survey::Ces, Ces::SCALE, 7, 1), answer(Survey::Ces, Ces::SCALE, 5, 2)];
+        let interval = Ces::default().of(&answers, at(100)).value.unwrap().interval.unwrap();
+        assert_eq!((interval.low, interval.high), (1.0, Some(7.0)));
+    }
+
+    #[test]
     fn scales_and_good_ends_are_never_mixed() {
         let effort = Scale { min: 1, max: 5, good: GoodEnd::Low };
         let answers = [
@@ -451,7 +510,7 @@ mod tests {
                 .enumerate()
                 .map(|(i, (score, who, question, scaled))| Answer {
                     respondent: format!("cus_{who}"),
-                    question: format!("q{who}/{question}"),
+                    question: ("survey".to_owned(), format!("q{question}")),
                     scale: scaled.then_some(Nps::SCALE),
                     ..answer(Survey::Nps, Nps::SCALE, *score, i)
                 })

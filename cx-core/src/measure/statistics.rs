@@ -10,6 +10,10 @@ pub const Z: f64 = 1.959_963_984_540_054;
 /// The level of every interval.
 pub const LEVEL: f64 = 0.95;
 
+/// Half, and what a product of fractions that is half may be off: far below what one wait among
+/// 2^29 changes.
+const HALF: f64 = 0.5 + 1e-9;
+
 /// A count as a fraction. Exact up to 2^53.
 #[expect(
     clippy::as_conversions,
@@ -120,7 +124,7 @@ pub fn survival_median(waits: &[Wait]) -> Option<(f64, Interval)> {
                 at => at.powf((sign * Z * greenwood.sqrt() / at.ln()).exp()),
             };
             let reached = |found: Option<f64>, at: f64| {
-                found.or_else(|| (at <= 0.5).then_some(first.seconds))
+                found.or_else(|| (at <= HALF).then_some(first.seconds))
             };
             median = reached(median, survival);
             // The curve that falls first bounds the median from below.
@@ -160,6 +164,15 @@ mod tests {
         let interval = t_interval(&[6.0, 8.0, 2.0, 1.0, 9.0]).unwrap();
         assert!((interval.low - 0.775_074_6).abs() < 1e-6, "{interval:?}");
         assert!((interval.high.unwrap() - 9.624_925_4).abs() < 1e-6, "{interval:?}");
+    }
+
+    #[test]
+    fn of_an_even_number_of_waits_half_are_over_at_the_lower_one_in_the_middle() {
+        for n in (2..=2_000).step_by(2) {
+            let waits: Vec<Wait> =
+                (1..=n).map(|s| Wait { seconds: f64::from(s), is_over: true }).collect();
+            assert_eq!(survival_median(&waits).unwrap().0, f64::from(n / 2), "n = {n}");
+        }
     }
 
     #[test]
