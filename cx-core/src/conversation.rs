@@ -8,6 +8,8 @@
 pub mod corrections;
 pub mod state;
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
 use serde::Serialize;
 
 use crate::actor::ActorType;
@@ -15,8 +17,9 @@ use crate::channel::Channel;
 use crate::event::conversation::{Handover, Party, PartyType, State};
 use crate::event::talk::{Call, CallOutcome};
 use crate::event::{Direction, Event, Kind, Source, Visibility};
+use crate::identifier::{Claim, Identifier, Namespace};
 use crate::ids::{ConversationKey, EventKey};
-use crate::time::Timestamp;
+use crate::time::{Micros, Timestamp};
 
 pub use corrections::Corrections;
 pub use state::{IllegalTransition, Lifecycle};
@@ -62,6 +65,8 @@ pub struct Promise {
     pub due_at: Option<Timestamp>,
     /// Who promised it.
     pub by: Option<String>,
+    /// Whether the source says that it was not kept in time.
+    pub is_breached: bool,
 }
 
 /// A hand-over and when it happened.
@@ -88,8 +93,24 @@ pub struct Cycle {
     pub answered_at: Option<Timestamp>,
     /// The first answer by a bot or model after that.
     pub bot_answered_at: Option<Timestamp>,
-    /// When it was resolved.
+    /// Whether it was resolved.
+    pub is_resolved: bool,
+    /// When it was resolved; `None` also where nobody knows: the first that was heard of it is that
+    /// it was.
     pub resolved_at: Option<Timestamp>,
+}
+
+impl Cycle {
+    const fn from(started_at: Timestamp) -> Self {
+        Self {
+            started_at,
+            asked_at: None,
+            answered_at: None,
+            bot_answered_at: None,
+            is_resolved: false,
+            resolved_at: None,
+        }
+    }
 }
 
 /// A step of the state that is not in the table of `docs/model.md`.
@@ -136,6 +157,14 @@ pub struct Conversation {
     pub waiting_on: Option<WaitingOn>,
     /// Since when.
     pub waiting_since: Option<Timestamp>,
+    /// Whether anything in it asks somebody to act: not so where there is only what we sent by
+    /// itself, a rating, a note.
+    pub asks: bool,
+    /// Since when a call goes on whose end was not told.
+    pub call_since: Option<Timestamp>,
+    /// From which numbers calls came that nobody took, where it waits for us for nothing else and
+    /// the source does not keep its state.
+    pub missed_from: Vec<Identifier>,
     /// The last thing somebody said to somebody.
     pub last: Option<LastMessage>,
     /// Promises that are not kept yet, by due time.
@@ -150,6 +179,43 @@ pub struct Conversation {
     pub n_contacts: u32,
     /// Unusual steps of the state.
     pub anomalies: Vec<Anomaly>,
+}
+
+/// After so long a call whose end was not told does not go on any more.
+const LONGEST_CALL: Micros = Micros::HOUR.times(12);
+
+impl Conversation {
+    /// Whether it stands open: somebody has to act in it, or will have to.
+    pub const fn is_open(&self) -> bool {
+        self.asks && self.state.is_open()
+    }
+
+    /// Whether it is over though nobody said so: it is a missed call, and among these events is a
+    /// later one with the same number in which people talked.
+    pub fn was_called_back(&self, events: &[&Event]) -> bool {
+        let Some(since) = self.waiting_since.filter(|_| !self.missed_from.is_empty()) else {
+            return false;
+        };
+        let is_with = |event: &Event| {
+            event.who.iter().any(|claim| self.missed_from.contains(claim.identifier()))
+        };
+        events.iter().any(|event| {
+            matches!(&event.kind, Kind::Call(call) if call.outcome == Some(CallOutcome::Answered))
+                && event.occurred_at > since
+                && is_with(event)
+        })
+    }
+
+    /// Whether they talk at this moment, as far as one can know: a call that began in the last
+    /// twelve hours has no end.
+    pub fn is_on_the_phone(&self, now: Timestamp) -> bool {
+        self.call_since.is_some_and(|since| goes_on(since, now))
+    }
+}
+
+/// Whether a call that began then, and of which no end was told, may go on.
+pub(crate) fn goes_on(since: Timestamp, now: Timestamp) -> bool {
+    now.since(since) <= LONGEST_CALL
 }
 
 /// Folds the events of one conversation, in timeline order. Texts are borrowed until the end.
@@ -170,8 +236,6 @@ struct Building<'a> {
     unanswered_since: Option<Timestamp>,
     answered_at: Option<Timestamp>,
     bot_spoke_last: bool,
-    /// Whether they are talking at this moment.
-    on_the_phone: bool,
     before_removal: Option<State>,
 }
 
@@ -180,6 +244,8 @@ struct Building<'a> {
 struct Last<'a> {
     event: &'a Event,
     text: Option<&'a str>,
+    /// Whether it was taken out, which no edit takes back.
+    is_gone: bool,
 }
 
 impl<'a> ConversationFold<'a> {
@@ -227,6 +293,51 @@ pub fn fold(key: ConversationKey, events: &[&Event]) -> Option<Conversation> {
     fold.finish()
 }
 
+/// The one key of each conversation that these events give several: the smallest of those that are
+/// no other's alias, else the smallest, as a store has it.
+pub(crate) fn one_key_each(events: &[&Event]) -> HashMap<ConversationKey, ConversationKey> {
+    let of = events.iter().filter_map(|event| event.conversation.as_ref());
+    let mut beside: BTreeMap<&ConversationKey, BTreeSet<&ConversationKey>> = BTreeMap::new();
+    let mut aliases: BTreeSet<&ConversationKey> = BTreeSet::new();
+    for conversation in of {
+        for alias in conversation.aliases.iter().filter(|alias| **alias != conversation.key) {
+            beside.entry(&conversation.key).or_default().insert(alias);
+            beside.entry(alias).or_default().insert(&conversation.key);
+            aliases.insert(alias);
+        }
+    }
+    let mut one: HashMap<ConversationKey, ConversationKey> = HashMap::new();
+    for start in beside.keys() {
+        if one.contains_key(*start) {
+            continue;
+        }
+        let mut together: BTreeSet<&ConversationKey> = BTreeSet::new();
+        let mut next = vec![*start];
+        while let Some(key) = next.pop() {
+            if together.insert(key) {
+                next.extend(beside.get(key).into_iter().flatten());
+            }
+        }
+        let own = together.iter().find(|key| !aliases.contains(*key));
+        let Some(key) = own.or_else(|| together.first()) else { continue };
+        one.extend(together.iter().map(|other| ((*other).clone(), (*key).clone())));
+    }
+    one
+}
+
+/// The conversations of these events, which stand in timeline order: each with its one key and its
+/// events, by key. Keys are one where these events say so.
+pub fn threads<'a>(events: &[&'a Event]) -> BTreeMap<ConversationKey, Vec<&'a Event>> {
+    let one = one_key_each(events);
+    let mut threads: BTreeMap<ConversationKey, Vec<&Event>> = BTreeMap::new();
+    for event in events {
+        let Some(conversation) = &event.conversation else { continue };
+        let key = one.get(&conversation.key).unwrap_or(&conversation.key);
+        threads.entry(key.clone()).or_default().push(event);
+    }
+    threads
+}
+
 /// The state that an event names.
 const fn named_state(event: &Event) -> Option<State> {
     match &event.kind {
@@ -240,13 +351,7 @@ const fn named_state(event: &Event) -> Option<State> {
 
 impl<'a> Building<'a> {
     fn new(key: ConversationKey, event: &Event) -> Self {
-        let cycle = Cycle {
-            started_at: event.occurred_at,
-            asked_at: None,
-            answered_at: None,
-            bot_answered_at: None,
-            resolved_at: None,
-        };
+        let cycle = Cycle::from(event.occurred_at);
         let conversation = Conversation {
             key,
             source: event.source.clone(),
@@ -264,6 +369,9 @@ impl<'a> Building<'a> {
             tags: Vec::new(),
             waiting_on: None,
             waiting_since: None,
+            asks: false,
+            call_since: None,
+            missed_from: Vec::new(),
             last: None,
             promises: Vec::new(),
             handover: None,
@@ -279,7 +387,6 @@ impl<'a> Building<'a> {
             unanswered_since: None,
             answered_at: None,
             bot_spoke_last: false,
-            on_the_phone: false,
             before_removal: None,
         }
     }
@@ -301,20 +408,29 @@ impl<'a> Building<'a> {
                 self.conversation.team.clone_from(&opened.team);
                 self.tag(&opened.tags);
                 self.conversation.source = event.source.clone();
+                self.ask(event);
                 if let Some(state) = opened.state {
                     self.mirrored = true;
                     self.conversation.native_state.clone_from(&opened.native);
                     self.conversation.state = state;
                     self.conversation.since = event.occurred_at;
+                    // How long it took before anybody told of it, nobody knows.
+                    if let Some(cycle) = self.conversation.cycles.last_mut()
+                        && matches!(state, State::Resolved | State::Closed)
+                    {
+                        cycle.is_resolved = true;
+                    }
                 }
             }
             Kind::ConversationStatus(status) => {
                 self.mirrored = true;
+                self.ask(event);
                 self.enter(event, status.to);
                 self.conversation.native_state.clone_from(&status.native);
                 self.conversation.reason.clone_from(&status.reason);
             }
             Kind::ConversationAssigned(assigned) => {
+                self.ask(event);
                 // An event that names only a team says nothing of the person.
                 if assigned.to.is_some() || assigned.team.is_none() {
                     self.conversation.assignee.clone_from(&assigned.to);
@@ -331,6 +447,7 @@ impl<'a> Building<'a> {
                 }
             }
             Kind::ConversationHandover(handover) => {
+                self.ask(event);
                 self.conversation.handover = Some(HandedOver {
                     at: event.occurred_at,
                     event: event.key.clone(),
@@ -367,11 +484,17 @@ impl<'a> Building<'a> {
                 self.conversation.tags.retain(|tag| !tags.tags.contains(tag));
             }
             Kind::SlaApplied(sla) | Kind::SlaWarned(sla) => {
+                self.ask(event);
                 self.fulfil(&sla.metric);
                 self.promise(&sla.metric, sla.due_at, None);
             }
-            Kind::SlaMet(sla) | Kind::SlaBreached(sla) => self.fulfil(&sla.metric),
+            Kind::SlaMet(sla) => self.fulfil(&sla.metric),
+            Kind::SlaBreached(sla) => {
+                self.ask(event);
+                self.breach(&sla.metric, sla.due_at);
+            }
             Kind::CallbackPromised(call) => {
+                self.ask(event);
                 let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
                 self.promise(&what, call.due_at, event.actor.name.clone());
             }
@@ -380,11 +503,11 @@ impl<'a> Building<'a> {
                 self.fulfil(&what);
             }
             Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction) => {
-                self.correct(&correction.target, None);
+                self.correct(&correction.target, None, true);
             }
             Kind::MessageEdited(correction) => {
                 let text = event.body.as_ref().map(|body| body.text.as_str());
-                self.correct(&correction.target, text);
+                self.correct(&correction.target, text, false);
             }
             _ => {}
         }
@@ -397,8 +520,13 @@ impl<'a> Building<'a> {
         }
         let automatic = event.actor.kind == ActorType::Automation;
         if !automatic {
+            // Whoever writes does not talk any more, though nobody told that the call ended.
+            self.conversation.call_since = None;
             let text = event.body.as_ref().map(|body| body.text.as_str());
-            self.last = Some(Last { event, text });
+            self.last = Some(Last { event, text, is_gone: false });
+        }
+        if event.direction == Direction::In && !automatic {
+            self.ask(event);
         }
         if event.is_from_customer() {
             self.conversation.n_contacts = self.conversation.n_contacts.saturating_add(1);
@@ -429,17 +557,23 @@ impl<'a> Building<'a> {
                 self.enter(event, State::Bot);
             }
         }
-        if let Kind::Call(call) = &event.kind
-            && !self.mirrored
-        {
+        if let Kind::Call(call) = &event.kind {
             self.take_call(event, call);
         }
     }
 
     fn hear_customer(&mut self, event: &Event) {
         let at = event.occurred_at;
+        if self.unanswered_since.is_none() {
+            self.conversation.missed_from.clear();
+        }
         self.unanswered_since.get_or_insert(at);
         self.bot_spoke_last = false;
+        if matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_)) {
+            let claims = event.person_claims().into_iter().map(Claim::identifier);
+            let numbers = claims.filter(|number| *number.namespace() == Namespace::Phone);
+            self.conversation.missed_from.extend(numbers.cloned());
+        }
         if !self.mirrored {
             match self.conversation.state {
                 State::Resolved | State::WaitingCustomer | State::WaitingThird | State::Snoozed => {
@@ -459,24 +593,54 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// A call that somebody took is done with when it ends; one that nobody took waits for us.
+    /// A call that somebody took answers, and is done with when it ends; one that nobody took waits
+    /// for us.
     fn take_call(&mut self, event: &Event, call: &Call) {
         let is_over = call.outcome == Some(CallOutcome::Answered);
-        self.on_the_phone = call.outcome.is_none() && call.answered_at.is_some();
-        if !is_over && !self.on_the_phone {
+        let picked_up = call.answered_at.unwrap_or(event.occurred_at);
+        let goes_on = call.outcome.is_none() && call.answered_at.is_some();
+        self.conversation.call_since = goes_on.then_some(picked_up);
+        if !is_over && !goes_on {
             return;
         }
         self.unanswered_since = None;
+        self.answered_at = Some(picked_up);
         if let Some(cycle) = self.conversation.cycles.last_mut()
             && cycle.asked_at.is_some()
         {
-            cycle.answered_at.get_or_insert(call.answered_at.unwrap_or(event.occurred_at));
+            cycle.answered_at.get_or_insert(picked_up);
         }
-        self.enter(event, if is_over { State::Resolved } else { State::Open });
+        if self.mirrored {
+            return;
+        }
+        if is_over {
+            let length = call.duration_s.and_then(|seconds| i64::try_from(seconds).ok());
+            let talked = length.map(|seconds| picked_up + Micros::SECOND.times(seconds));
+            let end = call.ended_at.or(talked).unwrap_or(event.occurred_at);
+            self.enter_at(event, State::Resolved, end.max(event.occurred_at));
+        } else {
+            self.enter(event, State::Open);
+        }
+    }
+
+    /// Notes that something asks somebody to act. Where only we spoke before by ourselves, it
+    /// begins with that.
+    fn ask(&mut self, event: &Event) {
+        if !self.conversation.asks && self.conversation.state == State::New {
+            self.conversation.since = event.occurred_at;
+            if let [only] = self.conversation.cycles.as_mut_slice() {
+                only.started_at = event.occurred_at;
+            }
+        }
+        self.conversation.asks = true;
     }
 
     /// Goes to another state, and notes a way that is not in the table.
     fn enter(&mut self, event: &Event, to: State) {
+        self.enter_at(event, to, event.occurred_at);
+    }
+
+    fn enter_at(&mut self, event: &Event, to: State, at: Timestamp) {
         let from = self.conversation.state;
         if from == to {
             return;
@@ -484,23 +648,23 @@ impl<'a> Building<'a> {
         if let Err(transition) = state::check(from, to) {
             self.conversation.anomalies.push(Anomaly { event: event.key.clone(), transition });
         }
-        let at = event.occurred_at;
-        if !from.is_open() && to.is_open() {
+        // What was spam, deleted or merged by mistake goes on as it was.
+        let was_resolved = self.conversation.cycles.last().is_none_or(|cycle| cycle.is_resolved);
+        if !from.is_open() && to.is_open() && was_resolved {
             self.conversation.reopened = self.conversation.reopened.saturating_add(1);
             self.conversation.handover = None;
-            self.conversation.cycles.push(Cycle {
-                started_at: at,
-                asked_at: None,
-                answered_at: None,
-                bot_answered_at: None,
-                resolved_at: None,
-            });
+            self.conversation.cycles.push(Cycle::from(at));
         }
-        if from.is_open() && !to.is_open() {
+        if matches!(to, State::Resolved | State::Closed) && !was_resolved {
             self.unanswered_since = None;
+            self.conversation.promises.retain(|promise| !promise.is_breached);
             if let Some(cycle) = self.conversation.cycles.last_mut() {
+                cycle.is_resolved = true;
                 cycle.resolved_at = Some(at);
             }
+        }
+        if !to.is_open() {
+            self.conversation.call_since = None;
         }
         self.conversation.state = to;
         self.conversation.native_state = None;
@@ -509,7 +673,10 @@ impl<'a> Building<'a> {
     }
 
     fn remove(&mut self, event: &Event, to: State) {
-        self.before_removal = Some(self.conversation.state);
+        // Told twice, it is still restored to what it was.
+        if !matches!(self.conversation.state, State::Spam | State::Deleted) {
+            self.before_removal = Some(self.conversation.state);
+        }
         self.enter(event, to);
     }
 
@@ -526,18 +693,29 @@ impl<'a> Building<'a> {
     }
 
     fn promise(&mut self, what: &str, due_at: Option<Timestamp>, by: Option<String>) {
-        self.conversation.promises.push(Promise { what: what.to_owned(), due_at, by });
+        let promise = Promise { what: what.to_owned(), due_at, by, is_breached: false };
+        self.conversation.promises.push(promise);
+    }
+
+    /// A promise that was not kept stays one.
+    fn breach(&mut self, what: &str, due_at: Option<Timestamp>) {
+        let known = self.conversation.promises.iter().find(|promise| promise.what == what);
+        let due_at = due_at.or_else(|| known.and_then(|promise| promise.due_at));
+        self.fulfil(what);
+        let promise = Promise { what: what.to_owned(), due_at, by: None, is_breached: true };
+        self.conversation.promises.push(promise);
     }
 
     fn fulfil(&mut self, what: &str) {
         self.conversation.promises.retain(|promise| promise.what != what);
     }
 
-    fn correct(&mut self, target: &str, text: Option<&'a str>) {
+    fn correct(&mut self, target: &str, text: Option<&'a str>, takes_out: bool) {
         let Some(last) = &mut self.last else { return };
         let message_id = corrections::message_id(last.event);
         if last.event.key.as_str() == target || message_id == Some(target) {
-            last.text = text;
+            last.is_gone |= takes_out;
+            last.text = text.filter(|_| !last.is_gone);
         }
     }
 
@@ -548,8 +726,9 @@ impl<'a> Building<'a> {
             (a.due_at.is_none(), a.due_at, &a.what).cmp(&(b.due_at.is_none(), b.due_at, &b.what))
         });
         let answered = self.answered_at.unwrap_or(conversation.since);
+        conversation.asks |= conversation.state != State::New;
         let waiting = match conversation.state {
-            _ if self.on_the_phone => None,
+            _ if conversation.call_since.is_some() || !conversation.asks => None,
             State::New | State::Bot | State::Open => Some(match self.unanswered_since {
                 Some(since) if !self.bot_spoke_last || conversation.state != State::Bot => {
                     (WaitingOn::Us, since)
@@ -569,6 +748,12 @@ impl<'a> Building<'a> {
         };
         conversation.waiting_on = waiting.map(|(on, _)| on);
         conversation.waiting_since = waiting.map(|(_, since)| since);
+        let is_by_phone = conversation.channels.iter().all(|channel| *channel == Channel::Phone);
+        if self.mirrored || !is_by_phone || conversation.waiting_on != Some(WaitingOn::Us) {
+            conversation.missed_from.clear();
+        }
+        conversation.missed_from.sort();
+        conversation.missed_from.dedup();
         self.conversation
     }
 }

@@ -34,8 +34,10 @@ pub struct OutboundMail {
     pub machine_hint: Option<String>,
     /// The links that were clicked, in the order of the first click.
     pub clicked: Vec<String>,
-    /// How it came back.
+    /// How it came back, unless it arrived after all.
     pub bounced: Option<Bounce>,
+    /// When it came back, or was not sent.
+    pub failed_at: Option<Timestamp>,
     /// Whether it was never sent.
     pub dropped: bool,
     /// Why it came back, or was never sent.
@@ -68,6 +70,7 @@ impl OutboundMail {
             machine_hint,
             clicked,
             bounced,
+            failed_at,
             dropped,
             reason,
             unsubscribed,
@@ -90,11 +93,30 @@ impl OutboundMail {
             }
         }
         self.bounced = self.bounced.or(bounced);
+        self.failed_at = self.failed_at.max(failed_at);
         self.dropped |= dropped;
         self.reason = self.reason.take().or(reason);
+        if matches!(self.bounced, Some(Bounce::Soft | Bounce::Blocked))
+            && self.delivered_at > self.failed_at
+        {
+            (self.bounced, self.failed_at, self.reason) = (None, None, None);
+        }
         self.unsubscribed |= unsubscribed;
         self.complained |= complained;
     }
+}
+
+/// Whether a mail failed, and none that was delivered later shows that its address receives again.
+pub(crate) fn is_undeliverable(mail: &OutboundMail, mails: &[OutboundMail]) -> bool {
+    let Some(failed_at) = mail.failed_at else { return false };
+    let address = |mail: &OutboundMail| mail.address.as_ref().map(|it| it.to_lowercase());
+    let to = address(mail);
+    !mails.iter().any(|other| {
+        other.failed_at.is_none()
+            && other.delivered_at.is_some_and(|at| at > failed_at)
+            && to.is_some()
+            && address(other) == to
+    })
 }
 
 /// How soon after delivery an opening hints at a program.
@@ -138,6 +160,10 @@ impl OutboundFold {
             Kind::MailDelivered(data) => {
                 let Some(mail) = self.of(data, event) else { return };
                 mail.delivered_at.get_or_insert(at);
+                // Tried again, and then it arrived.
+                if matches!(mail.bounced, Some(Bounce::Soft | Bounce::Blocked)) {
+                    (mail.bounced, mail.failed_at, mail.reason) = (None, None, None);
+                }
             }
             Kind::MailOpened(data) => {
                 let Some(mail) = self.of(data, event) else { return };
@@ -165,11 +191,13 @@ impl OutboundFold {
             Kind::MailBounced(data) => {
                 let Some(mail) = self.of(data, event) else { return };
                 mail.bounced = Some(data.bounce.unwrap_or(Bounce::Hard));
+                mail.failed_at = Some(at);
                 mail.reason.clone_from(&data.reason);
             }
             Kind::MailDropped(data) => {
                 let Some(mail) = self.of(data, event) else { return };
                 mail.dropped = true;
+                mail.failed_at = Some(at);
                 mail.reason.clone_from(&data.reason);
             }
             Kind::MailComplained(data) => {

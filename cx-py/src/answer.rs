@@ -183,6 +183,7 @@ fn conversation_json(conversation: &Conversation) -> Value {
         "tags": conversation.tags,
         "waiting_on": conversation.waiting_on,
         "waiting_since": text(conversation.waiting_since),
+        "call_since": text(conversation.call_since),
         "due": due.collect::<Vec<_>>(),
         "last": conversation.last.as_ref().map(last_json),
         "merged_into": conversation.merged_into,

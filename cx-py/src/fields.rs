@@ -17,6 +17,7 @@ const INSTANTS: &[&str] = &[
     "as_of",
     "at",
     "blocked_at",
+    "call_since",
     "delivered_at",
     "due",
     "due_at",

@@ -1,7 +1,6 @@
 //! What measures are taken of: all answers to surveys, all conversations.
 
 use cx_core::conversation::Conversation;
-use cx_core::event::Event;
 use cx_core::ids::{ConversationKey, CustomerId};
 use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
@@ -59,8 +58,8 @@ pub(crate) fn conversations(
         let key: ConversationKey =
             key.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
         let events = waiting::events(connection, id)?;
-        let until: Vec<&Event> = events.iter().filter(|event| event.occurred_at <= as_of).collect();
-        conversations.extend(cx_core::conversation::fold(key, &until));
+        conversations.extend(waiting::as_of(key, &events, as_of).into_iter().map(|(it, _)| it));
     }
+    conversations.sort_by(|a, b| a.key.cmp(&b.key));
     Ok(conversations)
 }

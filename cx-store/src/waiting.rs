@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::conversation::{self, Conversation, WaitingOn};
 use cx_core::event::{Event, EventReader};
-use cx_core::ids::{ConversationKey, CustomerId};
+use cx_core::ids::{ConversationKey, CustomerId, EventKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -93,7 +93,7 @@ pub(crate) fn forget(
 
 /// Notes whether a conversation is open, and since when somebody waits.
 fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(), StoreError> {
-    let Some(conversation) = folded.filter(|conversation| conversation.state.is_open()) else {
+    let Some(conversation) = folded.filter(|conversation| conversation.is_open()) else {
         tx.prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
             .execute([id])?;
         return Ok(());
@@ -123,6 +123,25 @@ fn turn(conversation: &Conversation) -> (bool, Timestamp) {
     let due = conversation.promises.first().and_then(|promise| promise.due_at);
     let theirs = conversation.waiting_on != Some(WaitingOn::Us);
     (theirs, due.or(conversation.waiting_since).unwrap_or(conversation.since))
+}
+
+/// The conversations that these events, of one as it is known today, were at an instant: several
+/// where what brings them together came later. Each with its events until then.
+pub(crate) fn as_of(
+    key: ConversationKey,
+    events: &[Event],
+    as_of: Timestamp,
+) -> Vec<(Conversation, Vec<&Event>)> {
+    let until: Vec<&Event> = events.iter().filter(|event| event.occurred_at <= as_of).collect();
+    let threads = if until.len() == events.len() {
+        BTreeMap::from([(key, until)])
+    } else {
+        conversation::threads(&until)
+    };
+    let folded = threads
+        .into_iter()
+        .filter_map(|(key, events)| Some((conversation::fold(key, &events)?, events)));
+    folded.collect()
 }
 
 /// Folds all open conversations again, as after a step of the schema.
@@ -186,59 +205,127 @@ pub(crate) fn list(
     let mut latest = connection.prepare_cached("SELECT max(last_event) FROM source_stat")?;
     let latest: Option<i64> = latest.query_row([], |row| row.get(0))?;
     let is_as_noted = latest.is_none_or(|latest| latest <= as_of.as_micros());
-    let ids: Vec<i64> = if is_as_noted {
-        let mut rows = connection.prepare_cached(
-            "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
-             ORDER BY w.theirs, w.at, c.key LIMIT ?1",
-        )?;
-        let wanted = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = rows.query_map([wanted], |row| row.get(0))?;
-        rows.collect::<Result<_, _>>()?
-    } else {
-        let mut rows = connection.prepare_cached(
-            "SELECT conversation_id FROM open_conversation
-             UNION SELECT c.canonical_id FROM conversation c WHERE EXISTS(
-               SELECT 1 FROM event e
-               WHERE e.conversation_id = c.id AND e.standing = 0 AND e.ts > ?1)",
-        )?;
-        let rows = rows.query_map([as_of.as_micros()], |row| row.get(0))?;
-        rows.collect::<Result<_, _>>()?
-    };
     let mut reader = EventReader::default();
     let mut waiting = Vec::new();
+    if is_as_noted {
+        let mut rows = connection.prepare_cached(
+            "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
+             ORDER BY w.theirs, w.at, c.key LIMIT ?1 OFFSET ?2",
+        )?;
+        let mut seen: usize = 0;
+        // Some that are noted are over, since somebody was called back.
+        while waiting.len() < limit {
+            let [wanted, passed] =
+                [limit - waiting.len(), seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+            let ids = rows.query_map([wanted, passed], |row| row.get(0))?;
+            let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+            if ids.is_empty() {
+                break;
+            }
+            seen += ids.len();
+            for id in ids {
+                waiting.extend(matters(connection, id, as_of, &mut reader)?);
+            }
+        }
+        return Ok(waiting);
+    }
+    let mut rows = connection.prepare_cached(
+        "SELECT conversation_id FROM open_conversation
+         UNION SELECT c.canonical_id FROM conversation c WHERE EXISTS(
+           SELECT 1 FROM event e
+           WHERE e.conversation_id = c.id AND e.standing = 0 AND e.ts > ?1)",
+    )?;
+    let ids = rows.query_map([as_of.as_micros()], |row| row.get(0))?;
+    let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
     for id in ids {
-        waiting.extend(matter(connection, id, as_of, &mut reader)?);
+        waiting.extend(matters(connection, id, as_of, &mut reader)?);
     }
-    if !is_as_noted {
-        waiting.sort_by_cached_key(|matter| {
-            (turn(&matter.conversation), matter.conversation.key.clone())
-        });
-        waiting.truncate(limit);
-    }
+    waiting
+        .sort_by_cached_key(|matter| (turn(&matter.conversation), matter.conversation.key.clone()));
+    waiting.truncate(limit);
     Ok(waiting)
 }
 
-fn matter(
+/// What was open then of a conversation as it is known today.
+fn matters(
     connection: &Connection,
     id: i64,
-    as_of: Timestamp,
+    then: Timestamp,
     reader: &mut EventReader,
-) -> Result<Option<Waiting>, StoreError> {
+) -> Result<Vec<Waiting>, StoreError> {
     let rows = rows(connection, id, reader)?;
-    let until: Vec<&Event> =
-        rows.iter().map(|(_, event)| event).filter(|event| event.occurred_at <= as_of).collect();
-    let folded = conversation::fold(key(connection, id)?, &until);
-    let Some(conversation) = folded.filter(|conversation| conversation.state.is_open()) else {
-        return Ok(None);
-    };
-    let mut customer = None;
-    for (seq, _) in &rows {
-        customer = customer_of(connection, *seq)?;
-        if customer.is_some() {
-            break;
+    let numbers: BTreeMap<EventKey, i64> =
+        rows.iter().map(|(seq, event)| (event.key.clone(), *seq)).collect();
+    let events: Vec<Event> = rows.into_iter().map(|(_, event)| event).collect();
+    let mut matters = Vec::new();
+    for (conversation, events_then) in as_of(key(connection, id)?, &events, then) {
+        if !conversation.is_open() {
+            continue;
+        }
+        // Who it is of is known as it is today: of a conversation that is one, by all its events.
+        let is_whole = events_then.len() == events.len() || {
+            let until = |event: &&Event| event.occurred_at <= then;
+            events.iter().filter(until).count() == events_then.len()
+        };
+        let of: Vec<&Event> = if is_whole { events.iter().collect() } else { events_then };
+        let numbers_of = |events: &[&Event]| -> Vec<i64> {
+            events.iter().filter_map(|event| numbers.get(&event.key)).copied().collect()
+        };
+        if !conversation.missed_from.is_empty() {
+            let calls = calls_beside(connection, &numbers_of(&of), &conversation, then, reader)?;
+            if conversation.was_called_back(&calls.iter().collect::<Vec<_>>()) {
+                continue;
+            }
+        }
+        let mut customer = None;
+        for seq in numbers_of(&of) {
+            customer = customer_of(connection, seq)?;
+            if customer.is_some() {
+                break;
+            }
+        }
+        matters.push(Waiting { conversation, customer });
+    }
+    Ok(matters)
+}
+
+/// The calls of whom these events are of, since a conversation waits and until an instant.
+fn calls_beside(
+    connection: &Connection,
+    of: &[i64],
+    conversation: &Conversation,
+    until: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Vec<Event>, StoreError> {
+    let mut bundles: BTreeSet<i64> = BTreeSet::new();
+    let mut rows = connection.prepare_cached(
+        "SELECT coalesce(o.bundle_id, m.bundle_id, a.bundle_id, e.bundle_id)
+         FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+           LEFT JOIN member o ON o.customer_id = m.customer_id
+         WHERE e.seq = ?1",
+    )?;
+    for seq in of {
+        for bundle in rows.query_map([seq], |row| row.get(0))? {
+            bundles.insert(bundle?);
         }
     }
-    Ok(Some(Waiting { conversation, customer }))
+    let mut rows = connection.prepare_cached(
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event INDEXED BY event_timeline
+         WHERE bundle_id = ?1 AND standing = 0 AND ts > ?2 AND ts <= ?3
+           AND kind = (SELECT id FROM dict WHERE class = 3 AND name = 'call')",
+    )?;
+    let since = conversation.waiting_since.unwrap_or(conversation.since).as_micros();
+    let mut calls = Vec::new();
+    for bundle in bundles {
+        let mut rows = rows.query([bundle, since, until.as_micros()])?;
+        while let Some(row) = rows.next()? {
+            let payload = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let event = reader.read(payload).map_err(|e| StoreError::malformed("event", e))?;
+            calls.push(event);
+        }
+    }
+    Ok(calls)
 }
 
 /// The customer of an event: the first in a conversation who is known is the one it is of.

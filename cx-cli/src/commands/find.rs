@@ -100,7 +100,8 @@ pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError
             Some(WaitingOn::Us) => ("for us", conversation.waiting_since),
             Some(WaitingOn::Customer) => ("for the customer", conversation.waiting_since),
             Some(WaitingOn::Third) => ("for somebody else", conversation.waiting_since),
-            None => ("on the phone", None),
+            None if conversation.is_on_the_phone(as_of) => ("on the phone", None),
+            None => ("for nobody", None),
         };
         let since = since.unwrap_or(conversation.since);
         let seconds = as_of.since(since).as_seconds().max(0);

@@ -332,6 +332,8 @@ blocks! {
         waiting_on: Option<WaitingOn>,
         /// Since when.
         waiting_since: Option<String>,
+        /// Since when a call goes on whose end was not told.
+        call_since: Option<String>,
         /// What is promised by when.
         due: Vec<Due>,
         /// The last thing somebody said.
@@ -571,6 +573,8 @@ blocks! {
         clicked: Vec<String>,
         /// Whether it came back.
         bounced: bool,
+        /// Whether it was never sent.
+        dropped: bool,
         /// Whether it made the customer want no more.
         unsubscribed: bool,
         /// The address it went to.

@@ -88,7 +88,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             .as_ref()
             .map(|customer| view.customer(customer, &identifiers, &seen, &profile)),
         alerts: view.alerts(facts, &identifiers, &profile, (&consents, &rulings), &events, &mails),
-        open: view.open(&conversations, &corrections),
+        open: view.open(&conversations, &all, &corrections),
         cases: Vec::new(),
         handover: view.handover(&conversations),
         contacts: view.contacts(&all, facts, &corrections, &mut left_out),
@@ -558,9 +558,13 @@ impl View<'_> {
         }
         let possible = facts.customer.iter().flat_map(|customer| &customer.possible);
         alerts.extend(possible.filter_map(|other| self.duplicate(other, identifiers)));
-        for mail in mails.iter().filter(|mail| mail.bounced.is_some() || mail.dropped) {
-            let address = mail.address.as_deref().unwrap_or("an address");
-            let text = format!("mail to {} bounces", self.value(address));
+        for mail in mails.iter().filter(|mail| crate::outbound::is_undeliverable(mail, mails)) {
+            let address = self.value(mail.address.as_deref().unwrap_or("an address"));
+            let text = if mail.bounced.is_some() {
+                format!("mail to {address} bounces")
+            } else {
+                format!("mail to {address} is not sent")
+            };
             if !alerts.iter().any(|alert| alert.text == text) {
                 alerts.push(alert(
                     "mail_bounce",
@@ -623,10 +627,11 @@ impl View<'_> {
     fn open(
         &self,
         conversations: &[Conversation],
+        events: &[&Event],
         corrections: &Corrections<'_>,
     ) -> Vec<OpenMatter> {
         let mut open: Vec<&Conversation> =
-            conversations.iter().filter(|conversation| conversation.state.is_open()).collect();
+            conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events)).collect();
         // Those who wait for us longest come first.
         open.sort_by_key(|conversation| {
             let ours = conversation.waiting_on != Some(WaitingOn::Us);
@@ -639,7 +644,8 @@ impl View<'_> {
         let due = conversation.promises.iter().map(|promise| Due {
             metric: promise.what.clone(),
             at: promise.due_at.map(|at| at.to_string()),
-            breached: promise.due_at.is_some_and(|at| at < self.options.as_of),
+            breached: promise.is_breached
+                || promise.due_at.is_some_and(|at| at < self.options.as_of),
             by: promise.by.clone(),
         });
         let party = |party: &Party| PartyBlock { id: party.id.clone(), name: party.name.clone() };
@@ -666,6 +672,7 @@ impl View<'_> {
             priority: conversation.priority.clone(),
             waiting_on: conversation.waiting_on,
             waiting_since: conversation.waiting_since.map(|since| since.to_string()),
+            call_since: conversation.call_since.map(|since| since.to_string()),
             due: if self.options.audience == Audience::Customer {
                 Vec::new()
             } else {
@@ -688,7 +695,7 @@ impl View<'_> {
         if matches!(self.options.audience, Audience::Customer | Audience::Marketing) {
             return None;
         }
-        let handed = conversations.iter().filter(|conversation| conversation.state.is_open());
+        let handed = conversations.iter().filter(|conversation| conversation.is_open());
         let handed = handed.filter_map(|conversation| {
             conversation.handover.as_ref().map(|handover| (handover.at, conversation, handover))
         });
@@ -788,6 +795,7 @@ impl View<'_> {
             },
             clicked: mail.clicked,
             bounced: mail.bounced.is_some(),
+            dropped: mail.dropped,
             unsubscribed: mail.unsubscribed,
             address: mail.address.map(|address| self.value(&address)),
         }

@@ -27,9 +27,15 @@ impl<'a> Corrections<'a> {
         for event in events {
             let Some(target) = corrects(event) else { continue };
             let target = named.get(target).copied().unwrap_or(target);
-            let now = matches!(event.kind, Kind::MessageEdited(_)).then_some(*event);
+            let edit = matches!(event.kind, Kind::MessageEdited(_)).then_some(*event);
+            // What was taken out stays out, whatever is said of it later.
+            let is_gone = corrected.0.get(target).is_some_and(Option::is_none);
+            let now = edit.filter(|_| !is_gone);
             if let Some(Some(before)) = corrected.0.insert(target, now) {
                 corrected.0.insert(before.key.as_str(), now);
+            }
+            if let Some(edit) = edit.filter(|_| is_gone) {
+                corrected.0.insert(edit.key.as_str(), None);
             }
         }
         corrected

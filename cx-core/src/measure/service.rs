@@ -2,7 +2,8 @@
 
 use super::result::{Figure, Measured, Unit};
 use super::statistics::{Wait, mean, median, signed, survival_median, t_interval};
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Cycle};
+use crate::event::conversation::State;
 use crate::time::Timestamp;
 
 /// From the customer's first message or call of each cycle to the first answer by a person. A
@@ -19,12 +20,13 @@ pub fn first_response(conversations: &[Conversation], as_of: Timestamp) -> Measu
         is censored.",
     );
     let mut waits = Vec::new();
-    for cycle in conversations.iter().flat_map(|conversation| &conversation.cycles) {
+    let counted = counted(conversations, &mut measured);
+    for cycle in counted.iter().flat_map(|conversation| &conversation.cycles) {
         match cycle.asked_at {
             None => measured.exclude("nothing asked by the customer"),
             Some(asked) if asked > as_of => measured.exclude("after the instant of asking"),
             // Solved without an answer: nobody waits any more, and nobody answered.
-            Some(_) if cycle.answered_at.is_none() && cycle.resolved_at.is_some() => {
+            Some(_) if cycle.answered_at.is_none() && cycle.is_resolved => {
                 measured.exclude("resolved without an answer");
             }
             Some(asked) => waits.push(wait(asked, cycle.answered_at, &mut measured)),
@@ -38,16 +40,7 @@ pub fn first_resolution(conversations: &[Conversation], as_of: Timestamp) -> Mea
     let mut measured = Measured::new("first_resolution", Unit::Seconds, as_of);
     measured.define("First resolution: from the beginning of a conversation to the first time \
         it was resolved, in calendar time; median by Kaplan-Meier, what is not resolved is censored.");
-    let mut waits = Vec::new();
-    for conversation in conversations {
-        if conversation.opened_at > as_of {
-            measured.exclude("after the instant of asking");
-            continue;
-        }
-        let resolved = conversation.cycles.iter().find_map(|cycle| cycle.resolved_at);
-        waits.push(wait(conversation.opened_at, resolved, &mut measured));
-    }
-    waited(&waits, measured)
+    resolution(conversations, measured, |cycles| cycles.iter().find(|cycle| cycle.is_resolved))
 }
 
 /// From the beginning of each conversation to its last resolution: a reopening extends it.
@@ -57,16 +50,60 @@ pub fn full_resolution(conversations: &[Conversation], as_of: Timestamp) -> Meas
         "Full resolution: from the beginning of a conversation to the last time it \
         was resolved, in calendar time; median by Kaplan-Meier, what is not resolved is censored.",
     );
+    resolution(conversations, measured, <[Cycle]>::last)
+}
+
+/// Times to resolution, of each conversation to the end of one of its cycles.
+fn resolution(
+    conversations: &[Conversation],
+    mut measured: Measured,
+    of: impl Fn(&[Cycle]) -> Option<&Cycle>,
+) -> Measured {
     let mut waits = Vec::new();
-    for conversation in conversations {
-        if conversation.opened_at > as_of {
+    for conversation in counted(conversations, &mut measured) {
+        let begun = conversation.cycles.first().map_or(conversation.opened_at, |it| it.started_at);
+        let cycle = of(&conversation.cycles);
+        let resolved_at = cycle.and_then(|cycle| cycle.resolved_at);
+        if begun > measured.as_of {
             measured.exclude("after the instant of asking");
-            continue;
+        } else if !conversation.asks {
+            measured.exclude("nothing to resolve");
+        } else if resolved_at.is_none() && cycle.is_some_and(|cycle| cycle.is_resolved) {
+            measured.exclude("resolved nobody knows when");
+        } else {
+            waits.push(wait(begun, resolved_at, &mut measured));
         }
-        let resolved = conversation.cycles.last().and_then(|cycle| cycle.resolved_at);
-        waits.push(wait(conversation.opened_at, resolved, &mut measured));
     }
     waited(&waits, measured)
+}
+
+/// The conversations that count: what is spam, was deleted, or lives on in another one, nobody
+/// answered and nobody solved.
+fn counted<'a>(
+    conversations: &'a [Conversation],
+    measured: &mut Measured,
+) -> Vec<&'a Conversation> {
+    let reason = |conversation: &&Conversation| match conversation.state {
+        State::Merged => Some("merged into another one"),
+        State::Spam => Some("spam"),
+        State::Deleted => Some("deleted"),
+        State::New
+        | State::Bot
+        | State::Open
+        | State::WaitingCustomer
+        | State::WaitingThird
+        | State::Snoozed
+        | State::Resolved
+        | State::Closed => None,
+    };
+    let mut counted = Vec::new();
+    for conversation in conversations {
+        match reason(&conversation) {
+            Some(reason) => measured.exclude(reason),
+            None => counted.push(conversation),
+        }
+    }
+    counted
 }
 
 /// A wait that ended, or goes on. Clocks that disagree make some end before they begin: those

@@ -6,7 +6,7 @@ use crate::context::blocks::{
     OrderBlock, PartyRef, Provenance, Said,
 };
 use crate::context::facts::Confidence;
-use crate::conversation::WaitingOn;
+use crate::conversation::{WaitingOn, goes_on};
 use crate::event::identity::{Address, ConsentState};
 use crate::journey::Summary;
 use crate::text::steers;
@@ -54,6 +54,8 @@ pub struct Line {
 pub struct Section {
     /// The title.
     pub title: &'static str,
+    /// How useful it is among the others where there is no room for all: the smaller, the more.
+    pub rank: usize,
     /// The lines.
     pub lines: Vec<Line>,
 }
@@ -135,22 +137,26 @@ pub fn outline(context: &Context) -> Outline {
     };
     let headline = Piece { tone, text: tame(headline) };
     let mut sections = vec![
-        Section { title: "Why this is one person", lines: reasons(context) },
-        Section { title: "Also possible", lines: others(context) },
-        Section { title: "Recognised by", lines: identifiers(context) },
-        Section { title: "Do not overlook", lines: alerts(&context.alerts) },
-        Section { title: "Open matters", lines: open(context, now) },
-        Section { title: "Already asked", lines: handover(context) },
-        Section { title: "Cart and orders", lines: commerce(context) },
-        Section { title: "Mails from us", lines: mails(&context.mails) },
-        Section { title: "Last contacts", lines: contacts(context) },
-        Section { title: "Feedback", lines: feedback(context) },
-        Section { title: "Known problems", lines: incidents(context) },
-        Section { title: "Journeys", lines: journeys(&context.journeys) },
-        Section { title: "What is known", lines: profile(&context.profile) },
-        Section { title: "Agreed to", lines: consent(&context.consent) },
-        Section { title: "Notes", lines: notes(context) },
-        Section { title: "Where this comes from", lines: provenance(&context.provenance) },
+        Section { title: "Why this is one person", rank: 14, lines: reasons(context) },
+        Section { title: "Also possible", rank: 0, lines: others(context) },
+        Section { title: "Recognised by", rank: 9, lines: identifiers(context) },
+        Section { title: "Do not overlook", rank: 1, lines: alerts(&context.alerts) },
+        Section { title: "Open matters", rank: 2, lines: open(context, now) },
+        Section { title: "Already asked", rank: 3, lines: handover(context) },
+        Section { title: "Cart and orders", rank: 5, lines: commerce(context) },
+        Section { title: "Mails from us", rank: 10, lines: mails(&context.mails) },
+        Section { title: "Last contacts", rank: 4, lines: contacts(context) },
+        Section { title: "Feedback", rank: 6, lines: feedback(context) },
+        Section { title: "Known problems", rank: 7, lines: incidents(context) },
+        Section { title: "Journeys", rank: 11, lines: journeys(&context.journeys) },
+        Section { title: "What is known", rank: 12, lines: profile(&context.profile) },
+        Section { title: "Agreed to", rank: 13, lines: consent(&context.consent) },
+        Section { title: "Notes", rank: 8, lines: notes(context) },
+        Section {
+            title: "Where this comes from",
+            rank: 15,
+            lines: provenance(&context.provenance),
+        },
     ];
     sections.retain(|section| !section.lines.is_empty());
     Outline { headline, subtitle: subtitle(context), sections }
@@ -292,12 +298,14 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
         (None, Some(team)) => line.plain("with team").name(team),
         (None, None) => line.plain("nobody has it"),
     };
-    let line =
-        if matter.waiting_on.is_none() && matter.channels.last().is_some_and(|it| it == "phone") {
+    let call = matter.call_since.as_deref().and_then(|since| since.parse::<Timestamp>().ok());
+    let line = match call {
+        Some(since) if now.is_none_or(|now| goes_on(since, now)) => {
             line.faint("·").push(Tone::Good, "on the phone now")
-        } else {
-            line
-        };
+        }
+        Some(_) => line.faint("· the end of the call was not told"),
+        None => line,
+    };
     let line = if matter.reopened > 0 {
         line.faint(format!("· reopened {}×", matter.reopened))
     } else {
@@ -443,7 +451,9 @@ fn mails(mails: &[Mail]) -> Vec<Line> {
             Some(sent) => line.faint(format!("sent {}", minute(sent))),
             None => line,
         };
-        let line = if mail.bounced {
+        let line = if mail.dropped {
+            line.warning("never sent")
+        } else if mail.bounced {
             line.warning("came back")
         } else if mail.delivered {
             line.plain("delivered")
@@ -463,8 +473,12 @@ fn mails(mails: &[Mail]) -> Vec<Line> {
                 ));
             }
         }
-        let line = if opened.is_empty() {
-            line.faint("not opened")
+        // Of a mail that nobody follows, or that never arrived, there is nothing to say.
+        let is_followed = mail.delivered && !mail.bounced && mail.clicked.is_empty();
+        let line = if opened.is_empty() && is_followed {
+            line.faint("no opening seen")
+        } else if opened.is_empty() {
+            line
         } else {
             line.plain(opened.join(", "))
         };
