@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
-use cx_store::{Store, StoreError, TimelineQuery};
+use cx_store::{Past, Store, StoreError, TimelineQuery};
 
 use crate::args::{Args, Journey};
 use crate::error::CliError;
@@ -33,7 +33,15 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         Some(own) => std::slice::from_ref(own),
         None => shipped(),
     };
+    for unknown in own.iter().flat_map(Definition::unknown_names) {
+        anstream::eprintln!("warning: {}", output::tame(&unknown, 200));
+    }
     let who = asked.whom.who()?;
+    // Who was who then is known of what had happened by then.
+    let store = match asked.as_of {
+        Some(as_of) => store.view(std::slice::from_ref(&who), Past::today().as_of(as_of))?,
+        None => store,
+    };
     let events = all(&store, &who)?;
     let events: Vec<&Event> = events.iter().collect();
     let mut is_any = false;

@@ -1,6 +1,7 @@
 //! Definitions: how a journey is meant to go.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::matcher::Matcher;
 use crate::time::Span;
@@ -100,7 +101,7 @@ pub struct Phase {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub goal_when: Option<Matcher>,
     /// How long it should take.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "length", skip_serializing_if = "Option::is_none")]
     pub expected: Option<Span>,
 }
 
@@ -157,9 +158,10 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Matcher>,
     /// How long nothing may happen before it counts as abandoned.
+    #[serde(deserialize_with = "length")]
     pub inactivity: Span,
     /// How long it may take in all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "length", skip_serializing_if = "Option::is_none")]
     pub max_length: Option<Span>,
     /// Whether it may begin again.
     #[serde(default)]
@@ -168,6 +170,23 @@ pub struct Definition {
     pub phases: Vec<Phase>,
     /// Its touchpoints. An event is the first one that matches.
     pub touchpoints: Vec<Touchpoint>,
+}
+
+/// A duration as text, with its unit: nobody knows what a number alone would mean.
+fn length<'de, D: Deserializer<'de>, T: From<Span>>(from: D) -> Result<T, D::Error> {
+    struct Text;
+    impl Visitor<'_> for Text {
+        type Value = Span;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a duration such as \"30d\" or \"24h\"")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+    from.deserialize_str(Text).map(T::from)
 }
 
 /// Why a document is no definition.
@@ -229,13 +248,15 @@ impl Definition {
     }
 
     fn checked(self) -> Result<Self, DefinitionError> {
-        for (place, is_empty) in [
-            ("id", self.id.trim().is_empty()),
-            ("phases", self.phases.is_empty()),
-            ("start", self.start.is_empty()),
-            ("goal", self.goal.is_empty()),
-        ] {
+        for (place, is_empty) in
+            [("id", self.id.trim().is_empty()), ("phases", self.phases.is_empty())]
+        {
             if is_empty {
+                return Err(DefinitionError::Empty(place));
+            }
+        }
+        for (place, matcher) in self.matchers() {
+            if matcher.says_nothing() {
                 return Err(DefinitionError::Empty(place));
             }
         }
@@ -254,11 +275,32 @@ impl Definition {
                     known: phases.join(", "),
                 });
             }
-            if touchpoint.when.is_empty() {
-                return Err(DefinitionError::Empty("touchpoints.when"));
-            }
         }
         Ok(self)
+    }
+
+    /// All its matchers, with the names of their places.
+    fn matchers(&self) -> impl Iterator<Item = (&'static str, &Matcher)> {
+        [("start", Some(&self.start)), ("goal", Some(&self.goal)), ("exit", self.exit.as_ref())]
+            .into_iter()
+            .chain(self.phases.iter().map(|phase| ("phases.goal_when", phase.goal_when.as_ref())))
+            .chain(self.touchpoints.iter().map(|it| ("touchpoints.when", Some(&it.when))))
+            .filter_map(|(place, matcher)| Some((place, matcher?)))
+    }
+
+    /// Names of kinds and channels in it that cx does not know, each told in a sentence: they may
+    /// be somebody's own, or misspelt, and a misspelt one is never met.
+    pub fn unknown_names(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        for (place, matcher) in self.matchers() {
+            matcher.unknown_names(&mut |what, name| {
+                let text = format!("{place}: {what} {name:?} is none that cx knows");
+                if !told.contains(&text) {
+                    told.push(text);
+                }
+            });
+        }
+        told
     }
 
     /// The hash of everything the definition says, in hexadecimal digits.
@@ -312,6 +354,55 @@ mod tests {
         let endless = text.replacen("\"14d\"", "\"soon\"", 1);
         let error = Definition::from_toml(&endless).unwrap_err().to_string();
         assert!(error.contains("no duration"), "{error}");
+        // A number without a unit would be some length nobody meant.
+        let bare = text.replacen("\"14d\"", "14", 1);
+        let error = Definition::from_toml(&bare).unwrap_err().to_string();
+        assert!(error.contains("a duration such as"), "{error}");
+    }
+
+    #[test]
+    fn a_matcher_that_says_nothing_is_an_error_wherever_it_stands() {
+        let text = include_str!("../../journeys/service.toml");
+        for (place, nothing) in [
+            ("exit", "[exit]\n"),
+            ("exit", "[exit]\nany = [{}]\n"),
+            ("exit", "[exit]\nall = [{ kind = \"note\" }, {}]\n"),
+            ("exit", "[exit]\nnot = {}\n"),
+            ("exit", "[exit]\nfield = [{ name = \"url\" }]\n"),
+        ] {
+            let changed = text.replacen("[exit]\n", nothing, 1);
+            let without = |line: &&str| !line.contains("conversation.spam");
+            let changed: Vec<&str> = changed.lines().filter(without).collect();
+            let error = Definition::from_toml(&changed.join("\n")).unwrap_err();
+            assert_eq!(error, DefinitionError::Empty(place), "{nothing}");
+        }
+        let goal_when = text.replacen(
+            "goal_when = { kind = [\"message\", \"call\"], direction = \"out\", actor = [\"agent\"] }",
+            "goal_when = {}",
+            1,
+        );
+        let error = Definition::from_toml(&goal_when).unwrap_err();
+        assert_eq!(error, DefinitionError::Empty("phases.goal_when"));
+    }
+
+    #[test]
+    fn names_that_may_be_misspelt_are_told() {
+        let text = include_str!("../../journeys/service.toml");
+        assert!(Definition::from_toml(text).unwrap().unknown_names().is_empty());
+        let misspelt =
+            text.replacen("[\"conversation.spam\", ", "[\"conversation.spam*\", ", 1).replacen(
+                "kind = \"message\", direction",
+                "kind = \"mesage\", channel = [\"e-mail\", \"other:fax\"], direction",
+                1,
+            );
+        assert_eq!(
+            Definition::from_toml(&misspelt).unwrap().unknown_names(),
+            [
+                "exit: kind \"conversation.spam*\" is none that cx knows",
+                "touchpoints.when: kind \"mesage\" is none that cx knows",
+                "touchpoints.when: channel \"e-mail\" is none that cx knows",
+            ]
+        );
     }
 
     #[test]

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::definition::{Definition, Expected, Key, Mode, Reentry, Touchpoint};
 use super::{StepSummary, Summary, count};
+use crate::conversation;
 use crate::event::{Event, Kind};
 use crate::identifier::{Claim, Namespace};
-use crate::ids::EventKey;
+use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
 /// How a journey stands.
@@ -130,7 +131,7 @@ pub struct Instance {
     pub customer_waited: Micros,
     /// How long the business waited for the customer.
     pub company_waited: Micros,
-    /// How long until it counts as abandoned if nothing happens; `None` unless open.
+    /// How long until it counts as abandoned, or as too long, if nothing happens; `None` unless open.
     pub remaining: Option<Micros>,
 }
 
@@ -169,7 +170,7 @@ fn walks<'a>(
     let upto = events.partition_point(|event| event.occurred_at <= as_of);
     let events = events.get(..upto).unwrap_or_default();
     let keys = Keys::of(definition.key, events);
-    let mut lanes: HashMap<Cow<'a, str>, Vec<&'a Event>> = HashMap::new();
+    let mut lanes: HashMap<Cow<'_, str>, Vec<&'a Event>> = HashMap::new();
     for event in events {
         if let Some(key) = keys.key(event) {
             lanes.entry(key).or_default().push(event);
@@ -249,6 +250,8 @@ struct Keys {
     key: Key,
     /// The order that a cart or a checkout became.
     orders: BTreeMap<String, String>,
+    /// The one key of each conversation that has several.
+    conversations: HashMap<ConversationKey, ConversationKey>,
 }
 
 impl Keys {
@@ -264,13 +267,20 @@ impl Keys {
                 }
             }
         }
-        Self { key, orders }
+        let conversations = match key {
+            Key::Conversation => conversation::one_key_each(events),
+            Key::Customer | Key::Order => HashMap::new(),
+        };
+        Self { key, orders, conversations }
     }
 
-    fn key<'a>(&self, event: &'a Event) -> Option<Cow<'a, str>> {
+    fn key<'k>(&'k self, event: &'k Event) -> Option<Cow<'k, str>> {
         match self.key {
             Key::Customer => Some(Cow::from("")),
-            Key::Conversation => event.conversation.as_ref().map(|it| it.key.as_str().into()),
+            Key::Conversation => {
+                let key = &event.conversation.as_ref()?.key;
+                Some(self.conversations.get(key).unwrap_or(key).as_str().into())
+            }
             Key::Order => {
                 let order = bridge(event, &Namespace::Order).or_else(|| {
                     let stands = [Namespace::Cart, Namespace::Checkout]
@@ -325,7 +335,7 @@ impl<'a> Lane<'_, 'a> {
             && self.current.as_ref().is_some_and(|going| !going.steps.is_empty())
             && starts()
         {
-            self.end(|going| {
+            self.end(event.occurred_at, |going| {
                 let phase = going.instance.phase.clone();
                 (Outcome::Abandoned { phase }, going.last_activity)
             });
@@ -340,9 +350,9 @@ impl<'a> Lane<'_, 'a> {
         let Some(going) = &mut self.current else { return };
         going.step(definition, event);
         if definition.goal.matches(event) {
-            self.end(|_| (Outcome::Reached, event.occurred_at));
+            self.end(event.occurred_at, |_| (Outcome::Reached, event.occurred_at));
         } else if definition.exit.as_ref().is_some_and(|exit| exit.matches(event)) {
-            self.end(|_| (Outcome::Exited, event.occurred_at));
+            self.end(event.occurred_at, |_| (Outcome::Exited, event.occurred_at));
         }
     }
 
@@ -381,26 +391,27 @@ impl<'a> Lane<'_, 'a> {
         }
     }
 
-    /// Ends a journey that had been left alone, or had gone on, for too long before `now`.
+    /// Ends a journey that had been left alone, or had gone on, for too long before `now`. Whichever
+    /// was first counts, so that an ended journey stays as it ended, whenever one asks.
     fn expire(&mut self, now: Timestamp) {
-        let definition = self.definition;
         let Some(going) = &self.current else { return };
-        let is_too_long =
-            definition.max_length.is_some_and(|most| now.since(going.instance.started) > most.0);
-        if now.since(going.last_activity) > definition.inactivity.0 {
-            self.end(|going| {
-                let phase = going.instance.phase.clone();
-                (Outcome::Abandoned { phase }, going.last_activity)
-            });
-        } else if is_too_long {
-            self.end(|going| (Outcome::TooLong, going.last_activity));
+        let (idle, longest) = going.limits(self.definition);
+        let end = longest.map_or(idle, |longest| longest.min(idle));
+        if now <= end {
+            return;
         }
+        self.end(end, |going| {
+            let phase = going.instance.phase.clone();
+            let outcome = if end == idle { Outcome::Abandoned { phase } } else { Outcome::TooLong };
+            (outcome, going.last_activity)
+        });
     }
 
-    fn end(&mut self, how: impl FnOnce(&Going<'a>) -> (Outcome, Timestamp)) {
+    /// Ends the journey; who still waits has waited until then.
+    fn end(&mut self, until: Timestamp, how: impl FnOnce(&Going<'a>) -> (Outcome, Timestamp)) {
         let Some(mut going) = self.current.take() else { return };
         let (outcome, at) = how(&going);
-        going.wait_until(at);
+        going.wait_until(until);
         going.close_phase(self.definition, at);
         let mut instance = going.instance;
         for (touchpoint, has_been) in self.definition.touchpoints.iter().zip(&going.been) {
@@ -419,9 +430,9 @@ impl<'a> Lane<'_, 'a> {
         if let Some(mut going) = self.current.take() {
             going.wait_until(as_of);
             going.close_phase(self.definition, as_of);
-            let idle = as_of.since(going.last_activity);
-            let left = self.definition.inactivity.0.as_micros() - idle.as_micros();
-            going.instance.remaining = Some(Micros::new(left));
+            let (idle, longest) = going.limits(self.definition);
+            let end = longest.map_or(idle, |longest| longest.min(idle));
+            going.instance.remaining = Some(end.since(as_of));
             self.ended.push(Walk { instance: going.instance, steps: going.steps });
         }
         self.ended
@@ -429,6 +440,12 @@ impl<'a> Lane<'_, 'a> {
 }
 
 impl<'a> Going<'a> {
+    /// When it counts as abandoned if nothing happens, and when it has taken too long.
+    fn limits(&self, definition: &Definition) -> (Timestamp, Option<Timestamp>) {
+        let longest = definition.max_length.map(|most| self.instance.started + most.0);
+        (self.last_activity + definition.inactivity.0, longest)
+    }
+
     fn step(&mut self, definition: &Definition, event: &'a Event) {
         let found = definition.touchpoints.iter().position(|it| it.when.matches(event));
         let planned = found.and_then(|at| Some((at, definition.touchpoints.get(at)?)));

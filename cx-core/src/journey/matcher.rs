@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::actor::ActorType;
 use crate::channel::Channel;
-use crate::event::{Direction, Event, Visibility};
+use crate::event::{Direction, Event, Kind, Visibility};
 
 /// Matches an event when every condition that is set holds. A list means any of its elements.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -56,6 +56,21 @@ pub struct FieldTest {
     pub exists: Option<bool>,
 }
 
+/// Whether a kind, or a family of kinds, is one that cx knows, or one of somebody's own.
+fn is_known(kind: &str) -> bool {
+    let is_own = |name: &str| name.strip_prefix("custom").is_some_and(|it| it.starts_with('.'));
+    match kind.strip_suffix(".*") {
+        Some("custom") => true,
+        Some(family) => {
+            Kind::NAMES
+                .iter()
+                .any(|name| name.strip_prefix(family).is_some_and(|rest| rest.starts_with('.')))
+                || family == "subscription"
+        }
+        None => Kind::NAMES.contains(&kind) || is_own(kind) || kind.starts_with("subscription."),
+    }
+}
+
 fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
     struct Texts;
     impl<'de> Visitor<'de> for Texts {
@@ -84,6 +99,33 @@ impl Matcher {
     /// Whether no condition is set: such a matcher would match everything.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether it, or a part of it, sets no condition: no event, or every one, would be meant.
+    pub(super) fn says_nothing(&self) -> bool {
+        let parts = self.any.iter().chain(&self.all).chain(self.not.as_deref());
+        self.is_empty()
+            || self.field.iter().any(|test| test.is.is_empty() && test.exists.is_none())
+            || parts.into_iter().any(Self::says_nothing)
+    }
+
+    /// Tells each name of a kind or a channel that cx does not know, with the word for what it is.
+    pub(super) fn unknown_names(&self, tell: &mut impl FnMut(&'static str, &str)) {
+        for kind in self.kind.iter().filter(|kind| !is_known(kind)) {
+            tell("kind", kind);
+        }
+        for channel in &self.channel {
+            let is_own = channel.starts_with("other:");
+            if let Channel::Other(name) = Channel::from_name(channel)
+                && !is_own
+                && !name.is_empty()
+            {
+                tell("channel", channel);
+            }
+        }
+        for part in self.any.iter().chain(&self.all).chain(self.not.as_deref()) {
+            part.unknown_names(tell);
+        }
     }
 
     /// Whether the event is meant. Linear in the number of conditions.
