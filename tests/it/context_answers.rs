@@ -714,3 +714,166 @@ fn the_answer_at_an_earlier_instant_knows_nothing_later() {
     assert!(text.contains("PUBLIC question") && !text.contains("PUBLIC answer"), "{text}");
     assert!(context.commerce.orders.is_empty() && context.mails.is_empty());
 }
+
+fn of_jan(key: &str, kind: &str, channel: &str, at: &str, more: &Value) -> Value {
+    let direction = if kind == "message" || kind == "call" { "in" } else { "none" };
+    let mut event = json!({
+        "key": key, "source": {"system": "test"}, "kind": kind, "channel": channel, "occurred_at": at,
+        "direction": direction, "actor": {"type": "customer"},
+        "who": [{"ns": "phone", "value": "+31612345678", "role": "subject", "assurance": "channel_proved"}],
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
+#[test]
+fn a_missed_call_is_over_once_somebody_talked_with_the_same_number() {
+    let call = |key: &str, minute: u32, outcome: &str, direction: &str| {
+        let actor = if direction == "in" { "customer" } else { "agent" };
+        of_jan(
+            key,
+            "call",
+            "phone",
+            &format!("2026-03-01T09:{minute:02}:00Z"),
+            &json!({
+                "data": {"outcome": outcome}, "direction": direction, "actor": {"type": actor},
+                "conversation": {"key": format!("calls/{key}")},
+            }),
+        )
+    };
+    let waits = |events: Vec<Value>| {
+        let store = store(events);
+        let who = Who::parse("+31612345678", None).unwrap();
+        let context = store.context(&who, &ContextOptions::at(now())).unwrap();
+        let waiting = store.first_waiting(now(), usize::MAX).unwrap();
+        assert_eq!(context.open.len(), waiting.len());
+        assert_eq!(store.first_waiting(now(), 1).unwrap().len(), waiting.len().min(1));
+        waiting.into_iter().map(|it| it.conversation.key.to_string()).collect::<Vec<_>>()
+    };
+    let missed = call("a", 0, "missed", "in");
+    assert_eq!(waits(vec![missed.clone()]), ["calls/a"]);
+    assert_eq!(waits(vec![missed.clone(), call("b", 10, "missed", "out")]), ["calls/a"]);
+    assert_eq!(waits(vec![missed.clone(), call("b", 10, "answered", "out")]), Vec::<String>::new());
+    assert_eq!(waits(vec![missed.clone(), call("b", 10, "answered", "in")]), Vec::<String>::new());
+    let again = call("c", 20, "missed", "in");
+    assert_eq!(waits(vec![missed, call("b", 10, "answered", "out"), again]), ["calls/c"]);
+}
+
+#[test]
+fn two_threads_that_a_later_mail_joined_were_two_before() {
+    let mail = |key: &str, day: u32, of: &str, aliases: &[&str]| {
+        of_jan(
+            key,
+            "message",
+            "email",
+            &format!("2026-03-0{day}T09:00:00Z"),
+            &json!({
+                "conversation": {"key": of, "aliases": aliases},
+            }),
+        )
+    };
+    let early = vec![mail("m1", 1, "thread/a", &[]), mail("m2", 2, "thread/b", &[])];
+    let mut all = early.clone();
+    all.push(mail("m3", 3, "thread/a", &["thread/b"]));
+    let (then, now) = (store(early), store(all));
+    let at: Timestamp = "2026-03-02T10:00:00Z".parse().unwrap();
+    let later = "2026-03-03T10:00:00Z".parse().unwrap();
+    let waits = |store: &Store, at: Timestamp| store.first_waiting(at, 9).unwrap();
+    assert_eq!(waits(&now, at), waits(&then, at));
+    assert_eq!(waits(&now, at).len(), 2);
+    assert_eq!(now.conversations(at).unwrap(), then.conversations(at).unwrap());
+    assert_eq!(waits(&now, later).len(), 1);
+}
+
+#[test]
+fn an_old_order_and_question_are_told_behind_thousands_of_page_views() {
+    let mut events = vec![
+        of_jan(
+            "m",
+            "message",
+            "email",
+            "2026-02-01T09:00:00Z",
+            &json!({"conversation": {"key": "thread/a"}}),
+        ),
+        of_jan(
+            "o",
+            "order.placed",
+            "web",
+            "2026-02-02T09:00:00Z",
+            &json!({"data": {
+                "order_id": "1", "total": "900.00", "currency": "EUR",
+            }}),
+        ),
+        of_jan(
+            "f",
+            "feedback.answered",
+            "web",
+            "2026-02-03T09:00:00Z",
+            &json!({"data": {
+                "survey": "csat", "score": 1, "scale": {"min": 1, "max": 5},
+            }}),
+        ),
+    ];
+    events.extend((0..5_001).map(|n| {
+        let at = format!("2026-02-10T{:02}:{:02}:{:02}Z", n / 3_600, n / 60 % 60, n % 60);
+        of_jan(&format!("p{n}"), "page.viewed", "web", &at, &json!({"data": {"url": "/"}}))
+    }));
+    let store = store(events);
+    let who = Who::parse("+31612345678", None).unwrap();
+    let context = store.context(&who, &ContextOptions::at(now())).unwrap();
+    assert_eq!((context.open.len(), context.commerce.totals.orders), (1, 1));
+    assert_eq!(context.feedback.open_loops.len(), 1);
+    assert_eq!(context.provenance.left_out.get("events"), Some(&1));
+}
+
+#[test]
+fn mail_that_arrives_again_bounces_no_more() {
+    let mail = |key: &str, day: u32, kind: &str, id: &str, bounce: &str| {
+        of_jan(
+            key,
+            kind,
+            "email",
+            &format!("2026-02-0{day}T09:00:00Z"),
+            &json!({
+                "direction": "out", "data": {"mail_id": id, "bounce": bounce},
+                "who": [{"ns": "email", "value": "jan@example.nl", "role": "to", "assurance": "channel_proved"}],
+            }),
+        )
+    };
+    let bounced = mail("a", 1, "mail.bounced", "m1", "hard");
+    let alerts = |events: Vec<Value>| ask(&store(events), Audience::Agent).alerts.len();
+    assert_eq!(alerts(vec![bounced.clone()]), 1);
+    assert_eq!(alerts(vec![bounced.clone(), mail("b", 2, "mail.delivered", "m2", "soft")]), 0);
+    assert_eq!(
+        alerts(vec![
+            mail("b", 1, "mail.delivered", "m2", "soft"),
+            mail("a", 2, "mail.bounced", "m1", "hard")
+        ]),
+        1
+    );
+    let dropped = ask(&store(vec![mail("a", 1, "mail.dropped", "m1", "hard")]), Audience::Agent);
+    assert!(dropped.mails[0].dropped);
+    let text = render::markdown(&dropped, None);
+    assert!(text.contains("never sent") && !text.contains("opening"), "{text}");
+}
+
+#[test]
+fn whatever_the_budget_markdown_keeps_to_it_and_tells_the_most_useful_first() {
+    let context = ask(&store(full()), Audience::Agent);
+    let whole = render::markdown(&context, None);
+    let (mut before, mut is_open_told) = (0, false);
+    for tokens in 0..=whole.len().div_ceil(4) {
+        let cut = render::markdown(&context, Some(tokens));
+        let title = cut.lines().next().unwrap_or_default().len() + 1;
+        assert!(cut.len() <= (4 * tokens).max(title), "{tokens}: {} bytes\n{cut}", cut.len());
+        let told = |title: &str| cut.contains(&format!("## {title}\n"));
+        assert!(told("Open matters") || !told("Last contacts"), "{cut}");
+        assert!(told("Last contacts") || !told("Where this comes from"), "{cut}");
+        assert!(told("Open matters") || !is_open_told, "{cut}");
+        is_open_told |= told("Open matters");
+        let n = cut.matches("## ").count();
+        assert!(n >= before, "{tokens}: {n} sections, {before} with less room");
+        before = n;
+    }
+    assert_eq!(render::markdown(&context, Some(whole.len().div_ceil(4))), whole);
+}
