@@ -655,10 +655,12 @@ impl<'a> Building<'a> {
             self.conversation.handover = None;
             self.conversation.cycles.push(Cycle::from(at));
         }
-        if matches!(to, State::Resolved | State::Closed) && !was_resolved {
+        if matches!(to, State::Resolved | State::Closed) && (from.is_open() || !was_resolved) {
             self.unanswered_since = None;
             self.conversation.promises.retain(|promise| !promise.is_breached);
-            if let Some(cycle) = self.conversation.cycles.last_mut() {
+            if let Some(cycle) = self.conversation.cycles.last_mut()
+                && !was_resolved
+            {
                 cycle.is_resolved = true;
                 cycle.resolved_at = Some(at);
             }

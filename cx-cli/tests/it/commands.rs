@@ -280,6 +280,36 @@ fn a_definition_of_ones_own_is_used_and_a_wrong_one_is_told() {
 }
 
 #[test]
+fn a_kind_that_may_be_misspelt_is_warned_of() {
+    let shell = Shell::new();
+    shell.ok(&["demo", "--into", "demo.cx"]);
+    let own = include_str!("../../../cx-core/journeys/service.toml");
+    shell.write("care.toml", own.replace("conversation.spam", "conversation.spma"));
+    let asked = ["journey", "demo.cx", "jan.devries@example.nl", "--definition", "care.toml"];
+    let said = shell.cx(&asked);
+    assert_eq!(said.code, 0);
+    let warning = "warning: exit: kind \"conversation.spma\" is none that cx knows\n";
+    assert_eq!(said.err, warning);
+}
+
+#[test]
+fn a_journey_of_then_is_of_whom_was_known_then() {
+    let shell = Shell::new();
+    let lines = [
+        r#"{"key":"v","source":{"system":"web"},"kind":"page.viewed","channel":"web","occurred_at":"2026-03-01T09:00:00Z","who":[{"ns":"cookie","value":"c1"}],"data":{"url":"/x"}}"#,
+        r#"{"key":"o","source":{"system":"web"},"kind":"order.placed","channel":"web","occurred_at":"2026-03-02T09:00:00Z","who":[{"ns":"email","value":"jan@x.nl","assurance":"authenticated"}],"data":{"order_id":"1"}}"#,
+        r#"{"key":"i","source":{"system":"web"},"kind":"identity.seen","channel":"web","occurred_at":"2026-03-03T09:00:00Z","who":[{"ns":"cookie","value":"c1"},{"ns":"email","value":"jan@x.nl","assurance":"authenticated"}],"data":{}}"#,
+    ];
+    let journey = |lines: &[&str], file: &str| {
+        shell.write("web.jsonl", lines.join("\n"));
+        shell.ok(&["import", "web.jsonl", "--from", "jsonl", "--into", file]);
+        let as_of = "2026-03-02T10:00:00Z";
+        shell.ok(&["journey", file, "jan@x.nl", "--json", "--as-of", as_of])
+    };
+    assert_eq!(journey(&lines, "today.cx"), journey(&lines[..2], "then.cx"));
+}
+
+#[test]
 fn a_backup_is_a_store_and_never_overwrites() {
     let shell = Shell::new();
     shell.ok(&["demo", "--into", "demo.cx"]);
