@@ -105,7 +105,9 @@ fn an_event_that_comes_again_with_others_of_its_mail_is_a_fuller_telling() {
     let queue = events(Sendgrid, format!("[{queued}]").as_bytes());
     for order in [[&queue[0], &alone[0]], [&alone[0], &queue[0]]] {
         let mut fold = OutboundFold::default();
-        order.into_iter().for_each(|event| fold.push(event));
+        for event in order {
+            fold.push(event);
+        }
         let mails = fold.finish();
         assert_eq!(mails.len(), 1);
         assert_eq!((mails[0].id.as_str(), mails[0].opened_by_unknown), ("m1@acme.example", 1));
