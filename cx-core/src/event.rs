@@ -38,6 +38,7 @@ pub use reader::EventReader;
 
 /// Where a record comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     /// The system: `zendesk`.
     pub system: String,
@@ -121,6 +122,7 @@ pub enum TimeOrigin {
 
 /// The conversation at its source that an event belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConversationRef {
     /// The key of the conversation.
     pub key: ConversationKey,
@@ -146,6 +148,7 @@ impl ConversationRef {
 
 /// What was written or said.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Body {
     /// The text a person reads: no quoted history, no signature.
     pub text: String,
@@ -177,6 +180,7 @@ impl Body {
 
 /// A file that came with an event. cx keeps the reference, never the file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Attachment {
     /// The file's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -442,7 +446,11 @@ impl Event {
     /// assert_eq!(event.to_json()["utc_offset"], "+01:00");
     /// # Ok::<(), cx_core::event::FieldError>(())
     /// ```
+    ///
+    /// Fields of `source`, `actor`, `conversation`, `body` and `attachments` that are none of cx's are
+    /// kept in `extra`, as `actor.team`.
     pub fn from_json(mut json: Map<String, Value>) -> Result<Self, FieldError> {
+        let aside = set_aside(&mut json);
         let mut take = fields::Reader::new(&mut json, "");
         let (occurred_at, written_offset) = take.instant("occurred_at")?;
         let name: String = take.required("kind")?;
@@ -469,7 +477,11 @@ impl Event {
             unknown: Map::new(),
         };
         json.retain(|_, value| !value.is_null());
-        Ok(Self { unknown: json, ..event })
+        let mut event = Self { unknown: json, ..event };
+        for (name, value) in aside {
+            event.extra.entry(name).or_insert(value);
+        }
+        Ok(event)
     }
 
     /// Reads an event from JSON text. Several times as fast as by way of [`Event::from_json`], with
@@ -480,6 +492,46 @@ impl Event {
     pub fn from_text(text: &str) -> Result<Self, serde_json::Error> {
         EventReader::default().read(text)
     }
+}
+
+/// The parts of the envelope, and the fields that each of them has.
+const PARTS: [(&str, &[&str]); 4] = [
+    ("actor", &["type", "id", "name"]),
+    ("body", &["text", "whole", "html_ref", "lang", "truncated"]),
+    ("conversation", &["key", "subject", "reply_to", "aliases"]),
+    ("source", &["system", "instance", "object", "id"]),
+];
+
+/// The fields of each of the attachments.
+const ATTACHMENT: &[&str] = &["name", "media_type", "size", "sha256", "url"];
+
+/// Takes the fields that cx does not know out of the parts of an envelope, by their places.
+fn set_aside(json: &mut Map<String, Value>) -> Vec<(String, Value)> {
+    let mut aside = Vec::new();
+    let mut take = |place: &str, part: &mut Value, known: &[&str]| {
+        let Value::Object(part) = part else { return };
+        if part.keys().all(|name| known.contains(&name.as_str())) {
+            return;
+        }
+        for (name, value) in std::mem::take(part) {
+            if known.contains(&name.as_str()) {
+                part.insert(name, value);
+            } else if !value.is_null() {
+                aside.push((format!("{place}.{name}"), value));
+            }
+        }
+    };
+    for (name, known) in PARTS {
+        if let Some(part) = json.get_mut(name) {
+            take(name, part, known);
+        }
+    }
+    if let Some(Value::Array(files)) = json.get_mut("attachments") {
+        for (position, file) in files.iter_mut().enumerate() {
+            take(&format!("attachments.{position}"), file, ATTACHMENT);
+        }
+    }
+    aside
 }
 
 fn hash_of_content(parts: &[&[u8]]) -> [u8; 16] {
@@ -534,6 +586,31 @@ mod tests {
         let text = r#"{"channel":"phone","data":{"big":123456789012345678901234567890,"f":1.10},"key":"k","kind":"call","occurred_at":"2026-03-04T10:02:00Z","source":{"system":"crm"}}"#;
         let event: Event = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&event).unwrap(), text);
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_part_is_kept_beside_the_event() {
+        let json = minimal(&json!({
+            "source": {"system": "crm", "shard": "7", "gone": null},
+            "actor": {"type": "agent", "team": {"name": "B"}},
+            "conversation": {"key": "q", "bar": [1]},
+            "body": {"text": "x", "zz": 1.50},
+            "attachments": [{"name": "a"}, {"name": "b", "inline": true}],
+            "extra": {"actor.team": "said already", "own": 1}
+        }));
+        let bare = minimal(&json!({
+            "actor": {"type": "agent"}, "conversation": {"key": "q"}, "body": {"text": "x"},
+            "attachments": [{"name": "a"}, {"name": "b"}]
+        }));
+        let event = read(json.clone());
+        let extra = json!({
+            "actor.team": "said already", "own": 1, "source.shard": "7", "conversation.bar": [1],
+            "body.zz": 1.50, "attachments.1.inline": true
+        });
+        assert_eq!(Value::Object(event.extra.clone()), extra);
+        assert_eq!(Event::from_text(&json.to_string()).unwrap(), event);
+        assert_eq!(read(event.to_json().into()), event);
+        assert_eq!(event.content_hash(), read(bare).content_hash(), "no other record");
     }
 
     #[test]

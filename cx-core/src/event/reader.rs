@@ -7,11 +7,13 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use serde_json::value::RawValue;
 
 use super::fields::{Glance, fill};
 use super::{Event, Kind};
+use crate::actor::{Actor, ActorType};
 use crate::channel::Channel;
 use crate::identifier::{Claim, Recent};
 use crate::time::Timestamp;
@@ -65,6 +67,25 @@ fn is_plain(text: &str) -> bool {
     opened < DEEP && !text.contains("\\u") && !text.contains("$serde_json")
 }
 
+/// The actor of an event. With a field that is none of its own it is left to the tree, which keeps
+/// that beside the event; the actors in the data of kinds are read as they are.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Doer {
+    #[serde(rename = "type")]
+    kind: ActorType,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+}
+
+impl From<Doer> for Actor {
+    fn from(Doer { kind, id, name }: Doer) -> Self {
+        Self { kind, id, name }
+    }
+}
+
 struct Reading<'r> {
     recent: &'r mut Recent,
 }
@@ -104,7 +125,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
                 "channel" => fill(&mut channel, &mut map)?,
                 "direction" => fill(&mut direction, &mut map)?,
                 "visibility" => fill(&mut visibility, &mut map)?,
-                "actor" => fill(&mut actor, &mut map)?,
+                "actor" => fill::<_, Option<Doer>>(&mut actor, &mut map)?,
                 "name" => fill(&mut name, &mut map)?,
                 "conversation" => fill(&mut conversation, &mut map)?,
                 "utc_offset" => fill(&mut utc_offset, &mut map)?,
@@ -141,7 +162,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
             channel: channel.flatten().unwrap_or(Channel::Other(String::new())),
             direction: direction.flatten().unwrap_or_default(),
             visibility: visibility.flatten().unwrap_or_default(),
-            actor: actor.flatten().unwrap_or_default(),
+            actor: actor.flatten().map(Actor::from).unwrap_or_default(),
             who: who.unwrap_or_default(),
             name: name.flatten(),
             conversation: conversation.flatten(),
@@ -321,12 +342,13 @@ mod tests {
             ],
         ),
         ("name", &["\"Jan\""]),
-        ("conversation", &[r#"{"key": "c/1", "aliases": ["c/2"]}"#, r#"{"key": ""}"#]),
+        ("source", &[r#"{"system": "crm", "shard": 7, "extra": null}"#]),
+        ("conversation", &[r#"{"key": "c/1", "aliases": ["c/2"], "x": {}}"#, r#"{"key": ""}"#]),
         ("utc_offset", &["\"+01:00\"", "\"+25:00\""]),
         ("occurred_at_origin", &["\"import\""]),
         ("seq", &["3", "1.0"]),
-        ("body", &[r#"{"text": "Hallo", "truncated": true}"#]),
-        ("attachments", &[r#"[{"name": "a.pdf", "size": 12}]"#, "[null]"]),
+        ("body", &[r#"{"text": "Hallo", "truncated": true}"#, r#"{"text": "Hallo", "x": [1.50]}"#]),
+        ("attachments", &[r#"[{"name": "a.pdf", "size": 12, "x": 1}]"#, "[null]"]),
         ("extra", &[r#"{"big": 123456789012345678901234567890, "n": null}"#, "[]"]),
         ("tier", &["\"gold\"", "null", "1.10"]),
     ];
