@@ -863,8 +863,22 @@ fn without_country(digits: &str) -> impl Iterator<Item = &str> {
 
 /// A date as `yyyymmdd`.
 fn date(text: &str, order: DayOrder) -> Option<String> {
-    let parts: Vec<&str> =
-        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).collect();
+    // `04T00`: behind the day a time begins.
+    let without_time = |part: &'_ str| match part.split_once(['T', 't']) {
+        Some((day, time))
+            if !day.is_empty()
+                && day.bytes().all(|b| b.is_ascii_digit())
+                && time.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            day.len()
+        }
+        _ => part.len(),
+    };
+    let parts: Vec<&str> = text
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|part| !part.is_empty())
+        .map(|part| part.get(..without_time(part)).unwrap_or(part))
+        .collect();
     let number = |part: &str| part.parse::<u32>().ok();
     let month = |part: &str| {
         let short = part.get(..3)?.to_ascii_lowercase();
@@ -915,11 +929,25 @@ mod tests {
 
     #[test]
     fn a_date_is_the_same_however_it_is_written() {
-        for text in ["1980-03-04", "19800304", "4 March 1980", "04/03/1980", "4.3.80", "1980/3/4"] {
+        for text in [
+            "1980-03-04",
+            "19800304",
+            "4 March 1980",
+            "04/03/1980",
+            "4.3.80",
+            "1980/3/4",
+            "1980-03-04 00:00:00",
+            "1980-03-04T00:00:00",
+            "1980-03-04T00:00:00.000000000",
+            "1980-03-04t00:00:00+01:00",
+            "04-03-1980T12:30",
+            "19800304T000000",
+        ] {
             assert_eq!(date(text, DayOrder::DayFirst).as_deref(), Some("19800304"), "{text}");
         }
         assert_eq!(date("03/04/1980", DayOrder::MonthFirst).as_deref(), Some("19800304"));
         assert_eq!(date("13/04/1980", DayOrder::MonthFirst).as_deref(), Some("19800413"));
+        assert_eq!(date("4 Oct 1980", DayOrder::DayFirst).as_deref(), Some("19801004"));
         assert_eq!(date("soon", DayOrder::DayFirst), None);
     }
 
