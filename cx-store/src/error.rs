@@ -140,6 +140,14 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// The log of the store was taken away while it was open: by another SQLite library in this
+    /// process, or by another program after a descriptor of the file was closed in this process.
+    /// What was written since is not kept.
+    #[error("{}: its log was taken away while it was open, by another SQLite library in this process or after something else in it closed the file: what was written since is not kept; open the store again", path.display())]
+    LogGone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The store belongs to another tenant.
     #[error("{}: belongs to tenant {found:?}, not {asked:?}", path.display())]
     OtherTenant {

@@ -8,7 +8,8 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A file that is open for reading, with a place of its own in it. A store has one of its file as
 /// long as it is open.
@@ -49,8 +50,40 @@ impl Seek for KeptFile {
     }
 }
 
+/// The log of a store that is open, and which file that is.
+///
+/// An engine of its own in this process (Python's `sqlite3`, DuckDB) does not see the locks that
+/// this one has. As it closes the file it takes itself for the last one, and takes the log away;
+/// what is written to it afterwards nobody would ever read.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    known: OnceLock<Id>,
+}
+
+impl Log {
+    /// The log of the store in this file, as it is now.
+    pub(crate) fn of(file: &Path) -> Self {
+        let mut path = file.as_os_str().to_owned();
+        path.push("-wal");
+        let log = Self { path: path.into(), known: OnceLock::new() };
+        log.is_there();
+        log
+    }
+
+    /// Whether the log is the one that it was. Where none was seen so far, this one is it.
+    pub(crate) fn is_there(&self) -> bool {
+        let now = id_of(&self.path);
+        match (self.known.get(), now) {
+            (Some(known), now) => now.as_ref() == Some(known),
+            (None, Some(now)) => *self.known.get_or_init(|| now) == now,
+            (None, None) => true,
+        }
+    }
+}
+
 #[cfg(unix)]
-use shared::{Shared, read_at};
+use shared::{Id, Shared, id_of, read_at};
 
 /// Whether a file can be written to at all, as far as opening it tells.
 #[cfg(unix)]
@@ -66,7 +99,11 @@ mod shared {
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
     /// Which file it is, whatever its name.
-    type Id = (u64, u64);
+    pub(super) type Id = (u64, u64);
+
+    pub(super) fn id_of(path: &Path) -> Option<Id> {
+        fs::metadata(path).ok().map(|file| id(&file))
+    }
 
     /// All that is open of a file.
     #[derive(Debug)]
@@ -144,6 +181,15 @@ mod shared {
         }
         true
     }
+}
+
+/// Where a file that is open cannot be taken away, it need not be known again.
+#[cfg(not(unix))]
+type Id = ();
+
+#[cfg(not(unix))]
+fn id_of(_: &Path) -> Option<Id> {
+    None
 }
 
 #[cfg(not(unix))]

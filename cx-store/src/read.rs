@@ -58,7 +58,7 @@ pub struct FoundCustomer {
     pub name: Option<String>,
     /// Whether the identifier links, or was only said.
     pub weight: Weight,
-    /// On how many events the customer carries it.
+    /// On how many events the customer carries it; all the customer's, where an id was asked for.
     pub n_events: u64,
     row: i64,
 }
@@ -321,13 +321,30 @@ fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, Store
             id: customer_id(connection, row)?,
             name: any_name(connection, row)?,
             weight: Weight::Links,
-            n_events: 0,
+            n_events: n_events(connection, row)?,
             row,
         });
     }
     let confidence = if customers.is_empty() { Confidence::None } else { Confidence::Certain };
     let is_erased = customers.is_empty() && key.is_some_and(|key| key.is_empty());
     Ok(Found { customers, confidence, is_hub: false, unattributed: 0, is_erased })
+}
+
+/// How many events a customer has: those of the bundles, without the ones that time gives to
+/// somebody else, and with the ones that it gives to the customer.
+fn n_events(connection: &Connection, customer: i64) -> Result<u64, StoreError> {
+    let mut n = connection.prepare_cached(
+        "SELECT (SELECT coalesce(sum(b.n), 0) FROM member m JOIN bundle b ON b.id = m.bundle_id
+                 WHERE m.customer_id = ?1)
+              - (SELECT count(*) FROM member m
+                   JOIN attribution a ON a.home_id = m.bundle_id AND a.by_time = 1
+                 WHERE m.customer_id = ?1)
+              + (SELECT count(*) FROM member m
+                   JOIN attribution a ON a.bundle_id = m.bundle_id AND a.by_time = 1
+                 WHERE m.customer_id = ?1)",
+    )?;
+    let n: i64 = n.query_row([customer], |row| row.get(0))?;
+    Ok(u64::try_from(n).unwrap_or(0))
 }
 
 fn find_identifier(connection: &Connection, identifier: &Identifier) -> Result<Found, StoreError> {
@@ -1011,18 +1028,37 @@ pub(crate) fn merges(
     assertions.naming(alone.map(Subject::Observation).chain(own)).into_iter().map(fact).collect()
 }
 
+/// The last place of the file: a reading that begins now has nothing of what comes behind it.
+pub(crate) fn last_place(connection: &Connection) -> Result<i64, StoreError> {
+    let mut last = connection.prepare_cached("SELECT coalesce(max(seq), 0) FROM event")?;
+    Ok(last.query_row([], |row| row.get(0))?)
+}
+
+/// The condition in SQL that the record of a row `e` was there when a reading began, whose last
+/// place was `begun` then. What is revised meanwhile goes to the end of the file, and belongs to
+/// the reading; what is new does not, or one that writes as it reads would never end.
+pub(crate) fn was_there(begun: &str) -> String {
+    format!(
+        "(e.seq <= {begun} OR EXISTS
+           (SELECT 1 FROM event AS older WHERE older.key = e.key AND older.seq <= {begun}))"
+    )
+}
+
 /// The events after a place in the order of the file, at most `limit`, with the place to go on.
 pub(crate) fn scan(
     connection: &Connection,
     after: i64,
+    begun: i64,
     limit: usize,
 ) -> Result<(Vec<Event>, Option<i64>), StoreError> {
-    let mut rows = connection.prepare_cached(
-        "SELECT seq, iif(packed IS NULL, payload, cx_unpack(packed))
-         FROM event WHERE seq > ?1 AND standing = 0 ORDER BY seq LIMIT ?2",
-    )?;
+    let mut rows = connection.prepare_cached(&format!(
+        "SELECT e.seq, iif(packed IS NULL, payload, cx_unpack(packed))
+         FROM event AS e WHERE e.seq > ?1 AND e.standing = 0 AND {} ORDER BY e.seq LIMIT ?3",
+        was_there("?2")
+    ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = rows.query_map([after, limit], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    let values = [after, begun, limit];
+    let rows = rows.query_map(values, |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
     let (mut events, mut last) = (Vec::new(), None);
     for row in rows {
         let (seq, payload) = row?;

@@ -17,6 +17,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::history::Edition;
 use crate::ingest::{CHANNEL, KIND, SOURCE};
+use crate::read;
 use crate::store::Store;
 
 /// How many places of the file are read from one snapshot: long enough that a snapshot costs
@@ -242,9 +243,9 @@ impl ScanQuery {
             sql.push_str(" LEFT JOIN conversation AS c ON c.id = e.conversation_id");
         }
         sql.push_str(
-            " WHERE e.seq > ?1 AND e.seq <= ?2 AND e.standing = 0 AND e.ts >= ?3 AND e.ts <= ?4
-             ORDER BY e.seq",
+            " WHERE e.seq > ?1 AND e.seq <= ?2 AND e.standing = 0 AND e.ts >= ?3 AND e.ts <= ?4 AND ",
         );
+        sql.extend([read::was_there("?5").as_str(), " ORDER BY e.seq"]);
         sql
     }
 }
@@ -319,7 +320,7 @@ impl Store {
     ///
     /// Nothing is decoded: what stands in the rows is copied. Each page is read from a fresh
     /// snapshot, so that a long scan holds up nobody; an event that is revised meanwhile may stand
-    /// twice, as it was and as it is. Two threads read, where the store is a file.
+    /// twice, as it was and as it is, and records that are new since it began are not in it. Two threads read, where the store is a file.
     ///
     /// ```
     /// use cx_store::{Recording, ScanColumn, ScanQuery, Store, Values};
@@ -345,6 +346,7 @@ impl Store {
             store: self.clone(),
             query,
             customers: None,
+            begun: None,
             after: 0,
             at_once: AtOnce::One,
             range: RANGE,
@@ -370,6 +372,8 @@ pub struct Scan {
     query: ScanQuery,
     sql: String,
     customers: Option<Customers>,
+    /// The last place of the file when the scan began.
+    begun: Option<i64>,
     /// The place up to which everything was read.
     after: i64,
     at_once: AtOnce,
@@ -405,6 +409,9 @@ impl Scan {
     fn go_on(&mut self) -> Result<(), StoreError> {
         if self.customers.is_none() && self.query.columns.contains(&ScanColumn::Customer) {
             self.customers = Some(self.store.read(Customers::read)?);
+        }
+        if self.begun.is_none() {
+            self.begun = Some(self.store.read(read::last_place)?);
         }
         let (first, second) = (self.after, self.after.saturating_add(self.range));
         let (one, other) = match self.at_once {
@@ -453,7 +460,8 @@ impl Scan {
         let mut filling = self.filling(connection, (after, until))?;
         let mut rows = connection.prepare_cached(&self.sql)?;
         let (since, to) = (self.query.since.as_micros(), self.query.until.as_micros());
-        let mut rows = rows.query([after, until, since, to])?;
+        let begun = self.begun.unwrap_or(i64::MAX);
+        let mut rows = rows.query([after, until, since, to, begun])?;
         let (mut n_rows, mut n_bytes, mut reached) = (0_usize, 0_usize, until);
         while let Some(row) = rows.next()? {
             let seq = row.get(0)?;
@@ -488,12 +496,12 @@ impl Scan {
         room: usize,
     ) -> Result<Filling<'s>, StoreError> {
         let texts = TextFilling::new(column, room);
-        let fixed = |names: [&str; 3], code_of| {
+        let fixed = |names: [&str; 3], code_of: Vec<i64>| {
             let names = names.map(str::to_owned).into_iter().filter(|name| !name.is_empty());
             Filling::Names(NameFilling {
                 column,
                 codes: Vec::new(),
-                code_of,
+                code_of: (0..).zip(code_of).map(|(place, number)| (number, place)).collect(),
                 names: names.collect(),
             })
         };
@@ -660,8 +668,8 @@ impl TextFilling {
 struct NameFilling {
     column: ScanColumn,
     codes: Vec<i32>,
-    /// By place in `names`: the number that stands for it in rows, ascending.
-    code_of: Vec<i64>,
+    /// The number that stands for a name in rows, ascending, with the place in `names`.
+    code_of: Vec<(i64, usize)>,
     names: Vec<String>,
 }
 
@@ -671,18 +679,25 @@ impl NameFilling {
             connection.prepare_cached("SELECT id, name FROM dict WHERE class = ?1 ORDER BY id")?;
         let rows = rows.query_map([class], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
         let (mut code_of, mut names) = (Vec::new(), Vec::new());
+        // `a` of `b` and `a:b` are two sources of one name.
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         for row in rows {
             let (number, name) = row?;
-            code_of.push(number);
-            names.push(if class == SOURCE { codec::source_scope(&name) } else { name });
+            let name = if class == SOURCE { codec::source_scope(&name) } else { name };
+            let place = *places.entry(name).or_insert_with_key(|name| {
+                names.push(name.clone());
+                names.len() - 1
+            });
+            code_of.push((number, place));
         }
         Ok(Self { column, codes: Vec::new(), code_of, names })
     }
 
     fn push(&mut self, value: ValueRef<'_>) -> Result<(), StoreError> {
         let number = integer(self.column.name(), value)?;
-        let code = self.code_of.binary_search(&number).ok();
-        let code = code.and_then(|code| i32::try_from(code).ok());
+        let found = self.code_of.binary_search_by_key(&number, |(number, _)| *number).ok();
+        let place = found.and_then(|found| self.code_of.get(found)).map(|(_, place)| *place);
+        let code = place.and_then(|place| i32::try_from(place).ok());
         self.codes.push(code.ok_or_else(|| StoreError::malformed(self.column.name(), number))?);
         Ok(())
     }
@@ -852,6 +867,71 @@ mod tests {
         assert_eq!(unknown.nearest, Some(ScanColumn::Channel));
         assert!(unknown.to_string().starts_with("chanel: no column of a scan, is channel meant?"));
         assert_eq!("flavour".parse::<ScanColumn>().unwrap_err().nearest, None);
+    }
+
+    fn note(key: &str, source: &serde_json::Value, rev: &str) -> Event {
+        let json = serde_json::json!({
+            "key": key, "rev": rev, "source": source, "kind": "note",
+            "occurred_at": "2026-01-01T00:00:00Z"});
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn two_sources_of_one_name_are_one() {
+        let store = Store::open_in_memory().unwrap();
+        let recording = Recording::new(at("2026-01-02T00:00:00Z"), "test");
+        let sources = [
+            serde_json::json!({"system": "a", "instance": "b"}),
+            serde_json::json!({"system": "c"}),
+            serde_json::json!({"system": "a:b"}),
+        ];
+        let events = (0..).zip(&sources).map(|(n, source)| note(&format!("{n}"), source, "1"));
+        store.ingest(&recording, events).unwrap();
+        let page = store.scan(ScanQuery::new().columns([ScanColumn::Source])).next().unwrap();
+        let page = page.unwrap();
+        let [Values::Names(names)] = page.columns.as_slice() else { panic!("{page:?}") };
+        assert_eq!([0, 1, 2].map(|row| names.get(row)), [Some("a:b"), Some("c"), Some("a:b")]);
+        assert_eq!(names.names.len(), 2);
+    }
+
+    /// Every record is written anew under another key, and as another revision, as it is read.
+    #[test]
+    fn a_reading_has_what_was_there_when_it_began_however_much_is_written_meanwhile() {
+        let source = serde_json::json!({"system": "t"});
+        let recording = Recording::new(at("2026-01-02T00:00:00Z"), "test");
+        let keys = |n: usize| (0..n).map(|n| format!("t/{n:05}")).collect::<Vec<_>>();
+        for (revised, expected) in [(0, 2_500), (1_000, 2_500), (2_500, 2_500)] {
+            let store = Store::open_in_memory().unwrap();
+            let events = keys(expected).into_iter().map(|key| note(&key, &source, "1"));
+            store.ingest(&recording, events).unwrap();
+            let write = |n: usize| {
+                let new = keys(n).into_iter().map(|key| note(&format!("{key}/copy"), &source, "1"));
+                store.ingest(&recording, new).unwrap();
+                let again = keys(expected).into_iter().rev().take(revised);
+                store.ingest(&recording, again.map(|key| note(&key, &source, "2"))).unwrap();
+            };
+            let mut events = store.events();
+            let mut read = vec![events.next().unwrap().unwrap().key.to_string()];
+            write(2_000);
+            read.extend(events.map(|event| event.unwrap().key.to_string()));
+            read.sort();
+            read.dedup();
+            assert_eq!(read, keys(expected));
+
+            let query = ScanQuery::new().columns([ScanColumn::Key]);
+            let mut scan = store.scan(query);
+            scan.range = 700;
+            let mut rows = Vec::new();
+            let mut n = 2_000;
+            while let Some(page) = scan.next() {
+                let page = page.unwrap();
+                let [Values::Texts(keys)] = page.columns.as_slice() else { panic!("{page:?}") };
+                rows.extend((0..page.n_rows).map(|row| keys.get(row).unwrap().to_owned()));
+                n += 1_000;
+                write(n);
+            }
+            assert_eq!(rows.len(), expected + 2_000);
+        }
     }
 
     #[test]

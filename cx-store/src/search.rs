@@ -71,7 +71,7 @@ impl SearchQuery {
     /// At most that many hits; at least one.
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.max(1);
+        self.limit = limit;
         self
     }
 
@@ -196,7 +196,7 @@ pub(crate) fn index(tx: &Transaction<'_>, row: i64) -> Result<(), StoreError> {
 /// is found by its own.
 pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
     let expression = expression(&query.text);
-    if expression.is_empty() || query.audience == Audience::Marketing {
+    if query.limit == 0 || expression.is_empty() || query.audience == Audience::Marketing {
         return Ok(Vec::new());
     }
     let agents = query.audience == Audience::Agent;

@@ -31,7 +31,7 @@ use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::history::{Edition, History, SCAN};
 use crate::ingest::{self, Dictionary, Writing};
-use crate::kept::KeptFile;
+use crate::kept::{KeptFile, Log};
 use crate::measured;
 use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
@@ -96,6 +96,10 @@ impl fmt::Debug for WeakStore {
 
 struct Inner {
     path: PathBuf,
+    /// The same, whatever the current folder becomes.
+    file: PathBuf,
+    /// `None` where nothing is written to one.
+    log: Option<Log>,
     place: Place,
     /// Which process opened it.
     process: u32,
@@ -235,7 +239,11 @@ impl Store {
         };
         let kept = Mutex::new(kept);
         let process = std::process::id();
-        Self(Arc::new(Inner { path, place, process, key, readers, known, memory, writer, kept }))
+        let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+        let log = (place == Place::File).then(|| Log::of(&file));
+        let inner =
+            Inner { path, file, log, place, process, key, readers, known, memory, writer, kept };
+        Self(Arc::new(inner))
     }
 
     pub(crate) fn downgrade(&self) -> WeakStore {
@@ -609,8 +617,12 @@ impl Store {
     }
 
     /// All events in the order of the file, read in pages, each from a fresh snapshot.
+    ///
+    /// Records that are new since the reading began are not in it; an event that is revised
+    /// meanwhile may stand in it twice, as it was and as it is.
     pub fn events(&self) -> Events {
-        Events { store: self.clone(), after: 0, page: Vec::new().into_iter(), done: false }
+        let page = Vec::new().into_iter();
+        Events { store: self.clone(), after: 0, begun: None, page, done: false }
     }
 
     /// One event as it is shown today.
@@ -637,7 +649,9 @@ impl Store {
     pub fn anchor(&self, who: &Who) -> Result<Option<ObservationId>, StoreError> {
         self.read(|connection| {
             if let Who::Customer(id) = who {
-                return Ok(corrections::named_by(connection, *id)?.map(|(named, _)| named));
+                // Of an erased customer there is none.
+                let named = corrections::named_by(connection, *id)?;
+                return Ok(named.filter(|(_, key)| !key.is_empty()).map(|(named, _)| named));
             }
             let found = read::find(connection, who)?;
             let Some(customer) = found.chosen() else { return Ok(None) };
@@ -1099,6 +1113,13 @@ impl Store {
         Ok(writer)
     }
 
+    fn expect_log(&self) -> Result<(), StoreError> {
+        if self.0.log.as_ref().is_none_or(Log::is_there) {
+            return Ok(());
+        }
+        Err(StoreError::LogGone { path: self.0.path.clone() })
+    }
+
     /// Runs a write in one transaction: all of it is kept, or nothing.
     pub(crate) fn write<T>(
         &self,
@@ -1111,6 +1132,7 @@ impl Store {
         let Writer { connection, dictionary, settings, is_log_suspect, .. } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
+            self.expect_log()?;
             trust_log(connection, is_log_suspect)?;
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have said something meanwhile.
@@ -1124,6 +1146,8 @@ impl Store {
                 Edition::end(&tx)?;
             }
             tx.commit()?;
+            // Where it is gone, nobody will ever read what was just written.
+            self.expect_log()?;
             *dictionary = names;
             Ok(done)
         };
@@ -1179,8 +1203,12 @@ impl Store {
         connection: &Connection,
         done: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        encryption::sound(connection, self.key(), &self.0.path, done)
-            .map_err(|error| error.at(&self.0.path))
+        let done = encryption::sound(connection, self.key(), &self.0.path, done);
+        done.map_err(|error| match error.at(&self.0.path) {
+            // It is not the disk.
+            failed @ StoreError::DiskFailed { .. } => self.expect_log().err().unwrap_or(failed),
+            other => other,
+        })
     }
 
     /// Opens a file that is only read again where the connection is of no use any more, or where it
@@ -1200,7 +1228,7 @@ impl Store {
     /// Opens the connection of the writer again where it is of no use any more, because a page
     /// could not be read or decrypted; the next one who asks may be luckier.
     fn renew(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        let (path, key) = (&self.0.path, self.key());
+        let (path, key) = (&self.0.file, self.key());
         if encryption::is_of_use(connection, key) {
             return Ok(());
         }
@@ -1208,7 +1236,7 @@ impl Store {
             Place::Memory | Place::ReadOnlyFile => return Ok(()),
             Place::File => schema::open_writer(path, key).map(|(fresh, _)| fresh),
         };
-        *connection = fresh.map_err(|error| error.at(path))?;
+        *connection = fresh.map_err(|error| error.at(&self.0.path))?;
         Ok(())
     }
 
@@ -1269,7 +1297,7 @@ impl Store {
         let idle = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
-            None => schema::open_reader(&self.0.path, self.key())
+            None => schema::open_reader(&self.0.file, self.key())
                 .map_err(|error| error.at(&self.0.path))?,
         };
         let done = self.told(&connection, in_snapshot(&connection, work));
@@ -1366,6 +1394,8 @@ enum Links {
 pub struct Events {
     store: Store,
     after: i64,
+    /// The last place of the file when the reading began.
+    begun: Option<i64>,
     page: std::vec::IntoIter<Event>,
     done: bool,
 }
@@ -1380,7 +1410,16 @@ impl Iterator for Events {
         if self.done {
             return None;
         }
-        match self.store.read(|connection| read::scan(connection, self.after, 1_000)) {
+        let begun = self.begun;
+        let page = self.store.read(|connection| {
+            let begun = begun.map_or_else(|| read::last_place(connection), Ok)?;
+            Ok((begun, read::scan(connection, self.after, begun, 1_000)?))
+        });
+        let page = page.map(|(begun, page)| {
+            self.begun = Some(begun);
+            page
+        });
+        match page {
             Ok((events, Some(last))) => {
                 self.after = last;
                 self.page = events.into_iter();

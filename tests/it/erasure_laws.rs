@@ -13,7 +13,9 @@ use cx_core::identifier::{Assurance, Role, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::retention::Retention;
 use cx_core::time::{Micros, Timestamp};
-use cx_store::{Change, EraseMode, Recording, RetainOptions, SearchQuery, Store, StoreOptions};
+use cx_store::{
+    Change, EraseMode, Recording, RetainOptions, SearchQuery, Store, StoreOptions, TimelineQuery,
+};
 use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
@@ -51,8 +53,16 @@ proptest! {
         let store = told(&events, &assertions);
         let customers = store.customers(None, 1_000).unwrap();
         prop_assume!(!customers.is_empty());
+        for customer in &customers {
+            let who = Who::Customer(*customer);
+            let all = store.timeline(&who, &TimelineQuery::new().limit(1_000), None).unwrap();
+            let found = store.find(&who).unwrap();
+            prop_assert_eq!(found.customers[0].n_events, u64::try_from(all.events.len()).unwrap());
+        }
         let who = Who::Customer(customers[of.index(customers.len())]);
+        prop_assert!(store.anchor(&who).unwrap().is_some());
         let erased = store.erase(&who, EraseMode::Delete, now()).unwrap();
+        prop_assert_eq!(store.anchor(&who).unwrap(), None);
         let check = store.check().unwrap();
         prop_assert!(check.is_clean(), "{:#?}", check.problems);
         prop_assert!(store.find(&who).unwrap().is_erased);
