@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use cx_adapters::Format;
+use cx_adapters::{Format, Options};
 use cx_core::channel::Channel;
 use cx_core::context::Audience;
 use cx_core::identifier::{Identifier, Namespace, Who, is_region};
@@ -128,13 +128,8 @@ fn region(text: &str) -> Result<String, String> {
 
 /// A domain, or an address.
 fn own(text: &str) -> Result<String, String> {
-    let own = text.trim();
-    let domain = own.rsplit_once('@').map_or(own, |(_, domain)| domain);
-    let is_label = |label: &str| {
-        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_')
-    };
-    if domain.split('.').all(is_label) && !own.contains(char::is_whitespace) {
-        Ok(own.to_owned())
+    if Options::may_be_own(text) {
+        Ok(text.trim().to_owned())
     } else {
         Err("no domain and no address; one is shop.example, or help@shop.example".to_owned())
     }

@@ -19,6 +19,7 @@ pub(crate) const fn sure(confidence: Confidence) -> &'static str {
         Confidence::Certain => "One customer holds it.",
         Confidence::Probable => "One customer holds it, and others may.",
         Confidence::Ambiguous => "Several customers share it; none is chosen.",
+        Confidence::None if found.is_erased => "The customer who had this id was erased.",
         Confidence::None => "Nobody is known by it.",
     }
 }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record, format};
-use cx_core::identifier::{Identifier, Namespace};
 use cx_core::time::Timestamp;
 use cx_store::{Ending, IngestReport, Recording, Store, StoreError};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -129,11 +128,7 @@ fn columns(format: Format, map: Option<&str>) -> Result<Option<ColumnMap>, CliEr
 
 fn options(source: &Source, now: Timestamp) -> Result<Options, CliError> {
     for number in &source.own_number {
-        // A short code is as it is dialled.
-        let is_short = number.len() < 7 && number.chars().all(|c| c.is_ascii_digit() || c == ' ');
-        let region = source.region.as_deref();
-        let read = Identifier::normalise(Namespace::Phone, "", number, region);
-        if !is_short && !read.is_ok_and(|read| read.key().starts_with('+')) {
+        if !Options::may_be_own_number(number, source.region.as_deref()) {
             let problem = "no telephone number; without a country code it needs --region";
             return Err(CliError::Usage(format!("--own-number {number}: {problem}")));
         }

@@ -89,6 +89,7 @@ pub(crate) fn read(
     }
     let mut known: HashMap<String, u32> = HashMap::new();
     let mut truths = Vec::new();
+    let mut next = 0_u32;
     let mut problems = Vec::new();
     for (position, (path, here)) in paths.iter().zip(&recognised).enumerate() {
         if position == 1 {
@@ -104,11 +105,14 @@ pub(crate) fn read(
                     TruthPart::Whole => cell,
                     TruthPart::Number => first_number(cell),
                 };
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                truths.push(match known.get(cell) {
-                    Some(number) => *number,
-                    None => *known.entry(cell.to_owned()).or_insert(next),
-                });
+                // Whose row it is that says nothing is not known: it is nobody else's.
+                let one = match (cell.trim(), known.get(cell.trim())) {
+                    ("", _) => next,
+                    (_, Some(number)) => *number,
+                    (said, None) => *known.entry(said.to_owned()).or_insert(next),
+                };
+                truths.push(one);
+                next = next.saturating_add(u32::from(one == next));
             }
             Ok(())
         })?;

@@ -127,6 +127,9 @@ fn who_is_erased_is_in_no_file_and_does_not_come_back() {
     let export: serde_json::Value =
         serde_json::from_slice(&std::fs::read(shell.path("eva.json")).unwrap()).unwrap();
     assert!(export["events"].as_array().unwrap().len() > 3, "{export}");
+    let found = shell.ok(&["find", "demo.cx", EVA]);
+    let id = found.split_whitespace().find(|word| word.starts_with("cus_")).unwrap();
+    assert!(!shell.ok(&["find", "demo.cx", id]).contains("  0 events"));
     let said = shell.ok(&["erase", "demo.cx", EVA, "--mode", "delete", "--yes"]);
     assert!(said.contains("of the person in 3 files: found 0 times"), "{said}");
     for name in ["demo.cx", "demo.cx-wal", "demo.cx-shm"] {
@@ -137,6 +140,9 @@ fn who_is_erased_is_in_no_file_and_does_not_come_back() {
     let again = shell.ok(&["demo", "--into", "demo.cx"]);
     assert!(again.contains("left out") || !again.contains("Eva"), "{again}");
     assert!(shell.ok(&["find", "demo.cx", EVA]).contains("Nobody"));
+    assert_eq!(shell.ok(&["find", "demo.cx", id]), "The customer who had this id was erased.\n");
+    let never = format!("cus_{}", "0".repeat(32));
+    assert!(shell.ok(&["find", "demo.cx", &never]).contains("Nobody"));
 }
 
 #[test]
@@ -156,6 +162,9 @@ fn a_table_of_persons_is_linked_and_measured() {
             writeln!(table, "{n}b,{g},{slip},{born},,Ons Dorp,{n}").unwrap();
         }
     }
+    // Whose these two are nobody has said.
+    table += "81,Xander,Zwart,1930-01-21,x@example.nl,Elders,\n";
+    table += "82,Yara,Wit,1951-12-02,y@example.org,Verweg, \n";
     shell.write("personen.csv", table + "\"torn\n");
     let said = shell.cx(&[
         "--now",
