@@ -129,6 +129,7 @@ pub(crate) fn found_json(found: &cx_store::Found) -> Value {
         "customers": customers.collect::<Vec<_>>(),
         "is_hub": found.is_hub,
         "unattributed": found.unattributed,
+        "is_erased": found.is_erased,
     })
 }
 

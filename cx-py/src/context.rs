@@ -6,6 +6,8 @@ use cx_core::context::render::{self, Colour};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use crate::convert::count;
+use crate::error::BindingError;
 use crate::fields::Fields;
 
 /// Everything that is known of one customer, at one instant, for one audience.
@@ -194,8 +196,9 @@ impl Context {
     ///     Leave out the least useful sections that no longer fit, and name them at the end. A
     ///     token is counted as four bytes.
     #[pyo3(signature = (*, max_tokens=None))]
-    fn to_markdown(&self, max_tokens: Option<usize>) -> String {
-        render::markdown(&self.inner, max_tokens)
+    fn to_markdown(&self, max_tokens: Option<i64>) -> Result<String, BindingError> {
+        let max_tokens = max_tokens.map(|most| count("max_tokens", most)).transpose()?;
+        Ok(render::markdown(&self.inner, max_tokens))
     }
 
     fn __str__(&self) -> String {

@@ -7,7 +7,7 @@
 use cx_core::event::FieldError;
 use cx_core::time::{TimeError, Timestamp};
 use jiff::civil;
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
@@ -43,16 +43,54 @@ impl Zone {
     /// RFC 3339. Of two possible instants (when clocks go back) the first; in a gap (when they go
     /// forward) as if the clock had not been changed yet.
     pub(crate) fn instant(&self, written: civil::DateTime) -> Option<String> {
-        let zoned = self.0.to_ambiguous_zoned(written).compatible().ok()?;
-        let seconds = zoned.offset().seconds();
-        let (sign, seconds) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
-        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-        // Offsets of the nineteenth century had seconds; RFC 3339 has none.
-        if seconds % 60 == 0 {
-            Some(format!("{}{sign}{hours:02}:{minutes:02}", zoned.datetime()))
-        } else {
-            Some(zoned.timestamp().to_string())
+        self.0.to_ambiguous_zoned(written).compatible().ok().map(|zoned| with_offset(&zoned))
+    }
+
+    /// The same with `fold=1` of a `datetime`: the clocks were changed already.
+    fn instant_after_change(&self, written: civil::DateTime) -> Option<String> {
+        let ambiguous = self.0.to_ambiguous_zoned(written);
+        let zoned = match ambiguous.offset() {
+            AmbiguousOffset::Gap { .. } => ambiguous.earlier(),
+            AmbiguousOffset::Fold { .. } | AmbiguousOffset::Unambiguous { .. } => ambiguous.later(),
+        };
+        zoned.ok().map(|zoned| with_offset(&zoned))
+    }
+
+    /// The zone of a column of instants, as Arrow names it; `None` where that is UTC, or unknown.
+    pub(crate) fn of_column(name: &str) -> Option<Self> {
+        if matches!(name, "UTC" | "Etc/UTC" | "Z" | "+00:00") {
+            return None;
         }
+        if let Ok(zone) = TimeZone::get(name) {
+            return Some(Self(zone));
+        }
+        let (sign, rest) = match name.split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let (hours, minutes) = rest.split_once(':')?;
+        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let seconds = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
+        Some(Self(TimeZone::fixed(Offset::from_seconds(sign * seconds).ok()?)))
+    }
+
+    /// An instant as clocks there show it, with its offset, as RFC 3339.
+    pub(crate) fn shown(&self, micros: i64) -> Option<String> {
+        let at = jiff::Timestamp::from_microsecond(micros).ok()?;
+        Some(with_offset(&at.to_zoned(self.0.clone())))
+    }
+}
+
+fn with_offset(zoned: &jiff::Zoned) -> String {
+    let seconds = zoned.offset().seconds();
+    let (sign, seconds) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    // Offsets of the nineteenth century had seconds; RFC 3339 has none.
+    if seconds % 60 == 0 {
+        format!("{}{sign}{hours:02}:{minutes:02}", zoned.datetime())
+    } else {
+        zoned.timestamp().to_string()
     }
 }
 
@@ -61,6 +99,8 @@ impl Zone {
 pub(crate) struct Defaults {
     /// The zone of instants without one.
     pub(crate) zone: Option<Zone>,
+    /// The region of telephone numbers in a column, where they have no country code.
+    pub(crate) region: Option<String>,
     source: Option<Value>,
 }
 
@@ -71,7 +111,12 @@ impl Defaults {
             Some((system, instance)) => json!({"system": system, "instance": instance}),
             None => json!({"system": source}),
         });
-        Self { zone, source }
+        Self { zone, region: None, source }
+    }
+
+    /// The same with a region.
+    pub(crate) fn with_region(self, region: Option<String>) -> Self {
+        Self { region, ..self }
     }
 
     /// Gives an event that names no source this one.
@@ -115,7 +160,8 @@ fn value(any: &Bound<'_, PyAny>, zone: Option<&Zone>, depth: usize) -> Result<Va
             .map(Value::Number)
             .ok_or_else(|| problem("not a number: leave the field out, or use None"))
     } else if let Ok(at) = any.cast::<PyDateTime>() {
-        instant(at, zone).map(Value::String)
+        // pandas has a `datetime` that is none.
+        if is_missing(any) { Ok(Value::Null) } else { instant(at, zone).map(Value::String) }
     } else if any.is_instance_of::<PyDate>() {
         text_of(any, "isoformat")
     } else if any.is_instance_of::<PyList>() || any.is_instance_of::<PyTuple>() {
@@ -176,7 +222,7 @@ fn foreign(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
     let name = type_name(any);
     match name.as_str() {
         "Decimal" | "UUID" => text_of(any, "__str__"),
-        "NAType" => Ok(Value::Null),
+        "NAType" | "NaTType" => Ok(Value::Null),
         "bool" | "bool_" => {
             any.is_truthy().map(Value::Bool).map_err(|error| problem(error.to_string()))
         }
@@ -206,7 +252,14 @@ fn instant(at: &Bound<'_, PyDateTime>, zone: Option<&Zone>) -> Result<String, Fi
             Ok(if utc { text.replace("+00:00", "Z") } else { text })
         }
         Ok(_) => Ok(text),
-        Err(TimeError::NoOffset { .. }) => localised(&text, zone),
+        Err(TimeError::NoOffset { .. }) => {
+            let fold: u8 = at.getattr("fold").and_then(|fold| fold.extract()).map_err(python)?;
+            let later = match (fold, zone, text.parse::<civil::DateTime>()) {
+                (1, Some(zone), Ok(written)) => zone.instant_after_change(written),
+                _ => None,
+            };
+            later.map_or_else(|| localised(&text, zone), Ok)
+        }
         Err(_) => {
             // An offset with seconds, as before there were time zones.
             let utc = pyo3::types::PyTzInfo::utc(at.py()).map_err(python)?;
@@ -302,8 +355,18 @@ pub(crate) fn timestamp(
     let Some(given) = given else { return Ok(None) };
     let refuse = |text: String, problem: String| BindingError::argument(argument, text, problem);
     let text = match given.cast::<PyDateTime>() {
-        Ok(at) => instant(at, None)
-            .map_err(|_| refuse(given.to_string(), "has no zone: use an aware datetime".into()))?,
+        Ok(_) if is_missing(given) => {
+            return Err(refuse(given.to_string(), "no instant: leave it out, or use None".into()));
+        }
+        Ok(at) => instant(at, None).map_err(|_| {
+            let has_zone = at.getattr("tzinfo").is_ok_and(|zone| !zone.is_none());
+            let problem = if has_zone {
+                "outside the years 0001 to 9999 in UTC"
+            } else {
+                "has no zone: use an aware datetime"
+            };
+            refuse(given.to_string(), problem.into())
+        })?,
         Err(_) => given.extract::<String>().map_err(|_| {
             refuse(given.to_string(), "not an aware datetime or a text of RFC 3339".into())
         })?,
@@ -358,6 +421,31 @@ pub(crate) fn texts(
         .map_err(|_| refuse())?
         .map(|text| text?.extract::<String>().map_err(|_| refuse()))
         .collect()
+}
+
+/// Whether a value stands for one that is missing, in the ways of Python, NumPy and pandas.
+pub(crate) fn is_missing(any: &Bound<'_, PyAny>) -> bool {
+    if any.is_none() {
+        return true;
+    }
+    if let Ok(float) = any.cast::<PyFloat>() {
+        return float.value().is_nan();
+    }
+    match type_name(any).as_str() {
+        "NAType" | "NaTType" => true,
+        "Decimal" | "datetime64" | "timedelta64" | "float16" | "float32" | "longdouble" => {
+            any.str().is_ok_and(|text| {
+                matches!(text.to_string_lossy().as_ref(), "NaT" | "NaN" | "sNaN" | "nan")
+            })
+        }
+        _ => false,
+    }
+}
+
+/// Reads an argument that is a number of things.
+pub(crate) fn count(argument: &'static str, given: i64) -> Result<usize, BindingError> {
+    usize::try_from(given)
+        .map_err(|_| BindingError::argument(argument, given.to_string(), "not 0 or more"))
 }
 
 /// The name of a value's type, for messages.

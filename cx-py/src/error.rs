@@ -182,6 +182,7 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         CxStoreError::Exists { path } => ExistingFileError::new_err((message, text(path))),
         CxStoreError::CannotOpen { path, .. }
         | CxStoreError::DiskFull { path }
+        | CxStoreError::LogGone { path }
         | CxStoreError::OtherProcess { path } => StoreError::new_err((message, text(path))),
         CxStoreError::UnknownObservation { .. }
         | CxStoreError::UnknownAssertion { .. }

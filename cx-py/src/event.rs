@@ -230,6 +230,10 @@ impl Event {
     }
 
     /// The event in its canonical form, as plain Python that ``json.dumps`` takes.
+    ///
+    /// Python spells some numbers otherwise than they were written (1.10 is 1.1), and the spelling
+    /// is part of what a record says: take in the event itself, or :meth:`to_json`, where it is to
+    /// be the same record.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         convert::object_to_python(py, &self.inner.to_json())
     }

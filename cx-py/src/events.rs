@@ -207,14 +207,19 @@ impl Events {
 
     fn __repr__(&self, py: Python<'_>) -> Result<String, BindingError> {
         let described = self.scan.describe();
-        Ok(match py.detach(|| self.scan.count())? {
-            Some(count) => format!("Events({described}, rows={count})"),
-            None => format!("Events({described})"),
+        Ok(match py.detach(|| self.scan.count()) {
+            Ok(Some(count)) => format!("Events({described}, rows={count})"),
+            Ok(None) => format!("Events({described})"),
+            Err(BindingError::Closed { .. }) => format!("Events({described}, closed)"),
+            Err(error) => return Err(error),
         })
     }
 
     fn _repr_html_(&self, py: Python<'_>) -> Result<String, BindingError> {
-        let mut events = self.first(py, SHOWN + 1)?;
+        let mut events = match self.first(py, SHOWN + 1) {
+            Err(BindingError::Closed { .. }) => Vec::new(),
+            events => events?,
+        };
         let more = events.len() > SHOWN;
         events.truncate(SHOWN);
         Ok(html(&events, &self.__repr__(py)?, more))

@@ -63,14 +63,14 @@ impl<'py> Incoming<'py> {
     }
 
     /// The next records, at most about `size` of them; `None` at the end. Arrow streams are read
-    /// with the interpreter lock released, in batches of their own size.
+    /// with the interpreter lock released.
     pub(crate) fn next_batch(
         &mut self,
         py: Python<'py>,
         size: usize,
     ) -> Option<Result<Batch, BindingError>> {
         match self {
-            Self::Rows(rows) => py.detach(|| rows.next_batch()),
+            Self::Rows(rows) => py.detach(|| rows.next_batch(size)),
             Self::Records { records, defaults, row } => {
                 let mut batch = Vec::new();
                 for record in records.take(size) {

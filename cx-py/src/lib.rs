@@ -52,7 +52,7 @@ mod _native {
     #[pymodule_export]
     use super::scan::Scan;
     #[pymodule_export]
-    use super::store::{CustomerIterator, Store, open};
+    use super::store::{CustomerIterator, Store, open, reopen};
     #[pymodule_export]
     use super::tenants::Tenants;
 

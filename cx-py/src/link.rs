@@ -13,14 +13,14 @@ use cx_core::linkage::{
 };
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyIterator, PyString};
+use pyo3::types::{PyCapsule, PyDict, PyFloat, PyIterator, PyString};
 
-use crate::convert::type_name;
+use crate::convert::{is_missing, type_name};
 use crate::error::{BindingError, RowError};
 use crate::explanation::Explanation;
 use crate::fields::Fields;
 use crate::frame::Frame;
-use crate::table::rows::Cells;
+use crate::table::rows::{Cells, as_text};
 
 /// What a model says of how alike the records of one person are, and those of two.
 ///
@@ -61,13 +61,13 @@ impl LinkModel {
         start: Option<&Bound<'_, Self>>,
         columns: Option<BTreeMap<String, Option<String>>>,
         month_first: bool,
-        threads: Option<usize>,
+        threads: Option<i64>,
     ) -> Result<Self, BindingError> {
-        let asked = Asked { columns: columns.unwrap_or_default(), month_first, truth: None };
-        let persons = asked.read(&[("frame", frame)], &[])?;
-        let start = start.map_or_else(Model::shipped, |start| start.get().0.clone());
+        let asked = Asked::new(columns, month_first, None);
         let threads = threads_of(threads)?;
-        py.detach(|| trained(&persons.table, &start, threads)).map(Self)
+        let read = asked.cells(&[("frame", frame)], &[])?;
+        let start = start.map_or_else(Model::shipped, |start| start.get().0.clone());
+        py.detach(|| trained(&asked.persons(&read, &[])?.table, &start, threads)).map(Self)
     }
 
     /// The model in a JSON file, of cx or of Splink.
@@ -103,8 +103,11 @@ impl LinkModel {
     /// records : int, default 10000
     ///     Of how many records the table has that Splink is to link: its prior depends on it.
     #[pyo3(signature = (records=10_000))]
-    fn to_splink(&self, records: u32) -> String {
-        self.0.to_splink(records)
+    fn to_splink(&self, records: i64) -> Result<String, BindingError> {
+        let records = u32::try_from(records).map_err(|_| {
+            BindingError::argument("records", records.to_string(), "not between 0 and 4294967295")
+        })?;
+        Ok(self.0.to_splink(records))
     }
 
     /// The name of the model: a hash of all it says.
@@ -153,7 +156,7 @@ pub(crate) struct Linkage {
 ///     A second table: persons are then looked for across both, and none has one twice.
 /// truth : str, optional
 ///     The column that tells which rows are one person's: see :attr:`Linkage.metrics`. It is never
-///     compared.
+///     compared. A row that says nothing there is nobody else's.
 /// model : LinkModel, optional
 ///     What to weigh with. Without it one is trained on the table, beginning from the shipped one.
 /// train : bool, default False
@@ -161,8 +164,8 @@ pub(crate) struct Linkage {
 /// columns : dict of str to str or None, optional
 ///     What columns say: ``{"Naam2": "family_name", "Id": None}``. Attributes: ``given_name``,
 ///     ``family_name``, ``full_name``, ``birth_date``, ``street``, ``postcode``, ``city``,
-///     ``phone``, ``email``, ``national_id``; any other word compares the column as it is, None
-///     ignores it.
+///     ``phone``, ``email``, ``national_id``; any other word compares the column as it is; None
+///     or ``"ignore"`` leaves it out.
 /// month_first : bool, default False
 ///     Whether dates such as 03/04/1980 have the month first.
 /// link_at, review_at : float, default 0.8 and 0.1
@@ -208,9 +211,9 @@ pub(crate) fn link(
     month_first: bool,
     link_at: f64,
     review_at: f64,
-    threads: Option<usize>,
+    threads: Option<i64>,
 ) -> Result<Linkage, BindingError> {
-    let asked = Asked { columns: columns.unwrap_or_default(), month_first, truth };
+    let asked = Asked::new(columns, month_first, truth);
     let threads = threads_of(threads)?;
     let (link_at, review_at) = (weight("link_at", link_at)?, weight("review_at", review_at)?);
     let given = model.map(|model| model.get().0.clone());
@@ -218,8 +221,9 @@ pub(crate) fn link(
         given.iter().flat_map(|model| model.columns.values().cloned()).collect();
     let frames: Vec<(&'static str, &Bound<'_, PyAny>)> =
         std::iter::once(("frame", frame)).chain(other.map(|other| ("other", other))).collect();
-    let persons = asked.read(&frames, &also)?;
+    let read = asked.cells(&frames, &also)?;
     py.detach(|| {
+        let persons = asked.persons(&read, &also)?;
         let model = match given {
             Some(model) if !train => model,
             start => trained(&persons.table, &start.unwrap_or_else(Model::shipped), threads)?,
@@ -265,7 +269,10 @@ impl Linkage {
             ("possible", &self.found.possible),
             ("household", &self.found.households),
         ];
-        let pairs = || kinds.iter().flat_map(|(kind, pairs)| pairs.iter().map(move |p| (*kind, p)));
+        let pairs = kinds.iter().flat_map(|(kind, pairs)| pairs.iter().map(move |p| (*kind, p)));
+        let mut pairs: Vec<(&str, &ScoredPair)> = pairs.collect();
+        pairs.sort_by_key(|(_, pair)| std::cmp::Reverse(pair.weight));
+        let pairs = || pairs.iter().copied();
         let row = |row: u32| self.place(row).1;
         let batch = RecordBatch::try_from_iter([
             ("verdict", column(StringArray::from_iter_values(pairs().map(|(kind, _)| kind)))),
@@ -341,14 +348,15 @@ impl Linkage {
     /// ------
     /// IndexError
     ///     Where there is no such row.
-    fn explain(&self, row_a: u32, row_b: u32) -> Result<Explanation, BindingError> {
+    fn explain(&self, row_a: i64, row_b: i64) -> Result<Explanation, BindingError> {
         let (first, all) = (self.persons.first, self.persons.table.len());
-        let (a, b) = match self.persons.columns.len() {
-            2 => (row_a, first.checked_add(row_b)),
-            _ => (row_a, Some(row_b)),
+        let row = |row: i64| u32::try_from(row).ok();
+        let b = match self.persons.columns.len() {
+            2 => row(row_b).and_then(|b| first.checked_add(b)),
+            _ => row(row_b),
         };
-        let (in_a, in_b) = (a < first, b.filter(|b| *b < all));
-        let (true, Some(b)) = (in_a, in_b) else {
+        let in_a = row(row_a).filter(|a| *a < first);
+        let (Some(a), Some(b)) = (in_a, b.filter(|b| *b < all)) else {
             let problem = format!("rows {row_a} and {row_b}: no such rows");
             return Err(PyIndexError::new_err(problem).into());
         };
@@ -401,13 +409,19 @@ fn bits(weight: i32) -> f64 {
 /// A probability as a weight.
 pub(crate) fn weight(argument: &'static str, given: f64) -> Result<i32, BindingError> {
     weight_of(given).ok_or_else(|| {
-        BindingError::argument(argument, given.to_string(), "a probability between 0 and 1")
+        BindingError::argument(
+            argument,
+            given.to_string(),
+            "a probability between 0 and 1, and neither of them",
+        )
     })
 }
 
-pub(crate) fn threads_of(given: Option<usize>) -> Result<NonZeroUsize, BindingError> {
+pub(crate) fn threads_of(given: Option<i64>) -> Result<NonZeroUsize, BindingError> {
     match given {
-        Some(n) => NonZeroUsize::new(n)
+        Some(n) => usize::try_from(n)
+            .ok()
+            .and_then(NonZeroUsize::new)
             .ok_or_else(|| BindingError::argument("threads", n.to_string(), "at least 1")),
         None => Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
     }
@@ -450,17 +464,33 @@ struct Persons {
 }
 
 impl Asked {
-    fn read(
+    fn new(
+        columns: Option<BTreeMap<String, Option<String>>>,
+        month_first: bool,
+        truth: Option<String>,
+    ) -> Self {
+        // As on the command line.
+        let said = |said: Option<String>| said.filter(|said| said != "ignore");
+        let columns = columns.unwrap_or_default().into_iter();
+        Self { columns: columns.map(|(name, of)| (name, said(of))).collect(), month_first, truth }
+    }
+
+    /// Reads what is to be compared of the tables.
+    fn cells(
         &self,
         frames: &[(&'static str, &Bound<'_, PyAny>)],
         also: &[String],
-    ) -> Result<Persons, BindingError> {
-        let mut all = Vec::new();
-        for (argument, frame) in frames {
-            all.push(cells(argument, frame)?);
-        }
+    ) -> Result<Vec<Cells>, BindingError> {
+        let is_wanted = |name: &str| {
+            self.truth.as_deref() == Some(name) || self.attribute(name, also).is_some()
+        };
+        frames.iter().map(|(argument, frame)| cells(argument, frame, &is_wanted)).collect()
+    }
+
+    /// Makes a table of them; needs no interpreter.
+    fn persons(&self, all: &[Cells], also: &[String]) -> Result<Persons, BindingError> {
         let mut columns = Vec::new();
-        for cells in &all {
+        for cells in all {
             columns.push(self.recognised(&cells.names, also)?);
         }
         let is_there = |name: &&String| all.iter().any(|cells| cells.names.contains(name));
@@ -475,8 +505,9 @@ impl Asked {
         if self.month_first {
             builder = builder.month_first();
         }
-        let mut known: HashMap<String, u32> = HashMap::new();
+        let mut known: HashMap<&str, u32> = HashMap::new();
         let mut truths = Vec::new();
+        let mut next = 0_u32;
         let mut first = 0;
         for (position, cells) in all.iter().enumerate() {
             if position == 1 {
@@ -487,8 +518,13 @@ impl Asked {
             for row in &cells.rows {
                 builder.push(&layout.row(position, row.iter().map(String::as_str)));
                 if let Some(truth) = truth_at.and_then(|at| row.get(at)) {
-                    let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                    truths.push(*known.entry(truth.clone()).or_insert(next));
+                    // Whose row it is that says nothing is not known: it is nobody else's.
+                    let one = match truth.trim() {
+                        "" => next,
+                        said => *known.entry(said).or_insert(next),
+                    };
+                    truths.push(one);
+                    next = next.saturating_add(u32::from(one == next));
                 }
             }
             if position == 0 {
@@ -509,22 +545,31 @@ impl Asked {
             let there = format!("there is no such column; there are: {}", names.join(", "));
             return Err(BindingError::argument("truth", truth.clone(), there));
         }
-        let of = |name: &String| match self.columns.get(name) {
+        Ok(names.iter().map(|name| (name.clone(), self.attribute(name, also))).collect())
+    }
+
+    /// What a column says; `None` where it is not compared.
+    fn attribute(&self, name: &str, also: &[String]) -> Option<Attribute> {
+        match self.columns.get(name) {
             Some(said) => said.as_deref().map(Attribute::from_name),
-            None if Some(name) == self.truth.as_ref() => None,
-            None => Attribute::of_header(name)
-                .or_else(|| also.contains(name).then(|| Attribute::Other(name.clone()))),
-        };
-        Ok(names.iter().map(|name| (name.clone(), of(name))).collect())
+            None if Some(name) == self.truth.as_deref() => None,
+            None => Attribute::of_header(name).or_else(|| {
+                also.iter().any(|also| also == name).then(|| Attribute::Other(name.to_owned()))
+            }),
+        }
     }
 }
 
 /// The cells of a frame as text, empty where there is nothing.
-fn cells(argument: &'static str, frame: &Bound<'_, PyAny>) -> Result<Cells, BindingError> {
+fn cells(
+    argument: &'static str,
+    frame: &Bound<'_, PyAny>,
+    is_wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Cells, BindingError> {
     if let Some(export) = frame.getattr_opt("__arrow_c_stream__")? {
         let capsule = export.call0()?;
         let capsule = capsule.cast::<PyCapsule>().map_err(PyErr::from)?;
-        return Cells::from_capsule(capsule);
+        return Cells::from_capsule(capsule, is_wanted);
     }
     let refuse =
         |problem: &str| Err(BindingError::argument(argument, type_name(frame), problem.to_owned()));
@@ -539,6 +584,11 @@ fn cells(argument: &'static str, frame: &Bound<'_, PyAny>) -> Result<Cells, Bind
             Err(_) => refuse("a table of Arrow, or a list of dicts, is wanted"),
         },
     }
+}
+
+fn is_float(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyFloat>()
+        || matches!(type_name(value).as_str(), "float16" | "float32" | "longdouble")
 }
 
 /// Dicts may have other keys each; the columns come in the order in which they are first seen.
@@ -561,7 +611,7 @@ fn of_dicts(records: &Bound<'_, PyIterator>) -> Result<Cells, BindingError> {
             let Ok(name) = name.extract::<String>() else {
                 return Err(wrong("", "a name of a column is no text").into());
             };
-            if value.is_none() {
+            if is_missing(&value) {
                 continue;
             }
             let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
@@ -570,7 +620,12 @@ fn of_dicts(records: &Bound<'_, PyIterator>) -> Result<Cells, BindingError> {
                 names.len() - 1
             });
             if let Some(cell) = cells.get_mut(at) {
-                *cell = value.str()?.to_string_lossy().into_owned();
+                // As in a frame: whole numbers are floats as soon as one is missing.
+                *cell = if is_float(&value) {
+                    as_text(serde_json::json!(value.extract::<f64>()?))
+                } else {
+                    value.str()?.to_string_lossy().into_owned()
+                };
             }
         }
         rows.push(cells);

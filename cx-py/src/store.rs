@@ -13,7 +13,7 @@ use cx_adapters::{Format, Options, Record};
 use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
 use cx_core::event::{Body, Direction, Event as CoreEvent, Visibility};
-use cx_core::identifier::{Identifier, Who};
+use cx_core::identifier::{Identifier, Who, is_region};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
 use cx_core::linkage::Model;
@@ -24,11 +24,13 @@ use cx_store::{
 };
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyMapping, PyString, PyTuple};
 
 use crate::answer::{self, Hit, Transcript};
 use crate::context::Context;
-use crate::convert::{Defaults, Zone, choice, texts, timestamp, timestamp_or_now, type_name};
+use crate::convert::{
+    Defaults, Zone, choice, count, texts, timestamp, timestamp_or_now, type_name,
+};
 use crate::error::BindingError;
 use crate::event::Event;
 use crate::events::{Events, Pages, Scan};
@@ -61,6 +63,11 @@ const AUDIENCES: [(&str, Audience); 4] = [
 ];
 
 /// Open the store in a file, and make it if there is none; without a path, in memory.
+///
+/// As long as it is open, read the file in this process with the store alone (:meth:`Store.scan`,
+/// :meth:`Store.events`), or read a backup: Python's ``sqlite3`` and DuckDB bring a SQLite of their
+/// own, which does not see the store's locks and takes its log away when it is closed. The store
+/// refuses to write then. ``docs/operations.md`` says more.
 ///
 /// Parameters
 /// ----------
@@ -127,15 +134,38 @@ pub(crate) fn open(
     Ok(Store { handle: Arc::new(Handle::new(store?, Some(path))), read_only })
 }
 
+/// Opens the store in a file that is there: what a pickled store is read with.
+#[pyfunction]
+#[pyo3(name = "_reopen")]
+pub(crate) fn reopen(
+    py: Python<'_>,
+    path: PathBuf,
+    tenant: String,
+    read_only: bool,
+) -> Result<Store, BindingError> {
+    let settings = StoreOptions { tenant, ..StoreOptions::default() };
+    let options = OpenOptions::new().settings(settings);
+    let open = || {
+        if read_only { options.open_read_only(&path) } else { options.open_existing(&path) }
+    };
+    let store = py.detach(open)?;
+    Ok(Store { handle: Arc::new(Handle::new(store, Some(path))), read_only })
+}
+
 /// What tables and iterators share with the store they were made from: it may be closed.
 struct Handle {
     store: Mutex<Option<cx_store::Store>>,
     path: Option<PathBuf>,
+    /// Where the file is, whatever the current folder becomes.
+    absolute: Option<PathBuf>,
+    tenant: String,
 }
 
 impl Handle {
-    const fn new(store: cx_store::Store, path: Option<PathBuf>) -> Self {
-        Self { store: Mutex::new(Some(store)), path }
+    fn new(store: cx_store::Store, path: Option<PathBuf>) -> Self {
+        let absolute = path.as_ref().and_then(|path| std::path::absolute(path).ok());
+        let tenant = store.tenant();
+        Self { store: Mutex::new(Some(store)), path, absolute, tenant }
     }
 
     /// The store, as long as it is open. A call that runs keeps it open until it is done.
@@ -257,13 +287,14 @@ impl Store {
         let (by, reason) = (said.by.to_owned(), said.reason.map(str::to_owned));
         let assertion = Assertion { verdict, by, reason, at };
         let asserted = self.with(py, |store| store.assert(&assertion, recorded_at))?;
+        let id = asserted.id.to_string();
         for conflict in &asserted.conflicts {
             let against = conflict.against.map(|id| format!(" ({id})")).unwrap_or_default();
             let text =
                 format!("{} does not hold: {}{against}", conflict.assertion, conflict.because);
-            warn(py, &text)?;
+            warn(py, &format!("{id} is recorded; {text}"), &id)?;
         }
-        Ok(asserted.id.to_string())
+        Ok(id)
     }
 
     /// The two sides of an assertion, which are not one and the same.
@@ -345,17 +376,14 @@ impl Store {
         &self,
         py: Python<'py>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
-        let Some(path) = &self.handle.path else {
+        let Some(path) = &self.handle.absolute else {
             let why = "a store in memory lives in this process only: open one in a file";
             return Err(PyTypeError::new_err(why));
         };
-        // Another process may have another current folder.
-        let path = std::path::absolute(path)?;
-        let options = PyDict::new(py);
-        options.set_item("read_only", self.read_only)?;
-        let open = py.import("cxcontext")?.getattr("open")?;
-        let partial = py.import("functools")?.getattr("partial")?;
-        Ok((partial.call((open, path), Some(&options))?, PyTuple::empty(py)))
+        // Not `open`, which would make an empty store where the file is no longer there.
+        let reopen = py.import("cxcontext._native")?.getattr("_reopen")?;
+        let told = (path, &self.handle.tenant, self.read_only);
+        Ok((reopen, told.into_pyobject(py)?))
     }
 
     /// How many customers and events there are: ``customers``, ``events``.
@@ -369,15 +397,17 @@ impl Store {
     /// Take in events: dicts of the canonical form, :class:`Event` objects, or a table.
     ///
     /// Events may come in any order and any number of times; the outcome is the same. Every
-    /// 10,000 records are written as one batch, which is kept as a whole or not at all; a table
-    /// comes in batches of its own size.
+    /// 10,000 records are written as one batch, which is kept as a whole or not at all; of a table
+    /// a batch has no more than that either.
     ///
     /// Parameters
     /// ----------
     /// events : Iterable[Mapping[str, object]], or Arrow stream
     ///     Records, or anything that has ``__arrow_c_stream__`` (polars, pandas, pyarrow, DuckDB)
     ///     with the columns of ``Events.columns``; ``key``, ``kind`` and ``occurred_at`` must be
-    ///     there. Text may be of any string type or categorical, instants of any unit.
+    ///     there. Text may be of any string type or categorical, instants of any unit. Columns of
+    ///     other names are kept in ``extra``, as is an ``email`` or ``phone`` that identifies
+    ///     nobody (``n/a``, ``noreply@…``).
     /// recorded_at : datetime or str, optional
     ///     When the facts are recorded. Now, if left out.
     /// adapter : str, default "python"
@@ -386,6 +416,9 @@ impl Store {
     ///     The zone of times that carry none. Without it such a time is refused.
     /// source : str, optional
     ///     The source of records that name none: ``"crm"`` or ``"crm:acme"``.
+    /// region : str, optional
+    ///     The region, such as ``"NL"``, of numbers in the column ``phone`` of a table that have no
+    ///     country code. Without one they are kept and link nobody.
     /// errors : {"report", "raise"}, default "report"
     ///     Whether a record that is no event is counted and told in the report, or ends the
     ///     import with an :class:`InvalidEventError`; earlier batches stay.
@@ -408,8 +441,8 @@ impl Store {
     /// >>> store.ingest([visit], source="till", tz="Europe/Amsterdam")
     /// IngestReport(new=1, duplicate=0, revised=0, conflict=0, rejected=0)
     #[pyo3(signature = (
-        events, *, recorded_at=None, adapter="python", tz=None, source=None, errors="report",
-        progress=None,
+        events, *, recorded_at=None, adapter="python", tz=None, source=None, region=None,
+        errors="report", progress=None,
     ))]
     fn ingest(
         &self,
@@ -419,6 +452,7 @@ impl Store {
         adapter: &str,
         tz: Option<&Bound<'_, PyAny>>,
         source: Option<&str>,
+        region: Option<&str>,
         errors: &str,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Result<IngestReport, BindingError> {
@@ -426,10 +460,10 @@ impl Store {
         let on_error =
             choice("errors", errors, &[("report", OnError::Report), ("raise", OnError::Raise)])?;
         let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        let defaults = defaults.with_region(self::region(region)?);
         let progress = Progress::from_python(py, progress, || length(events))?;
         self.handle.store()?;
         let mut incoming = Incoming::from_python(events, defaults)?;
-        let unmapped = incoming.unmapped();
         let mut report = cx_store::IngestReport::default();
         while let Some(batch) = incoming.next_batch(py, BATCH) {
             let mut events = Vec::new();
@@ -445,7 +479,7 @@ impl Store {
         }
         self.with(py, cx_store::Store::catch_up)?;
         progress.close(py)?;
-        Ok(IngestReport::new(report, unmapped))
+        Ok(IngestReport::new(report, incoming.unmapped()))
     }
 
     /// Take in a file of another system's records.
@@ -515,7 +549,17 @@ impl Store {
         let mut options = Options::of(instance);
         options.region = self::region(region)?;
         options.own = texts("own", own)?;
+        if let Some(own) = options.own.iter().find(|own| !Options::may_be_own(own)) {
+            let problem = "no domain and no address: one is shop.example, or help@shop.example";
+            return Err(BindingError::argument("own", own, problem));
+        }
         options.own_numbers = texts("own_numbers", own_numbers)?;
+        let may_be =
+            |number: &&String| Options::may_be_own_number(number, options.region.as_deref());
+        if let Some(number) = options.own_numbers.iter().find(|number| !may_be(number)) {
+            let problem = "no telephone number; without a country code it needs region=";
+            return Err(BindingError::argument("own_numbers", number, problem));
+        }
         let recorded_at = timestamp_or_now("recorded_at", recorded_at)?;
         options.received_at = timestamp("received_at", received_at)?.or(Some(recorded_at));
         let recording = Recording::new(recorded_at, format.name());
@@ -559,10 +603,11 @@ impl Store {
         as_of: Option<&Bound<'_, PyAny>>,
         known_at: Option<&Bound<'_, PyAny>>,
         audience: &str,
-        items: usize,
-        characters: usize,
+        items: i64,
+        characters: i64,
         region: Option<&str>,
     ) -> Result<Context, BindingError> {
+        let (items, characters) = (count("items", items)?, count("characters", characters)?);
         let who = self::who("who", who, region)?;
         let known_at = timestamp("known_at", known_at)?;
         let mut options = ContextOptions::at(timestamp_or_now("as_of", as_of)?).items(items);
@@ -578,7 +623,8 @@ impl Store {
     /// -------
     /// Fields
     ///     ``customers`` (``id``, ``name``, ``links``, ``n_events``; surest first),
-    ///     ``confidence``, ``is_hub``, ``unattributed``.
+    ///     ``confidence``, ``is_hub``, ``unattributed``, ``is_erased`` (whether it is the id of a
+    ///     customer who was erased).
     #[pyo3(signature = (who, *, region=None))]
     fn find(
         &self,
@@ -600,7 +646,7 @@ impl Store {
     /// since, until : datetime or str, optional
     ///     Nothing before, and nothing after, that instant.
     /// channel, kind : str or Iterable[str], optional
-    ///     Only these. The kind ``"mail"`` means all kinds of mail.
+    ///     Only these; at least one, if any. The kind ``"mail"`` means all kinds of mail.
     /// direction : {"in", "out", "none"}, optional
     ///     Only what went this way.
     /// visibility : {"public", "internal"}, optional
@@ -630,9 +676,10 @@ impl Store {
         direction: Option<&str>,
         visibility: Option<&str>,
         order: &str,
-        limit: Option<usize>,
+        limit: Option<i64>,
         region: Option<&str>,
     ) -> Result<Events, BindingError> {
+        let limit = limit.map(|limit| count("limit", limit)).transpose()?;
         let asked = who.to_owned();
         let who = self::who("who", who, region)?;
         let mut query = TimelineQuery::new().limit(PAGE);
@@ -642,10 +689,10 @@ impl Store {
         if let Some(until) = timestamp("until", until)? {
             query = query.until(until);
         }
-        for channel in texts("channel", channel)? {
+        for channel in filter("channel", channel)? {
             query = query.channel(Channel::from_name(&channel));
         }
-        for kind in texts("kind", kind)? {
+        for kind in filter("kind", kind)? {
             query = query.kind(kind);
         }
         if let Some(direction) = direction {
@@ -671,7 +718,9 @@ impl Store {
     /// -------
     /// Events
     ///     A table with the columns of ``Events.columns``, read page by page; each reading is a
-    ///     fresh one. Taken in again it is nothing but duplicates.
+    ///     fresh one. Records that are new since a reading began are not in it; an event that is
+    ///     revised meanwhile may be in it twice, as it was and as it is. Taken in again it is
+    ///     nothing but duplicates.
     ///
     /// Examples
     /// --------
@@ -715,8 +764,9 @@ impl Store {
     /// -------
     /// Scan
     ///     A table that is read batch by batch, each from a fresh snapshot: however long that
-    ///     takes, it holds up nobody. Each reading is a fresh one. An event that is revised while
-    ///     it is read may stand in it twice, as it was and as it is.
+    ///     takes, it holds up nobody. Each reading is a fresh one. Records that are new since a
+    ///     reading began are not in it; an event that is revised meanwhile may stand in it twice,
+    ///     as it was and as it is.
     ///
     /// Raises
     /// ------
@@ -808,9 +858,10 @@ impl Store {
         audience: &str,
         since: Option<&Bound<'_, PyAny>>,
         until: Option<&Bound<'_, PyAny>>,
-        limit: usize,
+        limit: i64,
         region: Option<&str>,
     ) -> Result<Vec<Hit>, BindingError> {
+        let limit = count("limit", limit)?;
         let who = who.map(|who| self::who("who", who, region)).transpose()?;
         let mut query =
             SearchQuery::new(text).audience(choice("audience", audience, &AUDIENCES)?).limit(limit);
@@ -849,8 +900,9 @@ impl Store {
         &self,
         py: Python<'_>,
         as_of: Option<&Bound<'_, PyAny>>,
-        limit: Option<usize>,
+        limit: Option<i64>,
     ) -> Result<Vec<Fields>, BindingError> {
+        let limit = limit.map(|limit| count("limit", limit)).transpose()?;
         let as_of = timestamp_or_now("as_of", as_of)?;
         let waiting =
             self.with(py, |store| store.first_waiting(as_of, limit.unwrap_or(usize::MAX)))?;
@@ -865,7 +917,8 @@ impl Store {
         Ok(CustomerIterator { handle, reading: Mutex::new(Reading { page, last }) })
     }
 
-    /// Where a customer is on the way to a goal, for each journey that was begun.
+    /// Where a customer is on the way to a goal: of each journey that was begun, how it went the
+    /// last time. All times stand in what the command ``cx journey`` tells.
     ///
     /// Parameters
     /// ----------
@@ -918,7 +971,8 @@ impl Store {
     /// Returns
     /// -------
     /// str
-    ///     The id of what was said, for :meth:`revoke`.
+    ///     The id of what was said, for :meth:`revoke`. Where something stands against it, it is
+    ///     recorded all the same, and a :class:`ConflictWarning` says so.
     ///
     /// Examples
     /// --------
@@ -1267,15 +1321,15 @@ impl Store {
         train: bool,
         review_at: f64,
         link_at: Option<f64>,
-        most: usize,
-        threads: Option<usize>,
+        most: i64,
+        threads: Option<i64>,
     ) -> Result<Fields, BindingError> {
         let model = model.map_or_else(Model::shipped, |model| model.get().inner().clone());
         let mut options = ProposeOptions::new(model);
         options.fit = if train { Fit::ToTheCustomers } else { Fit::AsItIs };
         options.review_at = link::weight("review_at", review_at)?;
         options.link_at = link_at.map(|at| link::weight("link_at", at)).transpose()?;
-        options.most = most;
+        options.most = count("most", most)?;
         options.threads = link::threads_of(threads)?;
         let at = timestamp_or_now("at", None)?;
         let done = self.with(py, |store| store.propose(&options, at))?;
@@ -1290,7 +1344,8 @@ impl Store {
     ///     With ``a``, ``b`` (customers' ids), ``relation``, ``weight`` (thousandths of a bit),
     ///     ``model``, ``at``, ``waterfall`` (as of :meth:`Linkage.explain`).
     #[pyo3(signature = (*, limit=100))]
-    fn proposals(&self, py: Python<'_>, limit: usize) -> Result<Vec<Fields>, BindingError> {
+    fn proposals(&self, py: Python<'_>, limit: i64) -> Result<Vec<Fields>, BindingError> {
+        let limit = count("limit", limit)?;
         let all = self.with(py, |store| store.proposals(limit))?;
         let json = |proposal| serde_json::to_value(proposal).unwrap_or_default();
         Ok(all.iter().map(json).map(Fields::from_json).collect())
@@ -1311,12 +1366,10 @@ impl Store {
     ///     With ``seq``, ``at``, ``change`` (``"created"``, ``"merged"``, ``"split"``, ``"moved"``,
     ///     ``"renamed"``, ``"erased"``), the customers, and ``cause``.
     #[pyo3(signature = (after=0, *, limit=1_000))]
-    fn changes(
-        &self,
-        py: Python<'_>,
-        after: u64,
-        limit: usize,
-    ) -> Result<Vec<Fields>, BindingError> {
+    fn changes(&self, py: Python<'_>, after: i64, limit: i64) -> Result<Vec<Fields>, BindingError> {
+        let limit = count("limit", limit)?;
+        let after = u64::try_from(after)
+            .map_err(|_| BindingError::argument("after", after.to_string(), "not 0 or more"))?;
         let changes = self.with(py, |store| store.changes(after, limit))?;
         let json = |change| serde_json::to_value(change).unwrap_or_default();
         Ok(changes.iter().map(json).map(Fields::from_json).collect())
@@ -1652,7 +1705,8 @@ impl Store {
     /// ----------
     /// max_bytes : int
     ///     The most bytes it may use; with 0 nothing is remembered. What was remembered so far goes.
-    fn remember(&self, py: Python<'_>, max_bytes: usize) -> Result<(), BindingError> {
+    fn remember(&self, py: Python<'_>, max_bytes: i64) -> Result<(), BindingError> {
+        let max_bytes = count("max_bytes", max_bytes)?;
         self.with(py, |store| {
             store.remember(max_bytes);
             Ok(())
@@ -1950,11 +2004,25 @@ impl Scan for AllEvents {
     }
 }
 
-/// Tells the caller of something that is no error.
-fn warn(py: Python<'_>, text: &str) -> Result<(), BindingError> {
-    let category = py.get_type::<pyo3::exceptions::PyUserWarning>();
-    let text = std::ffi::CString::new(text).unwrap_or_default();
-    Ok(PyErr::warn(py, &category, &text, 1)?)
+/// Tells the caller that what was recorded does not hold. Where warnings are errors, it carries the
+/// id that is not returned then.
+fn warn(py: Python<'_>, text: &str, assertion: &str) -> Result<(), BindingError> {
+    let category = py.import("cxcontext.exceptions")?.getattr("ConflictWarning")?;
+    let warning = category.call1((text, assertion))?;
+    py.import("warnings")?.getattr("warn")?.call1((warning,))?;
+    Ok(())
+}
+
+/// Reads an argument that says which ones are wanted: none at all is no answer.
+fn filter(
+    argument: &'static str,
+    given: Option<&Bound<'_, PyAny>>,
+) -> Result<Vec<String>, BindingError> {
+    let names = texts(argument, given)?;
+    if given.is_some() && names.is_empty() {
+        return Err(BindingError::argument(argument, "[]", "name at least one, or leave it out"));
+    }
+    Ok(names)
 }
 
 /// Which facts an answer may know of.
@@ -1997,10 +2065,11 @@ fn identifier(
 /// Reads `region=`: two letters of ISO 3166.
 fn region(given: Option<&str>) -> Result<Option<String>, BindingError> {
     let Some(given) = given else { return Ok(None) };
-    if given.len() == 2 && given.bytes().all(|letter| letter.is_ascii_alphabetic()) {
-        return Ok(Some(given.to_ascii_uppercase()));
+    let region = given.trim().to_ascii_uppercase();
+    if is_region(&region) {
+        return Ok(Some(region));
     }
-    Err(BindingError::argument("region", given, "not two letters of ISO 3166, such as \"NL\""))
+    Err(BindingError::argument("region", given, "no region of ISO 3166, such as \"NL\" or \"GB\""))
 }
 
 fn event_key(argument: &'static str, key: &str) -> Result<EventKey, BindingError> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use cx_core::identity::Policy;
 use pyo3::prelude::*;
 
+use crate::convert::count;
 use crate::error::BindingError;
 use crate::key;
 use crate::store::Store;
@@ -46,9 +47,10 @@ impl Tenants {
     fn new(
         py: Python<'_>,
         folder: PathBuf,
-        most_open: usize,
+        most_open: i64,
         key: Option<&Bound<'_, PyAny>>,
     ) -> Result<Self, BindingError> {
+        let most_open = count("most_open", most_open)?;
         let (key, policy) = (key::key(key)?, Policy::default());
         let open = || cx_store::Tenants::open_under(&folder, most_open, policy, key);
         let inner = py.detach(open)?;

@@ -264,7 +264,7 @@ def test_times_without_a_zone_are_refused_with_the_way_out() -> None:
         ({"data": ["{}", "[]"]}, 1, "data", "not an object"),
         ({"who": ["[]", "{}"]}, 1, "who", "not a list"),
         ({"seq": [1, -1]}, 1, "seq", ""),
-        ({"blob": [b"a", b"b"]}, 0, "blob", "cast it to text"),
+        ({"blob": [b"a", b"b"]}, None, "blob", "cast it to text"),
     ],
 )
 def test_an_error_names_the_row_and_the_column(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -199,3 +201,102 @@ def test_every_kind_of_assertion_can_be_tried(store: cx.Store) -> None:
         store.preview("block", "jan@example.nl", "jdv@example.org")
     with pytest.raises(cx.InvalidArgumentError, match="takes two"):
         store.preview("same", "jan@example.nl")
+
+
+TOWNS: list[dict[str, object]] = [
+    {"name": "Jan Smit", "dob": "1980-03-04", "city": "Utrecht"},
+    {"name": "Eva Bos", "dob": "1991-12-24", "city": "Delft"},
+    {"name": "Piet Jansen", "dob": "1975-07-07", "city": "Gouda"},
+    {"name": "Anna Mulder", "dob": "1966-01-30", "city": "Breda"},
+]
+
+
+def test_a_birth_date_is_the_same_in_whatever_column_it_stands() -> None:
+    model = cx.LinkModel.shipped()
+    plain = pd.DataFrame(TOWNS)
+    of_pandas = plain.assign(dob=pd.to_datetime(plain.dob))
+    tables: list[object] = [
+        of_pandas,
+        of_pandas.assign(dob=of_pandas.dob.dt.tz_localize("Europe/Amsterdam")),
+        of_pandas.assign(dob=of_pandas.dob.dt.tz_localize("+02:00")),
+        pl.DataFrame(TOWNS).with_columns(pl.col("dob").str.to_datetime("%Y-%m-%d")),
+        of_pandas.to_dict("records"),
+        plain.assign(dob=plain.dob + "T00:00:00").to_dict("records"),
+    ]
+    for table in tables:
+        linkage = cx.link(plain, table, model=model)  # type: ignore[arg-type]
+        assert persons(linkage) == [0, 1, 2, 3] * 2, table
+
+
+def test_what_is_missing_in_dicts_is_nobodys_value() -> None:
+    model = cx.LinkModel.shipped()
+    gaps = [None, pd.NaT, pd.NA, float("nan"), Decimal("NaN"), np.datetime64("NaT")]
+    for gap in gaps:
+        twice: list[dict[str, object]] = [{"name": "Eva Bos", "dob": gap}] * 2
+        assert persons(cx.link(twice, model=model)) == [0, 1], gap
+
+
+def test_numbers_of_dicts_are_those_of_frames() -> None:
+    model = cx.LinkModel.shipped()
+    one = pd.DataFrame({"name": ["Jan Smit", "X Y"], "phone": [31612345678, None]})
+    other = pd.DataFrame({"name": ["J. Smit"], "phone": ["+31612345678"]})
+    assert persons(cx.link(one, other, model=model)) == [0, 1, 0]
+    dicts = one.to_dict("records"), other.to_dict("records")
+    assert persons(cx.link(*dicts, model=model)) == [0, 1, 0]
+
+
+def test_rows_without_a_truth_are_nobody_elses() -> None:
+    rows: list[dict[str, object]] = [
+        {"name": "Jan Smit", "email": "a@example.nl", "t": None},
+        {"name": "Eva Bos", "email": "b@example.nl", "t": " "},
+        {"name": "Piet Po", "email": "c@example.nl", "t": "1"},
+        {"name": "P. Po", "email": "c@example.nl", "t": "1"},
+    ]
+    metrics = cx.link(rows, truth="t", model=cx.LinkModel.shipped()).metrics
+    assert metrics is not None
+    assert (metrics["links"]["true_pairs"], metrics["links"]["recall"]) == (1, 1.0)
+
+
+def test_columns_that_are_left_out_are_not_read() -> None:
+    rows = {"name": ["a b", "c d"], "x": [dt.timedelta(1)] * 2, "who": ["1", "1"]}
+    frame = pl.DataFrame(rows)
+    for nothing in (None, "ignore"):
+        linkage = cx.link(frame, columns={"x": nothing, "who": nothing})
+        assert linkage.columns == [{"name": "full_name", "x": None, "who": None}]
+    with pytest.raises(cx.InvalidEventError, match=r"^x: a column of type Duration"):
+        cx.link(frame, columns={"x": "length"})
+    money = pl.DataFrame({"name": ["a b", "c d"], "x": [Decimal("1.50")] * 2})
+    assert cx.link(money, columns={"x": "price"}).columns[0]["x"] == "price"
+
+
+def test_pairs_are_told_heaviest_first_whatever_their_verdict() -> None:
+    home = {
+        "street": "Kerkstraat 1",
+        "postcode": "3511AB",
+        "city": "Utrecht",
+        "phone": "0301234567",
+    }
+    people: list[dict[str, object]] = [
+        {"name": "Jan de Vries", "dob": "1980-04-27", **home},
+        {"name": "Eva de Vries", "dob": "1982-12-24", **home},
+        *TOWNS,
+        {"name": "Jan Smit", "dob": "1980-03-05", "city": "Utrecht"},
+    ]
+    linkage = cx.link(people, model=cx.LinkModel.shipped(), link_at=0.999999999, review_at=1e-9)
+    pairs = linkage.pairs.to_dicts()
+    assert len({pair["verdict"] for pair in pairs}) > 1
+    assert pairs == sorted(pairs, key=lambda pair: -pair["weight"])
+
+
+def test_numbers_that_cannot_be_meant_are_refused_by_name() -> None:
+    linkage = cx.link(PEOPLE)
+    for rows in ((-1, 0), (0, -1), (2**40, 0)):
+        with pytest.raises(IndexError, match="no such rows"):
+            linkage.explain(*rows)
+    for probability in (0.0, 1.0):
+        with pytest.raises(cx.InvalidArgumentError, match="neither of them"):
+            cx.link(PEOPLE, link_at=probability)
+    with pytest.raises(cx.InvalidArgumentError, match="threads"):
+        cx.link(PEOPLE, threads=-1)
+    with pytest.raises(cx.InvalidArgumentError, match="records"):
+        cx.LinkModel.shipped().to_splink(records=-1)

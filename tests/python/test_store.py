@@ -155,6 +155,42 @@ def test_another_process_opens_a_store_by_its_path(path: Path) -> None:
         pickle.dumps(memory)
 
 
+def test_a_pickled_store_is_the_file_that_was_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    with cx.open("s.cx", tenant="acme") as store:
+        store.ingest(JAN)
+        monkeypatch.chdir("sub")
+        pickled = pickle.dumps(store)
+        with pickle.loads(pickled) as again:
+            assert (again.tenant, again.counts()) == ("acme", store.counts())
+        assert not list((tmp_path / "sub").iterdir())
+        assert len(list(store.events())) == len(JAN)
+    (tmp_path / "s.cx").unlink()
+    with pytest.raises(cx.MissingFileError):
+        pickle.loads(pickled)
+    assert not (tmp_path / "s.cx").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open cannot be taken away there")
+def test_nothing_is_acknowledged_that_another_sqlite_took_the_log_of(path: Path) -> None:
+    store = cx.open(path)
+    store.ingest(visits(10))
+    other = sqlite3.connect(path)
+    other.execute("SELECT count(*) FROM event").fetchone()
+    other.close()
+    if Path(f"{path}-wal").exists():
+        pytest.skip("Python's SQLite is the one of cx, or saw its locks")
+    with pytest.raises(cx.StoreError, match="its log was taken away"):
+        store.ingest(visits(10, start=10))
+    store.close()
+    with cx.open(path) as again:
+        assert again.counts().events == 10
+        assert again.ingest(visits(10, start=10)).new == 10
+
+
 # Files that are none
 
 
@@ -793,7 +829,7 @@ def test_a_customer_id_stands_for_the_customer(store: cx.Store) -> None:
 
 def test_the_other_things_that_can_be_said(store: cx.Store) -> None:
     store.block("jan@example.nl", by="agent:7")
-    with pytest.warns(UserWarning, match="the value is blocked"):
+    with pytest.warns(cx.ConflictWarning, match="the value is blocked"):
         store.trust("jan@example.nl", by="agent:7")
     store.rekey("+31612345678", "+31687654321", by="agent:7")
     store.detach(CALL["key"], "jan@example.nl", by="agent:7")
@@ -925,3 +961,113 @@ def test_a_copy_of_the_process_opens_the_file_anew(path: Path) -> None:
     store.close()
     with cx.open(path) as again:
         assert again.counts().events == 3
+
+
+def test_a_warning_that_is_an_error_says_what_was_recorded(store: cx.Store) -> None:
+    store.block("jan@example.nl", by="agent:7")
+    with pytest.raises(cx.ConflictWarning, match="is recorded; ") as caught:
+        store.trust("jan@example.nl", by="agent:7", reason="a\0b")
+    [trust] = [said for said in store.assertions() if said.kind == "trust"]
+    assert caught.value.assertion == trust.id
+
+
+def test_who_was_erased_is_told_to_be(store: cx.Store) -> None:
+    [customer] = list(store.customers())
+    found = store.find(customer)
+    assert found.customers[0].n_events == len(list(store.timeline(customer)))
+    assert not found.is_erased
+    done = store.erase(customer, mode="delete", compact=True)
+    assert isinstance(done.erased_at, dt.datetime)
+    assert isinstance(done.compacted_at, dt.datetime)
+    assert isinstance(store.erasures()[0].erased_at, dt.datetime)
+    assert store.find(customer).is_erased
+    assert not store.find("cus_" + "0" * 32).is_erased
+    with pytest.raises(cx.NotFoundError, match=customer):
+        store.same(customer, "x@example.nl", by="agent:7")
+
+
+def test_instants_of_retention_are_instants(store: cx.Store) -> None:
+    rules = '[[rule]]\nchannel = "email"\nkeep = "1 day"'
+    preview = store.retention_preview(rules, now=NOON)
+    assert preview.now == NOON
+    assert isinstance(preview.due[0].oldest, dt.datetime)
+    assert isinstance(preview.due[0].newest, dt.datetime)
+    assert isinstance(store.retain(rules, now=NOON).retained_at, dt.datetime)
+
+
+def test_what_is_written_while_events_are_read_does_not_belong_to_them() -> None:
+    with cx.open() as store:
+        store.ingest(visits(12_000))
+
+        def copies() -> Iterator[dict[str, Any]]:
+            for event in store.events():
+                yield {**event.to_dict(), "key": f"{event.key}/copy"}
+
+        assert store.ingest(copies()).new == 12_000
+
+
+def test_no_names_at_all_are_no_filter(store: cx.Store) -> None:
+    who = "jan@example.nl"
+    nothing: list[str] = []
+    for names in (nothing, iter(nothing)):
+        with pytest.raises(cx.InvalidArgumentError, match="channel"):
+            store.timeline(who, channel=names)
+        with pytest.raises(cx.InvalidArgumentError, match="kind"):
+            store.timeline(who, kind=names)
+    assert store.search("parcel", limit=1)
+    assert store.search("parcel", limit=0) == []
+
+
+def test_numbers_below_nothing_are_refused_by_name(store: cx.Store) -> None:
+    who = "jan@example.nl"
+    asks: list[tuple[str, Any]] = [
+        ("limit", lambda: store.search("x", limit=-1)),
+        ("limit", lambda: store.timeline(who, limit=-1)),
+        ("limit", lambda: store.changes(limit=-1)),
+        ("after", lambda: store.changes(-1)),
+        ("limit", lambda: store.proposals(limit=-1)),
+        ("limit", lambda: store.who_is_waiting(limit=-1)),
+        ("items", lambda: store.context(who, items=-1)),
+        ("characters", lambda: store.context(who, characters=-1)),
+        ("max_tokens", lambda: store.context(who).to_markdown(max_tokens=-1)),
+        ("max_bytes", lambda: store.remember(-1)),
+        ("most", lambda: store.propose(most=-1)),
+    ]
+    for argument, ask in asks:
+        with pytest.raises(cx.InvalidArgumentError) as caught:
+            ask()
+        assert caught.value.argument == argument
+    early = dt.datetime.min.replace(tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    with pytest.raises(cx.InvalidArgumentError, match="outside the years"):
+        store.context(who, as_of=early)
+
+
+def test_what_is_no_region_and_nothing_of_ours_is_refused(store: cx.Store, tmp_path: Path) -> None:
+    file = tmp_path / "c.csv"
+    file.write_text("key,kind,occurred_at\n")
+    wrong: list[tuple[str, dict[str, Any]]] = [
+        ("region", {"region": "UK"}),
+        ("own", {"own": ["@@@"]}),
+        ("own_numbers", {"own_numbers": "abc"}),
+        ("own_numbers", {"own_numbers": "020 1234567"}),
+    ]
+    for argument, options in wrong:
+        with pytest.raises(cx.InvalidArgumentError) as caught:
+            store.import_file(file, source="csv", **options)
+        assert caught.value.argument == argument
+    with pytest.raises(cx.InvalidArgumentError, match="ZZ"):
+        store.find("0612345678", region="ZZ")
+    store.import_file(
+        file, source="csv", region="nl", own=["shop.example"], own_numbers=["020 1234567", "1400"]
+    )
+
+
+def test_tables_of_a_closed_store_say_so() -> None:
+    store = cx.open()
+    store.ingest(JAN)
+    events = store.events()
+    store.close()
+    assert repr(events) == "Events(of ':memory:', closed)"
+    assert "closed" in events._repr_html_()
+    with pytest.raises(cx.StoreClosedError):
+        list(events)

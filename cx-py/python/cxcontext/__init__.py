@@ -27,6 +27,7 @@ from cxcontext._native import (
     open,  # noqa: A004
 )
 from cxcontext.exceptions import (
+    ConflictWarning,
     CorruptStoreError,
     CxError,
     EncryptedStoreError,
@@ -49,6 +50,7 @@ from cxcontext.exceptions import (
 
 __all__ = [
     "CheckReport",
+    "ConflictWarning",
     "Context",
     "CorruptStoreError",
     "CxError",

@@ -39,6 +39,7 @@ __all__ = [
     "Tenants",
     "Transcript",
     "__version__",
+    "_reopen",
     "link",
     "open",
 ]
@@ -86,6 +87,7 @@ def open(  # noqa: A001
     read_only: bool = False,
     key: _Key | None = None,
 ) -> Store: ...
+def _reopen(path: _Path, tenant: str, read_only: bool) -> Store: ...
 
 @final
 class Explanation:
@@ -202,6 +204,7 @@ class Store:
         adapter: str = "python",
         tz: _TimeZone | None = None,
         source: str | None = None,
+        region: str | None = None,
         errors: Literal["report", "raise"] = "report",
         progress: _Progress | None = None,
     ) -> IngestReport: ...
@@ -771,6 +774,8 @@ class _Found(_Part):
     def is_hub(self) -> bool: ...
     @property
     def unattributed(self) -> int: ...
+    @property
+    def is_erased(self) -> bool: ...
 
 @type_check_only
 class _FoundCustomer(_Part):

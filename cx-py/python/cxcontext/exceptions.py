@@ -7,6 +7,7 @@ LookupError`` or ``except OSError`` works without knowing cx.
 from __future__ import annotations
 
 __all__ = [
+    "ConflictWarning",
     "CorruptStoreError",
     "CxError",
     "EncryptedStoreError",
@@ -30,6 +31,20 @@ __all__ = [
 
 class CxError(Exception):
     """The base of every error that cx raises on purpose."""
+
+
+class ConflictWarning(UserWarning):
+    """What somebody said is recorded, and something stands against it.
+
+    Attributes
+    ----------
+    assertion : str or None
+        The id of what was said, as :meth:`Store.same` and its like return it.
+    """
+
+    def __init__(self, message: str, assertion: str | None = None) -> None:
+        super().__init__(message)
+        self.assertion = assertion
 
 
 class InvalidArgumentError(CxError, ValueError):

@@ -1,16 +1,21 @@
 //! Rows of any Arrow stream as events: from polars, pandas, pyarrow, DuckDB, or cx itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use arrow_array::cast::{AsArray, as_primitive_array};
 use arrow_array::types::{
-    Date32Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
-    TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Date64Type, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use cx_core::event::Event;
+use cx_core::identifier::{Assurance, Claim, IdentifierError, Namespace, Role};
+use cx_core::ids::CustomerId;
 use cx_core::time::Timestamp;
 use jiff::civil;
 use pyo3::prelude::*;
@@ -19,17 +24,41 @@ use serde_json::{Map, Number, Value};
 
 use super::stream::Stream;
 use super::{ACTOR, BODY, CONVERSATION, Column, Holds, Parts, SOURCE};
-use crate::convert::{Defaults, Zone};
+use crate::convert::{Defaults, Zone, localise};
 use crate::error::{BindingError, RowError};
 
-/// Columns that cx writes into a table and that say nothing when they come back.
-const DERIVED: &[&str] = &["customer", "recorded_at"];
+/// Where a scan says whose an event is. An id that cx made says nothing when it comes back.
+const CUSTOMER: &str = "customer";
+
+/// Columns in which an empty text is as good as none; elsewhere it is kept as it stands.
+const NOTHING_IF_EMPTY: &[&str] = &[
+    "actor",
+    "attachments",
+    "channel",
+    "conversation",
+    "data",
+    "direction",
+    "email",
+    "extra",
+    "occurred_at",
+    "occurred_at_origin",
+    "phone",
+    "rest",
+    "seq",
+    "utc_offset",
+    "visibility",
+    "who",
+];
 
 /// A foreign Arrow stream, read batch by batch.
 pub(crate) struct Rows {
     stream: Stream,
     defaults: Defaults,
     row: u64,
+    /// What was read of the stream, and how many of its rows were given out.
+    begun: Option<(RecordBatch, usize)>,
+    /// Whether a cell of [`CUSTOMER`] was kept.
+    has_customers: bool,
 }
 
 impl Rows {
@@ -39,38 +68,50 @@ impl Rows {
         defaults: Defaults,
     ) -> Result<Self, BindingError> {
         let stream = Stream::from_capsule(capsule)?;
-        let rows = Self { stream, defaults, row: 0 };
+        let rows = Self { stream, defaults, row: 0, begun: None, has_customers: false };
         rows.check_columns()?;
         Ok(rows)
     }
 
-    /// Columns that are none of ours: their cells are kept in `extra`.
+    /// Columns that are none of ours, and of which cells were or would be kept in `extra`.
     pub(crate) fn unmapped(&self) -> Vec<String> {
         let schema = self.stream.schema();
         let names = schema.fields().iter().map(|field| field.name().clone());
-        names.filter(|name| column(name).is_none() && !DERIVED.contains(&&**name)).collect()
+        names
+            .filter(|name| column(name).is_none() && !is_index(name))
+            .filter(|name| name != CUSTOMER || self.has_customers)
+            .collect()
     }
 
-    /// The next batch of rows; empty batches are skipped, `None` at the end.
+    /// The next rows, at most so many; empty batches are skipped, `None` at the end.
     pub(crate) fn next_batch(
         &mut self,
+        size: usize,
     ) -> Option<Result<Vec<Result<Event, RowError>>, BindingError>> {
         loop {
-            let batch = match self.stream.next()? {
-                Ok(batch) => batch,
+            if let Some((batch, from)) = self.begun.take() {
+                let to = batch.num_rows().min(from.saturating_add(size));
+                if from < to {
+                    let events = self.events(&batch, from..to);
+                    self.begun = Some((batch, to));
+                    return Some(Ok(events));
+                }
+            }
+            match self.stream.next()? {
+                Ok(batch) => self.begun = Some((batch, 0)),
                 Err(error) => return Some(Err(error.into())),
-            };
-            if batch.num_rows() > 0 {
-                return Some(Ok(self.events(&batch)));
             }
         }
     }
 
-    fn events(&mut self, batch: &RecordBatch) -> Vec<Result<Event, RowError>> {
+    fn events(&mut self, batch: &RecordBatch, rows: Range<usize>) -> Vec<Result<Event, RowError>> {
         let schema = batch.schema();
-        let mut events = Vec::with_capacity(batch.num_rows());
-        for position in 0..batch.num_rows() {
+        let mut events = Vec::with_capacity(rows.len());
+        for position in rows {
             let event = self.event(&schema, batch.columns(), position);
+            if let Ok(event) = &event {
+                self.has_customers |= event.extra.contains_key(CUSTOMER);
+            }
             events.push(event.map_err(|error| error.in_row(self.row)));
             self.row = self.row.saturating_add(1);
         }
@@ -86,6 +127,9 @@ impl Rows {
         let mut cells: BTreeMap<&str, Value> = BTreeMap::new();
         for (field, array) in schema.fields().iter().zip(columns) {
             let name = field.name().as_str();
+            if is_index(name) {
+                continue;
+            }
             let value = self.cell(column(name), array.as_ref(), position).map_err(|problem| {
                 RowError { row: None, field: name.to_owned(), value: None, problem }
             })?;
@@ -102,24 +146,70 @@ impl Rows {
         join(&mut json, &mut cells, &mut extra, "actor", ACTOR);
         join(&mut json, &mut cells, &mut extra, "conversation", CONVERSATION);
         join(&mut json, &mut cells, &mut extra, "body", BODY);
-        let addresses = [("email", cells.remove("email")), ("phone", cells.remove("phone"))];
-        if !cells.contains_key("who") {
-            let claims = addresses.into_iter().filter_map(|(namespace, value)| {
-                Some(serde_json::json!({"ns": namespace, "value": value?}))
-            });
-            cells.insert("who", claims.collect());
-        }
+        let addresses = [
+            (Namespace::Email, "email", cells.remove("email")),
+            (Namespace::Phone, "phone", cells.remove("phone")),
+        ];
         for (name, value) in cells {
             if column(name).is_some() {
                 json.insert(name.to_owned(), value);
-            } else if !DERIVED.contains(&name) {
+            } else if name != CUSTOMER || !is_customer(&value) {
                 extra.insert(name.to_owned(), value);
             }
         }
         if !extra.is_empty() {
             json.insert("extra".to_owned(), Value::Object(extra));
         }
-        Ok(Event::from_json(json)?)
+        localise(&mut json, self.defaults.zone.as_ref())?;
+        let mut event = Event::from_json(json)?;
+        // Those of the person whom `who` names are in it already, where cx wrote the table.
+        let role = event.person_claims().first().map_or(Role::Subject, |claim| claim.role);
+        for (namespace, column, value) in addresses {
+            if let Some(value) = value {
+                self.claim(&mut event, namespace, column, value, role)?;
+            }
+        }
+        Ok(event)
+    }
+
+    /// Claims an address, unless `who` holds it. What is none (`n/a`, `noreply@`) is kept as `extra`.
+    fn claim(
+        &self,
+        event: &mut Event,
+        namespace: Namespace,
+        column: &str,
+        value: Value,
+        role: Role,
+    ) -> Result<(), RowError> {
+        let problem = |problem: String| RowError {
+            row: None,
+            field: column.to_owned(),
+            value: Some(cx_core::text::first_words(&value.to_string(), 80)),
+            problem,
+        };
+        let Value::String(raw) = &value else { return Err(problem("not text".to_owned())) };
+        let assurance = Assurance::ChannelProved;
+        let claim = match namespace {
+            Namespace::Phone => Claim::phone(raw, self.defaults.region.as_deref(), role, assurance),
+            namespace => Claim::new(namespace, raw, role, assurance),
+        };
+        match claim {
+            Ok(claim) => {
+                let is_known = event.who.iter().map(Claim::identifier).any(|known| {
+                    known == claim.identifier()
+                        || (known.namespace() == claim.identifier().namespace()
+                            && known.key() == raw)
+                });
+                if !is_known {
+                    event.who.push(claim);
+                }
+            }
+            Err(IdentifierError::Placeholder | IdentifierError::Nobody) => {
+                event.extra.insert(column.to_owned(), value);
+            }
+            Err(error) => return Err(problem(error.to_string())),
+        }
+        Ok(())
     }
 
     fn cell(
@@ -133,19 +223,20 @@ impl Rows {
             Some(column) => (column.name, column.holds),
             None => return Ok(value),
         };
-        match (holds, &value) {
-            (Holds::Json, _) => {}
+        if NOTHING_IF_EMPTY.contains(&name)
+            && value.as_str().is_some_and(|text| text.trim().is_empty())
+        {
+            return Ok(Value::Null);
+        }
+        match (holds, value.is_number(), value.is_string()) {
+            (Holds::Json, _, _) => {}
             // Ids are numbers in many tables and text everywhere else.
-            (Holds::Text, Value::Number(number)) if number.is_i64() || number.is_u64() => {
-                return Ok(number.to_string().into());
+            (Holds::Text, true, _) => return Ok(as_text(value).into()),
+            (Holds::Count, true, _) | (Holds::Count, _, true) => {
+                let whole = as_text(value).trim().parse::<u64>();
+                return whole.map(Value::from).map_err(|_| "not a whole number".to_owned());
             }
-            // And whole numbers are floats in pandas, as soon as one is missing.
-            (Holds::Count, Value::Number(number)) if number.is_f64() => {
-                let whole = number.to_string();
-                let whole = whole.strip_suffix(".0").and_then(|whole| whole.parse::<u64>().ok());
-                return whole.map(Value::from).ok_or_else(|| "not a whole number".to_owned());
-            }
-            (Holds::Text | Holds::Instant | Holds::Count, _) => return Ok(value),
+            (Holds::Text | Holds::Instant | Holds::Count, _, _) => return Ok(value),
         }
         let value = match value {
             Value::String(text) => {
@@ -173,6 +264,9 @@ impl Rows {
         for field in schema.fields() {
             if !seen.insert(field.name().as_str()) {
                 return Err(whole(field.name(), "two columns have this name"));
+            }
+            if let Some(problem) = unreadable(field.data_type()) {
+                return Err(whole(field.name(), &problem));
             }
             if column(field.name()).is_some_and(|column| column.holds == Holds::Instant)
                 && is_naive(field.data_type())
@@ -206,24 +300,42 @@ pub(crate) struct Cells {
 
 impl Cells {
     /// Takes the stream out of a capsule and reads it to its end, without the interpreter lock.
-    pub(crate) fn from_capsule(capsule: &Bound<'_, PyCapsule>) -> Result<Self, BindingError> {
+    /// Columns that are not wanted have nothing in them.
+    pub(crate) fn from_capsule(
+        capsule: &Bound<'_, PyCapsule>,
+        is_wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Self, BindingError> {
         let stream = Stream::from_capsule(capsule)?;
-        capsule.py().detach(|| Self::read(stream))
+        capsule.py().detach(|| Self::read(stream, is_wanted))
     }
 
-    fn read(stream: Stream) -> Result<Self, BindingError> {
+    fn read(
+        stream: Stream,
+        is_wanted: &(dyn Fn(&str) -> bool + Sync),
+    ) -> Result<Self, BindingError> {
         let fields = stream.schema().fields().iter();
         let names: Vec<String> = fields.map(|field| field.name().clone()).collect();
         let mut seen = BTreeSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(whole(twice, "two columns have this name"));
         }
+        let is_wanted: Vec<bool> = names.iter().map(|name| is_wanted(name)).collect();
+        for (field, is_wanted) in stream.schema().fields().iter().zip(&is_wanted) {
+            if let (true, Some(problem)) = (is_wanted, unreadable(field.data_type())) {
+                return Err(whole(field.name(), &problem));
+            }
+        }
         let mut rows: Vec<Vec<String>> = Vec::new();
         for batch in stream {
             let batch = batch?;
             for position in 0..batch.num_rows() {
                 let mut row = Vec::with_capacity(names.len());
-                for (name, array) in names.iter().zip(batch.columns()) {
+                let columns = names.iter().zip(batch.columns()).zip(&is_wanted);
+                for ((name, array), is_wanted) in columns {
+                    if !is_wanted {
+                        row.push(String::new());
+                        continue;
+                    }
                     let cell =
                         value(array.as_ref(), position, None).map_err(|problem| RowError {
                             row: u64::try_from(rows.len()).ok(),
@@ -241,7 +353,7 @@ impl Cells {
 }
 
 /// A cell as one would write it. Whole numbers are floats in pandas, as soon as one is missing.
-fn as_text(cell: Value) -> String {
+pub(crate) fn as_text(cell: Value) -> String {
     match cell {
         Value::Null => String::new(),
         Value::String(text) => text,
@@ -260,6 +372,16 @@ fn whole(column: &str, problem: &str) -> BindingError {
 
 fn column(name: &str) -> Option<&'static Column> {
     super::COLUMNS.iter().find(|column| column.name == name)
+}
+
+/// Whether pandas calls an index so that has no name: it numbers rows, and says nothing of them.
+fn is_index(name: &str) -> bool {
+    let number = name.strip_prefix("__index_level_").and_then(|rest| rest.strip_suffix("__"));
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+fn is_customer(cell: &Value) -> bool {
+    cell.as_str().is_some_and(|text| text.parse::<CustomerId>().is_ok())
 }
 
 fn object(value: Option<Value>) -> Map<String, Value> {
@@ -291,7 +413,8 @@ fn join(
         extra.extend(
             parts
                 .iter()
-                .filter_map(|(field, column)| Some(((*column).to_owned(), fields.remove(*field)?))),
+                .filter_map(|(field, column)| Some(((*column).to_owned(), fields.remove(*field)?)))
+                .filter(|(_, value)| value.as_str() != Some("")),
         );
     }
 }
@@ -304,6 +427,44 @@ fn is_naive(holds: &DataType) -> bool {
     }
 }
 
+/// What is said of a column whose cells cannot be read; `None` where they can.
+fn unreadable(holds: &DataType) -> Option<String> {
+    match holds {
+        DataType::Null
+        | DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Decimal32(_, _)
+        | DataType::Decimal64(_, _)
+        | DataType::Decimal128(_, _)
+        | DataType::Decimal256(_, _)
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Date32
+        | DataType::Date64
+        | DataType::Time32(_)
+        | DataType::Time64(_)
+        | DataType::Timestamp(_, _) => None,
+        DataType::Dictionary(_, of) => unreadable(of),
+        DataType::List(of) | DataType::LargeList(of) | DataType::FixedSizeList(of, _) => {
+            unreadable(of.data_type())
+        }
+        DataType::Struct(fields) => fields.iter().find_map(|field| unreadable(field.data_type())),
+        other => Some(format!(
+            "a column of type {other} cannot be read: cast it to text, or leave it out"
+        )),
+    }
+}
+
 /// The value of a cell. Null fields of nested values are left out.
 fn value(array: &dyn Array, position: usize, zone: Option<&Zone>) -> Result<Value, String> {
     if array.is_null(position) {
@@ -312,6 +473,19 @@ fn value(array: &dyn Array, position: usize, zone: Option<&Zone>) -> Result<Valu
     macro_rules! number {
         ($type:ty) => {
             as_primitive_array::<$type>(array).value(position).into()
+        };
+    }
+    // As Python's `Decimal` does: a text, which no rounding touches.
+    macro_rules! decimal {
+        ($type:ty) => {
+            as_primitive_array::<$type>(array).value_as_string(position).into()
+        };
+    }
+    macro_rules! time {
+        ($type:ty) => {
+            as_primitive_array::<$type>(array)
+                .value_as_time(position)
+                .map_or(Value::Null, |time| time.to_string().into())
         };
     }
     Ok(match array.data_type() {
@@ -333,8 +507,19 @@ fn value(array: &dyn Array, position: usize, zone: Option<&Zone>) -> Result<Valu
         DataType::Date32 => as_primitive_array::<Date32Type>(array)
             .value_as_date(position)
             .map_or(Value::Null, |date| date.to_string().into()),
+        DataType::Date64 => as_primitive_array::<Date64Type>(array)
+            .value_as_date(position)
+            .map_or(Value::Null, |date| date.to_string().into()),
+        DataType::Time32(TimeUnit::Second) => time!(Time32SecondType),
+        DataType::Time32(_) => time!(Time32MillisecondType),
+        DataType::Time64(TimeUnit::Microsecond) => time!(Time64MicrosecondType),
+        DataType::Time64(_) => time!(Time64NanosecondType),
+        DataType::Decimal32(_, _) => decimal!(Decimal32Type),
+        DataType::Decimal64(_, _) => decimal!(Decimal64Type),
+        DataType::Decimal128(_, _) => decimal!(Decimal128Type),
+        DataType::Decimal256(_, _) => decimal!(Decimal256Type),
         DataType::Timestamp(unit, of) => {
-            instant(micros(array, *unit, position)?, of.is_some(), zone)?.into()
+            instant(micros(array, *unit, position)?, of.as_deref(), zone)?.into()
         }
         DataType::Dictionary(_, _) => {
             let dictionary = array.as_any_dictionary();
@@ -348,6 +533,7 @@ fn value(array: &dyn Array, position: usize, zone: Option<&Zone>) -> Result<Valu
         }
         DataType::List(_) => list(&array.as_list::<i32>().value(position), zone)?,
         DataType::LargeList(_) => list(&array.as_list::<i64>().value(position), zone)?,
+        DataType::FixedSizeList(_, _) => list(&array.as_fixed_size_list().value(position), zone)?,
         DataType::Struct(fields) => {
             let mut map = Map::new();
             for (field, array) in fields.iter().zip(array.as_struct().columns()) {
@@ -358,7 +544,7 @@ fn value(array: &dyn Array, position: usize, zone: Option<&Zone>) -> Result<Valu
             }
             Value::Object(map)
         }
-        other => return Err(format!("a column of type {other} cannot be read: cast it to text")),
+        other => return Err(unreadable(other).unwrap_or_default()),
     })
 }
 
@@ -389,11 +575,13 @@ fn micros(array: &dyn Array, unit: TimeUnit, position: usize) -> Result<i64, Str
     micros.ok_or_else(|| "the instant lies outside the years 0001 to 9999".to_owned())
 }
 
-/// An instant as RFC 3339; `absolute` where the column itself has a zone.
-fn instant(micros: i64, absolute: bool, zone: Option<&Zone>) -> Result<String, String> {
+/// An instant as RFC 3339, with the offset of the column's own zone where that is known. Where the
+/// column has none, it is as clocks in `zone` showed it.
+fn instant(micros: i64, of: Option<&str>, zone: Option<&Zone>) -> Result<String, String> {
     let at = Timestamp::from_micros(micros).map_err(|error| error.to_string())?;
-    if absolute {
-        return Ok(at.to_string());
+    if let Some(of) = of {
+        let own = Zone::of_column(of).and_then(|own| own.shown(micros));
+        return Ok(own.unwrap_or_else(|| at.to_string()));
     }
     let written = at.to_string();
     let written = written.trim_end_matches('Z');
