@@ -5,6 +5,7 @@ use std::path::Path;
 use cx_core::context::render::{self, Colour};
 use cx_core::context::{Audience, Context, ContextOptions};
 use cx_core::event::Event;
+use cx_core::event::identity::ConsentState;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::Timestamp;
@@ -434,11 +435,14 @@ fn a_no_to_an_address_counts_for_everybody_who_is_reached_there() {
                 let context = store.context(&who, &options).unwrap();
                 context.consent.iter().map(|it| it.state).min()
             };
-            use cx_core::event::identity::ConsentState::{Denied, Granted};
             let options = ContextOptions::at(now()).audience(Audience::Marketing);
-            assert_eq!(state(&before, options.clone()), Some(Granted), "{address}");
-            assert_eq!(state(&store, options.clone()), Some(Denied), "{address}");
-            assert_eq!(state(&store, options.known_at(now())), Some(Denied), "{address}");
+            assert_eq!(state(&before, options.clone()), Some(ConsentState::Granted), "{address}");
+            assert_eq!(state(&store, options.clone()), Some(ConsentState::Denied), "{address}");
+            assert_eq!(
+                state(&store, options.known_at(now())),
+                Some(ConsentState::Denied),
+                "{address}"
+            );
         }
     }
 }
