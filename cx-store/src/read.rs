@@ -321,7 +321,7 @@ fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, Store
             id: customer_id(connection, row)?,
             name: any_name(connection, row)?,
             weight: Weight::Links,
-            n_events: n_events(connection, row)?,
+            n_events: count_events(connection, row)?,
             row,
         });
     }
@@ -332,7 +332,7 @@ fn find_customer(connection: &Connection, id: CustomerId) -> Result<Found, Store
 
 /// How many events a customer has: those of the bundles, without the ones that time gives to
 /// somebody else, and with the ones that it gives to the customer.
-fn n_events(connection: &Connection, customer: i64) -> Result<u64, StoreError> {
+fn count_events(connection: &Connection, customer: i64) -> Result<u64, StoreError> {
     let mut n = connection.prepare_cached(
         "SELECT (SELECT coalesce(sum(b.n), 0) FROM member m JOIN bundle b ON b.id = m.bundle_id
                  WHERE m.customer_id = ?1)

@@ -506,7 +506,7 @@ fn a_no_is_not_forgotten_behind_thousands_of_later_events() {
     }));
     let context = ask(&store(events), Audience::Agent);
     assert_eq!(context.consent.len(), 1, "{:?}", context.consent);
-    assert_eq!(context.consent[0].state, cx_core::event::identity::ConsentState::Denied);
+    assert_eq!(context.consent[0].state, ConsentState::Denied);
 }
 
 #[test]

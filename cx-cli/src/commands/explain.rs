@@ -67,7 +67,7 @@ pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, Cl
             }
         } else {
             if !asked.json {
-                output::line(find::sure(found.confidence))?;
+                output::line(find::sure(&found))?;
             }
             for customer in &found.customers {
                 if !asked.json {

@@ -6,7 +6,7 @@ use cx_core::context::Confidence;
 use cx_core::conversation::WaitingOn;
 use cx_core::identifier::{Namespace, Who};
 use cx_core::identity::Assertions;
-use cx_store::{FoundCustomer, SearchQuery, Store};
+use cx_store::{Found, FoundCustomer, SearchQuery, Store};
 
 use super::timeline;
 use crate::args::{self, Args, Find, Search, Waiting};
@@ -14,8 +14,8 @@ use crate::error::CliError;
 use crate::output;
 
 /// How sure it is who is meant.
-pub(crate) const fn sure(confidence: Confidence) -> &'static str {
-    match confidence {
+pub(crate) const fn sure(found: &Found) -> &'static str {
+    match found.confidence {
         Confidence::Certain => "One customer holds it.",
         Confidence::Probable => "One customer holds it, and others may.",
         Confidence::Ambiguous => "Several customers share it; none is chosen.",
@@ -35,7 +35,7 @@ pub(crate) fn find(args: &Args, asked: &Find) -> Result<ExitCode, CliError> {
     let store = args.open_to_ask(&asked.whom.file)?;
     let who = asked.whom.who()?;
     let found = store.find(&who)?;
-    output::line(sure(found.confidence))?;
+    output::line(sure(&found))?;
     for customer in &found.customers {
         output::line(&line(customer))?;
     }
