@@ -11,6 +11,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::schema::beside;
+
 /// A file that is open for reading, with a place of its own in it. A store has one of its file as
 /// long as it is open.
 #[derive(Debug)]
@@ -64,9 +66,7 @@ pub(crate) struct Log {
 impl Log {
     /// The log of the store in this file, as it is now.
     pub(crate) fn of(file: &Path) -> Self {
-        let mut path = file.as_os_str().to_owned();
-        path.push("-wal");
-        let log = Self { path: path.into(), known: OnceLock::new() };
+        let log = Self { path: beside(file, "-wal"), known: OnceLock::new() };
         log.is_there();
         log
     }

@@ -228,15 +228,15 @@ impl Rows {
         {
             return Ok(Value::Null);
         }
-        match (holds, value.is_number(), value.is_string()) {
-            (Holds::Json, _, _) => {}
+        match holds {
+            Holds::Json => {}
             // Ids are numbers in many tables and text everywhere else.
-            (Holds::Text, true, _) => return Ok(as_text(value).into()),
-            (Holds::Count, true, _) | (Holds::Count, _, true) => {
+            Holds::Text if value.is_number() => return Ok(as_text(value).into()),
+            Holds::Count if value.is_number() || value.is_string() => {
                 let whole = as_text(value).trim().parse::<u64>();
                 return whole.map(Value::from).map_err(|_| "not a whole number".to_owned());
             }
-            (Holds::Text | Holds::Instant | Holds::Count, _, _) => return Ok(value),
+            Holds::Text | Holds::Instant | Holds::Count => return Ok(value),
         }
         let value = match value {
             Value::String(text) => {
