@@ -11,8 +11,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::schema::beside;
-
 /// A file that is open for reading, with a place of its own in it. A store has one of its file as
 /// long as it is open.
 #[derive(Debug)]
@@ -64,9 +62,9 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The log of the store in this file, as it is now.
-    pub(crate) fn of(file: &Path) -> Self {
-        let log = Self { path: beside(file, "-wal"), known: OnceLock::new() };
+    /// The log in this file, as it is now.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        let log = Self { path, known: OnceLock::new() };
         log.is_there();
         log
     }

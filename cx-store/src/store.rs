@@ -240,7 +240,7 @@ impl Store {
         let kept = Mutex::new(kept);
         let process = std::process::id();
         let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        let log = (place == Place::File).then(|| Log::of(&file));
+        let log = (place == Place::File).then(|| Log::at(schema::beside(&file, "-wal")));
         let inner =
             Inner { path, file, log, place, process, key, readers, known, memory, writer, kept };
         Self(Arc::new(inner))
