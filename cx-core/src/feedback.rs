@@ -185,13 +185,16 @@ impl FeedbackFold {
             let later = |word: &&Word| word.n > *n && word.means(question, names, &known);
             let words = || self.words.iter().filter(later);
             let closed = words().filter_map(|word| word.told).next_back();
-            let state = match closed {
-                _ if rating.is_bad() == Some(false) => continue,
-                Some(true) => continue,
-                Some(false) => LoopState::Acted,
-                None if words().next().is_some() => LoopState::Acted,
-                None if rating.is_bad() == Some(true) => LoopState::Received,
-                None => continue,
+            let is_bad = rating.is_bad();
+            if is_bad == Some(false) || closed == Some(true) {
+                continue;
+            }
+            let state = if words().next().is_some() {
+                LoopState::Acted
+            } else if is_bad == Some(true) {
+                LoopState::Received
+            } else {
+                continue;
             };
             open_loops.push(OpenLoop { id: rating.id.clone(), state, since: rating.at });
         }

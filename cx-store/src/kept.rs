@@ -56,12 +56,12 @@ impl Seek for KeptFile {
 /// this one has. As it closes the file it takes itself for the last one, and takes the log away;
 /// what is written to it afterwards nobody would ever read.
 #[derive(Debug)]
-pub(crate) struct Log {
+pub(crate) struct LogWatch {
     path: PathBuf,
     known: OnceLock<Id>,
 }
 
-impl Log {
+impl LogWatch {
     /// The log in this file, as it is now.
     pub(crate) fn at(path: PathBuf) -> Self {
         let log = Self { path, known: OnceLock::new() };

@@ -31,7 +31,7 @@ use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::history::{Edition, History, SCAN};
 use crate::ingest::{self, Dictionary, Writing};
-use crate::kept::{KeptFile, Log};
+use crate::kept::{KeptFile, LogWatch};
 use crate::measured;
 use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
@@ -99,7 +99,7 @@ struct Inner {
     /// The same, whatever the current folder becomes.
     file: PathBuf,
     /// `None` where nothing is written to one.
-    log: Option<Log>,
+    log: Option<LogWatch>,
     place: Place,
     /// Which process opened it.
     process: u32,
@@ -240,7 +240,7 @@ impl Store {
         let kept = Mutex::new(kept);
         let process = std::process::id();
         let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        let log = (place == Place::File).then(|| Log::at(schema::beside(&file, "-wal")));
+        let log = (place == Place::File).then(|| LogWatch::at(schema::beside(&file, "-wal")));
         let inner =
             Inner { path, file, log, place, process, key, readers, known, memory, writer, kept };
         Self(Arc::new(inner))
@@ -1114,7 +1114,7 @@ impl Store {
     }
 
     fn expect_log(&self) -> Result<(), StoreError> {
-        if self.0.log.as_ref().is_none_or(Log::is_there) {
+        if self.0.log.as_ref().is_none_or(LogWatch::is_there) {
             return Ok(());
         }
         Err(StoreError::LogGone { path: self.0.path.clone() })

@@ -873,6 +873,10 @@ fn whatever_the_budget_markdown_keeps_to_it_and_tells_the_most_useful_first() {
         let told = |title: &str| cut.contains(&format!("## {title}\n"));
         assert!(told("Open matters") || !told("Last contacts"), "{cut}");
         assert!(told("Last contacts") || !told("Where this comes from"), "{cut}");
+        // With the whole head, more room never tells less.
+        if !cut.contains("asked for") {
+            continue;
+        }
         assert!(told("Open matters") || !is_open_told, "{cut}");
         is_open_told |= told("Open matters");
         let n = cut.matches("## ").count();
