@@ -502,13 +502,9 @@ impl<'a> Building<'a> {
                 let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
                 self.fulfil(&what);
             }
-            Kind::MessageRedacted(correction) | Kind::MessageDeleted(correction) => {
-                self.correct(&correction.target, None, true);
-            }
-            Kind::MessageEdited(correction) => {
-                let text = event.body.as_ref().map(|body| body.text.as_str());
-                self.correct(&correction.target, text, false);
-            }
+            Kind::MessageRedacted(correction)
+            | Kind::MessageDeleted(correction)
+            | Kind::MessageEdited(correction) => self.correct(event, &correction.target),
             _ => {}
         }
     }
@@ -712,11 +708,12 @@ impl<'a> Building<'a> {
         self.conversation.promises.retain(|promise| promise.what != what);
     }
 
-    fn correct(&mut self, target: &str, text: Option<&'a str>, takes_out: bool) {
+    fn correct(&mut self, event: &'a Event, target: &str) {
         let Some(last) = &mut self.last else { return };
         let message_id = corrections::message_id(last.event);
         if last.event.key.as_str() == target || message_id == Some(target) {
-            last.is_gone |= takes_out;
+            last.is_gone |= !matches!(event.kind, Kind::MessageEdited(_));
+            let text = event.body.as_ref().map(|body| body.text.as_str());
             last.text = text.filter(|_| !last.is_gone);
         }
     }
