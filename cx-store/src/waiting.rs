@@ -93,7 +93,7 @@ pub(crate) fn forget(
 
 /// Notes whether a conversation is open, and since when somebody waits.
 fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(), StoreError> {
-    let Some(conversation) = folded.filter(|conversation| conversation.is_open()) else {
+    let Some(conversation) = folded.filter(Conversation::is_open) else {
         tx.prepare_cached("DELETE FROM open_conversation WHERE conversation_id = ?1")?
             .execute([id])?;
         return Ok(());

@@ -847,7 +847,7 @@ fn mail_that_arrives_again_bounces_no_more() {
     let bounced = mail("a", 1, "mail.bounced", "m1", "hard");
     let alerts = |events: Vec<Value>| ask(&store(events), Audience::Agent).alerts.len();
     assert_eq!(alerts(vec![bounced.clone()]), 1);
-    assert_eq!(alerts(vec![bounced.clone(), mail("b", 2, "mail.delivered", "m2", "soft")]), 0);
+    assert_eq!(alerts(vec![bounced, mail("b", 2, "mail.delivered", "m2", "soft")]), 0);
     assert_eq!(
         alerts(vec![
             mail("b", 1, "mail.delivered", "m2", "soft"),

@@ -1,6 +1,8 @@
 //! Laws of the folds: states stay in their table, mirrors never fail, what arrives in any order
 //! is folded alike, and a journey that goes on is never abandoned.
 
+#![expect(clippy::float_cmp, reason = "these values are exact")]
+
 use cx_core::commerce::CommerceFold;
 use cx_core::conversation::state::{check, ways};
 use cx_core::conversation::{Conversation, ConversationFold, Lifecycle, WaitingOn, fold};
@@ -426,7 +428,7 @@ fn a_text_that_was_taken_out_does_not_come_back_by_an_edit() {
 
 fn order(number: usize, minute: i64, what: &str, instance: &str, data: &Value) -> Event {
     let mut event = turn(number, minute, what, "system", data);
-    event.source.instance = instance.to_owned();
+    instance.clone_into(&mut event.source.instance);
     event
 }
 
@@ -538,7 +540,7 @@ fn one_feedback_id_in_two_sources_is_two_questions() {
     elsewhere.source.instance = "other".to_owned();
     let mut acted = turn(2, 2, "feedback.acted", "agent", &id);
     acted.source.instance = "other".to_owned();
-    let feedback = thought(&[rated(0, 0, "csat", 1, &id), elsewhere.clone(), acted.clone()]);
+    let feedback = thought(&[rated(0, 0, "csat", 1, &id), elsewhere, acted.clone()]);
     assert_eq!((feedback.ratings.len(), feedback.open_loops[0].state), (2, LoopState::Received));
     // A source that has no such feedback means another's.
     let feedback = thought(&[rated(0, 0, "csat", 1, &id), acted]);
