@@ -270,6 +270,13 @@ fn the_first_rule_that_covers_a_record_decides_and_the_preview_tells_which() {
     );
     let preview = store.retention_preview(&rules, now()).unwrap();
     assert_eq!((preview.events, preview.customers, preview.kept_named), (2, 0, 0));
+    assert_eq!(preview.idle, Vec::new());
+    let misspelt = self::rules(
+        "[[rule]]\nkind = \"MESSAGE\"\nkeep = \"1 day\"\n\
+         [[rule]]\nkind = \"mess*\"\nchannel = \"chat\"\nkeep = \"1 day\"\n",
+    );
+    let idle = store.retention_preview(&misspelt, now()).unwrap().idle;
+    assert_eq!(idle, misspelt.rules[..1]);
     let told: Vec<String> =
         preview.due.iter().map(|due| format!("{} {} {}", due.rule, due.kind, due.events)).collect();
     assert_eq!(told, ["message on chat: 6 months message 1", "everything: 11 months message 1"]);

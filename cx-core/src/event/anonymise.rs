@@ -23,8 +23,8 @@ impl Event {
     /// took part. No text, name, address, file, link or verbatim rest is left.
     ///
     /// `person` takes the place of all claims; `token` gives each name of a thing another one,
-    /// the same for the same, so that an answer still belongs to its question. `None` for a kind
-    /// that is nothing without what was taken out.
+    /// the same for the same, so that an answer still belongs to its question. `None` where a token
+    /// is no key.
     pub fn anonymised(&self, person: Claim, token: &dyn Fn(&str) -> String) -> Option<Self> {
         let mut source = self.source.clone();
         source.id = if source.id.is_empty() { String::new() } else { token(&source.id) };
@@ -51,7 +51,7 @@ impl Event {
             ..Self::new(
                 token(self.key.as_str()).parse().ok()?,
                 source,
-                kind(&self.kind, token)?,
+                kind(&self.kind, token),
                 self.occurred_at,
             )
         })
@@ -86,7 +86,7 @@ fn lines(of: &[Line]) -> Vec<Line> {
 /// of closed lists, what the business calls its own people and things. Names of things are told by
 /// other names: what points at the same thing still does. All else is left out, and all of what cx
 /// does not know.
-fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
+fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Kind {
     let name = |name: &Option<String>| name.as_deref().map(token);
     let told = |text: &Option<String>| text.as_deref().and_then(word);
     let mail = |it: &MailEvent| MailEvent {
@@ -140,7 +140,7 @@ fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
             ..Order::default()
         })
     };
-    Some(match of {
+    match of {
         Kind::Message(it) => Kind::Message(Message {
             message_id: name(&it.message_id),
             campaign: it.campaign.clone(),
@@ -313,7 +313,7 @@ fn kind(of: &Kind, token: &dyn Fn(&str) -> String) -> Option<Kind> {
             name: word_or_erased(&it.name),
             ..FieldChanged::default()
         }),
-    })
+    }
 }
 
 #[cfg(test)]
