@@ -117,7 +117,7 @@ impl<'a> Keeping<'a> {
         ts: i64,
     ) -> Result<bool, StoreError> {
         if CORRECTIONS.contains(&limits.name(kind)) {
-            return self.keeps_correction(limits, row, ts);
+            return self.keeps_correction(limits, row);
         }
         let name = limits.name(kind);
         let Some(rule) = TAKING_BACK.iter().find(|rule| rule.by.contains(&name)) else {
@@ -140,14 +140,18 @@ impl<'a> Keeping<'a> {
             return self.stays(limits, &shown);
         }
         let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
-        let (among, what): (Among, &'static [&'static str]) = match rule {
-            Some(rule) => (rule.among, rule.what),
-            None if CORRECTIONS.contains(&&*name) => (Among::Conversation, &["message"]),
+        let (amongs, what, ts): (&[Among], &'static [&'static str], i64) = match rule {
+            Some(rule) => (std::slice::from_ref(&rule.among), rule.what, ts),
+            None if CORRECTIONS.contains(&&*name) => {
+                (&[Among::Conversation, Among::Customer], &["message"], i64::MAX)
+            }
             None => return Ok(false),
         };
-        for place in self.places(event, among)? {
-            if self.is_there(limits, place, what, ts)? {
-                return Ok(true);
+        for among in amongs {
+            for place in self.places(event, *among)? {
+                if self.is_there(limits, place, what, ts)? {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
@@ -188,13 +192,8 @@ impl<'a> Keeping<'a> {
     }
 
     /// Whether the message stays that is corrected in this row. One that is named by the id that
-    /// its channel gave it is not looked for: any message before it may be the one.
-    fn keeps_correction(
-        &mut self,
-        limits: &mut Limits<'_>,
-        row: i64,
-        ts: i64,
-    ) -> Result<bool, StoreError> {
+    /// its channel gave it is not looked for: any message may be the one, whatever the clocks say.
+    fn keeps_correction(&mut self, limits: &mut Limits<'_>, row: i64) -> Result<bool, StoreError> {
         let mut corrects = row;
         for _ in 0..DEPTH {
             let Some(target) = self.target(corrects)? else { return Ok(false) };
@@ -207,11 +206,14 @@ impl<'a> Keeping<'a> {
             }
             corrects = shown.seq;
         }
-        let place = match self.place(row, Among::Conversation)? {
-            Some(place) => Some(place),
-            None => self.place(row, Among::Customer)?,
-        };
-        place.map_or(Ok(false), |place| self.is_there(limits, place, &["message"], ts))
+        for among in [Among::Conversation, Among::Customer] {
+            if let Some(place) = self.place(row, among)?
+                && self.is_there(limits, place, &["message"], i64::MAX)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn is_there(
@@ -221,13 +223,12 @@ impl<'a> Keeping<'a> {
         what: &'static [&'static str],
         ts: i64,
     ) -> Result<bool, StoreError> {
-        let first = match self.first.get(&(place, what)) {
-            Some(known) => *known,
-            None => {
-                let first = self.first(limits, place, what)?;
-                self.first.insert((place, what), first);
-                first
-            }
+        let first = if let Some(known) = self.first.get(&(place, what)) {
+            *known
+        } else {
+            let first = self.first(limits, place, what)?;
+            self.first.insert((place, what), first);
+            first
         };
         Ok(first.is_some_and(|first| what.is_empty() || first <= ts))
     }
