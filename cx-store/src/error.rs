@@ -120,8 +120,8 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
-    /// Another process held the file for longer than the time-out.
-    #[error("{}: locked by another process", path.display())]
+    /// Somebody else, in another process or in this one, held the file for longer than the time-out.
+    #[error("{}: locked by another process, or by this one", path.display())]
     Locked {
         /// The file.
         path: PathBuf,

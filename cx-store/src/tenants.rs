@@ -18,7 +18,7 @@ use crate::store::{Store, StoreOptions, WeakStore};
 /// The stores of many tenants, each in a file of its own in one folder. Nothing is shared between
 /// them but the folder: no id, no index, no cache, no key of ids. They are encrypted under one key,
 /// or none of them is. Cloning it gives another handle on the
-/// same stores.
+/// same stores. Whoever waits for a file that is locked keeps nobody waiting who asks for another.
 ///
 /// At most so many of them are kept open; the one that was asked for longest ago is closed first.
 /// A [`Store`] that somebody still holds stays open until it is dropped, on top of these. Together
