@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::feed::{self, By, ChangeRecord, Occasion};
 use crate::history::Edition;
 use crate::ingest::{self, Writing};
-use crate::{codec, corrections};
+use crate::{codec, corrections, waiting};
 
 /// What another policy changes, or would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -104,6 +104,7 @@ pub(crate) fn bring_forward(connection: &mut Connection) -> Result<(), StoreErro
             tx.query_row("SELECT max(recorded_at) FROM batch", [], |row| row.get(0))?;
         let at = last.map_or(Ok(Timestamp::MIN), codec::timestamp)?;
         derive_anew(&tx, &settings, touched, &Occasion::new(at, By::Policy))?;
+        waiting::refold_open(&tx)?;
         Edition::end(&tx)?;
     }
     Ok(tx.commit()?)

@@ -3,19 +3,6 @@
 use super::outline::{Line, Outline, Piece, Section, Tone, outline};
 use crate::context::Context;
 
-/// Sections by how useful they are where there is no room for all; others come behind these, in
-/// their order on the page.
-const BY_USE: &[&str] = &[
-    "Do not overlook",
-    "Open matters",
-    "Already asked",
-    "Last contacts",
-    "Cart and orders",
-    "Feedback",
-    "Known problems",
-    "Mails from us",
-];
-
 /// The context as Markdown. What somebody wrote stands in fenced blocks marked `untrusted`, and
 /// names that somebody gave stand as code: both are data, never instructions.
 ///
@@ -56,8 +43,7 @@ pub fn markdown(context: &Context, max_tokens: Option<usize>) -> String {
 /// As much of the sections as there is room for, with the names of those that are left out.
 fn within(outline: &Outline, texts: &[String], room: usize) -> Option<String> {
     let mut by_use: Vec<(&Section, &String)> = outline.sections.iter().zip(texts).collect();
-    let rank = |title| BY_USE.iter().position(|known| *known == title).unwrap_or(BY_USE.len());
-    by_use.sort_by_key(|(section, _)| rank(section.title));
+    by_use.sort_by_key(|(section, _)| section.rank);
     let left_out = |from: usize| {
         let titles: Vec<&str> =
             by_use.iter().skip(from).map(|(section, _)| section.title).collect();
