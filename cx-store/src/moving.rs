@@ -13,6 +13,7 @@ use crate::error::StoreError;
 use crate::facts::{self, Fact, FactCounts};
 use crate::feed;
 use crate::lines::{self, Head, Line};
+pub(crate) use crate::new_file::remove;
 use crate::new_file::{self, NewFile};
 use crate::opening::OpenOptions;
 use crate::schema;
@@ -176,15 +177,6 @@ pub(crate) fn make<T>(
         remove(path);
     }
     made
-}
-
-/// Removes a store that could not be finished, and what is beside it.
-pub(crate) fn remove(path: &Path) {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        drop(std::fs::remove_file(name));
-    }
 }
 
 fn import(

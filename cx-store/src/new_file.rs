@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
-use crate::moving::remove;
 
 /// A file that is written under another name beside its own, until it is whole. Half a file is
 /// never found under the name, and what stands there already stays. Only its owner can read it.
@@ -133,4 +132,13 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, OWNER);
     options.open(path)
+}
+
+/// Removes a store that could not be finished, and what is beside it.
+pub(crate) fn remove(path: &Path) {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        drop(fs::remove_file(name));
+    }
 }
