@@ -227,7 +227,7 @@ fn number_at(text: &str, own: &[IdentifierFact]) -> Option<usize> {
             continue;
         }
         let is_between = matches!(c, ' ' | '\u{a0}' | '-' | '.' | '/' | '(' | ')');
-        if !is_between && !(c == '+' && place == 0) {
+        if !(is_between || c == '+' && place == 0) {
             if c.is_alphanumeric() {
                 return longest;
             }
