@@ -57,7 +57,8 @@ pub(crate) fn tame_json(json: &str) -> String {
     for c in json.chars() {
         // Such a character stands in a text, or is the line end between two parts.
         if steers(c) && c != '\n' {
-            tamed.push_str(&format!("\\u{:04x}", u32::from(c)));
+            let escaped = format!("\\u{:04x}", u32::from(c));
+            tamed.push_str(&escaped);
         } else {
             tamed.push(c);
         }

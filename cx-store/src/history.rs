@@ -603,7 +603,7 @@ mod tests {
         let history = read(&store_of_pages(100), 20);
         let kinds: Vec<_> = history.events.iter().map(|event| event.kind.name()).collect();
         assert_eq!(kinds.len(), 23);
-        assert_eq!(kinds.get(..3).unwrap(), ["message", "order.placed", "feedback.answered"]);
+        assert_eq!(&kinds[..3], ["message", "order.placed", "feedback.answered"]);
         assert_eq!(history.left_out, BTreeMap::from([("signals".to_owned(), 80)]));
         // What they are in place of is limited in number.
         let mut events = Vec::new();
