@@ -923,7 +923,7 @@ mod tests {
             scan.range = 700;
             let mut rows = Vec::new();
             let mut n = 2_000;
-            while let Some(page) = scan.next() {
+            for page in scan {
                 let page = page.unwrap();
                 let [Values::Texts(keys)] = page.columns.as_slice() else { panic!("{page:?}") };
                 rows.extend((0..page.n_rows).map(|row| keys.get(row).unwrap().to_owned()));
