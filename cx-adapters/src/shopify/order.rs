@@ -47,7 +47,9 @@ pub(super) fn records(origin: Origin<'_>, order: &Object<'_>) -> Outcome {
         let mut event = origin.custom(part, "test_order", order.rest(&[]), created)?;
         event.rev = Some(updated.at.to_string());
         event.channel = Channel::Commerce;
-        return Ok(vec![Ok(event)]);
+        let mut records = vec![Ok(event)];
+        records.extend(customer::consents_of(origin, order));
+        return Ok(records);
     }
     let data = data(order, &id)?;
     let mut records = vec![placed(origin, order, &id, created, updated, data.clone())];

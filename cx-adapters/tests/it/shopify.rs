@@ -187,6 +187,7 @@ fn what_was_agreed_to_is_read_as_it_was_told_before_2022() {
 
 #[test]
 fn a_test_order_is_no_order() {
-    let order = r#"{"id": 450, "financial_status": "paid", "test": true, "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "total_price": "24.95", "line_items": []}"#;
-    assert_eq!(told(order), ["custom.shopify.test_order"]);
+    let order = r#"{"id": 450, "financial_status": "paid", "test": true, "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "total_price": "24.95", "line_items": [],
+        "customer": {"id": 7, "accepts_marketing": false, "accepts_marketing_updated_at": "2026-03-01T10:00:00Z"}}"#;
+    assert_eq!(told(order), ["custom.shopify.test_order", "consent.changed"]);
 }
