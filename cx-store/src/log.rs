@@ -13,8 +13,9 @@ use std::path::Path;
 
 use crate::error::StoreError;
 use crate::kept::KeptFile;
-use crate::pages::{PAGE, number_at};
-use crate::schema;
+
+/// The size of a page in every file that cx makes.
+pub(crate) const PAGE: usize = 8192;
 
 /// What a page begins with in a log: its number, how long the file is where it ends a transaction,
 /// the salt of the log, and the sum.
@@ -172,9 +173,9 @@ impl Log {
 
 /// Sees to it that nothing that was acknowledged is lost with the log beside a file: opening the
 /// file would throw away what is behind a damage.
-pub(crate) fn check(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn check(path: &Path, log: &Path) -> Result<(), StoreError> {
     let damage = || -> io::Result<Option<(u64, Vec<Damage>)>> {
-        let mut log = KeptFile::open(&schema::beside(path, "-wal"))?;
+        let mut log = KeptFile::open(log)?;
         let read = Log::read(&mut log)?;
         Ok((!read.damage.is_empty()).then_some((read.sound, read.damage)))
     };
@@ -217,4 +218,10 @@ fn add(sum: &mut (u32, u32), bytes: &[u8], is_big: bool) {
 fn told(bytes: &[u8], at: usize) -> Option<(u32, u32)> {
     let of = |at| number_at(bytes, at, 4).and_then(|it| u32::try_from(it).ok());
     Some((of(at)?, of(at + 4)?))
+}
+
+/// A number of so many bytes, the highest first.
+pub(crate) fn number_at(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(length)?)?;
+    Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::history::{Edition, History};
+use crate::edition::Edition;
+use crate::history::History;
 
 /// Histories of customers by the number of their row, and as of which edition of the file each
 /// was read. Those that were asked for least recently go first.

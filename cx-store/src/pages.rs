@@ -10,11 +10,8 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::kept::KeptFile;
-use crate::log::Log;
+use crate::log::{Log, PAGE, number_at};
 use crate::schema;
-
-/// The size of a page in every file that cx makes.
-pub(crate) const PAGE: usize = 8192;
 
 /// Pages of a table with numbered rows: those that hold the rows, and those that lead to them.
 const TABLE_LEAF: u8 = 0x0d;
@@ -363,12 +360,6 @@ fn node(page: &[u8], start: usize) -> Option<Node> {
     }
     loose += PAGE.checked_sub(end)?;
     (page.get(start + 7).copied().map(usize::from) == Some(loose)).then_some(node)
-}
-
-/// A number of so many bytes, the highest first.
-pub(crate) fn number_at(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
-    let bytes = bytes.get(at..at.checked_add(length)?)?;
-    Some(bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 /// A number of one to nine bytes, and where it ends.

@@ -9,9 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use serde::Serialize;
 
 use crate::derived::{self, Settings, Touched};
+use crate::edition::Edition;
 use crate::error::StoreError;
 use crate::feed::{self, By, ChangeRecord, Occasion};
-use crate::history::Edition;
 use crate::ingest::{self, Writing};
 use crate::{codec, corrections, waiting};
 

@@ -14,8 +14,8 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
 use crate::codec;
+use crate::edition::Edition;
 use crate::error::StoreError;
-use crate::history::Edition;
 use crate::ingest::{CHANNEL, KIND, SOURCE};
 use crate::read;
 use crate::store::Store;

@@ -143,7 +143,7 @@ pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, St
         return Ok(found);
     }
     match found {
-        Found::Ours => log::check(path)?,
+        Found::Ours => log::check(path, &beside(path, "-wal"))?,
         // The engine would take it away: it is all that is left of a store.
         Found::Nothing => {
             let detail = "nothing is left of it but its log, which holds what was written last";

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::pages::{Pages, Value, number_at};
+use crate::log::number_at;
+use crate::pages::{Pages, Value};
 
 /// Tables whose rows are facts, or say what a fact means.
 const KEPT: [&str; 13] = [

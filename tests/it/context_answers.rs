@@ -790,47 +790,6 @@ fn two_threads_that_a_later_mail_joined_were_two_before() {
 }
 
 #[test]
-fn an_old_order_and_question_are_told_behind_thousands_of_page_views() {
-    let mut events = vec![
-        of_jan(
-            "m",
-            "message",
-            "email",
-            "2026-02-01T09:00:00Z",
-            &json!({"conversation": {"key": "thread/a"}}),
-        ),
-        of_jan(
-            "o",
-            "order.placed",
-            "web",
-            "2026-02-02T09:00:00Z",
-            &json!({"data": {
-                "order_id": "1", "total": "900.00", "currency": "EUR",
-            }}),
-        ),
-        of_jan(
-            "f",
-            "feedback.answered",
-            "web",
-            "2026-02-03T09:00:00Z",
-            &json!({"data": {
-                "survey": "csat", "score": 1, "scale": {"min": 1, "max": 5},
-            }}),
-        ),
-    ];
-    events.extend((0..5_001).map(|n| {
-        let at = format!("2026-02-10T{:02}:{:02}:{:02}Z", n / 3_600, n / 60 % 60, n % 60);
-        of_jan(&format!("p{n}"), "page.viewed", "web", &at, &json!({"data": {"url": "/"}}))
-    }));
-    let store = store(events);
-    let who = Who::parse("+31612345678", None).unwrap();
-    let context = store.context(&who, &ContextOptions::at(now())).unwrap();
-    assert_eq!((context.open.len(), context.commerce.totals.orders), (1, 1));
-    assert_eq!(context.feedback.open_loops.len(), 1);
-    assert_eq!(context.provenance.left_out.get("events"), Some(&1));
-}
-
-#[test]
 fn mail_that_arrives_again_bounces_no_more() {
     let mail = |key: &str, day: u32, kind: &str, id: &str, bounce: &str| {
         of_jan(
@@ -866,10 +825,10 @@ fn whatever_the_budget_markdown_keeps_to_it_and_tells_the_most_useful_first() {
     let context = ask(&store(full()), Audience::Agent);
     let whole = render::markdown(&context, None);
     let (mut before, mut is_open_told) = (0, false);
+    let heading = render::markdown(&context, Some(0)).len();
     for tokens in 0..=whole.len().div_ceil(4) {
         let cut = render::markdown(&context, Some(tokens));
-        let title = cut.lines().next().unwrap_or_default().len() + 1;
-        assert!(cut.len() <= (4 * tokens).max(title), "{tokens}: {} bytes\n{cut}", cut.len());
+        assert!(cut.len() <= (4 * tokens).max(heading), "{tokens}: {} bytes\n{cut}", cut.len());
         let told = |title: &str| cut.contains(&format!("## {title}\n"));
         assert!(told("Open matters") || !told("Last contacts"), "{cut}");
         assert!(told("Last contacts") || !told("Where this comes from"), "{cut}");
