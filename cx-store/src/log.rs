@@ -154,9 +154,12 @@ impl Log {
 
     /// Whether the log was begun anew since it was read: other pages stand in it then.
     pub(crate) fn is_another(&self, log: &mut KeptFile) -> io::Result<bool> {
+        if self.header.is_empty() {
+            return Ok(false);
+        }
         let mut header = [0; HEADER];
         log.seek(SeekFrom::Start(0))?;
-        Ok(!self.header.is_empty() && !(fill(log, &mut header)? && self.header == header))
+        Ok(!fill(log, &mut header)? || self.header != header)
     }
 
     /// The pages whose image in the log is spoilt, and was not written again behind it.

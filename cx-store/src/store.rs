@@ -456,7 +456,9 @@ impl Store {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who holds an identifier, or whom an id that was once issued means today.
+    /// Who holds an identifier, or whom an id that was once issued means today. An id that no
+    /// customer ever had may be one of an answer about the past, and is looked for among all records:
+    /// that takes the time of reading their keys.
     ///
     /// # Errors
     /// [`StoreError`] where the file cannot be read.

@@ -613,7 +613,7 @@ fn a_model_sees_no_address_and_number_in_what_was_noted() {
     ]);
     let fields = json!({
         "mobile": "06-12345678", "other": "+351 912 345 678", "club": "900123456",
-        "n": 31612345678_u64, "size": 42, "order": "1001234", "since": "01-03-2026 10:05",
+        "n": 31_612_345_678_u64, "size": 42, "order": "1001234", "since": "01-03-2026 10:05",
         "all": ["eva@example.nl", {"x": "0031 20 624 1111"}],
     });
     let fields = fields.as_object().unwrap().iter();
