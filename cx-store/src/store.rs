@@ -860,7 +860,8 @@ impl Store {
     /// takes for theirs is not told.
     ///
     /// # Errors
-    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
+    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant: also by an id whose record is
+    /// nobody's without what a model links. Ask by an address or a number then.
     pub fn export(&self, who: &Who, now: Timestamp) -> Result<Export, StoreError> {
         let links = self.read_under(|connection, settings| {
             let found = read::find(connection, who)?;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use cx_core::identifier::Who;
+use cx_core::identity::{Assertion, Verdict};
 use cx_core::ids::CustomerId;
-use cx_store::{Change, ChangeRecord, Recording, Store, StoreOptions};
+use cx_store::{Change, ChangeRecord, Recording, Store, StoreError, StoreOptions};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
 use proptest::prelude::*;
@@ -35,6 +36,10 @@ fn told_of(feed: &[ChangeRecord], id: CustomerId) -> Vec<ChangeRecord> {
     told
 }
 
+fn is_by_model(said: &Assertion) -> bool {
+    matches!(said.verdict, Verdict::Probable(..))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -52,7 +57,11 @@ proptest! {
         }
         let feed = store.changes(0, usize::MAX).unwrap();
         for id in store.customers(None, 1_000).unwrap() {
-            let export = store.export(&Who::Customer(id), story::monday()).unwrap();
+            let export = match store.export(&Who::Customer(id), story::monday()) {
+                // Without what only a model links, the record that names them is nobody's.
+                Err(StoreError::NobodyMeant) if said.iter().any(is_by_model) => continue,
+                export => export.unwrap(),
+            };
             // Without what only a model links, it may be somebody else.
             prop_assert_eq!(export.changes, told_of(&feed, export.customer));
         }
