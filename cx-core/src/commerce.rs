@@ -98,6 +98,8 @@ struct OrderFold {
     currency: Option<Currency>,
     total: Option<Amount>,
     lines: Vec<Line>,
+    /// The lines that were sent last.
+    sent: Vec<Line>,
     tracking: Vec<Tracking>,
     refunds: BTreeMap<String, Refund>,
 }
@@ -304,9 +306,14 @@ impl Taken {
         later(&mut fold.payment, order.payment.as_ref());
         later(&mut fold.fulfilment, order.fulfilment.as_ref());
         later(&mut fold.currency, order.currency.as_ref());
-        later(&mut fold.total, order.total.as_ref());
+        // What was sent may be a part of it.
+        let is_sent = matches!(event.kind, Kind::OrderFulfilled(_));
+        if !is_sent {
+            later(&mut fold.total, order.total.as_ref());
+        }
         if !order.lines.is_empty() {
-            fold.lines.clone_from(&order.lines);
+            let lines = if is_sent { &mut fold.sent } else { &mut fold.lines };
+            lines.clone_from(&order.lines);
         }
         fold.tracking.extend(order.tracking.iter().cloned());
         fold
@@ -397,7 +404,7 @@ impl OrderFold {
             currency,
             total,
             refunded,
-            lines: self.lines,
+            lines: if self.lines.is_empty() { self.sent } else { self.lines },
             tracking,
         })
     }

@@ -165,6 +165,8 @@ pub struct Conversation {
     /// From which numbers calls came that nobody took, where it waits for us for nothing else and
     /// the source does not keep its state.
     pub missed_from: Vec<Identifier>,
+    /// When the last of these calls came.
+    pub missed_at: Option<Timestamp>,
     /// The last thing somebody said to somebody.
     pub last: Option<LastMessage>,
     /// Promises that are not kept yet, by due time.
@@ -193,7 +195,7 @@ impl Conversation {
     /// Whether it is over though nobody said so: it is a missed call, and among these events is a
     /// later one with the same number in which people talked.
     pub fn was_called_back(&self, events: &[&Event]) -> bool {
-        let Some(since) = self.waiting_since.filter(|_| !self.missed_from.is_empty()) else {
+        let Some(since) = self.missed_at.filter(|_| !self.missed_from.is_empty()) else {
             return false;
         };
         let is_with = |event: &Event| {
@@ -202,6 +204,8 @@ impl Conversation {
         events.iter().any(|event| {
             matches!(&event.kind, Kind::Call(call) if call.outcome == Some(CallOutcome::Answered))
                 && event.occurred_at > since
+                && !event.actor.kind.is_bot()
+                && event.actor.kind != ActorType::Automation
                 && is_with(event)
         })
     }
@@ -236,6 +240,8 @@ struct Building<'a> {
     unanswered_since: Option<Timestamp>,
     answered_at: Option<Timestamp>,
     bot_spoke_last: bool,
+    /// Whether the customer has written since nobody answered.
+    has_written: bool,
     before_removal: Option<State>,
 }
 
@@ -372,6 +378,7 @@ impl<'a> Building<'a> {
             asks: false,
             call_since: None,
             missed_from: Vec::new(),
+            missed_at: None,
             last: None,
             promises: Vec::new(),
             handover: None,
@@ -387,6 +394,7 @@ impl<'a> Building<'a> {
             unanswered_since: None,
             answered_at: None,
             bot_spoke_last: false,
+            has_written: false,
             before_removal: None,
         }
     }
@@ -562,6 +570,7 @@ impl<'a> Building<'a> {
         let at = event.occurred_at;
         if self.unanswered_since.is_none() {
             self.conversation.missed_from.clear();
+            self.has_written = false;
         }
         self.unanswered_since.get_or_insert(at);
         self.bot_spoke_last = false;
@@ -569,6 +578,9 @@ impl<'a> Building<'a> {
             let claims = event.person_claims().into_iter().map(Claim::identifier);
             let numbers = claims.filter(|number| *number.namespace() == Namespace::Phone);
             self.conversation.missed_from.extend(numbers.cloned());
+            self.conversation.missed_at = Some(at);
+        } else {
+            self.has_written = true;
         }
         if !self.mirrored {
             match self.conversation.state {
@@ -748,8 +760,14 @@ impl<'a> Building<'a> {
         conversation.waiting_on = waiting.map(|(on, _)| on);
         conversation.waiting_since = waiting.map(|(_, since)| since);
         let is_by_phone = conversation.channels.iter().all(|channel| *channel == Channel::Phone);
-        if self.mirrored || !is_by_phone || conversation.waiting_on != Some(WaitingOn::Us) {
+        // A call does not answer what somebody wrote, nor keep what was promised.
+        let is_more = self.has_written || !conversation.promises.is_empty();
+        let is_ours = conversation.waiting_on == Some(WaitingOn::Us);
+        if self.mirrored || !is_by_phone || is_more || !is_ours {
             conversation.missed_from.clear();
+        }
+        if conversation.missed_from.is_empty() {
+            conversation.missed_at = None;
         }
         conversation.missed_from.sort();
         conversation.missed_from.dedup();

@@ -1,6 +1,6 @@
 //! Spellings: how an address or a number may be written in a text, and where it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use caseless::Caseless;
@@ -267,6 +267,56 @@ impl Spelling {
         let closes = text.get(from..at)?.contains(&b')') && !text.get(from..at)?.contains(&b'(');
         let opens = from.checked_sub(1).filter(|at| closes && text.get(*at) == Some(&b'('));
         Some(opens.unwrap_or(from)..at)
+    }
+}
+
+/// Several spellings, looked for at once.
+#[derive(Debug, Clone, Default)]
+pub struct Spellings {
+    /// Which bytes any of them may begin with.
+    bytes: Vec<bool>,
+    /// By the character that they begin with.
+    by_first: HashMap<char, Vec<Spelling>>,
+    /// Those that a `+` may stand before.
+    numbers: Vec<Spelling>,
+}
+
+impl Spellings {
+    /// These.
+    pub fn new(all: &[Spelling]) -> Self {
+        let any = |byte| all.iter().any(|spelling| spelling.may_begin_with(byte));
+        let bytes = (0..=u8::MAX).map(any).collect();
+        let mut spellings = Self { bytes, ..Self::default() };
+        for spelling in all {
+            let (Written::Text(wanted) | Written::Number(wanted, _)) = &spelling.0;
+            let Some(first) = wanted.first() else { continue };
+            spellings.by_first.entry(*first).or_default().push(spelling.clone());
+            if spelling.is_number() {
+                spellings.numbers.push(spelling.clone());
+            }
+        }
+        spellings
+    }
+
+    /// Whether any of them begins at this place of a text, as [`Spelling::at`] finds it.
+    pub fn any_at(&self, text: &[u8], at: usize) -> bool {
+        let byte = text.get(at).copied().map(usize::from);
+        if !byte.and_then(|byte| self.bytes.get(byte)).is_some_and(|may| *may) {
+            return false;
+        }
+        let Some((unit, _)) = Unit::at(text, at) else { return false };
+        let first = match unit {
+            Unit::Plain(c) => c,
+            Unit::Other(_) => {
+                let mut folded = Vec::new();
+                unit.push_to(&mut folded);
+                let Some(first) = folded.first() else { return false };
+                *first
+            }
+        };
+        let those = self.by_first.get(&first).into_iter().flatten();
+        let signed = (first == '+').then_some(&self.numbers).into_iter().flatten();
+        those.chain(signed).any(|spelling| spelling.at(text, at).is_some())
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::identifier::Identifier;
+use cx_core::spelling::Spellings;
 use rusqlite::{Transaction, params};
 
 use crate::codec;
 use crate::compression::{Packer, Unpacker};
 use crate::error::StoreError;
 use crate::search;
-use crate::traces::{Begins, Traces, blacked, stands_in, stands_in_value};
+use crate::traces::{Traces, blacked, stands_in, stands_in_value};
 
 /// What was blacked out, and what was not.
 #[derive(Default)]
@@ -77,7 +78,7 @@ pub(crate) fn black_out(
 /// The rows of events in which any of these may stand. What is spoilt is passed over.
 fn holders(tx: &Transaction<'_>, traces: &Traces) -> Result<Vec<i64>, StoreError> {
     let spellings = traces.in_files();
-    let begins = Begins::new(&spellings);
+    let any = Spellings::new(&spellings);
     let mut found = Vec::new();
     if spellings.is_empty() {
         return Ok(found);
@@ -88,8 +89,7 @@ fn holders(tx: &Transaction<'_>, traces: &Traces) -> Result<Vec<i64>, StoreError
     while let Some(row) = rows.next()? {
         let Some(payload) = unpacker.payload(row, 1)? else { continue };
         let payload = payload.as_bytes();
-        let mut places = payload.iter().enumerate().filter(|(_, byte)| begins.with(**byte));
-        if places.any(|(at, _)| spellings.iter().any(|it| it.at(payload, at).is_some())) {
+        if (0..payload.len()).any(|at| any.any_at(payload, at)) {
             found.push(row.get(0)?);
         }
     }

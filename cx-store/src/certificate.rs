@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use cx_core::identifier::Who;
-use cx_core::spelling::Spelling;
+use cx_core::spelling::{Spelling, Spellings};
 use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -16,7 +16,7 @@ use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
 use crate::schema;
 use crate::store::Store;
-use crate::traces::{self, Begins, Traces};
+use crate::traces::{self, Traces};
 
 /// What an erasure did, and that the file was rewritten and searched after it. It holds no value of
 /// whoever was erased, but for the customer id, which means nobody any more.
@@ -258,32 +258,30 @@ fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>
 /// What is looked for.
 struct Wanted {
     spellings: Vec<Spelling>,
-    begins: Begins,
+    any: Spellings,
     /// Longer values, each with where in its bytes it has one of the spellings.
     longer: Vec<(usize, Spelling)>,
 }
 
 impl Wanted {
     fn new(spellings: Vec<Spelling>, longer: &BTreeSet<String>) -> Self {
-        let begins = Begins::new(&spellings);
+        let any = Spellings::new(&spellings);
         let mut within = Vec::new();
         for value in longer {
             for value in [value.clone(), traces::in_json(value)] {
                 let bytes = value.as_bytes();
-                let is_at = |at: &usize| spellings.iter().any(|it| it.at(bytes, *at).is_some());
-                let places = (0..bytes.len()).filter(is_at);
+                let places = (0..bytes.len()).filter(|at| any.any_at(bytes, *at));
                 within.extend(places.map(|at| (at, Spelling::of_text(&value))));
             }
         }
         within.sort();
         within.dedup();
-        Self { spellings, begins, longer: within }
+        Self { spellings, any, longer: within }
     }
 
     /// Whether any of them stands in these bytes at this place, and not within a longer value.
     fn is_at(&self, bytes: &[u8], at: usize) -> bool {
-        bytes.get(at).is_some_and(|byte| self.begins.with(*byte))
-            && self.spellings.iter().any(|spelling| spelling.at(bytes, at).is_some())
+        self.any.any_at(bytes, at)
             && !self.longer.iter().any(|(within, value)| {
                 at.checked_sub(*within).is_some_and(|start| value.at(bytes, start).is_some())
             })

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cx_core::identity::Policy;
 use cx_core::ids::IdKey;
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use crate::derived::{self, Settings, Touched};
@@ -74,40 +74,29 @@ fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreErro
     Ok(policy.filter(|policy| hash != policy.hash() && policy.was_named(&hash)))
 }
 
-/// Whether a file is to be brought to today's normalisers and rules.
-pub(crate) fn is_of_earlier_rules(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(of_earlier_rules(connection)?.is_some())
-}
-
 /// Files all records and derives everybody anew, where the file was written under earlier
-/// normalisers and rules. The change feed tells what became of whom.
-pub(crate) fn bring_forward(connection: &mut Connection) -> Result<(), StoreError> {
-    if !is_of_earlier_rules(connection)? {
-        return Ok(());
-    }
-    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Another process may have done it meanwhile.
-    if let Some(policy) = of_earlier_rules(&tx)? {
-        let setting = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
-            let mut value = tx.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-            Ok(value.query_row([k], |row| row.get(0)).optional()?)
-        };
-        let tenant = setting("tenant")?.unwrap_or_default();
-        let tenant = String::from_utf8_lossy(&tenant).into_owned();
-        let id_key: Option<[u8; 32]> = setting("id_key")?.and_then(|key| key.try_into().ok());
-        let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
-        let (said, assertions) = corrections::in_force(&tx)?;
-        let settings = Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions };
-        let touched = ingest::file_anew(&tx, &settings)?;
-        keep(&tx, &settings.policy)?;
-        let last: Option<i64> =
-            tx.query_row("SELECT max(recorded_at) FROM batch", [], |row| row.get(0))?;
-        let at = last.map_or(Ok(Timestamp::MIN), codec::timestamp)?;
-        derive_anew(&tx, &settings, touched, &Occasion::new(at, By::Policy))?;
-        waiting::refold_open(&tx)?;
-        Edition::end(&tx)?;
-    }
-    Ok(tx.commit()?)
+/// normalisers and rules: a step of the schema, so that earlier versions of cx, which would go on
+/// under theirs, refuse the file. The change feed tells what became of whom.
+pub(crate) fn bring_forward(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let Some(policy) = of_earlier_rules(tx)? else { return Ok(()) };
+    let setting = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
+        let mut value = tx.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+        Ok(value.query_row([k], |row| row.get(0)).optional()?)
+    };
+    let tenant = setting("tenant")?.unwrap_or_default();
+    let tenant = String::from_utf8_lossy(&tenant).into_owned();
+    let id_key: Option<[u8; 32]> = setting("id_key")?.and_then(|key| key.try_into().ok());
+    let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
+    let (said, assertions) = corrections::in_force(tx)?;
+    let settings = Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions };
+    let touched = ingest::file_anew(tx, &settings)?;
+    keep(tx, &settings.policy)?;
+    let last: Option<i64> =
+        tx.query_row("SELECT max(recorded_at) FROM batch", [], |row| row.get(0))?;
+    let at = last.map_or(Ok(Timestamp::MIN), codec::timestamp)?;
+    derive_anew(tx, &settings, touched, &Occasion::new(at, By::Policy))?;
+    waiting::refold_all(tx)?;
+    Edition::end(tx)
 }
 
 /// Derives who is who anew from what the bundles say. Its cost is that of the whole store.

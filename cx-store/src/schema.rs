@@ -40,6 +40,7 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0006_retention.sql")),
     Step::Derive(hasten_answers),
     Step::Derive(compress),
+    Step::Derive(policy::bring_forward),
 ];
 
 /// The kinds of events that say what holds until further notice.
@@ -493,8 +494,7 @@ fn open_to_read(
     let connection = open_as_it_is(path, key, beside)?;
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
     let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let is_earlier = version < latest() || policy::is_of_earlier_rules(&connection)?;
-    if is_earlier { brought_forward(&connection, path, key) } else { Ok(connection) }
+    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
 }
 
 fn open_as_it_is(
@@ -629,7 +629,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     loop {
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let position = usize::try_from(version).unwrap_or(usize::MAX);
-        let Some(step) = STEPS.get(position) else { return policy::bring_forward(connection) };
+        let Some(step) = STEPS.get(position) else { return Ok(()) };
         let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have taken the step meanwhile.
         if tx.pragma_query_value::<u32, _>(None, "user_version", |row| row.get(0))? == version {

@@ -1,12 +1,14 @@
 //! Suppression: what was erased may not come back with the next import.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeSet, HashMap};
 
 use cx_core::event::Event;
-use cx_core::identifier::Identifier;
+use cx_core::identifier::{Claim, Identifier, Namespace};
 use cx_core::ids::IdKey;
 use cx_core::spelling::Spelling;
+use cx_core::text;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
@@ -67,7 +69,15 @@ pub(crate) struct Suppression {
     is_empty: bool,
     /// When somebody was erased last.
     last: Option<i64>,
+    /// How many spellings were looked up in the file.
+    n_asked: Cell<usize>,
+    /// All that is suppressed and until when, once many were looked up.
+    all: OnceCell<HashMap<[u8; 16], i64>>,
 }
+
+/// So many spellings are looked up in the file, one by one; for more, all that is suppressed is read
+/// at once.
+const ONE_BY_ONE: usize = 256;
 
 /// Fields of an event in which nothing is blacked out.
 const NAMING: &[&str] = &[
@@ -92,7 +102,8 @@ impl Suppression {
         let is_empty = any.query_row([], |row| row.get(0))?;
         let mut last = connection.prepare_cached("SELECT max(at) FROM erasure")?;
         let last = last.query_row([], |row| row.get(0))?;
-        Ok(Self { seal: Seal::new(id_key), is_empty, last })
+        let seal = Seal::new(id_key);
+        Ok(Self { seal, is_empty, last, n_asked: Cell::new(0), all: OnceCell::new() })
     }
 
     /// Whether an event is a record that was erased, or a revision of one that was, or happened to
@@ -113,12 +124,29 @@ impl Suppression {
             return Ok(true);
         }
         for claim in event.person_claims() {
-            let found = until(connection, self.seal.identifier(claim.identifier()))?;
-            if found.is_some_and(|until| event.occurred_at.as_micros() <= until) {
-                return Ok(true);
+            for value in [Some(claim.identifier().clone()), former(claim)].into_iter().flatten() {
+                let found = until(connection, self.seal.identifier(&value))?;
+                if found.is_some_and(|until| event.occurred_at.as_micros() <= until) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
+    }
+
+    /// Until when something may not come in, where many things are asked for.
+    fn until(&self, connection: &Connection, hash: [u8; 16]) -> Result<Option<i64>, StoreError> {
+        if let Some(all) = self.all.get() {
+            return Ok(all.get(&hash).copied());
+        }
+        self.n_asked.set(self.n_asked.get().saturating_add(1));
+        if self.n_asked.get() > ONE_BY_ONE {
+            let mut rows = connection.prepare_cached("SELECT hash, until FROM suppressed")?;
+            let rows = rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let all = rows.collect::<Result<_, _>>()?;
+            return Ok(self.all.get_or_init(|| all).get(&hash).copied());
+        }
+        until(connection, hash)
     }
 
     /// An event without the addresses and numbers of those who were erased since it happened, in
@@ -132,7 +160,7 @@ impl Suppression {
             return Ok(None);
         }
         let is_erased = |hash: [u8; 16]| -> Result<bool, StoreError> {
-            let until = until(connection, hash)?;
+            let until = self.until(connection, hash)?;
             Ok(until.is_some_and(|until| event.occurred_at.as_micros() <= until))
         };
         let mut json = event.to_json();
@@ -158,6 +186,18 @@ impl Suppression {
         let left = traces::blacked(event, &Traces::of_spellings(found), &values);
         Ok((left != *event).then_some(left))
     }
+}
+
+/// What a claim was under version 1 of the normalisers, where it was something else: a hash that was
+/// kept then cannot be made anew. Letters of domains were folded before their form was looked for.
+fn former(claim: &Claim) -> Option<Identifier> {
+    let now = claim.identifier();
+    if *now.namespace() != Namespace::Email || claim.raw().is_ascii() {
+        return None;
+    }
+    let folded = text::folded(claim.raw());
+    let former = Identifier::normalise(Namespace::Email, now.scope(), &folded, None).ok()?;
+    (former != *now).then_some(former)
 }
 
 /// Until when something may not come in.

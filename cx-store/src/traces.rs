@@ -78,21 +78,6 @@ impl Traces {
     }
 }
 
-/// Looks for any of several spellings at once.
-pub(crate) struct Begins(Vec<bool>);
-
-impl Begins {
-    pub(crate) fn new(spellings: &[Spelling]) -> Self {
-        let any = |byte| spellings.iter().any(|spelling| spelling.may_begin_with(byte));
-        Self((0..=u8::MAX).map(any).collect())
-    }
-
-    /// Whether any of them may begin with this byte.
-    pub(crate) fn with(&self, byte: u8) -> bool {
-        self.0.get(usize::from(byte)).copied().unwrap_or_default()
-    }
-}
-
 /// A text as it stands between the quotation marks of JSON.
 pub(crate) fn in_json(text: &str) -> String {
     let written = Value::from(text).to_string();

@@ -144,6 +144,16 @@ pub(crate) fn as_of(
     folded.collect()
 }
 
+/// Folds all conversations again, as where everything is filed anew.
+pub(crate) fn refold_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    let all: BTreeSet<i64> = {
+        let mut rows = tx.prepare("SELECT DISTINCT canonical_id FROM conversation")?;
+        let rows = rows.query_map([], |row| row.get(0))?;
+        rows.collect::<Result<_, _>>()?
+    };
+    refold(tx, &all)
+}
+
 /// Folds all open conversations again, as after a step of the schema.
 pub(crate) fn refold_open(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let open: BTreeSet<i64> = {
@@ -210,23 +220,16 @@ pub(crate) fn list(
     if is_as_noted {
         let mut rows = connection.prepare_cached(
             "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
-             ORDER BY w.theirs, w.at, c.key LIMIT ?1 OFFSET ?2",
+             ORDER BY w.theirs, w.at, c.key",
         )?;
-        let mut seen: usize = 0;
+        let mut ids = rows.query([])?;
         // Some that are noted are over, since somebody was called back.
-        while waiting.len() < limit {
-            let [wanted, passed] =
-                [limit - waiting.len(), seen].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-            let ids = rows.query_map([wanted, passed], |row| row.get(0))?;
-            let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
-            if ids.is_empty() {
-                break;
-            }
-            seen += ids.len();
-            for id in ids {
-                waiting.extend(matters(connection, id, as_of, &mut reader)?);
-            }
+        while waiting.len() < limit
+            && let Some(row) = ids.next()?
+        {
+            waiting.extend(matters(connection, row.get(0)?, as_of, &mut reader)?);
         }
+        waiting.truncate(limit);
         return Ok(waiting);
     }
     let mut rows = connection.prepare_cached(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use cx_core::identifier::{Identifier, Namespace};
-use cx_core::spelling::Spelling;
+use cx_core::spelling::{Spelling, Spellings};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -126,6 +126,16 @@ fn an_address_is_found_however_it_is_written() {
     assert!(found(&all("email", "jan@gmail.com", ""), "Jan@GoogleMail.com").is_some());
 }
 
+#[test]
+fn few_digits_without_their_country_are_an_amount_as_well() {
+    let number = Identifier::normalise(Namespace::Phone, "", "+298211234", None).unwrap();
+    let all = Spelling::all(&number);
+    assert_eq!(found(&all, "+298 21 12 34").as_deref(), Some("+298 21 12 34"));
+    for text in ["order 211234", "EUR 2112.34", "21 12 34"] {
+        assert_eq!(found(&all, text), None, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_found_in_it(
@@ -141,6 +151,23 @@ proptest! {
         }
         let places: Vec<Range<usize>> = (0..text.len()).filter_map(|at| spelling.at(&text, at)).collect();
         prop_assert!(places.iter().all(|place| place.end <= text.len() && !place.is_empty()));
+    }
+
+    #[test]
+    fn several_are_found_where_one_of_them_is(
+        raw in prop::collection::vec("[0-9+]{4,9}|\\PC{1,8}", 1..4), number in "6[1-9][0-9]{7}",
+        parts in prop::collection::vec("\\PC{0,4}|[0-9 +%().-]{0,12}", 3),
+    ) {
+        let mut all: Vec<Spelling> = raw.iter().map(|raw| Spelling::of_text(raw)).collect();
+        let number = Identifier::normalise(Namespace::Phone, "", &format!("0{number}"), Some("NL"));
+        all.extend(number.iter().flat_map(Spelling::all));
+        let any = Spellings::new(&all);
+        let number = number.map_or_else(|_| String::new(), |number| number.key().to_owned());
+        let text = [&parts[0], &raw[0], &parts[1], &number, &parts[2]].map(String::as_str).concat();
+        for at in 0..=text.len() {
+            let one = all.iter().any(|it| it.at(text.as_bytes(), at).is_some());
+            prop_assert_eq!(any.any_at(text.as_bytes(), at), one, "{:?} at {}", text, at);
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
     event.who = claims(origin, customer);
     event.extra = customer.rest(MAPPED);
     let mut records = vec![Ok(event)];
-    records.extend(consents(origin, customer, &id));
+    records.extend(consents(origin, customer, &id, None));
     Ok(records)
 }
 
@@ -84,14 +84,21 @@ pub(super) fn consents_of(origin: Origin<'_>, order: &Object<'_>) -> Vec<Record>
     let Some(customer) = order.object("customer").filter(|customer| customer.has("id")) else {
         return Vec::new();
     };
-    match customer.need("id") {
-        Ok(id) => consents(origin, &customer, &id),
-        Err(error) => vec![Err(error)],
+    let of_order = order.first_moment(&["updated_at", "created_at"]);
+    match (customer.need("id"), of_order) {
+        (Ok(id), Ok(of_order)) => consents(origin, &customer, &id, of_order),
+        (Err(error), _) | (_, Err(error)) => vec![Err(error)],
     }
 }
 
-/// What a customer agreed to, told by the customer's record wherever it stands.
-fn consents(origin: Origin<'_>, customer: &Object<'_>, id: &str) -> Vec<Record> {
+/// What a customer agreed to, told by the customer's record wherever it stands, and when the record
+/// was told that it stands in.
+fn consents(
+    origin: Origin<'_>,
+    customer: &Object<'_>,
+    id: &str,
+    within: Option<Moment>,
+) -> Vec<Record> {
     let fields = [("email_marketing_consent", "email"), ("sms_marketing_consent", "sms")];
     let told = fields.into_iter().filter_map(|(field, channel)| {
         let told = customer.object(field)?;
@@ -100,7 +107,14 @@ fn consents(origin: Origin<'_>, customer: &Object<'_>, id: &str) -> Vec<Record> 
             "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
             _ => ConsentState::Unknown,
         };
-        let at = told.moment("consent_updated_at");
+        let at = told.moment("consent_updated_at").and_then(|at| match at {
+            Some(at) => Ok(Some(at)),
+            None => Ok(customer.first_moment(&["created_at", "updated_at"])?.or(within)),
+        });
+        // Nothing was said, and nobody knows when.
+        if state == ConsentState::Unknown && matches!(at, Ok(None)) {
+            return None;
+        }
         Some(at.and_then(|at| {
             consent(origin, customer, id, channel, state, at, told.text("opt_in_level"))
         }))

@@ -58,7 +58,9 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     }
     let known = facts.customer.iter().flat_map(|customer| &customer.identifiers);
     let points = known.map(|fact| &fact.identifier).collect();
-    for event in facts.words_of_others.iter().filter(past) {
+    // Whose they are is nothing that the customer may learn.
+    let is_told = options.audience != Audience::Customer;
+    for event in facts.words_of_others.iter().filter(past).filter(|_| is_told) {
         consents.push_other(event, &points);
     }
     for event in &earlier {

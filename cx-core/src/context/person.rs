@@ -168,6 +168,10 @@ fn masked(attribute: &Attribute, content: &Content, own: &[IdentifierFact]) -> J
 fn masked_json(value: &Json, own: &[IdentifierFact]) -> Json {
     match value {
         Json::String(text) => masked_text(text, own).into(),
+        // A telephone number has no fraction.
+        Json::Number(number) if !number.to_string().bytes().all(|byte| byte.is_ascii_digit()) => {
+            value.clone()
+        }
         Json::Number(number) => {
             let text = number.to_string();
             let masked = masked_text(&text, own);

@@ -113,6 +113,8 @@ pub(super) fn written(key: &str) -> Vec<(String, Start)> {
     let at_home = digits(&PHONE_NUMBER_UTIL.format(&parsed, PhoneNumberFormat::National));
     let trunk = at_home.strip_suffix(national.as_str()).unwrap_or_default().to_owned();
     let mut all = vec![(at_home, Start::Alone)];
+    // Without a nought or the country before them few digits are an amount or a postcode as well.
+    let says_nothing = |digits: &str| digits.len() < LONG && !digits.starts_with('0');
     for national in [Some(national.clone()), other_form(&country, &national)].into_iter().flatten()
     {
         for prefix in ["", "00", "011"] {
@@ -120,11 +122,10 @@ pub(super) fn written(key: &str) -> Vec<(String, Start)> {
                 all.push((format!("{prefix}{country}{trunk}{national}"), Start::Anywhere));
             }
         }
-        if national.len() >= LONG {
-            all.push((national.clone(), Start::Alone));
-        }
+        all.push((national.clone(), Start::Alone));
         all.push((format!("{trunk}{national}"), Start::Alone));
     }
+    all.retain(|(digits, start)| *start == Start::Anywhere || !says_nothing(digits));
     for (digits, start) in &mut all {
         if digits.starts_with('0') {
             *start = Start::Anywhere;
