@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 use cx_core::event::{Direction, Event, Visibility};
 use cx_core::identifier::{Assurance, Identifier, Linkable, Namespace};
 use cx_core::identity::{Caveat, Subject};
-use cx_core::ids::EventKey;
+use cx_core::ids::{EventKey, IdKey};
 use cx_core::time::Timestamp;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension};
 
 use crate::error::StoreError;
 
@@ -14,6 +16,24 @@ use crate::error::StoreError;
 pub(crate) const WHOLE: i64 = 0;
 /// How a payload stands: as JSON, with some of it blacked out. Its hash is that of the whole.
 pub(crate) const BLACKED_OUT: i64 = 1;
+
+/// A setting of the file, by its name; `None` where it has none.
+pub(crate) fn setting<T: FromSql>(
+    connection: &Connection,
+    name: &str,
+) -> Result<Option<T>, StoreError> {
+    let mut value = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
+    Ok(value.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// Whose store it is, and the key of its ids; `None` where it is nobody's yet.
+pub(crate) fn tenant(connection: &Connection) -> Result<Option<(String, IdKey)>, StoreError> {
+    let Some(tenant) = setting::<Vec<u8>>(connection, "tenant")? else { return Ok(None) };
+    let id_key = setting::<Vec<u8>>(connection, "id_key")?;
+    let id_key: Option<[u8; 32]> = id_key.and_then(|key| key.try_into().ok());
+    let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
+    Ok(Some((String::from_utf8_lossy(&tenant).into_owned(), IdKey::new(id_key))))
+}
 
 /// Sixteen bytes that name an identifier, so that no address stands in a random-order index.
 pub(crate) fn identifier_hash(identifier: &Identifier) -> [u8; 16] {

@@ -8,10 +8,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction};
+use rusqlite::{Connection, Row, Transaction};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
+use crate::codec;
 use crate::error::StoreError;
 
 /// The number of the dictionary, the first byte of what is packed with it. A file keeps what it
@@ -140,9 +141,7 @@ pub(crate) fn teach(connection: &Connection) -> Result<(), StoreError> {
 
 /// Whether payloads of this file are packed as they come in.
 pub(crate) fn is_in_force(connection: &Connection) -> Result<bool, StoreError> {
-    let mut packs = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-    let packs: Option<Vec<u8>> = packs.query_row([PACKS], |row| row.get(0)).optional()?;
-    Ok(packs.is_some())
+    Ok(codec::setting::<Vec<u8>>(connection, PACKS)?.is_some())
 }
 
 /// Says whether payloads are packed from now on.

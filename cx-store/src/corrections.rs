@@ -250,8 +250,7 @@ fn against(all: &Assertions, id: AssertionId, said: &Assertion) -> Vec<Conflict>
 /// How often anything was said, or taken out: whoever has read the assertions at another number
 /// has to read them again.
 pub(crate) fn said(connection: &Connection) -> Result<u64, StoreError> {
-    let mut said = connection.prepare_cached("SELECT v FROM meta WHERE k = 'said'")?;
-    let said: Option<[u8; 8]> = said.query_row([], |row| row.get(0)).optional()?;
+    let said: Option<[u8; 8]> = codec::setting(connection, "said")?;
     Ok(said.map_or(0, u64::from_be_bytes))
 }
 
@@ -447,13 +446,7 @@ pub(crate) fn named_by(
     if let Some((oid, key)) = issued {
         return Ok(Some((ObservationId::from_bytes(oid), key)));
     }
-    let mut value = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-    let mut value = |k: &str| -> Result<Vec<u8>, StoreError> {
-        Ok(value.query_row([k], |row| row.get(0)).optional()?.unwrap_or_default())
-    };
-    let (tenant, id_key) = (value("tenant")?, value("id_key")?);
-    let Ok(id_key) = <[u8; 32]>::try_from(id_key) else { return Ok(None) };
-    let (tenant, id_key) = (String::from_utf8_lossy(&tenant), IdKey::new(id_key));
+    let Some((tenant, id_key)) = codec::tenant(connection)? else { return Ok(None) };
     let mut keys = connection.prepare_cached("SELECT DISTINCT key FROM event")?;
     let mut keys = keys.query([])?;
     while let Some(row) = keys.next()? {

@@ -91,8 +91,7 @@ enum IsNew {
 /// Schema version 4: files of version 1 do not have it, and by then what was replaced was found by
 /// nobody, not even to be erased.
 pub(crate) fn remember_replaced(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    let tenant: Option<Vec<u8>> =
-        tx.query_row("SELECT v FROM meta WHERE k = 'tenant'", [], |row| row.get(0)).optional()?;
+    let tenant: Option<Vec<u8>> = codec::setting(tx, "tenant")?;
     // A new file has neither a tenant nor events yet.
     let Some(tenant) = tenant else { return Ok(()) };
     let tenant = String::from_utf8_lossy(&tenant);

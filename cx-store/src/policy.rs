@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::identity::Policy;
-use cx_core::ids::IdKey;
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use serde::Serialize;
 
 use crate::derived::{self, Settings, Touched};
@@ -65,10 +64,7 @@ pub(crate) fn apply(
 
 /// The policy of a file whose records were filed under earlier normalisers and rules.
 fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreError> {
-    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-    let mut get = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(get.query_row([k], |row| row.get(0)).optional()?)
-    };
+    let get = |name: &str| codec::setting::<Vec<u8>>(connection, name);
     let (Some(policy), Some(hash)) = (get("policy")?, get("policy_hash")?) else { return Ok(None) };
     let policy: Option<Policy> = serde_json::from_slice(&policy).ok();
     Ok(policy.filter(|policy| hash != policy.hash() && policy.was_named(&hash)))
@@ -79,16 +75,10 @@ fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreErro
 /// under theirs, refuse the file. The change feed tells what became of whom.
 pub(crate) fn bring_forward(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let Some(policy) = of_earlier_rules(tx)? else { return Ok(()) };
-    let setting = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
-        let mut value = tx.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-        Ok(value.query_row([k], |row| row.get(0)).optional()?)
-    };
-    let tenant = setting("tenant")?.unwrap_or_default();
-    let tenant = String::from_utf8_lossy(&tenant).into_owned();
-    let id_key: Option<[u8; 32]> = setting("id_key")?.and_then(|key| key.try_into().ok());
-    let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
+    let (tenant, id_key) = codec::tenant(tx)?
+        .ok_or_else(|| StoreError::malformed("tenant", "it does not say whose store it is"))?;
     let (said, assertions) = corrections::in_force(tx)?;
-    let settings = Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions };
+    let settings = Settings { tenant, id_key, policy, assertions, said };
     let touched = ingest::file_anew(tx, &settings)?;
     keep(tx, &settings.policy)?;
     let last: Option<i64> =
@@ -141,17 +131,13 @@ pub(crate) fn keep(connection: &Connection, policy: &Policy) -> Result<(), Store
 
 /// The policy as it stands in the file.
 pub(crate) fn text(connection: &Connection) -> Result<String, StoreError> {
-    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = 'policy'")?;
-    let json: Option<Vec<u8>> = get.query_row([], |row| row.get(0)).optional()?;
+    let json: Option<Vec<u8>> = codec::setting(connection, "policy")?;
     Ok(String::from_utf8_lossy(&json.unwrap_or_default()).into_owned())
 }
 
 /// Whether the policy stands in the file as it was written.
 pub(crate) fn is_as_written(connection: &Connection) -> Result<bool, StoreError> {
-    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-    let mut get = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(get.query_row([k], |row| row.get(0)).optional()?)
-    };
+    let get = |name: &str| codec::setting::<Vec<u8>>(connection, name);
     let (policy, hash) = (get("policy")?.unwrap_or_default(), get("policy_hash")?);
     let policy: Result<Policy, _> = serde_json::from_slice(&policy);
     Ok(policy.is_ok_and(|policy| hash.is_none_or(|hash| hash == policy.hash())))
@@ -159,12 +145,11 @@ pub(crate) fn is_as_written(connection: &Connection) -> Result<bool, StoreError>
 
 /// The policy in force, if it is another one than this.
 pub(crate) fn newer(connection: &Connection, known: &Policy) -> Result<Option<Policy>, StoreError> {
-    let mut get = connection.prepare_cached("SELECT v FROM meta WHERE k = ?1")?;
-    let hash: Option<Vec<u8>> = get.query_row(["policy_hash"], |row| row.get(0)).optional()?;
+    let hash: Option<Vec<u8>> = codec::setting(connection, "policy_hash")?;
     if hash.is_none_or(|hash| hash == known.hash()) {
         return Ok(None);
     }
-    let json: Vec<u8> = get.query_row(["policy"], |row| row.get(0))?;
+    let json: Vec<u8> = codec::setting(connection, "policy")?.unwrap_or_default();
     let policy =
         serde_json::from_slice(&json).map_err(|error| StoreError::malformed("policy", error))?;
     Ok(Some(policy))

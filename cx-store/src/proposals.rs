@@ -445,12 +445,7 @@ fn customer_of_bundle(
     connection: &Connection,
     bundle: BundleId,
 ) -> Result<Option<CustomerId>, StoreError> {
-    let mut holder = connection.prepare_cached(
-        "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
-           JOIN customer u ON u.id = m.customer_id WHERE b.hash = ?1",
-    )?;
-    let holder = holder.query_row([&bundle.as_bytes()[..]], |row| row.get(0)).optional()?;
-    Ok(holder.map(CustomerId::from_bytes))
+    holder(connection, "b.hash = ?1", bundle.as_bytes())
 }
 
 /// The customer who is named by an observation, or has it as the first of a bundle.
@@ -458,11 +453,20 @@ fn anchored(
     connection: &Connection,
     observation: ObservationId,
 ) -> Result<Option<CustomerId>, StoreError> {
-    let mut holder = connection.prepare_cached(
+    holder(connection, "b.anchor_oid = ?1", observation.as_bytes())
+}
+
+/// The customer who has the bundle `b` of which this holds.
+fn holder(
+    connection: &Connection,
+    of: &str,
+    bytes: &[u8],
+) -> Result<Option<CustomerId>, StoreError> {
+    let mut holder = connection.prepare_cached(&format!(
         "SELECT u.cid FROM bundle b JOIN member m ON m.bundle_id = b.id
-           JOIN customer u ON u.id = m.customer_id WHERE b.anchor_oid = ?1",
-    )?;
-    let holder = holder.query_row([&observation.as_bytes()[..]], |row| row.get(0)).optional()?;
+           JOIN customer u ON u.id = m.customer_id WHERE {of}"
+    ))?;
+    let holder = holder.query_row([bytes], |row| row.get(0)).optional()?;
     Ok(holder.map(CustomerId::from_bytes))
 }
 
@@ -518,8 +522,7 @@ pub(crate) fn keep_run(tx: &Transaction<'_>, last: &LastRun) -> Result<(), Store
 }
 
 pub(crate) fn last_run(connection: &Connection) -> Result<Option<LastRun>, StoreError> {
-    let mut last = connection.prepare_cached("SELECT v FROM meta WHERE k = 'proposed'")?;
-    let last: Option<Vec<u8>> = last.query_row([], |row| row.get(0)).optional()?;
+    let last: Option<Vec<u8>> = codec::setting(connection, "proposed")?;
     last.map(|last| read_run(&last)).transpose()
 }
 

@@ -8,7 +8,7 @@ use cx_core::conversation::Corrections;
 use cx_core::event::{Event, Kind, Visibility};
 use cx_core::ids::{CustomerId, EventKey};
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
@@ -140,10 +140,7 @@ pub(crate) fn merge(tx: &Transaction<'_>) -> Result<bool, StoreError> {
 
 /// Up to which row the index is complete.
 pub(crate) fn indexed_until(connection: &Connection) -> Result<i64, StoreError> {
-    let stored: Option<[u8; 8]> = connection
-        .prepare_cached("SELECT v FROM meta WHERE k = 'indexed_until'")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
+    let stored: Option<[u8; 8]> = codec::setting(connection, "indexed_until")?;
     Ok(stored.map_or(0, i64::from_le_bytes))
 }
 

@@ -1447,25 +1447,19 @@ fn settings(
     options: Option<StoreOptions>,
     path: &Path,
 ) -> Result<Settings, StoreError> {
-    let stored = |k: &str| -> Result<Option<Vec<u8>>, StoreError> {
-        let mut value = connection.prepare("SELECT v FROM meta WHERE k = ?1")?;
-        Ok(value.query_row([k], |row| row.get(0)).optional()?)
-    };
+    let is_made = || Ok::<_, StoreError>(codec::tenant(connection)?.is_some());
     let (said, assertions) = corrections::in_force(connection)?;
-    if let Some(tenant) = stored("tenant")? {
-        let tenant = String::from_utf8_lossy(&tenant).into_owned();
+    if let Some((tenant, id_key)) = codec::tenant(connection)? {
         if let Some(options) = &options
             && options.tenant != tenant
         {
             let (found, asked) = (tenant, options.tenant.clone());
             return Err(StoreError::OtherTenant { path: path.to_owned(), found, asked });
         }
-        let id_key: Option<[u8; 32]> = stored("id_key")?.and_then(|key| key.try_into().ok());
-        let id_key = id_key.ok_or_else(|| StoreError::malformed("id key", "not 32 bytes"))?;
-        let policy = stored("policy")?.unwrap_or_default();
+        let policy: Vec<u8> = codec::setting(connection, "policy")?.unwrap_or_default();
         let policy = serde_json::from_slice(&policy)
             .map_err(|error| StoreError::malformed("policy", error))?;
-        return Ok(Settings { tenant, id_key: IdKey::new(id_key), policy, said, assertions });
+        return Ok(Settings { tenant, id_key, policy, assertions, said });
     }
     let is_new: bool = connection.query_row(
         "SELECT NOT EXISTS(SELECT 1 FROM event) AND NOT EXISTS(SELECT 1 FROM issued)",
@@ -1473,7 +1467,7 @@ fn settings(
         |row| row.get(0),
     )?;
     if !is_new {
-        if stored("tenant")?.is_some() {
+        if is_made()? {
             // Another process has made it meanwhile, and taken something in.
             return settings(connection, options, path);
         }
@@ -1481,7 +1475,7 @@ fn settings(
         return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
     let tx = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
-    if stored("tenant")?.is_some() {
+    if is_made()? {
         // Another process has made it meanwhile.
         drop(tx);
         return settings(connection, options, path);

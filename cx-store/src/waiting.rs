@@ -146,22 +146,21 @@ pub(crate) fn as_of(
 
 /// Folds all conversations again, as where everything is filed anew.
 pub(crate) fn refold_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    let all: BTreeSet<i64> = {
-        let mut rows = tx.prepare("SELECT DISTINCT canonical_id FROM conversation")?;
-        let rows = rows.query_map([], |row| row.get(0))?;
-        rows.collect::<Result<_, _>>()?
-    };
-    refold(tx, &all)
+    refold_these(tx, "SELECT DISTINCT canonical_id FROM conversation")
 }
 
 /// Folds all open conversations again, as after a step of the schema.
 pub(crate) fn refold_open(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    let open: BTreeSet<i64> = {
-        let mut rows = tx.prepare("SELECT conversation_id FROM open_conversation")?;
+    refold_these(tx, "SELECT conversation_id FROM open_conversation")
+}
+
+fn refold_these(tx: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
+    let these: BTreeSet<i64> = {
+        let mut rows = tx.prepare(sql)?;
         let rows = rows.query_map([], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
-    refold(tx, &open)
+    refold(tx, &these)
 }
 
 /// The events of a conversation, all its keys together, in timeline order.
