@@ -709,19 +709,32 @@ impl<'a> Batch<'a> {
         old: &[(usize, &Prepared<'_>)],
     ) -> Result<(), StoreError> {
         let (tx, settings) = (self.tx, self.settings);
-        let mut limits = expiry.limits(tx, self.recorded_at)?;
-        let mut keeping = Keeping::new(tx, settings);
-        for (position, record) in old {
-            let comes_in = !self.revisions(record.event.key.as_str())?.is_empty()
-                || keeping.lets_in(&mut limits, record.event)?;
-            if comes_in {
-                self.position = *position;
-                self.take(record)?;
-            } else {
-                self.report.expired += 1;
+        let mut left: Vec<&(usize, &Prepared<'_>)> = old.iter().collect();
+        // What comes in may be what another one takes back.
+        loop {
+            // With the kinds that have come in by now.
+            let mut limits = expiry.limits(tx, self.recorded_at)?;
+            let mut keeping = Keeping::new(tx, settings);
+            let mut over = Vec::new();
+            for it @ (position, record) in left.iter().copied() {
+                let comes_in = !self.revisions(record.event.key.as_str())?.is_empty()
+                    || keeping.lets_in(&mut limits, record.event)?;
+                if comes_in {
+                    self.position = *position;
+                    self.take(record)?;
+                } else {
+                    over.push(it);
+                }
+            }
+            self.flush()?;
+            let is_settled = over.is_empty() || over.len() == left.len();
+            left = over;
+            if is_settled {
+                break;
             }
         }
-        self.flush()
+        self.report.expired += u64::try_from(left.len()).unwrap_or(u64::MAX);
+        Ok(())
     }
 
     fn revisions(&mut self, key: &str) -> Result<Vec<Revision>, StoreError> {

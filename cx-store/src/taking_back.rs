@@ -137,7 +137,9 @@ impl<'a> Keeping<'a> {
         if let Some(target) = corrected(&event.kind)
             && let Some(shown) = self.shown(target)?
         {
-            return self.stays(limits, &shown);
+            return Ok(self.stays(limits, &shown)?
+                || CORRECTIONS.contains(&limits.name(shown.kind))
+                    && self.keeps_correction(limits, shown.seq)?);
         }
         let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
         let (amongs, what, ts): (&[Among], &'static [&'static str], i64) = match rule {
