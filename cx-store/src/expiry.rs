@@ -99,6 +99,21 @@ impl<'a> Limits<'a> {
         limit.filter(|(_, until)| ts < *until).map(|(rule, _)| rule)
     }
 
+    /// Whether records of any of these kinds that happened at an instant stay, on this channel, or
+    /// on any where none is given.
+    pub(crate) fn leave_any(&self, kinds: &[&str], channel: Option<&str>, ts: i64) -> bool {
+        let stays = |kind: &&str, channel: &str| {
+            let rule = self.rules.of(kind, channel);
+            rule.is_none_or(|rule| rule.keep.until(self.now).as_micros() <= ts)
+        };
+        if let Some(channel) = channel {
+            return kinds.iter().any(|kind| stays(kind, channel));
+        }
+        // A channel that no rule names, and each that one does.
+        let named = self.rules.rules.iter().filter_map(|rule| rule.channel.as_deref());
+        std::iter::once("").chain(named).any(|it| kinds.iter().any(|kind| stays(kind, it)))
+    }
+
     pub(crate) fn name(&self, number: i64) -> &str {
         self.names.get(&number).map_or("", String::as_str)
     }

@@ -157,10 +157,15 @@ fn import(
 ) -> Result<IngestReport, StoreError> {
     let suppression = Suppression::new(tx, &settings.id_key)?;
     let mut blacked = BTreeMap::new();
-    for (at, event) in events.iter().enumerate() {
+    for (at, event) in events.iter().enumerate().filter(|(_, event)| suppression.reaches(event)) {
+        // It is known by all that was told: told again, it is the same.
+        let hash = event.text_and_hash().1;
+        // What stays out, or is here as it was told, need not be looked through.
+        if suppression.covers(tx, event, &hash)? || is_here(tx, event, &hash)? {
+            continue;
+        }
         if let Some(left) = suppression.blacked(tx, event)? {
-            // It is known by all that was told: told again, it is the same.
-            blacked.insert(at, (left, event.text_and_hash().1));
+            blacked.insert(at, (left, hash));
         }
     }
     let whole = events.iter().enumerate().map(|(at, event)| match blacked.get(&at) {
@@ -173,6 +178,15 @@ fn import(
         ..Occasion::new(recording.recorded_at, By::Import)
     };
     take_in(tx, settings, dictionary, recording, &prepared, &occasion, expiry)
+}
+
+/// Whether this very revision of a record is here, by all that was told of it.
+fn is_here(tx: &Transaction<'_>, event: &Event, hash: &[u8; 16]) -> Result<bool, StoreError> {
+    let mut here = tx.prepare_cached(
+        "SELECT EXISTS(SELECT 1 FROM event WHERE key = ?1 AND hash = ?2 AND rev IS ?3)",
+    )?;
+    let (key, rev) = (event.key.as_str(), event.rev.as_deref());
+    Ok(here.query_row(params![key, &hash[..], rev], |row| row.get(0))?)
 }
 
 /// Takes in a batch that was recorded in another file: events, with the hash of the whole where

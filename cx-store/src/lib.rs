@@ -64,6 +64,7 @@ mod lines;
 mod measured;
 mod check;
 mod store;
+mod importing;
 mod opening;
 mod scan;
 mod new_file;

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use cx_core::context::facts::MergeFact;
 use cx_core::context::{self, Audience, Context, ContextFacts, ContextOptions};
 use cx_core::conversation::Conversation;
-use cx_core::event::{Body, Event};
+use cx_core::event::Event;
 use cx_core::identifier::Who;
 use cx_core::identity::explain::{Candidate, How, Why, WhyNot};
 use cx_core::identity::{Assertion, Policy, Verdict};
@@ -58,13 +57,6 @@ pub struct StoreOptions {
     /// Which identifiers link, and how strongly.
     pub policy: Policy,
 }
-
-/// How many events of an import are taken in at once, at first and at most. Each batch dirties
-/// pages all over the indexes, so that larger ones cost less by the event, and more memory.
-const BATCH: (usize, usize) = (10_000, 50_000);
-
-/// With so many bytes of written text a batch is full, whatever the number of its events.
-const BATCH_TEXT: usize = 32 << 20;
 
 /// Batches of up to so many events are found by a search when they are in.
 const SOON: usize = 1_000;
@@ -309,43 +301,6 @@ impl Store {
             }
             Ok(report)
         })
-    }
-
-    /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
-    /// wrong with the rest. The first batch has 10,000 events, and the longer the import lasts the
-    /// more a batch has, up to 50,000, or 32 MiB of written text. `after_batch` sees the report so
-    /// far and may stop the import; what was taken in by then stays.
-    ///
-    /// # Errors
-    /// As [`Store::ingest`]; the batches before the failing one stay.
-    pub fn import<E: fmt::Display>(
-        &self,
-        recording: &Recording,
-        records: impl IntoIterator<Item = Result<Event, E>>,
-        mut after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
-    ) -> Result<IngestReport, StoreError> {
-        let mut report = IngestReport::default();
-        let (mut batch, mut n_bytes, mut room) = (Vec::new(), 0, BATCH.0);
-        for record in records {
-            match record {
-                Ok(event) => {
-                    n_bytes += event.body.as_ref().map_or(0, Body::bytes);
-                    batch.push(event);
-                }
-                Err(problem) => report.reject(problem),
-            }
-            if batch.len() >= room || n_bytes >= BATCH_TEXT {
-                report.add(self.ingest(recording, mem::take(&mut batch))?);
-                (n_bytes, room) = (0, BATCH.1.min(2 * room));
-                if after_batch(&report).is_break() {
-                    return Ok(report);
-                }
-            }
-        }
-        report.add(self.ingest(recording, batch)?);
-        self.catch_up()?;
-        let _last = after_batch(&report);
-        Ok(report)
     }
 
     /// Gives an answer about a customer, as it stands at `options.as_of`.

@@ -149,16 +149,20 @@ impl Suppression {
         until(connection, hash)
     }
 
+    /// Whether anybody was erased since an event happened.
+    pub(crate) fn reaches(&self, event: &Event) -> bool {
+        let is_older = |last| event.occurred_at.as_micros() <= last;
+        !self.is_empty && self.last.is_some_and(is_older)
+    }
+
     /// An event without the addresses and numbers of those who were erased since it happened, in
-    /// what was written freely and in copy; `None` where there are none.
+    /// what was written freely and in copy; `None` where there are none. Asked of those that the
+    /// erasures [reach](Self::reaches).
     pub(crate) fn blacked(
         &self,
         connection: &Connection,
         event: &Event,
     ) -> Result<Option<Event>, StoreError> {
-        if self.is_empty || self.last.is_none_or(|last| event.occurred_at.as_micros() > last) {
-            return Ok(None);
-        }
         let is_erased = |hash: [u8; 16]| -> Result<bool, StoreError> {
             let until = self.until(connection, hash)?;
             Ok(until.is_some_and(|until| event.occurred_at.as_micros() <= until))

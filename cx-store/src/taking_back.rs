@@ -69,6 +69,9 @@ const TAKING_BACK: &[TakingBack] = &[
 /// The kinds that take back what one message says, which they name.
 const CORRECTIONS: &[&str] = &["message.edited", "message.redacted", "message.deleted"];
 
+/// What a conversation is made of.
+const TALK: &[&str] = &["message", "note", "call", "voicemail", "meeting"];
+
 /// So many corrections of corrections are followed.
 const DEPTH: usize = 16;
 
@@ -127,7 +130,8 @@ impl<'a> Keeping<'a> {
         self.is_there(limits, place, rule.what, ts)
     }
 
-    /// Whether a record that is over, and not here, takes back something that is and stays.
+    /// Whether a record that is over, and not here, takes back something that is here and stays, or
+    /// that may still come and would stay: such a one goes with the next retention where it did not.
     pub(crate) fn lets_in(
         &mut self,
         limits: &mut Limits<'_>,
@@ -137,21 +141,30 @@ impl<'a> Keeping<'a> {
         if let Some(target) = corrected(&event.kind)
             && let Some(shown) = self.shown(target)?
         {
-            return Ok(self.stays(limits, &shown)?
-                || CORRECTIONS.contains(&limits.name(shown.kind))
-                    && self.keeps_correction(limits, shown.seq)?);
+            let is_kept = self.stays(limits, &shown)?;
+            if is_kept || !CORRECTIONS.contains(&limits.name(shown.kind)) {
+                return Ok(is_kept);
+            }
+            if self.keeps_correction(limits, shown.seq)? {
+                return Ok(true);
+            }
         }
         let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
-        let (amongs, what, ts): (&[Among], &'static [&'static str], i64) = match rule {
+        let (amongs, what, before): (&[Among], &'static [&'static str], i64) = match rule {
             Some(rule) => (std::slice::from_ref(&rule.among), rule.what, ts),
             None if CORRECTIONS.contains(&&*name) => {
                 (&[Among::Conversation, Among::Customer], &["message"], i64::MAX)
             }
             None => return Ok(false),
         };
+        let channel = amongs.contains(&Among::Conversation).then(|| event.channel.name());
+        let kinds = if what.is_empty() { TALK } else { what };
+        if limits.leave_any(kinds, channel.as_deref(), ts) {
+            return Ok(true);
+        }
         for among in amongs {
             for place in self.places(event, *among)? {
-                if self.is_there(limits, place, what, ts)? {
+                if self.is_there(limits, place, what, before)? {
                     return Ok(true);
                 }
             }

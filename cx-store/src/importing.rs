@@ -1,0 +1,102 @@
+//! Importing: the records of a whole import are taken in batch by batch, while the next is read.
+
+use std::fmt;
+use std::mem;
+use std::ops::ControlFlow;
+use std::thread::{self, ScopedJoinHandle};
+
+use cx_core::event::{Body, Event};
+
+use crate::error::StoreError;
+use crate::report::{IngestReport, Recording};
+use crate::store::Store;
+
+/// How many events of an import are taken in at once, at first and at most. Each batch dirties
+/// pages all over the indexes, so that larger ones cost less by the event, and more memory.
+const BATCH: (usize, usize) = (10_000, 50_000);
+
+/// With so many bytes of written text a batch is full, whatever the number of its events.
+const BATCH_TEXT: usize = 32 << 20;
+
+/// What was read and is not taken in yet.
+#[derive(Default)]
+struct Batch {
+    events: Vec<Event>,
+    n_bytes: usize,
+    /// What was wrong with records among them.
+    rejected: IngestReport,
+}
+
+impl Batch {
+    fn take<E: fmt::Display>(&mut self, record: Result<Event, E>) {
+        match record {
+            Ok(event) => {
+                self.n_bytes += event.body.as_ref().map_or(0, Body::bytes);
+                self.events.push(event);
+            }
+            Err(problem) => self.rejected.reject(problem),
+        }
+    }
+
+    fn into_store(self, store: &Store, recording: &Recording) -> Result<IngestReport, StoreError> {
+        let mut report = self.rejected;
+        report.add(store.ingest(recording, self.events)?);
+        Ok(report)
+    }
+}
+
+impl Store {
+    /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
+    /// wrong with the rest. The next batch is read while one is taken in. The first has 10,000
+    /// events, and the longer the import lasts the more a batch has, up to 50,000, or 32 MiB of
+    /// written text. `after_batch` sees the report so far and may stop the import; what was taken in
+    /// by then stays, and what was read since is dropped.
+    ///
+    /// # Errors
+    /// As [`Store::ingest`]; the batches before the failing one stay.
+    pub fn import<E: fmt::Display>(
+        &self,
+        recording: &Recording,
+        records: impl IntoIterator<Item = Result<Event, E>>,
+        mut after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
+    ) -> Result<IngestReport, StoreError> {
+        let mut report = IngestReport::default();
+        let (mut batch, mut room) = (Batch::default(), BATCH.0);
+        let is_stopped = thread::scope(|scope| -> Result<bool, StoreError> {
+            let mut behind = None;
+            for record in records {
+                batch.take(record);
+                if batch.events.len() < room && batch.n_bytes < BATCH_TEXT {
+                    continue;
+                }
+                if let Some(behind) = behind.take() {
+                    report.add(outcome(behind)?);
+                    if after_batch(&report).is_break() {
+                        return Ok(true);
+                    }
+                }
+                let full = mem::take(&mut batch);
+                behind = Some(scope.spawn(move || full.into_store(self, recording)));
+                room = BATCH.1.min(2 * room);
+            }
+            let Some(behind) = behind else { return Ok(false) };
+            report.add(outcome(behind)?);
+            Ok(after_batch(&report).is_break())
+        })?;
+        if is_stopped {
+            return Ok(report);
+        }
+        report.add(batch.into_store(self, recording)?);
+        self.catch_up()?;
+        let _last = after_batch(&report);
+        Ok(report)
+    }
+}
+
+/// What became of the batch that a thread takes in.
+fn outcome(
+    behind: ScopedJoinHandle<'_, Result<IngestReport, StoreError>>,
+) -> Result<IngestReport, StoreError> {
+    let stopped = || StoreError::malformed("batch", "a thread that stopped");
+    behind.join().map_err(|_panic| stopped())?
+}
