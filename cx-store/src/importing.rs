@@ -5,9 +5,10 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::thread::{self, ScopedJoinHandle};
 
-use cx_core::event::{Body, Event};
+use cx_core::event::Event;
 
 use crate::error::StoreError;
+use crate::ingest::{Incoming, Text};
 use crate::report::{IngestReport, Recording};
 use crate::store::Store;
 
@@ -15,13 +16,14 @@ use crate::store::Store;
 /// pages all over the indexes, so that larger ones cost less by the event, and more memory.
 const BATCH: (usize, usize) = (10_000, 50_000);
 
-/// With so many bytes of written text a batch is full, whatever the number of its events.
+/// With so many bytes of text a batch is full, whatever the number of its events.
 const BATCH_TEXT: usize = 32 << 20;
 
 /// What was read and is not taken in yet.
 #[derive(Default)]
 struct Batch {
-    events: Vec<Event>,
+    /// With their texts: they are written on the thread that reads.
+    events: Vec<(Event, Text)>,
     n_bytes: usize,
     /// What was wrong with records among them.
     rejected: IngestReport,
@@ -31,16 +33,24 @@ impl Batch {
     fn take<E: fmt::Display>(&mut self, record: Result<Event, E>) {
         match record {
             Ok(event) => {
-                self.n_bytes += event.body.as_ref().map_or(0, Body::bytes);
-                self.events.push(event);
+                let text = event.text_and_hash();
+                self.n_bytes += text.0.len();
+                self.events.push((event, text));
             }
             Err(problem) => self.rejected.reject(problem),
         }
     }
 
-    fn into_store(self, store: &Store, recording: &Recording) -> Result<IngestReport, StoreError> {
+    fn into_store(
+        mut self,
+        store: &Store,
+        recording: &Recording,
+    ) -> Result<IngestReport, StoreError> {
+        let events = self.events.iter_mut();
+        let events =
+            events.map(|(event, text)| Incoming::new(event, Some(mem::take(text)))).collect();
         let mut report = self.rejected;
-        report.add(store.ingest(recording, self.events)?);
+        report.add(store.take_in(recording, events)?);
         Ok(report)
     }
 }
@@ -49,7 +59,7 @@ impl Store {
     /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
     /// wrong with the rest. The next batch is read while one is taken in. The first has 10,000
     /// events, and the longer the import lasts the more a batch has, up to 50,000, or 32 MiB of
-    /// written text. `after_batch` sees the report so far and may stop the import; what was taken in
+    /// their texts. `after_batch` sees the report so far and may stop the import; what was taken in
     /// by then stays, and what was read since is dropped.
     ///
     /// # Errors

@@ -123,13 +123,35 @@ pub(crate) struct Writing<'a> {
     pub(crate) settings: &'a mut Settings,
 }
 
+/// An event's text, and its hash.
+pub(crate) type Text = (String, [u8; 16]);
+
+/// An event that is to come in.
+pub(crate) struct Incoming<'a> {
+    pub(crate) event: &'a Event,
+    /// Its text, where that was written already.
+    pub(crate) text: Option<Text>,
+    /// The hash of the whole, where some of it was blacked out since.
+    whole: Option<[u8; 16]>,
+}
+
+impl<'a> Incoming<'a> {
+    pub(crate) const fn new(event: &'a Event, text: Option<Text>) -> Self {
+        Self { event, text, whole: None }
+    }
+
+    pub(crate) fn all(events: &'a [Event]) -> Vec<Self> {
+        events.iter().map(|event| Self::new(event, None)).collect()
+    }
+}
+
 /// Takes in a batch inside a transaction; the caller commits.
 pub(crate) fn ingest(
     tx: &Transaction<'_>,
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    events: &[Event],
+    events: Vec<Incoming<'_>>,
 ) -> Result<IngestReport, StoreError> {
     let expiry = Expiry::in_force(tx)?;
     import(tx, settings, dictionary, recording, events, expiry.as_ref())
@@ -143,7 +165,7 @@ pub(crate) fn put_back(
     recording: &Recording,
     events: &[Event],
 ) -> Result<(), StoreError> {
-    import(tx, settings, dictionary, recording, events, None)?;
+    import(tx, settings, dictionary, recording, Incoming::all(events), None)?;
     Ok(())
 }
 
@@ -152,14 +174,17 @@ fn import(
     settings: &Settings,
     dictionary: &mut Dictionary,
     recording: &Recording,
-    events: &[Event],
+    events: Vec<Incoming<'_>>,
     expiry: Option<&Expiry>,
 ) -> Result<IngestReport, StoreError> {
     let suppression = Suppression::new(tx, &settings.id_key)?;
-    let mut blacked = BTreeMap::new();
-    for (at, event) in events.iter().enumerate().filter(|(_, event)| suppression.reaches(event)) {
+    let mut blacked: BTreeMap<usize, (Event, [u8; 16])> = BTreeMap::new();
+    for (at, Incoming { event, text, .. }) in events.iter().enumerate() {
+        if !suppression.reaches(event) {
+            continue;
+        }
         // It is known by all that was told: told again, it is the same.
-        let hash = event.text_and_hash().1;
+        let hash = text.as_ref().map_or_else(|| event.text_and_hash().1, |(_, hash)| *hash);
         // What stays out, or is here as it was told, need not be looked through.
         if suppression.covers(tx, event, &hash)? || is_here(tx, event, &hash)? {
             continue;
@@ -168,11 +193,11 @@ fn import(
             blacked.insert(at, (left, hash));
         }
     }
-    let whole = events.iter().enumerate().map(|(at, event)| match blacked.get(&at) {
-        Some((left, hash)) => (left, Some(*hash)),
-        None => (event, None),
+    let events = events.into_iter().enumerate().map(|(at, told)| match blacked.get(&at) {
+        Some((left, hash)) => Incoming { event: left, text: None, whole: Some(*hash) },
+        None => told,
     });
-    let prepared = prepare(tx, settings, &whole.collect::<Vec<_>>())?;
+    let prepared = prepare(tx, settings, events.collect())?;
     let occasion = Occasion {
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
@@ -198,11 +223,8 @@ pub(crate) fn restore(
     recording: &Recording,
     events: &[(Event, Option<[u8; 16]>)],
 ) -> Result<(), StoreError> {
-    let prepared = prepare(
-        tx,
-        settings,
-        &events.iter().map(|(event, whole)| (event, *whole)).collect::<Vec<_>>(),
-    )?;
+    let events = events.iter().map(|(event, whole)| Incoming { event, text: None, whole: *whole });
+    let prepared = prepare(tx, settings, events.collect())?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
     take_in(tx, settings, dictionary, recording, &prepared, &occasion, None)?;
     Ok(())
@@ -281,7 +303,7 @@ pub(crate) fn single_out(
         let Some((seq, payload, arrived)) = found else { continue };
         batch.hand_on(key, seq)?;
         let event = codec::event(&payload)?;
-        let record = Prepared::new(settings, &event, None);
+        let record = Prepared::new(settings, &event);
         let own = batch.bundle(&record, BundleId::of_one(*id), first_recorded(tx, key)?)?;
         if settings.assertions.names(*id) {
             tx.prepare_cached(
@@ -316,7 +338,7 @@ pub(crate) fn file_anew(tx: &Transaction<'_>, settings: &Settings) -> Result<Tou
     while let Some(row) = events.next()? {
         let (seq, arrived): (i64, i64) = (row.get(0)?, row.get(2)?);
         let event = codec::event(&row.get::<_, String>(1)?)?;
-        let record = Prepared::new(settings, &event, None);
+        let record = Prepared::new(settings, &event);
         let is_alone = settings.assertions.names(record.observation.id);
         let is_there = row.get::<_, Option<[u8; 16]>>(3)? == Some(*record.bundle.as_bytes());
         // The bundle of a record that is singled out does not tell by its name what it claims.
@@ -498,14 +520,15 @@ const SHARE: usize = 1_000;
 fn prepare<'a>(
     tx: &Transaction<'_>,
     settings: &Settings,
-    events: &[(&'a Event, Option<[u8; 16]>)],
+    mut events: Vec<Incoming<'a>>,
 ) -> Result<Vec<Prepared<'a>>, StoreError> {
     let packs = compression::is_in_force(tx)?;
-    let prepared = |share: &[(&'a Event, Option<[u8; 16]>)]| -> Result<_, StoreError> {
+    let prepared = |share: &mut [Incoming<'a>]| -> Result<_, StoreError> {
         let mut packer = if packs { Some(Packer::new()?) } else { None };
         let mut prepared = Vec::with_capacity(share.len());
-        for (event, whole) in share {
-            let mut record = Prepared::new(settings, event, *whole);
+        for Incoming { event, text, whole } in share {
+            let text = text.take().unwrap_or_else(|| event.text_and_hash());
+            let mut record = Prepared::of_text(settings, event, text, *whole);
             record.packed = packer.as_mut().and_then(|packer| packer.pack(&record.payload));
             prepared.push(record);
         }
@@ -514,11 +537,11 @@ fn prepare<'a>(
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = events.len().div_ceil(cores).max(SHARE);
     if events.len() <= share {
-        return prepared(events);
+        return prepared(&mut events);
     }
     let done: Vec<Option<Result<Vec<Prepared<'a>>, StoreError>>> = std::thread::scope(|scope| {
         let threads: Vec<_> =
-            events.chunks(share).map(|share| scope.spawn(|| prepared(share))).collect();
+            events.chunks_mut(share).map(|share| scope.spawn(|| prepared(share))).collect();
         threads.into_iter().map(|thread| thread.join().ok()).collect()
     });
     let mut all = Vec::with_capacity(events.len());
@@ -546,10 +569,18 @@ struct Counts {
 }
 
 impl<'a> Prepared<'a> {
-    fn new(settings: &Settings, event: &'a Event, whole: Option<[u8; 16]>) -> Self {
+    fn new(settings: &Settings, event: &'a Event) -> Self {
+        Self::of_text(settings, event, event.text_and_hash(), None)
+    }
+
+    fn of_text(
+        settings: &Settings,
+        event: &'a Event,
+        (payload, hash): Text,
+        whole: Option<[u8; 16]>,
+    ) -> Self {
         let observation = Observation::of(&settings.tenant, event);
         let bundle = observation.bundle();
-        let (payload, hash) = event.text_and_hash();
         let is_blacked_out = whole.is_some();
         let hash = whole.unwrap_or(hash);
         Self { event, observation, bundle, payload, packed: None, hash, is_blacked_out }
@@ -1275,7 +1306,7 @@ impl<'a> Batch<'a> {
                  WHERE id = ?1", params![bundle, max, Timestamp::MIN.as_micros(), &[0xff_u8; 16][..]])?;
         for (payload, channel) in events {
             let event = codec::event(&payload)?;
-            let record = Prepared::new(self.settings, &event, None);
+            let record = Prepared::new(self.settings, &event);
             let recorded = first_recorded(self.tx, record.event.key.as_str())?;
             self.count_in(&record, bundle, channel, recorded)?;
         }
@@ -1385,7 +1416,7 @@ impl<'a> Batch<'a> {
         for payload in payloads {
             let event = codec::event(&payload)?;
             if event.conversation.as_ref().is_some_and(|it| !it.aliases.is_empty()) {
-                self.conversation(&Prepared::new(self.settings, &event, None))?;
+                self.conversation(&Prepared::new(self.settings, &event))?;
             }
         }
         Ok(())

@@ -30,7 +30,7 @@ use crate::explain;
 use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::history::{History, SCAN};
-use crate::ingest::{self, Dictionary, Writing};
+use crate::ingest::{self, Dictionary, Incoming, Writing};
 use crate::kept::{KeptFile, LogWatch};
 use crate::measured;
 use crate::memory::{Memory, Recalled};
@@ -289,13 +289,21 @@ impl Store {
         events: impl IntoIterator<Item = Event>,
     ) -> Result<IngestReport, StoreError> {
         let events: Vec<Event> = events.into_iter().collect();
+        self.take_in(recording, Incoming::all(&events))
+    }
+
+    /// As [`Store::ingest`], with what is known already of the events.
+    pub(crate) fn take_in(
+        &self,
+        recording: &Recording,
+        events: Vec<Incoming<'_>>,
+    ) -> Result<IngestReport, StoreError> {
         if events.is_empty() {
             return Ok(IngestReport::default());
         }
         self.write(|tx, writer| {
             let is_small = events.len() <= SOON;
-            let report =
-                ingest::ingest(tx, writer.settings, writer.dictionary, recording, &events)?;
+            let report = ingest::ingest(tx, writer.settings, writer.dictionary, recording, events)?;
             if is_small {
                 search::catch_up(tx, search::SHORT_STEP)?;
             }
@@ -371,7 +379,8 @@ impl Store {
         for (recorded_at, events) in facts.events {
             view.write(|tx, writer| {
                 let recording = Recording::new(recorded_at, "");
-                ingest::ingest(tx, writer.settings, writer.dictionary, &recording, &events)
+                let events = Incoming::all(&events);
+                ingest::ingest(tx, writer.settings, writer.dictionary, &recording, events)
             })?;
         }
         view.write(|tx, _| view::admit_ids(tx, &facts.issued))?;

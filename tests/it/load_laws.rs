@@ -1,5 +1,7 @@
 //! A company's events in bulk: batches of any size give what a rebuild gives.
 
+use std::ops::ControlFlow;
+
 use cx_core::event::Event;
 use cx_core::synthetic::Company;
 use cx_core::time::Timestamp;
@@ -54,4 +56,39 @@ fn what_came_in_bulk_is_found_by_a_search() {
     let store = in_batches(&events(5), &[usize::MAX]);
     let found = store.search(&cx_store::SearchQuery::new("bestelling*").limit(3)).unwrap();
     assert_eq!(found.len(), 3);
+}
+
+/// Records with something in them that is no text of a message.
+fn heavy(n: usize) -> impl Iterator<Item = Result<Event, String>> {
+    events(6).into_iter().take(n).enumerate().map(|(at, mut event)| {
+        if at % 100 == 99 {
+            return Err(format!("record {at}"));
+        }
+        event.extra.insert("blob".to_owned(), "x".repeat(100_000).into());
+        Ok(event)
+    })
+}
+
+#[test]
+fn an_import_is_cut_by_what_its_records_hold_and_loses_none() {
+    let store = Store::open_in_memory().unwrap();
+    let mut told = Vec::new();
+    let report = store.import(&recording(), heavy(1_000), |so_far| {
+        told.push(so_far.total());
+        ControlFlow::Continue(())
+    });
+    let report = report.unwrap();
+    // 1,000 records of 100 KB: 32 MiB each time.
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told.is_sorted() && told.last() == Some(&report.total()), "{told:?}");
+    assert_eq!((report.total(), report.rejected), (1_000, 10));
+    assert!(store.check().unwrap().is_clean());
+}
+
+#[test]
+fn an_import_that_is_stopped_keeps_what_it_told_of() {
+    let store = Store::open_in_memory().unwrap();
+    let report = store.import(&recording(), heavy(1_000), |_| ControlFlow::Break(())).unwrap();
+    assert!((1..900).contains(&report.new) && report.rejected > 0, "{report:?}");
+    assert_eq!(store.events().count(), usize::try_from(report.new).unwrap());
 }
