@@ -208,7 +208,7 @@ impl Store {
             return Ok(search);
         }
         for suffix in ["", "-wal", "-shm", "-journal"] {
-            let path = schema::beside(self.path(), suffix);
+            let path = schema::beside(self.file(), suffix);
             if !path.is_file() {
                 continue;
             }

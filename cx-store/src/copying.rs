@@ -1,7 +1,6 @@
 //! Copies of a store: under the same key, under another one, or under none.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,7 +68,7 @@ impl Store {
         } else {
             self.rows(copy.beside(), key)?;
         }
-        copy.share_as(self.path());
+        copy.share_as(self.file());
         copy.finish()
     }
 
@@ -133,17 +132,10 @@ impl Store {
             })?;
             io::copy(&mut source, &mut file).map_err(|error| StoreError::CannotWrite { error })?;
         }
-        // That the key is not that of the copy is known before the file is gone.
-        drop(schema::open_source(file.beside(), key).map_err(|error| error.at(copy))?);
+        // That the key is not that of the copy, or that it is damaged, is known before the file is
+        // gone.
+        sound(file.beside(), key).map_err(|error| told_of(error, file.beside(), copy))?;
         file.share_as(if to.exists() { &to } else { copy });
-        for suffix in ["-wal", "-shm", "-journal"] {
-            match fs::remove_file(schema::beside(&to, suffix)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(StoreError::CannotWrite { error });
-                }
-                _ => {}
-            }
-        }
         // Some systems replace no file that is open.
         if cfg!(windows) {
             drop(held);
@@ -163,7 +155,7 @@ impl Store {
         };
         let copied = self
             .in_memory(rows)
-            .unwrap_or_else(|| rows(&schema::open_source(self.path(), self.key())?));
+            .unwrap_or_else(|| rows(&schema::open_source(self.file(), self.key())?));
         copied.map_err(|error| match error.at(to) {
             // Nothing was read back of the copy.
             StoreError::Corrupt { detail, .. } => {
@@ -171,6 +163,27 @@ impl Store {
             }
             error => error,
         })
+    }
+}
+
+/// Sees to it that a file can be opened, and that the engine finds nothing wrong with its pages.
+fn sound(path: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
+    let copy = schema::open_source(path, key)?;
+    let found: String = copy.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    let corrupt = || StoreError::Corrupt { path: path.to_owned(), detail: found.clone() };
+    if found == "ok" { Ok(()) } else { Err(corrupt()) }
+}
+
+/// An error of a file that was made of a copy, told of the copy.
+fn told_of(error: StoreError, made: &Path, copy: &Path) -> StoreError {
+    match error {
+        StoreError::Corrupt { path, detail } if path == made => {
+            StoreError::Corrupt { path: copy.to_owned(), detail }
+        }
+        StoreError::WrongKey { path } if path == made => {
+            StoreError::WrongKey { path: copy.to_owned() }
+        }
+        other => other.at(copy),
     }
 }
 

@@ -4,7 +4,6 @@
 use std::io::{BufRead, ErrorKind, Read, Write};
 use std::path::Path;
 
-use cx_core::event::Body;
 use serde::Serialize;
 
 use crate::compression;
@@ -22,7 +21,7 @@ use crate::store::{Store, StoreOptions};
 /// How many facts are taken in at once, at most.
 const BATCH: usize = 10_000;
 
-/// With so many bytes of written text a batch is full, whatever the number of its facts.
+/// With so many bytes of text a batch is full, whatever the number of its facts.
 const BATCH_TEXT: usize = 32 << 20;
 
 /// The longest line that is read, in bytes: 1 GiB. No row of a file is longer.
@@ -251,7 +250,7 @@ impl<R: BufRead> Lines<R> {
 pub(crate) struct Taking {
     store: Store,
     batch: Vec<Fact>,
-    /// How many bytes of written text the batch has.
+    /// How many bytes of text the batch has.
     n_bytes: usize,
     taken: FactCounts,
     has_others: bool,
@@ -285,13 +284,13 @@ impl Taking {
     /// Takes a fact; the inner error says why it cannot stand here.
     pub(crate) fn take(&mut self, fact: Fact) -> Result<Result<(), &'static str>, StoreError> {
         let n_bytes = match &fact {
-            Fact::Event(recorded) => recorded.event.body.as_ref().map_or(0, Body::bytes),
+            Fact::Event(recorded) => recorded.event.text_and_hash().0.len(),
             _ => 0,
         };
         self.take_of(fact, n_bytes)
     }
 
-    /// Takes a fact that has so many bytes of written text.
+    /// Takes a fact the text of which has so many bytes.
     fn take_of(
         &mut self,
         fact: Fact,

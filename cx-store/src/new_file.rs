@@ -47,17 +47,25 @@ impl NewFile {
 
     /// Begins a file that may stand in the place of another one.
     pub(crate) fn replacing(path: PathBuf) -> Result<Self, StoreError> {
-        // What another process writes there at the same time has another name.
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(format!(".{}.part", std::process::id()));
-        let beside = PathBuf::from(beside);
-        match create(&beside) {
-            Ok(file) => Ok(Self { path, beside, file }),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                Err(StoreError::Exists { path: beside })
+        // What is written there at the same time has another name, and so has what a process has
+        // left that was killed: in a container each one has the same number.
+        let process = std::process::id();
+        let names = std::iter::once(process.to_string());
+        let names = names.chain((1..1_000).map(|n| format!("{process}-{n}")));
+        let mut last = None;
+        for name in names {
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(format!(".{name}{PART}"));
+            let beside = PathBuf::from(beside);
+            match create(&beside) {
+                Ok(file) => return Ok(Self { path, beside, file }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => last = Some(beside),
+                Err(error) => {
+                    return Err(StoreError::CannotOpen { path, detail: error.to_string() });
+                }
             }
-            Err(error) => Err(StoreError::CannotOpen { path, detail: error.to_string() }),
         }
+        Err(StoreError::Exists { path: last.unwrap_or(path) })
     }
 
     /// Where it is written for now.
@@ -78,11 +86,12 @@ impl NewFile {
         let _ = other;
     }
 
-    /// Gives the file its name, in the place of what may stand there: it is whole.
+    /// Gives the file its name, in the place of a store that may stand there, and of what is beside
+    /// that: it is whole.
     pub(crate) fn replace(self) -> Result<(), StoreError> {
         let cannot = |error| StoreError::CannotWrite { error };
         self.file.sync_all().map_err(cannot)?;
-        fs::rename(&self.beside, &self.path).map_err(cannot)
+        put_in_place(&self.beside, &self.path).map_err(cannot)
     }
 
     /// Gives the file its name: it is whole.
@@ -134,11 +143,132 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// What the engine keeps beside a file.
+const BESIDE: &[&str] = &["-wal", "-shm", "-journal"];
+
+/// How the name ends of what is put aside while another file takes the place of its own.
+pub(crate) const BEFORE: &str = ".before";
+
+/// How the name ends of a file that is not whole yet.
+const PART: &str = ".part";
+
+/// Puts a whole file in the place of another one, with whose log it has nothing to do. Where that
+/// fails, the other one is as before, its log too. Where the process is stopped between the two,
+/// the log of the other one stands beside it under a name of its own, and is told of.
+pub(crate) fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
+    let mut put_aside: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut put = || {
+        for suffix in BESIDE {
+            let there = named(path, suffix);
+            if there.exists() {
+                let aside = named(&there, BEFORE);
+                fs::rename(&there, &aside)?;
+                put_aside.push((there, aside));
+            }
+        }
+        fs::rename(fresh, path)
+    };
+    if let Err(error) = put() {
+        for (there, aside) in put_aside.iter().rev() {
+            fs::rename(aside, there)?;
+        }
+        return Err(error);
+    }
+    // What is left of one that was stopped goes too.
+    for suffix in BESIDE {
+        match fs::remove_file(named(&named(path, suffix), BEFORE)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    sync_folder(path)
+}
+
+/// Sees to it that names in the folder of a file are on the disk. Not every system opens folders.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
+}
+
 /// Removes a store that could not be finished, and what is beside it.
 pub(crate) fn remove(path: &Path) {
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        drop(fs::remove_file(name));
+    for suffix in std::iter::once("").chain(BESIDE.iter().copied()) {
+        drop(fs::remove_file(named(path, suffix)));
+    }
+}
+
+/// What may stand beside a file that has something of it: its log, what a repair has kept or left,
+/// and copies that were not finished.
+pub(crate) fn all_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
+    let is_one = |name: &[u8]| {
+        let Some(rest) = name.strip_prefix(own).and_then(|rest| std::str::from_utf8(rest).ok())
+        else {
+            return false;
+        };
+        let part = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(PART));
+        let rest = rest.strip_suffix(BEFORE).unwrap_or(rest);
+        let kept = [".damaged", ".repaired"].iter().find_map(|kept| rest.strip_prefix(kept));
+        let is_unfinished = part.is_some_and(|part| {
+            part == "damaged"
+                || !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit() || it == b'-')
+        });
+        let suffix = kept.unwrap_or(rest);
+        is_unfinished
+            || BESIDE.contains(&suffix)
+            || suffix == "-probe"
+            || kept.is_some_and(str::is_empty)
+    };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder.unwrap_or(Path::new(".")))? {
+        let entry = entry?;
+        if is_one(entry.file_name().as_encoded_bytes()) {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn named(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_file_cannot_take_anothers_place_that_is_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.cx");
+        for suffix in ["", "-wal", "-shm"] {
+            fs::write(named(&path, suffix), suffix).unwrap();
+        }
+        assert!(put_in_place(&folder.path().join("nothing"), &path).is_err());
+        for suffix in ["", "-wal", "-shm"] {
+            assert_eq!(fs::read_to_string(named(&path, suffix)).unwrap(), suffix);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        fs::write(folder.path().join("fresh"), "fresh").unwrap();
+        fs::write(named(&path, "-wal.before"), "of one that was stopped").unwrap();
+        put_in_place(&folder.path().join("fresh"), &path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "fresh");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_process_of_the_same_number_has_left_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.cx");
+        let left = named(&path, &format!(".{}.part", std::process::id()));
+        fs::write(&left, "half").unwrap();
+        for _ in 0..2 {
+            NewFile::create(&path).unwrap().finish().unwrap();
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

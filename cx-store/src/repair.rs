@@ -4,7 +4,7 @@
 //! the while: nobody writes to it meanwhile, and wherever the process is stopped, the file is as it
 //! was or repaired.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::error::StoreError;
 use crate::moving::{self, remove};
+use crate::new_file;
 use crate::pages::Pages;
 use crate::salvage::{self, SalvageReport};
 use crate::schema::{self, beside};
@@ -73,7 +74,8 @@ impl Store {
             }
             None => keep(&mut pages, &aside).and_then(|()| {
                 drop(store);
-                replace(path, &fresh).map_err(|error| salvage::unreadable(path, &error))
+                new_file::put_in_place(&fresh, &beside(path, ""))
+                    .map_err(|error| salvage::unreadable(path, &error))
             }),
         };
         drop(pages);
@@ -112,27 +114,13 @@ fn write_over(mut held: Connection, store: Store) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Puts another file in the place of one that nobody can open.
-fn replace(path: &Path, fresh: &Path) -> io::Result<()> {
-    // The log would be taken for one of the new file.
-    for suffix in ["-wal", "-shm", "-journal"] {
-        let log = beside(path, suffix);
-        if log.exists() {
-            fs::remove_file(log)?;
-        }
-    }
-    fs::rename(fresh, beside(path, ""))
-}
-
 /// Keeps a file as it is, with its log. It is there as a whole, or not at all.
 fn keep(pages: &mut Pages, aside: &Path) -> Result<(), StoreError> {
     let part = beside(aside, ".part");
     let mut keep = || -> io::Result<()> {
         pages.copy_to(&part, &beside(aside, "-wal"))?;
         fs::rename(&part, aside)?;
-        let folder = aside.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // Not every system opens folders.
-        File::open(folder.unwrap_or(Path::new("."))).map_or(Ok(()), |folder| folder.sync_all())
+        new_file::sync_folder(aside)
     };
     keep().map_err(|error| {
         drop(fs::remove_file(&part));

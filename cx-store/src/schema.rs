@@ -1,5 +1,6 @@
 //! The file: its marks, its settings, its schema and the way from one version to the next.
 
+use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::error::StoreError;
 use crate::ingest;
 use crate::kept::{self, KeptFile};
 use crate::log;
+use crate::new_file::BEFORE;
 use crate::policy;
 use crate::waiting;
 
@@ -140,6 +142,15 @@ pub(crate) fn file_name(path: &Path) -> Result<(), StoreError> {
 pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
     // Where another process makes it longer meanwhile, and takes the log away, it only seems short.
     let found = look_at_head(path, key).or_else(|_| look_at_head(path, key))?;
+    let before = beside(path, &format!("-wal{BEFORE}"));
+    if found == Found::Ours && !has_journal(path) && before.exists() {
+        let detail = format!(
+            "another file was to take its place, and that was stopped: its log is {} (restore it \
+             again, or give the log its name back)",
+            before.display()
+        );
+        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
+    }
     if !has_journal(path) {
         return Ok(found);
     }
@@ -249,10 +260,17 @@ pub(crate) fn expect_nothing(path: &Path, suffixes: &[&str]) -> Result<(), Store
 /// What stands beside a file: the engine has its log beside the file itself, and not beside a link
 /// to it.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let file = if path.is_symlink() { path.canonicalize().ok() } else { None };
+    let file =
+        if path.is_symlink() { path.canonicalize().ok().or_else(|| meant(path)) } else { None };
     let mut name = file.unwrap_or_else(|| path.to_owned()).into_os_string();
     name.push(suffix);
     name.into()
+}
+
+/// The file that a link means which is not there yet.
+fn meant(link: &Path) -> Option<PathBuf> {
+    let to = fs::read_link(link).ok()?;
+    Some(link.parent().map_or_else(|| to.clone(), |folder| folder.join(&to)))
 }
 
 /// Whether the file, and its folder, can be written to at all; where not, it is no passing failure
@@ -314,14 +332,15 @@ fn open_writer_once(
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let has_log = has_journal(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
+    // The log of a file that turns out not to be ours, or damaged, stays where it is.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
     if let Some(key) = key {
-        // The log of a file that turns out not to be ours stays where it is.
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
         unlock(&connection, path, key)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     }
     let mut configured = || -> Result<bool, StoreError> {
         configure_writer(&connection)?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         let is_suspect = has_log && try_to_empty_log(&connection).is_err();
         let aside = if key.is_none() { Aside::File } else { Aside::Memory };
         put_aside(&mut connection, aside, migrate)?;
@@ -515,8 +534,21 @@ fn open_beside(path: &Path, flags: OpenFlags, beside: Beside) -> Result<Connecti
     if beside == Beside::AWriter {
         return Ok(Connection::open_with_flags(path, flags)?);
     }
-    let name = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let uri = format!("file:{name}?immutable=1");
+    // A path that begins with two slashes would name a machine.
+    let name = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut uri = "file:".to_owned();
+    if name.has_root() {
+        uri.push_str("//");
+    }
+    for byte in name.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                uri.push(char::from(*byte));
+            }
+            byte => write!(uri, "%{byte:02x}").unwrap_or_default(),
+        }
+    }
+    uri.push_str("?immutable=1");
     Ok(Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?)
 }
 

@@ -248,6 +248,11 @@ impl Store {
         &self.0.path
     }
 
+    /// The same, whatever the current folder has become.
+    pub(crate) fn file(&self) -> &Path {
+        &self.0.file
+    }
+
     /// Whether the file of the store is encrypted. A store in memory is not.
     pub fn is_encrypted(&self) -> bool {
         self.0.key.is_some()
@@ -1182,14 +1187,19 @@ impl Store {
     /// Opens a file that is only read again where the connection is of no use any more, or where it
     /// is read without locks and somebody has written to it.
     fn look_again(&self, writer: &mut Writer) -> Result<(), StoreError> {
-        let path = &self.0.path;
+        let path = &self.0.file;
         let is_current = writer.unlocked.is_none_or(|stamp| stamp.is_of(path));
         if is_current && encryption::is_of_use(&writer.connection, self.key()) {
             return Ok(());
         }
         self.forget();
-        let fresh = schema::open_read_only(path, self.key()).map_err(|error| error.at(path))?;
-        (writer.connection, writer.unlocked) = fresh;
+        let told = |error: StoreError| error.at(&self.0.path);
+        let (fresh, unlocked) = schema::open_read_only(path, self.key()).map_err(told)?;
+        // Somebody may have put the store of another tenant there.
+        let tenant = writer.settings.tenant.clone();
+        let options = StoreOptions { tenant, ..StoreOptions::default() };
+        settings(&fresh, Some(options), &self.0.path)?;
+        (writer.connection, writer.unlocked) = (fresh, unlocked);
         Ok(())
     }
 
@@ -1249,7 +1259,7 @@ impl Store {
         if self.0.place != Place::File {
             let writer = self.usable_writer()?;
             let done = in_snapshot(&writer.connection, work);
-            if writer.unlocked.is_some_and(|stamp| !stamp.is_of(&self.0.path)) {
+            if writer.unlocked.is_some_and(|stamp| !stamp.is_of(&self.0.file)) {
                 // Somebody wrote to it meanwhile, so what was read may be of before and of after.
                 self.forget();
                 return Err(StoreError::Locked { path: self.0.path.clone() });

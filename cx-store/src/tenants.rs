@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -10,7 +11,7 @@ use cx_core::identity::Policy;
 use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
 use crate::memory::Memory;
-use crate::moving;
+use crate::new_file;
 use crate::opening::OpenOptions;
 use crate::schema;
 use crate::store::{Store, StoreOptions, WeakStore};
@@ -232,7 +233,8 @@ impl Tenants {
             return Err(StoreError::Locked { path });
         }
         if !path.is_file() {
-            return Ok(false);
+            // What a removal that was stopped, or a repair, has left.
+            return self.remove_beside(&path).map(|n| n > 0);
         }
         let alone = match schema::hold(&path, self.0.key.as_ref()) {
             Ok(alone) => Some(alone),
@@ -245,8 +247,22 @@ impl Tenants {
             drop(alone);
         }
         fs::remove_file(&path).map_err(|error| cannot(&path, &error))?;
-        moving::remove(&path);
+        self.remove_beside(&path)?;
         Ok(true)
+    }
+
+    /// Deletes what is beside the file of a tenant, and says how many files that were.
+    fn remove_beside(&self, path: &Path) -> Result<usize, StoreError> {
+        let beside = new_file::all_beside(path).map_err(|error| cannot(&self.0.folder, &error))?;
+        for there in &beside {
+            match fs::remove_file(there) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(cannot(there, &error));
+                }
+                _ => {}
+            }
+        }
+        Ok(beside.len())
     }
 
     /// How many stores are kept open now.

@@ -155,3 +155,21 @@ fn a_log_without_its_file_is_not_taken_away() {
         fs::remove_file(&path).ok();
     }
 }
+
+#[test]
+fn a_file_that_is_refused_keeps_its_log() {
+    let killed = Killed::new();
+    let path = killed.with_log("refused.cx", &killed.log);
+    for at in [16, 18, 20, 21, 22, 23, 28, 30, 47, 59] {
+        let mut file = killed.file.clone();
+        file[at] ^= 0x55;
+        fs::write(&path, &file).unwrap();
+        fs::write(beside(&path, "-wal"), &killed.log).unwrap();
+        drop(fs::remove_file(beside(&path, "-shm")));
+        // The engine may mend what it knows from the log.
+        let Err(error) = Store::open(&path) else { continue };
+        assert!(!matches!(error, StoreError::Engine(_)), "{at}: {error}");
+        assert!(fs::read(&path).unwrap() == file, "byte {at}: {error}");
+        assert!(fs::read(beside(&path, "-wal")).unwrap() == killed.log, "byte {at}: {error}");
+    }
+}

@@ -142,3 +142,58 @@ fn what_is_written_can_be_read_by_its_owner_and_a_copy_by_who_may_read_the_store
     Store::restore(folder.path().join("copy0.cx"), &path).unwrap();
     assert_eq!(mode(&path), 0o640, "as the file was in the place of which it came");
 }
+
+#[test]
+fn a_damaged_copy_takes_no_files_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("shop.cx"), folder.path().join("copy.cx"));
+    let store = Store::open(&path).unwrap();
+    write(&store, 0, 300);
+    store.backup(&copy).unwrap();
+    drop(store);
+    let before = fs::read(&path).unwrap();
+    let mut bytes = fs::read(&copy).unwrap();
+    let (from, to) = (bytes.len() / 2, bytes.len() / 2 + 4 * 8192);
+    bytes[from..to].fill(0);
+    fs::write(&copy, bytes).unwrap();
+    match Store::restore(&copy, &path) {
+        Err(StoreError::Corrupt { path: told, .. }) => assert_eq!(told, copy),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fs::read(&path).unwrap(), before);
+    assert_eq!(others(folder.path(), &["shop.cx", "shop.cx-wal", "copy.cx"]), [""; 0]);
+    assert_eq!(Store::open_existing(&path).unwrap().events().count(), 300);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_a_link_means_is_made_where_it_is_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("link.cx"), folder.path().join("copy.cx"));
+    write(&Store::open(&copy).unwrap(), 0, 5);
+    std::os::unix::fs::symlink("meant.cx", &path).unwrap();
+    Store::restore(&copy, &path).unwrap();
+    assert!(path.is_symlink() && folder.path().join("meant.cx").is_file());
+    assert_eq!(Store::open_existing(&path).unwrap().events().count(), 5);
+}
+
+#[test]
+fn a_file_whose_place_was_to_be_taken_is_not_opened_without_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("shop.cx"), folder.path().join("copy.cx"));
+    let store = Store::open(&path).unwrap();
+    write(&store, 0, 10);
+    store.backup(&copy).unwrap();
+    write(&store, 10, 20);
+    // As a process leaves it that was killed while it put the copy there.
+    let lost = folder.path().join("lost.cx");
+    fs::copy(&path, &lost).unwrap();
+    fs::copy(beside(&path, "-wal"), beside(&lost, "-wal.before")).unwrap();
+    let told = Store::open(&lost).unwrap_err().to_string();
+    assert!(told.contains("lost.cx-wal.before"), "{told}");
+    fs::rename(beside(&lost, "-wal.before"), beside(&lost, "-wal")).unwrap();
+    assert_eq!(Store::open(&lost).unwrap().events().count(), 20);
+    fs::write(beside(&lost, "-wal.before"), "x").unwrap();
+    Store::restore(&copy, &lost).unwrap();
+    assert_eq!(Store::open(&lost).unwrap().events().count(), 10);
+}

@@ -130,6 +130,46 @@ fn a_store_that_somebody_has_open_elsewhere_is_not_removed() {
 }
 
 #[test]
+fn nothing_of_a_tenant_that_is_removed_is_left_beside() {
+    let folder = tempfile::tempdir().unwrap();
+    let tenants = Tenants::open(folder.path(), 4).unwrap();
+    for tenant in ["acme", "acme.cx", "acme.cx.damaged"] {
+        drop(tenants.store(tenant).unwrap());
+    }
+    let path = tenants.path("acme").unwrap();
+    let others = [tenants.path("acme.cx").unwrap(), tenants.path("acme.cx.damaged").unwrap()];
+    let name = |suffix: &str| {
+        let mut name = path.clone().into_os_string();
+        name.push(suffix);
+        std::path::PathBuf::from(name)
+    };
+    let left = [
+        "-wal.before",
+        ".damaged",
+        ".damaged-wal",
+        ".damaged.part",
+        ".repaired",
+        ".repaired-wal",
+        ".17.part",
+        ".17-3.part",
+        "-probe",
+    ];
+    let stay = [".txt", ".bak", "-other", ".part", ".x.part"];
+    for suffix in left.iter().chain(&stay) {
+        std::fs::write(name(suffix), "of acme").unwrap();
+    }
+    assert!(tenants.remove("acme").unwrap());
+    assert!(left.iter().all(|suffix| !name(suffix).exists()));
+    assert!(stay.iter().all(|suffix| name(suffix).exists()));
+    assert!(others.iter().all(|path| path.exists()));
+    assert!(!tenants.remove("acme").unwrap());
+    // Where the file itself is gone already.
+    std::fs::write(name(".damaged"), "of acme").unwrap();
+    assert!(tenants.remove("acme").unwrap());
+    assert!(!name(".damaged").exists());
+}
+
+#[test]
 fn a_file_under_another_tenants_name_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = Tenants::open(folder.path(), 2).unwrap();
