@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
+use crate::new_file;
 use crate::schema;
 use crate::store::Store;
 use crate::traces::{self, Traces};
@@ -207,8 +208,13 @@ impl Store {
             search.hits += hits;
             return Ok(search);
         }
-        for suffix in ["", "-wal", "-shm", "-journal"] {
-            let path = schema::beside(self.file(), suffix);
+        // What a repair has kept, or a copy that was not finished, is the person's too.
+        let file = schema::beside(self.file(), "");
+        let beside = new_file::all_beside(&file).map_err(|error| StoreError::CannotOpen {
+            path: file.clone(),
+            detail: error.to_string(),
+        })?;
+        for path in std::iter::once(file).chain(beside) {
             if !path.is_file() {
                 continue;
             }

@@ -41,6 +41,12 @@ impl Batch {
         }
     }
 
+    /// Those that are no events count too: somebody may want to stop an import of nothing else.
+    fn n_records(&self) -> usize {
+        let rejected = usize::try_from(self.rejected.rejected).unwrap_or(usize::MAX);
+        self.events.len().saturating_add(rejected)
+    }
+
     fn into_store(
         mut self,
         store: &Store,
@@ -76,14 +82,17 @@ impl Store {
             let mut behind = None;
             for record in records {
                 batch.take(record);
-                if batch.events.len() < room && batch.n_bytes < BATCH_TEXT {
-                    continue;
-                }
-                if let Some(behind) = behind.take() {
+                let is_full = batch.n_records() >= room || batch.n_bytes >= BATCH_TEXT;
+                // What became of the last one is told as soon as it is known.
+                let is_known = |behind: &ScopedJoinHandle<'_, _>| is_full || behind.is_finished();
+                if let Some(behind) = behind.take_if(|behind| is_known(behind)) {
                     report.add(outcome(behind)?);
                     if after_batch(&report).is_break() {
                         return Ok(true);
                     }
+                }
+                if !is_full {
+                    continue;
                 }
                 let full = mem::take(&mut batch);
                 behind = Some(scope.spawn(move || full.into_store(self, recording)));

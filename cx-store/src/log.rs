@@ -35,6 +35,9 @@ pub(crate) struct Log {
     pub(crate) damage: Vec<Damage>,
     /// How far the engine reads it.
     pub(crate) sound: u64,
+    /// Whether what it begins with is spoilt: the engine reads nothing of it then, and it is read by
+    /// its pages alone.
+    pub(crate) is_headless: bool,
     /// Whether a transaction stands at its end that is not whole: what a power loss leaves, which
     /// nobody was told of, or the last one that was acknowledged, damaged.
     pub(crate) is_torn: bool,
@@ -72,21 +75,31 @@ impl Log {
             return Ok(read);
         }
         read.header = header.to_vec();
-        let is_big = match number_at(&header, 0, 4) {
-            Some(0x377f_0682) => false,
-            Some(0x377f_0683) => true,
-            _ => return Ok(read),
-        };
+        let mark = number_at(&header, 0, 4);
+        let is_big = mark == Some(0x377f_0683);
         let mut sum = (0, 0);
         add(&mut sum, header.get(..24).unwrap_or_default(), is_big);
         let same_page = number_at(&header, 8, 4) == u64::try_from(PAGE).ok();
-        if !same_page || told(&header, 24) != Some(sum) {
-            return Ok(read);
-        }
-        let salt = header.get(16..24).unwrap_or_default().to_vec();
+        let is_marked = is_big || mark == Some(0x377f_0682);
+        read.is_headless = !is_marked || !same_page || told(&header, 24) != Some(sum);
+        let mut salt = header.get(16..24).unwrap_or_default().to_vec();
         let length = u64::try_from(HEAD + PAGE).unwrap_or(u64::MAX);
         let (mut head, mut page) = ([0; HEAD], vec![0; PAGE]);
         let mut at = u64::try_from(HEADER).unwrap_or(0);
+        if read.is_headless {
+            if !fill(log, &mut head)? || !fill(log, &mut page)? {
+                return Ok(read);
+            }
+            salt = head.get(8..16).unwrap_or_default().to_vec();
+            // Either what it says of its sum is spoilt, or what that was made of.
+            let mut first = told(&header, 24).unwrap_or_default();
+            add(&mut first, head.get(..8).unwrap_or_default(), is_big);
+            add(&mut first, &page, is_big);
+            if told(&head, 16) == Some(first) {
+                sum = told(&header, 24).unwrap_or_default();
+            }
+            log.seek(SeekFrom::Start(at))?;
+        }
         let (mut run, mut frame, mut is_first) = (Run::default(), 0, true);
         while fill(log, &mut head)? {
             frame += 1;
@@ -128,7 +141,7 @@ impl Log {
                 run.images.extend(run.open.drain());
                 run.whole = Some(pages).filter(|_| follows).or(run.whole);
                 run.ends += 1;
-                if is_first {
+                if is_first && !read.is_headless {
                     read.sound = at;
                 }
             }
@@ -150,6 +163,20 @@ impl Log {
         self.whole = run.whole.or(self.whole);
         self.damage.extend(run.damage);
         true
+    }
+
+    /// Whether all that it says stands in the file already.
+    fn is_in(&self, file: &mut KeptFile, log: &mut KeptFile) -> io::Result<bool> {
+        let (mut here, mut there) = (vec![0; PAGE], vec![0; PAGE]);
+        for (number, at) in &self.images {
+            let before = u64::from(number.saturating_sub(1));
+            file.seek(SeekFrom::Start(before * u64::try_from(PAGE).unwrap_or(u64::MAX)))?;
+            log.seek(SeekFrom::Start(*at))?;
+            if !fill(file, &mut here)? || !fill(log, &mut there)? || here != there {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether the log was begun anew since it was read: other pages stand in it then.
@@ -180,7 +207,12 @@ pub(crate) fn check(path: &Path, log: &Path) -> Result<(), StoreError> {
     let damage = || -> io::Result<Option<(u64, Vec<Damage>)>> {
         let mut log = KeptFile::open(log)?;
         let read = Log::read(&mut log)?;
-        Ok((!read.damage.is_empty()).then_some((read.sound, read.damage)))
+        let is_lost = if read.is_headless {
+            !read.is_in(&mut KeptFile::open(path)?, &mut log)?
+        } else {
+            !read.damage.is_empty()
+        };
+        Ok(is_lost.then_some((read.sound, read.damage)))
     };
     // One that cannot be read is told of by the engine.
     let Ok(Some(found)) = damage() else { return Ok(()) };
@@ -188,10 +220,11 @@ pub(crate) fn check(path: &Path, log: &Path) -> Result<(), StoreError> {
     if damage().ok().flatten().as_ref() != Some(&found) {
         return Ok(());
     }
-    let first = found.1.first().map_or(0, |damage| damage.frame);
+    let first = found.1.first().map(|damage| format!("at page {} of it", damage.frame));
+    let first = first.unwrap_or_else(|| "where it begins".to_owned());
     let detail = format!(
-        "its log is spoilt at page {first} of it, and whole transactions stand behind that, which \
-         would be lost by opening it"
+        "its log is spoilt {first}, and whole transactions stand behind that, which would be lost \
+         by opening it"
     );
     Err(StoreError::Corrupt { path: path.to_owned(), detail })
 }

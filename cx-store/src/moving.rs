@@ -329,6 +329,11 @@ impl Taking {
     pub(crate) fn finish(mut self) -> Result<(Store, FactCounts), StoreError> {
         self.flush()?;
         self.store.catch_up()?;
+        // A line that came twice is one event.
+        let events: i64 = self.store.read(|connection| {
+            Ok(connection.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?)
+        })?;
+        self.taken.events = u64::try_from(events).unwrap_or_default();
         Ok((self.store, self.taken))
     }
 }

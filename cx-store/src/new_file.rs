@@ -104,12 +104,13 @@ impl NewFile {
         let cannot = |error| StoreError::CannotWrite { error };
         self.file.sync_all().map_err(cannot)?;
         match fs::hard_link(&self.beside, &self.path) {
-            Ok(()) => Ok(()),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(exists()),
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists()),
             // Not every file system can give a file a second name.
-            Err(_) if self.path.symlink_metadata().is_ok() => Err(exists()),
-            Err(_) => fs::rename(&self.beside, &self.path).map_err(cannot),
+            Err(_) if self.path.symlink_metadata().is_ok() => return Err(exists()),
+            Err(_) => fs::rename(&self.beside, &self.path).map_err(cannot)?,
         }
+        sync_folder(&self.path).map_err(cannot)
     }
 }
 

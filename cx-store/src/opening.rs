@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::encryption::EncryptionKey;
 use crate::error::StoreError;
+use crate::kept::KeptFile;
 use crate::schema::{self, Found};
 use crate::store::{Store, StoreOptions};
 
@@ -63,8 +64,15 @@ impl OpenOptions {
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Store, StoreError> {
         let path = path.as_ref();
         let found = schema::look(path, self.key.as_ref())?;
-        Store::open_file(path, found, self.key.clone(), self.settings.clone())
-            .map_err(|error| error.at(path))
+        self.open_found(path, found)
+    }
+
+    fn open_found(&self, path: &Path, found: Found) -> Result<Store, StoreError> {
+        // Whoever closes the file in this process meanwhile takes no lock of the engine away.
+        let held = KeptFile::open(path);
+        let opened = Store::open_file(path, found, self.key.clone(), self.settings.clone());
+        drop(held);
+        opened.map_err(|error| error.at(path))
     }
 
     /// Opens the store in a file that is there.
@@ -75,10 +83,7 @@ impl OpenOptions {
         let path = path.as_ref();
         match schema::look(path, self.key.as_ref())? {
             Found::Nothing => Err(nothing(path)),
-            Found::Ours => {
-                Store::open_file(path, Found::Ours, self.key.clone(), self.settings.clone())
-                    .map_err(|error| error.at(path))
-            }
+            Found::Ours => self.open_found(path, Found::Ours),
         }
     }
 

@@ -5,12 +5,13 @@
 //! nothing that was erased comes back. The format is told at
 //! <https://www.sqlite.org/fileformat2.html>; what was committed to the log goes before the file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::kept::KeptFile;
 use crate::log::{Log, PAGE, number_at};
+use crate::new_file;
 use crate::schema;
 
 /// Pages of a table with numbered rows: those that hold the rows, and those that lead to them.
@@ -72,6 +73,8 @@ pub(crate) struct Node {
     pub(crate) below: Vec<u32>,
     /// Where its rows go on that are longer than it has room for, and on how many pages.
     pub(crate) further: Vec<(u32, usize)>,
+    /// Whether it has no row and leads nowhere: only a table without any row has such a page.
+    pub(crate) is_empty: bool,
 }
 
 /// The pages of a file, as its log leaves them.
@@ -133,13 +136,46 @@ impl Pages {
     pub(crate) fn copy_to(&mut self, file: &Path, log: &Path) -> io::Result<()> {
         for (from, to) in [(self.log.as_mut(), log), (self.file.as_mut(), file)] {
             let Some(from) = from else { continue };
-            let mut copy = File::create(to)?;
+            // What an earlier one has left that was stopped.
+            match fs::remove_file(to) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut copy = new_file::create(to)?;
             copy.set_permissions(from.file().metadata()?.permissions())?;
             from.rewind()?;
             io::copy(from, &mut copy)?;
             copy.sync_all()?;
         }
         Ok(())
+    }
+
+    /// Whether these are copies of the file, and of its log where there is one.
+    pub(crate) fn are_in(&mut self, file: &Path, log: &Path) -> io::Result<bool> {
+        for (own, copy) in [(self.log.as_mut(), log), (self.file.as_mut(), file)] {
+            let (Some(own), true) = (own, copy.exists()) else { continue };
+            let mut copy = File::open(copy)?;
+            let length = own.file().metadata()?.len();
+            if copy.metadata()?.len() != length {
+                return Ok(false);
+            }
+            own.rewind()?;
+            let (mut here, mut there) = (vec![0; PAGE], vec![0; PAGE]);
+            let mut left = length;
+            while left > 0 {
+                let n = usize::try_from(left).map_or(PAGE, |left| left.min(PAGE));
+                let (Some(here), Some(there)) = (here.get_mut(..n), there.get_mut(..n)) else {
+                    break;
+                };
+                own.read_exact(here)?;
+                copy.read_exact(there)?;
+                if here != there {
+                    return Ok(false);
+                }
+                left -= u64::try_from(n).unwrap_or(u64::MAX);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether other pages may stand in the log than when it was opened.
@@ -150,7 +186,8 @@ impl Pages {
     /// Cuts off what stands behind a damage in the log of the file, which is held: what is written
     /// over it may be shorter.
     pub(crate) fn cut_log(&self, path: &Path) -> io::Result<()> {
-        if self.logged.damage.is_empty() && !self.logged.is_torn {
+        let logged = &self.logged;
+        if logged.damage.is_empty() && !logged.is_torn && !logged.is_headless {
             return Ok(());
         }
         let log = OpenOptions::new().write(true).open(schema::beside(path, "-wal"))?;
@@ -305,7 +342,7 @@ fn node(page: &[u8], start: usize) -> Option<Node> {
     }
     let list = start + if is_interior { 12 } else { 8 };
     let n = short(start + 3)?;
-    let mut node = Node::default();
+    let mut node = Node { is_empty: n == 0 && !is_interior, ..Node::default() };
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut number_before = None;
     for cell in 0..n {

@@ -39,20 +39,25 @@ impl Store {
     /// that it is locked.
     ///
     /// # Errors
-    /// [`StoreError::Locked`] where somebody has it open; [`StoreError::Exists`] where an earlier
-    /// damaged file is kept; and as [`Store::salvage`]. The file is as before then.
+    /// [`StoreError::Locked`] where somebody has it open; [`StoreError::Exists`] where another
+    /// damaged file is kept, which an earlier repair has left; and as [`Store::salvage`]. The file is as before then.
     pub fn repair(path: impl AsRef<Path>) -> Result<RepairReport, StoreError> {
         let path = path.as_ref();
         let (aside, fresh) = (beside(path, ".damaged"), beside(path, ".repaired"));
         if !path.exists() {
             return Err(StoreError::NotFound { path: path.to_owned() });
         }
-        if aside.exists() {
-            return Err(StoreError::Exists { path: aside });
-        }
         let held = hold(path)?;
         // Where a process closes a file, it gives up what it holds of it: this goes last.
         let mut pages = salvage::pages(path)?;
+        // What a repair has kept that was stopped is the file as it still is.
+        if aside.exists()
+            && !pages
+                .are_in(&aside, &beside(&aside, "-wal"))
+                .map_err(|error| salvage::unreadable(&aside, &error))?
+        {
+            return Err(StoreError::Exists { path: aside });
+        }
         // What an interrupted repair has left.
         remove(&fresh);
         let (store, salvage) = moving::make(&fresh, || {

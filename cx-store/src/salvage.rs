@@ -3,7 +3,7 @@
 //! Facts are found by the form of their rows, whatever has become of the pages that lead to them;
 //! each event is compared with its hash. Everything derived is made anew.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
@@ -27,7 +27,7 @@ use crate::report::Recording;
 use crate::schema;
 use crate::store::Store;
 use crate::suppression::Seal;
-use crate::trees::{Trees, Use};
+use crate::trees::{LIST, Trees, Use};
 
 /// What was saved of a damaged file, and what was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -173,6 +173,8 @@ pub(crate) fn salvage(
         report.lose(format!("page {page}: {what}"));
     }
     let mut finds = Finds::default();
+    // A page that was written over another one is whole.
+    let mut seen: HashSet<(&str, u64)> = HashSet::new();
     for page in 1..=pages.count() {
         let of = trees.of(page);
         if matches!(of, Use::Free | Use::Further) {
@@ -184,10 +186,24 @@ pub(crate) fn salvage(
                 report.lose_row(format!("page {page}: a row that cannot be read"));
             }
         }
+        let mut is_anothers = false;
         for row in rows {
-            if !finds.take(row, &mut report) && trees.is_kept(page) {
-                report.lose_row(format!("page {page}: a row of no form that cx writes"));
+            let key = seen_by(&row);
+            match (finds.take(row, &mut report), of) {
+                (None, Use::Kept(table)) if table != LIST => {
+                    report.lose_row(format!("page {page}: a row of no form that cx writes"));
+                }
+                (Some(form), Use::Kept(table)) => {
+                    is_anothers |= form != table || !seen.insert((table, key));
+                }
+                _ => {}
             }
+        }
+        if let Use::Kept(table) = of
+            && is_anothers
+        {
+            let what = "it holds rows of another page";
+            report.lose(format!("page {page}: {what}, so rows of \"{table}\" may be lost"));
         }
     }
     if finds.events.is_empty() && !finds.settings.contains_key("id_key") {
@@ -281,9 +297,30 @@ fn take(taking: &mut Taking, fact: Fact) -> Result<(), StoreError> {
     taking.take(fact)?.map_err(|problem| StoreError::malformed("fact", problem))
 }
 
+/// By what a row is known among those of its table: its number, or what it begins with.
+fn seen_by(row: &Row) -> u64 {
+    let Some(number) = row.number else {
+        let mut hasher = blake3::Hasher::new();
+        // No table that is kept has more than two columns in its key, and no two of its rows the
+        // same first two.
+        for value in row.columns.iter().take(2) {
+            match value {
+                Value::Text(text) => hasher.update(text.as_bytes()),
+                Value::Blob(bytes) => hasher.update(bytes),
+                other => hasher.update(&other.integer().unwrap_or_default().to_be_bytes()),
+            };
+            hasher.update(&[0]);
+        }
+        let hash = hasher.finalize();
+        return hash.as_bytes().iter().take(8).fold(0, |all, byte| all << 8 | u64::from(*byte));
+    };
+    number.cast_unsigned()
+}
+
 impl Finds {
-    /// Takes a row; whether it is of a form that facts have, or what is needed to read them.
-    fn take(&mut self, row: Row, report: &mut SalvageReport) -> bool {
+    /// Takes a row; the table of which it has the form, if it is one of facts, or of what is needed
+    /// to read them.
+    fn take(&mut self, row: Row, report: &mut SalvageReport) -> Option<&'static str> {
         let Row { place, number, columns } = row;
         match number {
             Some(number) => self.take_numbered(place, number, &columns, report),
@@ -298,38 +335,45 @@ impl Finds {
         number: i64,
         columns: &[Value],
         report: &mut SalvageReport,
-    ) -> bool {
+    ) -> Option<&'static str> {
         use Value::{Blob, Garbled, Integer, Null, Text};
-        match columns {
+        let table = match columns {
             // Rows of earlier versions have no sum.
             [Null, Integer(_), Integer(_), _, Text(_) | Garbled, ..] if columns.len() >= 17 => {
                 self.events.entry(number).or_default().push(place);
+                "event"
             }
             [Null, Integer(at), Text(adapter), Text(version)] => {
-                let Ok(recorded_at) = codec::timestamp(*at) else { return false };
+                let Ok(recorded_at) = codec::timestamp(*at) else { return None };
                 let (adapter, adapter_version) = (adapter.clone(), version.clone());
                 let recording = Recording { recorded_at, adapter, adapter_version };
                 self.recordings.insert(number, recording);
+                "batch"
             }
             [Text(table), Integer(last)] if table == "change" => {
                 self.last_change = self.last_change.max(Some(*last));
+                "sqlite_sequence"
             }
             [Null, Integer(_), Text(name)] => {
                 self.names.insert(number, name.clone());
+                "dict"
             }
             [Null, Integer(event), Integer(import), Integer(n)]
                 if event.abs() > ERA && import.abs() > ERA =>
             {
                 self.counts.insert(number, *n);
+                "source_stat"
             }
             [Null, Integer(_), Text(_), _, _, Integer(_), Text(_), _, Text(_)] => {
                 self.changes.insert(number, place);
+                "change"
             }
             [Null, Blob(_), Integer(ns), Text(_), Text(_), Integer(_), Integer(_), Integer(_)] => {
                 // A row of no namespace only holds the place of one that is gone.
                 if *ns != 0 {
                     self.identifiers.insert(number, place);
                 }
+                "identifier"
             }
             [Null, Integer(at), Text(mode), customer @ Blob(_), Integer(events), compacted] => {
                 let fact = erasure(*at, mode, customer, *events, compacted);
@@ -340,6 +384,7 @@ impl Finds {
                     }
                     None => report.lose_row(format!("erasure {number}")),
                 }
+                "erasure"
             }
             [
                 Null,
@@ -349,12 +394,15 @@ impl Finds {
                 Integer(revisions),
                 Integer(customers),
                 compacted,
-            ] => match retention(*at, rules, [*events, *revisions, *customers], compacted) {
-                Some(fact) => {
-                    self.others.insert((10, number.to_be_bytes().to_vec()), fact);
+            ] => {
+                match retention(*at, rules, [*events, *revisions, *customers], compacted) {
+                    Some(fact) => {
+                        self.others.insert((10, number.to_be_bytes().to_vec()), fact);
+                    }
+                    None => report.lose_row(format!("retention {number}")),
                 }
-                None => report.lose_row(format!("retention {number}")),
-            },
+                "retention"
+            }
             [
                 id @ Blob(_),
                 Text(kind),
@@ -379,29 +427,32 @@ impl Finds {
                     }
                     _ => report.lose_row(format!("assertion {number}: it is not what was said")),
                 }
+                "assertion"
             }
-            _ => return false,
-        }
-        true
+            _ => return None,
+        };
+        Some(table)
     }
 
     /// Rows of tables that are their own index, by their form.
-    fn take_keyed(&mut self, columns: &[Value]) -> bool {
+    fn take_keyed(&mut self, columns: &[Value]) -> Option<&'static str> {
         use Value::{Blob, Integer, Text};
-        match columns {
+        let table = match columns {
             [Text(key), Blob(value)] => {
                 self.settings.insert(key.clone(), value.clone());
+                "meta"
             }
             [hash @ Blob(_), Integer(until)] if until.abs() > ERA => {
                 let (Some(hash), Ok(until)) = (hash.bytes(), codec::timestamp(*until)) else {
-                    return false;
+                    return None;
                 };
                 self.others.insert((8, hash.to_vec()), Fact::Suppressed { hash, until });
+                "suppressed"
             }
             [customer @ Blob(_), observation @ Blob(_), Text(key)] => {
                 let (Some(customer), Some(observation)) = (customer.bytes(), observation.bytes())
                 else {
-                    return false;
+                    return None;
                 };
                 let fact = Fact::Issued {
                     customer: CustomerId::from_bytes(customer),
@@ -409,9 +460,10 @@ impl Finds {
                     key: key.clone(),
                 };
                 self.others.insert((6, customer.to_vec()), fact);
+                "issued"
             }
             [a @ Blob(_), b @ Blob(_), Text(relation), Integer(weight), Text(told)] => {
-                let (Some(a), Some(b)) = (a.bytes::<16>(), b.bytes::<16>()) else { return false };
+                let (Some(a), Some(b)) = (a.bytes::<16>(), b.bytes::<16>()) else { return None };
                 let fact = Fact::Proposal {
                     a: ObservationId::from_bytes(a),
                     b: ObservationId::from_bytes(b),
@@ -421,10 +473,11 @@ impl Finds {
                     run: None,
                 };
                 self.others.insert((7, [a, b].concat()), fact);
+                "proposal"
             }
-            _ => return false,
-        }
-        true
+            _ => return None,
+        };
+        Some(table)
     }
 
     /// Whose store it is and how customers are derived; the defaults where that is lost.

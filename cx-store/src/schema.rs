@@ -179,6 +179,7 @@ fn look_at_head(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, Store
     };
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => return Err(foreign("a folder")),
+        Ok(metadata) if !metadata.is_file() => return Err(foreign("a device or a pipe")),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(error) => return Err(cannot(error)),
@@ -338,8 +339,8 @@ fn open_writer_once(
         unlock(&connection, path, key)?;
     }
     let mut configured = || -> Result<bool, StoreError> {
+        refuse_newer(&connection, path)?;
         configure_writer(&connection)?;
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         let is_suspect = has_log && try_to_empty_log(&connection).is_err();
         let aside = if key.is_none() { Aside::File } else { Aside::Memory };
@@ -349,6 +350,16 @@ fn open_writer_once(
     let configured = configured();
     let is_suspect = encryption::sound(&connection, key, path, configured)?;
     Ok((connection, is_suspect))
+}
+
+/// Gives the version of the schema as the log leaves it, where it is not a newer one: who killed the
+/// process that brought a file forward has it in the log only.
+fn refuse_newer(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let found = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > latest() {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known: latest() });
+    }
+    Ok(found)
 }
 
 /// Gives a connection its key, and looks at what [`look`] could not see: whose file it is.
@@ -469,6 +480,7 @@ pub(crate) fn open_source(
         connection.busy_timeout(PATIENCE)?;
         configure(&connection)?;
         connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        refuse_newer(&connection, path)?;
         Ok(connection)
     };
     beside_a_writer_or_nobody(path, |beside| twice(|| open(beside)))
@@ -512,7 +524,7 @@ fn open_to_read(
 ) -> Result<Connection, StoreError> {
     let connection = open_as_it_is(path, key, beside)?;
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = refuse_newer(&connection, path)?;
     if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
 }
 

@@ -105,10 +105,12 @@ impl Tenants {
         policy: Policy,
         key: impl Into<Option<EncryptionKey>>,
     ) -> Result<Self, StoreError> {
-        let (folder, key) = (folder.into(), key.into());
+        let (folder, key): (PathBuf, _) = (folder.into(), key.into());
         if key.is_some() {
             encryption::require_engine()?;
         }
+        // The same, whatever the current folder becomes.
+        let folder = std::path::absolute(&folder).map_err(|error| cannot(&folder, &error))?;
         fs::create_dir_all(&folder).map_err(|error| cannot(&folder, &error))?;
         let stores = Mutex::default();
         let most_open = most_open.max(1);

@@ -28,7 +28,7 @@ const KEPT: [&str; 13] = [
 ];
 
 /// What the engine calls the list of all tables, which begins on the first page.
-const LIST: &str = "sqlite_schema";
+pub(crate) const LIST: &str = "sqlite_schema";
 
 /// The page where the engine locks the file: nothing is ever written there.
 const LOCKED: u32 = 0x4000_0000 / 8192 + 1;
@@ -79,11 +79,6 @@ impl Trees {
         at.and_then(|at| self.uses.get(at)).copied().unwrap_or(Use::Free)
     }
 
-    /// Whether all rows of a page should be facts, or say what one means.
-    pub(crate) fn is_kept(&self, page: u32) -> bool {
-        matches!(self.of(page), Use::Kept(table) if table != LIST)
-    }
-
     /// Whether rows of a table may be lost.
     pub(crate) fn has_lost(&self, table: &str) -> bool {
         self.lost_of.contains(table)
@@ -119,6 +114,9 @@ impl Trees {
                 self.lose(page, of, "it is spoilt");
                 continue;
             };
+            if node.is_empty && page != root {
+                self.lose(page, of, "it is empty");
+            }
             next.extend(node.below);
             for (first, n) in node.further {
                 if !self.follow(pages, first, n)? {

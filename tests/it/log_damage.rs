@@ -130,6 +130,79 @@ fn a_damaged_log_is_repaired_and_kept() {
 }
 
 #[test]
+fn a_log_whose_beginning_is_spoilt_is_not_thrown_away() {
+    let killed = Killed::new();
+    let flips = [0, 2, 5, 10, 13, 17, 22, 25, 31].map(|at| {
+        let mut log = killed.log.clone();
+        log[at] ^= 4;
+        (format!("byte {at}"), log)
+    });
+    let mut gone = killed.log.clone();
+    gone[..32].fill(0);
+    for (what, log) in flips.into_iter().chain([("all of it".to_owned(), gone)]) {
+        let path = killed.with_log("headless.cx", &log);
+        match Store::open_existing(&path) {
+            Err(StoreError::Corrupt { detail, .. }) => assert!(detail.contains("spoilt"), "{what}"),
+            other => panic!("{what}: {other:?}"),
+        }
+        assert!(fs::read(beside(&path, "-wal")).unwrap() == log, "{what}");
+        let to = killed.folder.path().join("saved.cx");
+        let (saved, report) = Store::salvage(&path, &to).unwrap();
+        assert!(facts(&saved) == killed.facts || !report.is_complete(), "{what}");
+        drop(saved);
+        fs::remove_file(to).unwrap();
+        Store::repair(&path).unwrap();
+        let repaired = Store::open_existing(&path).unwrap();
+        assert!(what == "all of it" || facts(&repaired) == killed.facts, "{what}");
+        drop(repaired);
+        for suffix in [".damaged", ".damaged-wal"] {
+            drop(fs::remove_file(beside(&path, suffix)));
+        }
+    }
+}
+
+#[test]
+fn a_log_whose_beginning_is_spoilt_may_go_where_the_file_has_all_of_it() {
+    let killed = Killed::new();
+    let path = killed.with_log("whole.cx", &killed.log);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+    let file = fs::read(&path).unwrap();
+    drop(connection);
+    let mut log = killed.log.clone();
+    log[17] ^= 4;
+    fs::write(&path, file).unwrap();
+    fs::write(beside(&path, "-wal"), log).unwrap();
+    assert_eq!(facts(&Store::open_existing(&path).unwrap()), killed.facts);
+}
+
+#[test]
+fn a_newer_schema_that_stands_only_in_the_log_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (live, path) = (folder.path().join("live.cx"), folder.path().join("killed.cx"));
+    drop(Store::open(&live).unwrap());
+    let connection = rusqlite::Connection::open(&live).unwrap();
+    connection.execute_batch("PRAGMA user_version = 1000; CREATE TABLE future(x)").unwrap();
+    let copy = || {
+        fs::copy(&live, &path).unwrap();
+        fs::copy(beside(&live, "-wal"), beside(&path, "-wal")).unwrap();
+    };
+    copy();
+    let log = fs::read(beside(&path, "-wal")).unwrap();
+    for _ in 0..2 {
+        let refused = [
+            Store::open(&path).err(),
+            Store::open_read_only(&path, None).err(),
+            Store::restore(&path, folder.path().join("restored.cx")).err(),
+        ];
+        for error in refused {
+            assert!(matches!(error, Some(StoreError::Newer { found: 1000, .. })), "{error:?}");
+        }
+        assert!(fs::read(beside(&path, "-wal")).unwrap() == log);
+    }
+}
+
+#[test]
 fn a_log_without_its_file_is_not_taken_away() {
     let killed = Killed::new();
     for is_there in [true, false] {

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeSet;
 use std::env;
+use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cx_core::identifier::Who;
 use cx_core::time::Timestamp;
-use cx_store::{Recording, Store, StoreError};
+use cx_store::{EraseMode, Recording, Store, StoreError};
 use cx_tests::asking::{facts, keys};
 use cx_tests::chance::Chance;
 use cx_tests::story;
@@ -62,7 +64,7 @@ fn a_repair_that_is_killed_leaves_the_file_as_it_was_or_repaired() {
     spoilt(&original, 600);
     let as_it_was = facts(&Store::open(&original).unwrap());
     let whole = folder.path().join("whole.cx");
-    std::fs::copy(&original, &whole).unwrap();
+    fs::copy(&original, &whole).unwrap();
     let began = Instant::now();
     assert!(repairing(&whole).wait().unwrap().success());
     let longest = u64::try_from(began.elapsed().as_micros()).unwrap();
@@ -73,7 +75,7 @@ fn a_repair_that_is_killed_leaves_the_file_as_it_was_or_repaired() {
     for cycle in 0..12 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("killed.cx");
-        std::fs::copy(&original, &path).unwrap();
+        fs::copy(&original, &path).unwrap();
         let mut repair = repairing(&path);
         // Most of the time goes to deriving; what matters is the end.
         thread::sleep(Duration::from_micros(longest / 2 + chance.below(longest / 2)));
@@ -132,7 +134,7 @@ fn whoever_opens_the_file_meanwhile_loses_nothing() {
 fn a_file_behind_a_link_is_read_with_its_log_and_repaired_where_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let (real, link) = (folder.path().join("real"), folder.path().join("link.cx"));
-    std::fs::create_dir(&real).unwrap();
+    fs::create_dir(&real).unwrap();
     let path = real.join("store.cx");
     spoilt(&folder.path().join("live.cx"), 50);
     let live = Store::open(folder.path().join("live.cx")).unwrap();
@@ -140,7 +142,7 @@ fn a_file_behind_a_link_is_read_with_its_log_and_repaired_where_it_is() {
     live.ingest(&Recording::new(now(), "test"), [late]).unwrap();
     for suffix in ["", "-wal"] {
         let from = folder.path().join(format!("live.cx{suffix}"));
-        std::fs::copy(from, real.join(format!("store.cx{suffix}"))).unwrap();
+        fs::copy(from, real.join(format!("store.cx{suffix}"))).unwrap();
     }
     std::os::unix::fs::symlink(&path, &link).unwrap();
     let (saved, _) = Store::salvage(&link, folder.path().join("saved.cx")).unwrap();
@@ -152,4 +154,34 @@ fn a_file_behind_a_link_is_read_with_its_log_and_repaired_where_it_is() {
     assert_eq!(keys(&repaired), keys(&saved));
     drop(repaired);
     assert_eq!(keys(&Store::open(&kept).unwrap()), keys(&live));
+}
+
+#[test]
+fn what_a_repair_kept_that_was_stopped_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, kept) = (folder.path().join("stopped.cx"), folder.path().join("stopped.cx.damaged"));
+    spoilt(&path, 40);
+    fs::copy(&path, &kept).unwrap();
+    let done = Store::repair(&path).unwrap();
+    assert_eq!(done.kept.as_deref(), Some(kept.as_path()));
+    assert!(Store::open_existing(&path).unwrap().check().unwrap().is_clean());
+    // One of another damage stays, and stops the next.
+    let other = fs::read(&kept).unwrap();
+    fs::remove_file(&path).unwrap();
+    spoilt(&path, 41);
+    assert!(matches!(Store::repair(&path), Err(StoreError::Exists { .. })));
+    assert!(fs::read(&kept).unwrap() == other);
+}
+
+#[test]
+fn a_certificate_looks_into_what_a_repair_has_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.cx");
+    spoilt(&path, 40);
+    Store::repair(&path).unwrap();
+    let store = Store::open_existing(&path).unwrap();
+    let who = Who::parse("p3@example.nl", None).unwrap();
+    let certificate = store.erase_for_good(&who, EraseMode::Delete, now()).unwrap();
+    assert!(certificate.search.files.contains_key("kept.cx.damaged"), "{certificate}");
+    assert!(!certificate.is_clean(), "{certificate}");
 }

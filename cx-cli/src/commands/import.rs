@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use cx_adapters::csv::{self, ColumnMap};
-use cx_adapters::{Format, Options, Record, format};
+use cx_adapters::{Format, Options, Record, RecordError, format};
+use cx_core::event::Event;
 use cx_core::time::Timestamp;
 use cx_store::{Ending, IngestReport, Recording, Store, StoreError};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let recording = Recording::new(now, format.name());
     let bar = progress(files.len());
     let mut done = Done::default();
-    let mut take = |file: &Path| -> Result<(), CliError> {
+    let records_of = |file: &PathBuf| -> Result<Box<dyn Iterator<Item = Named>>, CliError> {
         let name = file.display().to_string();
         let reader = open(file)?;
         bar.set_message(name.clone());
@@ -43,27 +44,35 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
             Some(columns) => Box::new(csv::read(reader, columns.clone(), &options)),
             None => format::read(format, reader, &options),
         };
-        let records = records.map(|record| record.map_err(|error| error.in_file(&name)));
-        let before = done.report.clone();
-        store.import(&recording, records, |so_far| {
-            // What is in by now is told even where the rest cannot be read.
-            done.report = before.clone();
-            done.report.add(so_far.clone());
-            done.batches += 1;
-            bar.set_length(done.report.total());
-            ControlFlow::Continue(())
-        })?;
-        bar.inc(1);
-        Ok(())
+        Ok(Box::new(records.map(move |record| record.map_err(|error| error.in_file(&name)))))
     };
-    let taken = files.iter().try_for_each(|file| take(file));
+    // Many small files are taken in like one. What is before one that cannot be read goes in.
+    let mut unread = None;
+    let records = files.iter().map_while(|file| match records_of(file) {
+        Ok(records) => Some(records),
+        Err(error) => {
+            unread = Some(error);
+            None
+        }
+    });
+    let taken = store.import(&recording, records.flatten(), |so_far| {
+        // What is in by now is told even where the rest cannot be read.
+        done.report = so_far.clone();
+        done.batches += 1;
+        bar.set_length(done.report.total());
+        ControlFlow::Continue(())
+    });
+    let taken = taken.map_err(CliError::from).and_then(|_| unread.map_or(Ok(()), Err));
     bar.finish_and_clear();
-    if taken.is_ok() || done.batches > 0 {
+    if taken.is_ok() || done.report.total() > 0 {
         tell(&done, files.len(), &import.into)?;
     }
     taken?;
     Ok(if done.report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
+
+/// A record, or what is wrong with it and in which file.
+type Named = Result<Event, RecordError>;
 
 /// What an import has done.
 #[derive(Default)]
@@ -174,9 +183,18 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
             let mut inside = Vec::new();
             for entry in entries {
                 let entry = entry.map_err(|error| CliError::Read { path: path.clone(), error })?;
+                let path = entry.path();
                 let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
-                if !is_hidden {
-                    inside.push(entry.path());
+                // A link to a folder may lead back to where it is.
+                if is_hidden || path.is_symlink() && path.is_dir() {
+                    continue;
+                }
+                if path.exists() {
+                    inside.push(path);
+                } else {
+                    let name = path.display().to_string();
+                    let name = output::tame(&name, 400);
+                    anstream::eprintln!("left out: {name}: a link that leads nowhere");
                 }
             }
             inside.sort();
