@@ -18,6 +18,7 @@ use crate::ingest;
 use crate::kept::{self, KeptFile};
 use crate::log;
 use crate::new_file::BEFORE;
+use crate::pages::Pages;
 use crate::policy;
 use crate::waiting;
 
@@ -421,16 +422,48 @@ pub(crate) fn open_reader(
 }
 
 /// Opens a connection to a file that is only read. One in a folder that cannot be written, which
-/// has no log beside it, is read as it stands. One of an older schema is read from a copy in memory
+/// has no log beside it, is read as it stands; with a log it is read into memory. One of an older schema is read from a copy in memory
 /// that is brought forward, so it needs as much memory as the file is long.
 pub(crate) fn open_read_only(
     path: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<(Connection, Option<Stamp>), StoreError> {
-    beside_a_writer_or_nobody(path, |beside| {
+    let opened = beside_a_writer_or_nobody(path, |beside| {
         let stamp = (beside == Beside::Nobody).then(|| Stamp::of(path));
         Ok((twice(|| open_to_read(path, key, beside))?, stamp))
-    })
+    });
+    match opened {
+        // What was killed there has left a log, which cannot be copied into the file.
+        Err(StoreError::CannotOpen { .. } | StoreError::ReadOnly { .. })
+            if key.is_none() && has_journal(path) && !is_writable(path) =>
+        {
+            let stamp = Stamp::of(path);
+            Ok((open_with_its_log(path)?, Some(stamp)))
+        }
+        opened => opened,
+    }
+}
+
+/// Opens a file that cannot be written, with the log beside it: all of it in memory.
+fn open_with_its_log(path: &Path) -> Result<Connection, StoreError> {
+    let cannot = |error: std::io::Error| StoreError::CannotOpen {
+        path: path.to_owned(),
+        detail: error.to_string(),
+    };
+    let mut pages = Pages::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    for number in 1..=pages.whole {
+        bytes.extend(pages.page(number).map_err(cannot)?);
+    }
+    // In memory there is no log.
+    if let Some(versions) = bytes.get_mut(18..20) {
+        versions.fill(1);
+    }
+    let mut connection = Connection::open_in_memory()?;
+    let length = bytes.len();
+    connection.deserialize_read_exact("main", bytes.as_slice(), length, true)?;
+    configure_reader(&connection)?;
+    to_read(connection, path, None)
 }
 
 /// What a file is like that is read without locks: where it is another one, somebody wrote to it.
@@ -522,7 +555,15 @@ fn open_to_read(
     key: Option<&EncryptionKey>,
     beside: Beside,
 ) -> Result<Connection, StoreError> {
-    let connection = open_as_it_is(path, key, beside)?;
+    to_read(open_as_it_is(path, key, beside)?, path, key)
+}
+
+/// A connection that reads a file, or a copy of it at the latest schema.
+fn to_read(
+    connection: Connection,
+    path: &Path,
+    key: Option<&EncryptionKey>,
+) -> Result<Connection, StoreError> {
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
     let version = refuse_newer(&connection, path)?;
     if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }

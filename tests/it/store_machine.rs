@@ -146,6 +146,12 @@ fn makes_its_disk_read_only() {
     let store = opening::open(&path).unwrap();
     promises::write(&store, 1, |_, _| {}).unwrap();
     let counts = store.counts().unwrap();
+    // As a process leaves it that was killed.
+    let killed = Path::new(&folder).join("killed.cx");
+    for suffix in ["", "-wal"] {
+        let name = |of: &str| Path::new(&folder).join(format!("{of}.cx{suffix}"));
+        std::fs::copy(name("read"), name("killed")).unwrap();
+    }
     drop(store);
     let remounted = Command::new("mount").args(["-o", "remount,ro", &folder]).status().unwrap();
     assert!(remounted.success());
@@ -155,6 +161,14 @@ fn makes_its_disk_read_only() {
     assert!(matches!(refused, Err(StoreError::ReadOnly { .. })), "{refused:?}");
     let refused = opening::open(Path::new(&folder).join("new.cx"));
     assert!(matches!(refused, Err(StoreError::CannotOpen { .. })), "{refused:?}");
+    if !cfg!(feature = "encryption") {
+        let killed = Store::open_read_only(&killed, None).unwrap();
+        assert_eq!(killed.counts().unwrap(), counts);
+        assert!(killed.check().unwrap().is_clean());
+    } else {
+        // That of an encrypted file has to be decrypted first.
+        assert!(opening::open(&killed).is_err());
+    }
     // It is read without locks; what another one writes is seen all the same.
     let remounted = Command::new("mount").args(["-o", "remount,rw", &folder]).status().unwrap();
     assert!(remounted.success());
