@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cx_core::event::Event;
-use cx_core::retention::Retention;
+use cx_core::retention::{Retention, Rule};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -99,18 +99,18 @@ impl<'a> Limits<'a> {
         limit.filter(|(_, until)| ts < *until).map(|(rule, _)| rule)
     }
 
-    /// Whether records of any of these kinds that happened at an instant stay, on this channel, or
-    /// on any where none is given.
-    pub(crate) fn leave_any(&self, kinds: &[&str], channel: Option<&str>, ts: i64) -> bool {
-        let stays = |kind: &&str, channel: &str| {
-            let rule = self.rules.of(kind, channel);
-            rule.is_none_or(|rule| rule.keep.until(self.now).as_micros() <= ts)
-        };
-        if let Some(channel) = channel {
-            return kinds.iter().any(|kind| stays(kind, channel));
+    /// Whether records of any of these kinds, or of any at all where there are none, that happened
+    /// at an instant stay on any channel.
+    pub(crate) fn leave_any(&self, kinds: &[&str], ts: i64) -> bool {
+        let leaves = |rule: &Rule| rule.keep.until(self.now).as_micros() <= ts;
+        let rules = &self.rules.rules;
+        if kinds.is_empty() {
+            let is_all = |rule: &Rule| rule.kind.is_none() && rule.channel.is_none();
+            return rules.iter().any(leaves) || !rules.iter().any(is_all);
         }
         // A channel that no rule names, and each that one does.
-        let named = self.rules.rules.iter().filter_map(|rule| rule.channel.as_deref());
+        let named = rules.iter().filter_map(|rule| rule.channel.as_deref());
+        let stays = |kind: &str, channel: &str| self.rules.of(kind, channel).is_none_or(leaves);
         std::iter::once("").chain(named).any(|it| kinds.iter().any(|kind| stays(kind, it)))
     }
 

@@ -40,8 +40,8 @@ pub struct RetentionPreview {
     /// How many records are over and stay, since another revision of them is not.
     pub kept_revised: u64,
     /// How many records are over and stay, since they take back what another record says that stays:
-    /// edits, redactions and deletions of messages, words on consents after others, what closes or
-    /// moves a conversation, cancellations and the like. They go once that does.
+    /// edits, redactions and deletions of messages, a no after a yes, blanks of a profile, what closes
+    /// or moves a conversation, cancellations and the like. They go once that does.
     pub kept_corrects: u64,
     /// What is over, by rule, kind and channel.
     pub due: Vec<Due>,

@@ -1,11 +1,12 @@
 //! What takes back what another record says, and so has to stay as long as that does: without its
 //! unsubscription a consent would hold again, and without its redaction a text would be there again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
+use cx_core::event::identity::{ConsentState, Profile};
 use cx_core::event::{Event, Kind};
 use cx_core::ids::ObservationId;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::codec;
 use crate::derived::Settings;
@@ -15,10 +16,16 @@ use crate::expiry::Limits;
 /// Records that take something back, and what.
 struct TakingBack {
     by: &'static [&'static str],
+    taken: Taken,
+}
+
+/// What a record takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Taken {
     among: Among,
-    /// Kinds of records that happened before; where there are none, whatever there is, before or
-    /// after: a conversation stays as it was left.
+    /// The kinds of the records; any where there are none.
     what: &'static [&'static str],
+    when: When,
 }
 
 /// Among which records that is that they take back.
@@ -28,14 +35,30 @@ enum Among {
     Conversation,
     /// Those of the same customer.
     Customer,
+    /// Those of the same customer, and of whoever else is reached at one of the same addresses.
+    Reached,
 }
 
-const CONSENTS: &[&str] =
-    &["consent.changed", "mail.unsubscribed", "mail.resubscribed", "mail.complained"];
+/// When that happened which they take back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// Before them.
+    Before,
+    /// Before or after: a conversation stays as it was left.
+    Ever,
+}
 
-/// Edits, redactions and deletions are not here: they name what they take back.
+/// A no takes back a yes; a yes takes nothing back. `consent.changed` tells by its state which it is.
+const NO: Taken = Taken {
+    among: Among::Reached,
+    what: &["consent.changed", "mail.resubscribed"],
+    when: When::Before,
+};
+
+/// Edits, redactions and deletions are not here: they name what they take back. Nor are the blanks
+/// of a profile: what they blank says what they take back.
 const TAKING_BACK: &[TakingBack] = &[
-    TakingBack { by: CONSENTS, among: Among::Customer, what: CONSENTS },
+    TakingBack { by: &["mail.unsubscribed", "mail.complained"], taken: NO },
     TakingBack {
         by: &[
             "conversation.status",
@@ -44,33 +67,77 @@ const TAKING_BACK: &[TakingBack] = &[
             "conversation.deleted",
             "conversation.restored",
         ],
-        among: Among::Conversation,
-        what: &[],
+        taken: Taken { among: Among::Conversation, what: &[], when: When::Ever },
     },
-    TakingBack { by: &["callback.done"], among: Among::Conversation, what: &["callback.promised"] },
+    TakingBack {
+        by: &["conversation.untagged"],
+        taken: Taken::earlier(Among::Conversation, &["conversation.tagged"]),
+    },
+    TakingBack {
+        by: &["callback.done"],
+        taken: Taken::earlier(Among::Conversation, &["callback.promised"]),
+    },
     TakingBack {
         by: &["sla.met", "sla.breached"],
-        among: Among::Conversation,
-        what: &["sla.applied", "sla.warned"],
+        taken: Taken::earlier(Among::Conversation, &["sla.applied", "sla.warned"]),
     },
     TakingBack {
         by: &["order.cancelled", "order.refunded"],
-        among: Among::Customer,
-        what: &["order.placed", "order.updated", "order.paid", "order.fulfilled"],
+        taken: Taken::earlier(
+            Among::Customer,
+            &["order.placed", "order.updated", "order.paid", "order.fulfilled"],
+        ),
     },
     TakingBack {
         by: &["incident.resolved"],
-        among: Among::Customer,
-        what: &["incident.opened", "incident.affects"],
+        taken: Taken::earlier(Among::Customer, &["incident.opened", "incident.affects"]),
     },
-    TakingBack { by: &["feedback.closed"], among: Among::Customer, what: &["feedback.answered"] },
+    TakingBack {
+        by: &["feedback.closed"],
+        taken: Taken::earlier(Among::Customer, &["feedback.answered"]),
+    },
 ];
+
+impl Taken {
+    const fn earlier(among: Among, what: &'static [&'static str]) -> Self {
+        Self { among, what, when: When::Before }
+    }
+
+    /// What an event takes back, but for what a correction names.
+    fn by(event: &Event) -> Option<Self> {
+        match &event.kind {
+            Kind::ConsentChanged(word) => (word.state == ConsentState::Denied).then_some(NO),
+            Kind::ProfileUpdated(profile) => {
+                let what = blanked(profile)?;
+                let is_pinned = profile.pinned && event.actor.kind.is_agent();
+                let when = if is_pinned { When::Ever } else { When::Before };
+                Some(Self { among: Among::Customer, what, when })
+            }
+            kind => {
+                let name = kind.name();
+                let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
+                rule.map(|rule| rule.taken)
+            }
+        }
+    }
+
+    /// Whether a record of this kind may take something back.
+    fn may_be_by(kind: &str) -> bool {
+        matches!(kind, "consent.changed" | "profile.updated")
+            || TAKING_BACK.iter().any(|rule| rule.by.contains(&kind))
+    }
+}
+
+/// The kinds of the records that say what a profile leaves blank; `None` where it blanks nothing.
+/// A name stands in records of any kind.
+fn blanked(profile: &Profile) -> Option<&'static [&'static str]> {
+    let is_any = !profile.blanks.is_empty() || profile.fields.iter().any(|it| it.value.is_null());
+    let is_name = profile.blanks.iter().any(|it| it == "name");
+    is_any.then_some(if is_name { &[] } else { &["profile.updated"] })
+}
 
 /// The kinds that take back what one message says, which they name.
 const CORRECTIONS: &[&str] = &["message.edited", "message.redacted", "message.deleted"];
-
-/// What a conversation is made of.
-const TALK: &[&str] = &["message", "note", "call", "voicemail", "meeting"];
 
 /// So many corrections of corrections are followed.
 const DEPTH: usize = 16;
@@ -104,11 +171,13 @@ pub(crate) struct Keeping<'a> {
     settings: &'a Settings,
     /// When the first record of these kinds happened in a place that stays for its own sake.
     first: HashMap<(Place, &'static [&'static str]), Option<i64>>,
+    /// The ids that their channel gave to the messages in a place that stay for their own sake.
+    message_ids: HashMap<Place, HashSet<String>>,
 }
 
 impl<'a> Keeping<'a> {
     pub(crate) fn new(connection: &'a Connection, settings: &'a Settings) -> Self {
-        Self { connection, settings, first: HashMap::new() }
+        Self { connection, settings, first: HashMap::new(), message_ids: HashMap::new() }
     }
 
     /// Whether the record in this row, which is over, takes back something that stays.
@@ -122,57 +191,69 @@ impl<'a> Keeping<'a> {
         if CORRECTIONS.contains(&limits.name(kind)) {
             return self.keeps_correction(limits, row);
         }
-        let name = limits.name(kind);
-        let Some(rule) = TAKING_BACK.iter().find(|rule| rule.by.contains(&name)) else {
+        if !Taken::may_be_by(limits.name(kind)) {
             return Ok(false);
-        };
-        let Some(place) = self.place(row, rule.among)? else { return Ok(false) };
-        self.is_there(limits, place, rule.what, ts)
-    }
-
-    /// Whether a record that is over, and not here, takes back something that is here and stays, or
-    /// that may still come and would stay: such a one goes with the next retention where it did not.
-    pub(crate) fn lets_in(
-        &mut self,
-        limits: &mut Limits<'_>,
-        event: &Event,
-    ) -> Result<bool, StoreError> {
-        let (name, ts) = (event.kind.name(), event.occurred_at.as_micros());
-        if let Some(target) = corrected(&event.kind)
-            && let Some(shown) = self.shown(target)?
-        {
-            let is_kept = self.stays(limits, &shown)?;
-            if is_kept || !CORRECTIONS.contains(&limits.name(shown.kind)) {
-                return Ok(is_kept);
-            }
-            if self.keeps_correction(limits, shown.seq)? {
+        }
+        let Some(event) = self.event(row)? else { return Ok(false) };
+        let Some(taken) = Taken::by(&event) else { return Ok(false) };
+        let mut places: BTreeSet<Place> = self.place(row, taken.among)?.into_iter().collect();
+        if taken.among == Among::Reached {
+            places.extend(self.places(&event, taken.among)?);
+        }
+        for place in places {
+            if self.is_there(limits, place, taken, ts)? {
                 return Ok(true);
-            }
-        }
-        let rule = TAKING_BACK.iter().find(|rule| rule.by.contains(&&*name));
-        let (amongs, what, before): (&[Among], &'static [&'static str], i64) = match rule {
-            Some(rule) => (std::slice::from_ref(&rule.among), rule.what, ts),
-            None if CORRECTIONS.contains(&&*name) => {
-                (&[Among::Conversation, Among::Customer], &["message"], i64::MAX)
-            }
-            None => return Ok(false),
-        };
-        let channel = amongs.contains(&Among::Conversation).then(|| event.channel.name());
-        let kinds = if what.is_empty() { TALK } else { what };
-        if limits.leave_any(kinds, channel.as_deref(), ts) {
-            return Ok(true);
-        }
-        for among in amongs {
-            for place in self.places(event, *among)? {
-                if self.is_there(limits, place, what, before)? {
-                    return Ok(true);
-                }
             }
         }
         Ok(false)
     }
 
-    /// Where that is which a record takes back that is not here.
+    /// Whether a record that is over, and not here, takes back something that is here and stays, or
+    /// that may still come and would stay: such a one goes with the next retention where it did not.
+    /// On whatever channel, since what comes first must not decide.
+    pub(crate) fn lets_in(
+        &mut self,
+        limits: &mut Limits<'_>,
+        event: &Event,
+    ) -> Result<bool, StoreError> {
+        let ts = event.occurred_at.as_micros();
+        if let Some(target) = corrected(&event.kind) {
+            if let Some(shown) = self.shown(target)? {
+                let is_kept = self.stays(limits, &shown)?;
+                if is_kept || !CORRECTIONS.contains(&limits.name(shown.kind)) {
+                    return Ok(is_kept);
+                }
+                if self.keeps_correction(limits, shown.seq)? {
+                    return Ok(true);
+                }
+            }
+            // What is corrected was written before.
+            if limits.leave_any(&["message"], ts) {
+                return Ok(true);
+            }
+            let mut places = self.places(event, Among::Conversation)?;
+            places.extend(self.places(event, Among::Customer)?);
+            for place in places {
+                if self.has_message(limits, place, target)? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        let Some(taken) = Taken::by(event) else { return Ok(false) };
+        // What happens later may stay, whenever this happened.
+        if taken.when == When::Ever || limits.leave_any(taken.what, ts) {
+            return Ok(true);
+        }
+        for place in self.places(event, taken.among)? {
+            if self.is_there(limits, place, taken, ts)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where that is which a record takes back, by what the record says.
     fn places(&self, event: &Event, among: Among) -> Result<BTreeSet<Place>, StoreError> {
         let mut places = BTreeSet::new();
         if among == Among::Conversation {
@@ -186,15 +267,17 @@ impl<'a> Keeping<'a> {
             }
             return Ok(places);
         }
+        // A no counts also at the mailbox of a role.
         let mut holders = self.connection.prepare_cached(
             "SELECT m.customer_id, c.bundle_id FROM identifier i
                JOIN bundle_claim c ON c.identifier_id = i.id
                LEFT JOIN member m ON m.bundle_id = c.bundle_id
-             WHERE i.hash = ?1 AND i.hub = 0",
+             WHERE i.hash = ?1 AND (i.hub = 0 OR ?2
+               AND i.ns = (SELECT id FROM dict WHERE class = 4 AND name = 'email'))",
         )?;
         for claim in event.person_claims() {
             let hash = codec::identifier_hash(claim.identifier());
-            let mut holders = holders.query([&hash[..]])?;
+            let mut holders = holders.query(params![&hash[..], among == Among::Reached])?;
             while let Some(row) = holders.next()? {
                 let customer: Option<i64> = row.get(0)?;
                 places.insert(match customer {
@@ -206,13 +289,23 @@ impl<'a> Keeping<'a> {
         Ok(places)
     }
 
-    /// Whether the message stays that is corrected in this row. One that is named by the id that
-    /// its channel gave it is not looked for: any message may be the one, whatever the clocks say.
+    /// Whether the message stays that is corrected in this row: by its key, or by the id that its
+    /// channel gave it, in the same conversation or of the same customer.
     fn keeps_correction(&mut self, limits: &mut Limits<'_>, row: i64) -> Result<bool, StoreError> {
         let mut corrects = row;
         for _ in 0..DEPTH {
-            let Some(target) = self.target(corrects)? else { return Ok(false) };
-            let Some(shown) = self.shown(&target)? else { break };
+            let Some(event) = self.event(corrects)? else { return Ok(false) };
+            let Some(target) = corrected(&event.kind) else { return Ok(false) };
+            let Some(shown) = self.shown(target)? else {
+                for among in [Among::Conversation, Among::Customer] {
+                    if let Some(place) = self.place(row, among)?
+                        && self.has_message(limits, place, target)?
+                    {
+                        return Ok(true);
+                    }
+                }
+                return Ok(false);
+            };
             if self.stays(limits, &shown)? {
                 return Ok(true);
             }
@@ -221,13 +314,6 @@ impl<'a> Keeping<'a> {
             }
             corrects = shown.seq;
         }
-        for among in [Among::Conversation, Among::Customer] {
-            if let Some(place) = self.place(row, among)?
-                && self.is_there(limits, place, &["message"], i64::MAX)?
-            {
-                return Ok(true);
-            }
-        }
         Ok(false)
     }
 
@@ -235,25 +321,52 @@ impl<'a> Keeping<'a> {
         &mut self,
         limits: &mut Limits<'_>,
         place: Place,
-        what: &'static [&'static str],
+        taken: Taken,
         ts: i64,
     ) -> Result<bool, StoreError> {
+        let what = taken.what;
         let first = if let Some(known) = self.first.get(&(place, what)) {
             *known
         } else {
-            let first = self.first(limits, place, what)?;
+            let mut first: Option<i64> = None;
+            for shown in self.all(place)? {
+                if (what.is_empty() || what.contains(&limits.name(shown.kind)))
+                    && first.is_none_or(|first| first > shown.ts)
+                    && self.stays(limits, &shown)?
+                {
+                    first = Some(shown.ts);
+                }
+            }
             self.first.insert((place, what), first);
             first
         };
-        Ok(first.is_some_and(|first| what.is_empty() || first <= ts))
+        Ok(first.is_some_and(|first| taken.when == When::Ever || first <= ts))
     }
 
-    fn first(
-        &self,
+    /// Whether a message with this id is in a place, and stays.
+    fn has_message(
+        &mut self,
         limits: &mut Limits<'_>,
         place: Place,
-        what: &[&str],
-    ) -> Result<Option<i64>, StoreError> {
+        id: &str,
+    ) -> Result<bool, StoreError> {
+        if let Some(known) = self.message_ids.get(&place) {
+            return Ok(known.contains(id));
+        }
+        let mut ids = HashSet::new();
+        for shown in self.all(place)? {
+            if limits.name(shown.kind) == "message"
+                && self.stays(limits, &shown)?
+                && let Some(Event { kind: Kind::Message(message), .. }) = self.event(shown.seq)?
+            {
+                ids.extend(message.message_id);
+            }
+        }
+        Ok(self.message_ids.entry(place).or_insert(ids).contains(id))
+    }
+
+    /// The records in a place.
+    fn all(&self, place: Place) -> Result<Vec<Shown>, StoreError> {
         let (from, id) = match place {
             Place::Conversation(id) => (
                 "SELECT e.seq, e.key, e.kind, e.channel, e.ts
@@ -279,22 +392,11 @@ impl<'a> Keeping<'a> {
             ),
         };
         let mut rows = self.connection.prepare_cached(from)?;
-        let mut rows = rows.query([id])?;
-        let mut first: Option<i64> = None;
-        while let Some(row) = rows.next()? {
-            let (kind, ts) = (row.get(2)?, row.get(4)?);
-            if !(what.is_empty() || what.contains(&limits.name(kind)))
-                || first.is_some_and(|first| first <= ts)
-            {
-                continue;
-            }
-            let shown =
-                Shown { seq: row.get(0)?, key: row.get(1)?, kind, channel: row.get(3)?, ts };
-            if self.stays(limits, &shown)? {
-                first = Some(ts);
-            }
-        }
-        Ok(first)
+        let shown = rows.query_map([id], |row| {
+            let (seq, key, kind) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Shown { seq, key, kind, channel: row.get(3)?, ts: row.get(4)? })
+        })?;
+        Ok(shown.collect::<Result<_, _>>()?)
     }
 
     /// Whether a record stays for its own sake.
@@ -333,16 +435,13 @@ impl<'a> Keeping<'a> {
         Ok(of.optional()?)
     }
 
-    /// What the correction in this row names as what it corrects; `None` where it cannot be read.
-    fn target(&self, row: i64) -> Result<Option<String>, StoreError> {
+    /// The event in this row; `None` where it cannot be read.
+    fn event(&self, row: i64) -> Result<Option<Event>, StoreError> {
         let mut payload = self.connection.prepare_cached(
             "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event WHERE seq = ?1",
         )?;
         let payload: Option<String> = payload.query_row([row], |row| row.get(0))?;
-        let Some(Ok(event)) = payload.map(|payload| codec::event(&payload)) else {
-            return Ok(None);
-        };
-        Ok(corrected(&event.kind).map(str::to_owned))
+        Ok(payload.and_then(|payload| codec::event(&payload).ok()))
     }
 
     fn shown(&self, key: &str) -> Result<Option<Shown>, StoreError> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use cx_core::actor::{Actor, ActorType};
 use cx_core::context::ContextOptions;
 use cx_core::event::{Event, Kind};
 use cx_core::identifier::Who;
@@ -13,7 +14,7 @@ use cx_core::identity::{Assertion, Assertions, Observation, Subject, Verdict};
 use cx_core::ids::CustomerId;
 use cx_core::linkage::Model;
 use cx_core::retention::Retention;
-use cx_core::time::Timestamp;
+use cx_core::time::{Micros, Timestamp};
 use cx_store::{
     Change, EraseMode, ProposeOptions, Recording, RetainOptions, Retained, SearchQuery, Store,
     StoreOptions, TimelineQuery,
@@ -517,17 +518,13 @@ proptest! {
         retain(&other, &rules, batch);
         other.ingest(&recording(), events).unwrap();
         prop_assert!(keys(&other).is_superset(&keys(&store)), "{:?} {:?}", keys(&other), keys(&store));
-        // Nor one by one, in whatever order. What is taken back on another channel, or by an older
-        // correction than any message may be, is not waited for.
+        // Nor one by one, in whatever order. A correction that is older than any message may be is not
+        // waited for.
         let is_waited_for = |it: &Event| {
-            let (kind, channel) = (it.kind.name(), it.channel.name());
-            !kind.starts_with("message.")
-                || !rules.is_over("message", &channel, it.occurred_at, now())
+            let is_over = |channel: &&str| rules.is_over("message", channel, it.occurred_at, now());
+            !it.kind.name().starts_with("message.") || !["email", "chat", "web"].iter().all(is_over)
         };
-        let is_of_person = |name: &str| name.starts_with("consent.") || name.starts_with("mail.");
-        let talk = order.iter().filter(|it| !is_of_person(&it.kind.name()));
-        let talk: BTreeSet<_> = talk.map(|it| it.channel.name().into_owned()).collect();
-        if talk.len() < 2 && order.iter().all(is_waited_for) {
+        if order.iter().all(is_waited_for) {
             let other = Store::open_in_memory_with(options()).unwrap();
             retain(&other, &rules, batch);
             for event in order {
@@ -538,6 +535,119 @@ proptest! {
             prop_assert!(other.who_is_waiting(now()).unwrap().len() <= waiting_before);
         }
         prop_assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_blank_stays_as_long_as_what_it_blanks() {
+    for pinned in [false, true] {
+        let store = Store::open_in_memory_with(options()).unwrap();
+        let said = |key: &str, minutes: i64, kind: &str, data: &str| {
+            let mut event = of_kind(key, minutes, "web", kind, data);
+            event.conversation = None;
+            event
+        };
+        let mut named = said("m", if pinned { 3 } else { 1 }, "message", "{}");
+        named.name = Some("Jan de Vries".to_owned());
+        let data = format!(r#"{{"blanks": ["name"], "pinned": {pinned}}}"#);
+        let mut blank = said("b", 2, "profile.updated", &data);
+        if pinned {
+            blank.actor = Actor::of(ActorType::Agent);
+        }
+        let other = said("p", 2, "profile.updated", r#"{"language": "nl"}"#);
+        store.ingest(&recording(), [named, blank.clone(), other]).unwrap();
+        let jan = Who::parse("jan@example.nl", None).unwrap();
+        let name = |store: &Store| {
+            let context = store.context(&jan, &ContextOptions::at(now())).unwrap();
+            context.customer.unwrap().name
+        };
+        assert_eq!(name(&store), None, "{pinned}");
+        let rules = rules("[[rule]]\nkind = \"profile.*\"\nkeep = \"30 days\"");
+        let preview = store.retention_preview(&rules, now()).unwrap();
+        assert_eq!((preview.events, preview.kept_corrects), (1, 1), "{pinned}");
+        retain(&store, &rules, 1);
+        assert_eq!(name(&store), None, "{pinned}");
+        // In the other order, too.
+        let store = Store::open_in_memory_with(options()).unwrap();
+        retain(&store, &rules, 1);
+        assert_eq!(store.ingest(&recording(), [blank]).unwrap().new, 1, "{pinned}");
+    }
+}
+
+#[test]
+fn a_correction_goes_with_the_message_whenever_it_is_looked_and_in_whatever_batch() {
+    let rules = rules("[[rule]]\nkeep = \"6 months\"");
+    let mut deleted = of_kind("d", 2, "chat", "message.deleted", r#"{"target": "x"}"#);
+    deleted.who.clear();
+    let mut all = vec![
+        of_kind("x", 0, "chat", "message", r#"{"message_id": "<x>"}"#),
+        of_kind("e", 1, "chat", "message.edited", r#"{"target": "<x>"}"#),
+        deleted,
+        of_kind("y", 500_000, "chat", "message", "{}"),
+    ];
+    all.extend((0..20).map(|n| {
+        story::message(&format!("o/{n}"), 1, "chat", "", &[&format!("email o{n}@example.nl")])
+    }));
+    for batch in [1, 3, 10_000] {
+        let store = told(&all, &[]);
+        let due = store.retention_preview(&rules, now()).unwrap();
+        assert_eq!((due.events, due.kept_corrects), (23, 0));
+        assert_eq!(retain(&store, &rules, batch).events, 23);
+        assert_eq!(keys(&store), BTreeSet::from(["y".to_owned()]));
+    }
+    // Also where the message went by an earlier run.
+    let store = told(&all, &[]);
+    let then = now() - Micros::DAY.times(180);
+    let early = self::rules("[[rule]]\nkind = \"message\"\nkeep = \"1 day\"");
+    let options = RetainOptions { now: then, batch: 10 };
+    store.retain(&early, options, |_| ControlFlow::Continue(())).unwrap();
+    retain(&store, &rules, 10);
+    assert_eq!(keys(&store), BTreeSet::from(["y".to_owned()]));
+}
+
+#[test]
+fn a_no_stays_as_long_as_a_yes_of_whoever_is_reached_there() {
+    let word = |key: &str, minutes: i64, channel: &str, who: &str, state: &str| {
+        let claims = ["email fam@example.nl", who];
+        let mut event = story::message(key, minutes, channel, who, &claims);
+        let data = serde_json::json!({"purpose": "marketing", "state": state});
+        let data = data.as_object().unwrap().clone();
+        event.kind = Kind::from_json("consent.changed", data).unwrap();
+        event.who.first_mut().unwrap().shared = true;
+        event
+    };
+    let yes = word("yes", 0, "web", "user_id 1", "granted");
+    let no = word("no", 1, "phone", "user_id 2", "denied");
+    let stays = story::message("m", 2, "web", "user_id 2", &["user_id 2"]);
+    let rules = rules("[[rule]]\nchannel = \"phone\"\nkeep = \"6 months\"");
+    let store = told(&[yes.clone(), no.clone(), stays], &[]);
+    assert_eq!(store.counts().unwrap().0, 2);
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.kept_corrects), (0, 1));
+    // A yes takes nothing back.
+    let again = word("again", 2, "phone", "user_id 1", "granted");
+    let store = told(&[yes, no, again.clone()], &[]);
+    let preview = store.retention_preview(&rules, now()).unwrap();
+    assert_eq!((preview.events, preview.kept_corrects), (1, 1));
+    retain(&store, &rules, 1);
+    assert_eq!(store.ingest(&recording(), [again]).unwrap().expired, 1);
+}
+
+#[test]
+fn what_ends_a_conversation_comes_in_before_what_is_said_in_it_later() {
+    let rules = rules("[[rule]]\nkeep = \"8 months\"");
+    for kind in ["conversation.spam", "conversation.deleted"] {
+        let mut end = of_kind("end", 1, "api", kind, "{}");
+        end.who.clear();
+        let later = of_kind("later", 500_000, "email", "message", "{}");
+        for all in [[end.clone(), later.clone()], [later, end]] {
+            let store = Store::open_in_memory_with(options()).unwrap();
+            retain(&store, &rules, 1);
+            for event in all {
+                store.ingest(&recording(), [event]).unwrap();
+            }
+            assert!(store.who_is_waiting(now()).unwrap().is_empty(), "{kind}");
+        }
     }
 }
 
