@@ -85,6 +85,7 @@ impl Spelling {
     }
 
     /// Every address and every number that a text may have in it, as [`Spelling::all`] gives them.
+    /// An address may end at each dot or dash behind its `@`.
     pub fn in_text(text: &str) -> BTreeSet<Self> {
         let (bytes, mut at, mut units) = (text.as_bytes(), 0, Vec::new());
         let mut all = BTreeSet::new();
@@ -99,20 +100,29 @@ impl Spelling {
             let (local, domain) = units.split_at(sign);
             let domain = domain.get(1..).unwrap_or_default();
             let n = domain.iter().take_while(|(_, unit)| unit.is_of_domain()).count();
-            let n = domain.iter().take(n).rposition(|(_, unit)| !unit.is_joint());
-            let Some(n) = n else { continue };
-            let end = domain.get(n + 1).map_or(text.len(), |(at, _)| *at);
+            let Some(domain_of) = domain.get(..n) else { continue };
+            // It may end at each dot or dash: `jan@example.nl.pdf`.
+            let is_end = |n: &usize| {
+                domain_of.get(*n).is_some_and(|(_, unit)| !unit.is_joint())
+                    && domain_of.get(n + 1).is_none_or(|(_, unit)| unit.is_joint())
+            };
+            let ends =
+                (0..n).filter(is_end).map(|n| domain.get(n + 1).map_or(text.len(), |it| it.0));
+            let ends: Vec<usize> = ends.collect();
+            let mut push = |from: usize| {
+                all.extend(ends.iter().filter_map(|end| text.get(from..*end)).map(Self::of_text));
+            };
             let mut next: Option<usize> = None;
             for (at, unit) in local.iter().rev().take(LOCAL) {
                 if let Some(next) = next.filter(|_| !unit.is_letter()) {
-                    all.extend(text.get(next..end).map(Self::of_text));
+                    push(next);
                 }
                 next = Some(*at).filter(|_| !unit.is_outside());
                 if next.is_none() {
                     break;
                 }
             }
-            all.extend(next.and_then(|next| text.get(next..end)).map(Self::of_text));
+            next.map(push);
         }
         all
     }

@@ -186,7 +186,8 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         | CxStoreError::OtherProcess { path } => StoreError::new_err((message, text(path))),
         CxStoreError::UnknownObservation { .. }
         | CxStoreError::UnknownAssertion { .. }
-        | CxStoreError::NobodyMeant => NotFoundError::new_err((message,)),
+        | CxStoreError::NobodyMeant
+        | CxStoreError::Gone { .. } => NotFoundError::new_err((message,)),
         CxStoreError::MalformedRow { .. } => CorruptStoreError::new_err((message,)),
         // Cursors do not reach Python, and later errors are errors of the store all the same.
         CxStoreError::MalformedCursor { .. } | CxStoreError::Engine(_) | _ => {

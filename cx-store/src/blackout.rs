@@ -10,15 +10,15 @@ use crate::codec;
 use crate::compression::{Packer, Unpacker};
 use crate::error::StoreError;
 use crate::search;
-use crate::traces::{Traces, blacked, stands_in, stands_in_value};
+use crate::traces::{Search, Traces, blacked};
 
 /// What was blacked out, and what was not.
 #[derive(Default)]
 pub(crate) struct BlackedOut {
     /// How many events had any of it.
     pub(crate) events: u64,
-    /// The fields in which some of it still stands, with how many events have it there; `dict`
-    /// counts names of sources, channels, kinds and namespaces.
+    /// The fields in which some of it still stands, be it within a longer word, with how many events
+    /// have it there; `dict` counts names of sources, channels, kinds and namespaces.
     pub(crate) left_in: BTreeMap<String, u64>,
 }
 
@@ -34,6 +34,7 @@ pub(crate) fn black_out(
 ) -> Result<BlackedOut, StoreError> {
     let mut done = BlackedOut::default();
     let mut packer = Packer::in_force(tx)?;
+    let search = Search::new(traces);
     for row in holders(tx, traces)? {
         let (payload, batch): (String, i64) = tx
             .prepare_cached(
@@ -44,7 +45,7 @@ pub(crate) fn black_out(
         let Ok(event) = codec::event(&payload) else { continue };
         let left = blacked(&event, traces, values);
         for (field, value) in &left.to_json() {
-            if stands_in_value(value, traces) {
+            if search.is_in(&value.to_string()) {
                 *done.left_in.entry(field.clone()).or_insert(0) += 1;
             }
         }
@@ -68,7 +69,7 @@ pub(crate) fn black_out(
     let mut names = tx.prepare_cached("SELECT name FROM dict")?;
     let mut names = names.query([])?;
     while let Some(row) = names.next()? {
-        if stands_in(&row.get::<_, String>(0)?, traces) {
+        if search.is_in(&row.get::<_, String>(0)?) {
             *done.left_in.entry("dict".to_owned()).or_insert(0) += 1;
         }
     }

@@ -1,12 +1,11 @@
 //! The certificate of an erasure: what was removed, when, and that nothing of it is in the files.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
 
 use cx_core::identifier::Who;
-use cx_core::spelling::{Spelling, Spellings};
 use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
@@ -17,7 +16,7 @@ use crate::error::StoreError;
 use crate::new_file;
 use crate::schema;
 use crate::store::Store;
-use crate::traces::{self, Traces};
+use crate::traces::{Search, Traces};
 
 /// What an erasure did, and that the file was rewritten and searched after it. It holds no value of
 /// whoever was erased, but for the customer id, which means nobody any more.
@@ -98,7 +97,10 @@ impl fmt::Display for Certificate {
         writeln!(f, "assertions:   {} gone", erasure.assertions)?;
         writeln!(f, "blacked out:  {} events of others", erasure.blacked_out)?;
         for (field, n) in &erasure.left_in {
-            writeln!(f, "still in:     {field} of {n} that are left, since it names things")?;
+            writeln!(
+                f,
+                "still in:     {field} of {n} that are left, in what names things or within longer words"
+            )?;
         }
         for (table, n) in &self.rows {
             writeln!(f, "rows fewer:   {n} {table}")?;
@@ -186,15 +188,12 @@ impl Store {
     }
 
     fn search_traces(&self, traces: &Traces) -> Result<TraceSearch, StoreError> {
-        let mut search = TraceSearch::default();
-        let mut longer = BTreeSet::new();
-        for string in &traces.strings {
-            let of_others = self.read(|connection| longer_of_others(connection, string))?;
-            search.strings += 1;
-            search.part_of_others += u64::from(!of_others.is_empty());
-            longer.extend(of_others);
-        }
-        let wanted = Wanted::new(traces.in_files(), &longer);
+        let mut search = TraceSearch {
+            strings: u64::try_from(traces.strings.len()).unwrap_or(u64::MAX),
+            part_of_others: traces.part_of_others,
+            ..TraceSearch::default()
+        };
+        let wanted = Search::new(traces);
         search.hits += self.read(|connection| compressed_occurrences(connection, &wanted))?;
         if self.is_encrypted() {
             // The bytes of the file tell nothing: its pages are searched as they are decrypted,
@@ -231,7 +230,7 @@ impl Store {
 }
 
 /// At how many places any of these stands in events that are compressed.
-fn compressed_occurrences(connection: &Connection, wanted: &Wanted) -> Result<u64, StoreError> {
+fn compressed_occurrences(connection: &Connection, wanted: &Search<'_>) -> Result<u64, StoreError> {
     let mut unpacker = Unpacker::new()?;
     let mut rows =
         connection.prepare("SELECT payload, packed FROM event WHERE packed IS NOT NULL")?;
@@ -250,57 +249,8 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The longer values that are left in which this string stands, and not as a word of its own.
-fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>, StoreError> {
-    let mut longer = connection.prepare_cached(
-        "SELECT DISTINCT key FROM identifier WHERE instr(lower(key), lower(?1)) > 0",
-    )?;
-    let longer = longer.query_map([string], |row| row.get(0))?;
-    let longer: Vec<String> = longer.collect::<Result<_, _>>()?;
-    let word = Spelling::of_text(string);
-    Ok(longer.into_iter().filter(|value| traces::find(value, &word, 0).is_none()).collect())
-}
-
-/// What is looked for.
-struct Wanted {
-    spellings: Vec<Spelling>,
-    any: Spellings,
-    /// Longer values, each with where in its bytes it has one of the spellings.
-    longer: Vec<(usize, Spelling)>,
-}
-
-impl Wanted {
-    fn new(spellings: Vec<Spelling>, longer: &BTreeSet<String>) -> Self {
-        let any = Spellings::new(&spellings);
-        let mut within = Vec::new();
-        for value in longer {
-            for value in [value.clone(), traces::in_json(value)] {
-                let bytes = value.as_bytes();
-                let places = (0..bytes.len()).filter(|at| any.any_at(bytes, *at));
-                within.extend(places.map(|at| (at, Spelling::of_text(&value))));
-            }
-        }
-        within.sort();
-        within.dedup();
-        Self { spellings, any, longer: within }
-    }
-
-    /// Whether any of them stands in these bytes at this place, and not within a longer value.
-    fn is_at(&self, bytes: &[u8], at: usize) -> bool {
-        self.any.any_at(bytes, at)
-            && !self.longer.iter().any(|(within, value)| {
-                at.checked_sub(*within).is_some_and(|start| value.at(bytes, start).is_some())
-            })
-    }
-
-    fn most_bytes(&self) -> usize {
-        let longer = self.longer.iter().map(|(_, value)| value);
-        self.spellings.iter().chain(longer).map(Spelling::most_bytes).max().unwrap_or(0)
-    }
-}
-
 /// How long this is, and at how many places any of these stands in it.
-fn occurrences(mut file: impl Read, wanted: &Wanted) -> std::io::Result<(u64, u64)> {
+fn occurrences(mut file: impl Read, wanted: &Search<'_>) -> std::io::Result<(u64, u64)> {
     const CHUNK: u64 = 1 << 20;
     let longest = wanted.most_bytes();
     let (mut n, mut hits) = (0_u64, 0_u64);
@@ -329,6 +279,8 @@ fn occurrences(mut file: impl Read, wanted: &Wanted) -> std::io::Result<(u64, u6
 mod tests {
     use std::fs;
 
+    use cx_core::spelling::Spelling;
+
     use super::*;
 
     #[test]
@@ -339,14 +291,14 @@ mod tests {
             let mut bytes = vec![0_u8; 3 << 20];
             bytes[at..at + 7].copy_from_slice(b"JAN@Exa");
             fs::write(&path, &bytes).unwrap();
-            let looked_for = |longer: &[&str]| {
-                let longer = longer.iter().map(|it| (*it).to_owned()).collect();
-                Wanted::new(["jan@exa", "an@", "eva"].map(Spelling::of_text).to_vec(), &longer)
-            };
-            assert_eq!(occurrences(&*bytes, &looked_for(&[])).unwrap(), (3 << 20, 2), "{at}");
+            let mut traces =
+                Traces::of_spellings(["jan@exa", "an@", "eva"].map(Spelling::of_text).to_vec());
+            let found = occurrences(&*bytes, &Search::new(&traces)).unwrap();
+            assert_eq!(found, (3 << 20, 2), "{at}");
             // Within something longer that is somebody else's, it does not count.
-            let longer = looked_for(&["jan@exa", "eva@exa"]);
-            assert_eq!(occurrences(&*bytes, &longer).unwrap(), (3 << 20, 0), "{at}");
+            traces.leave(&["jan@exa", "eva@exa"].map(str::to_owned).into());
+            let found = occurrences(&*bytes, &Search::new(&traces)).unwrap();
+            assert_eq!(found, (3 << 20, 0), "{at}");
         }
     }
 

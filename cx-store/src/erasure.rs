@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::event::Event;
+use cx_core::event::{ConversationRef, Event, Kind};
 use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
 use cx_core::identity::{Assertion, Verdict};
-use cx_core::ids::{AssertionId, CustomerId, ObservationId};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::blackout::{self, BlackedOut};
 use crate::codec;
@@ -25,7 +26,7 @@ use crate::schema::{self, Aside};
 use crate::search;
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
-use crate::traces::{self, Traces};
+use crate::traces::{self, Search, Traces};
 use crate::waiting;
 
 /// How a person is erased.
@@ -129,24 +130,35 @@ pub(crate) fn erase(
     at: Timestamp,
 ) -> Result<Erased, StoreError> {
     let n_before = counts(tx)?;
-    let (values, keys) = match whom {
+    let seal = Seal::new(&writer.settings.id_key);
+    let (values, keys, spared) = match whom {
         Whom::Customer(customer) => {
             let values = values(tx, customer)?;
-            let keys = keys(tx, customer, &values)?;
-            (values, keys)
+            let all = keys(tx, customer, &values)?;
+            let spared = spared(tx, writer.settings, customer, &all)?;
+            let keys = all.into_iter().filter(|key| !spared.contains_key(key)).collect();
+            (values, keys, spared)
         }
         Whom::Nobody(identifier) => {
-            let values = values_of_nobody(tx, identifier)?;
+            let mut values = values_of_nobody(tx, identifier)?;
             let keys = keys(tx, NOBODY, &values)?;
-            (values, keys)
+            if keys.is_empty() {
+                // Only others wrote it, or sent somebody a copy there.
+                let row = feed::row_of(tx, identifier)?.unwrap_or(NOBODY);
+                values = BTreeMap::from([(row, (identifier.clone(), true))]);
+            }
+            (values, keys, BTreeMap::new())
         }
     };
     let cid = match whom {
         Whom::Customer(customer) => crate::read::customer_id(tx, customer)?,
         // It was never given out; it is that of a record, as all are.
-        Whom::Nobody(_) => {
-            let first = keys.first().ok_or(StoreError::NobodyMeant)?;
-            let named = ObservationId::of(&writer.settings.tenant, &codec::event_key(first)?);
+        Whom::Nobody(identifier) => {
+            let first = match keys.first() {
+                Some(first) => first.clone(),
+                None => seal.token(&identifier.to_string()),
+            };
+            let named = ObservationId::of(&writer.settings.tenant, &codec::event_key(&first)?);
             CustomerId::issue(&writer.settings.id_key, named)
         }
     };
@@ -155,14 +167,13 @@ pub(crate) fn erase(
         .filter(|(_, (_, is_own))| *is_own)
         .map(|(r, (v, _))| (*r, v.clone()))
         .collect();
-    let seal = Seal::new(&writer.settings.id_key);
     let anonymous = match mode {
         EraseMode::Anonymise => anonymous(tx, &seal, cid, &keys)?,
         EraseMode::Delete => BTreeMap::new(),
     };
-    let traces = traces(tx, &keys, &own)?;
+    let mut traces = traces(tx, &keys, &own)?;
     let mut rows = rows(tx, &keys)?;
-    for (row, key) in former(tx, &own)? {
+    for (row, key) in former(tx, &values, &keys)? {
         rows.insert(row);
         if !keys.contains(&key) {
             // Its record stays, and may be told anew with all that it ever said.
@@ -192,6 +203,24 @@ pub(crate) fn erase(
         .execute([&id.as_bytes()[..]])?;
         forget_observation(tx, observation)?;
     }
+    // The ids of the person are gone, also where a record that stays names them.
+    for key in spared.keys() {
+        let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
+        let id = CustomerId::issue(&writer.settings.id_key, observation);
+        for id in [id].into_iter().chain(inherited(tx, observation)?) {
+            tx.prepare_cached(
+                "UPDATE issued SET event_key = '', oid = zeroblob(16)
+                 WHERE cid = ?1 AND event_key = ?2",
+            )?
+            .execute(params![&id.as_bytes()[..], key])?;
+        }
+    }
+    if keys.is_empty() {
+        tx.prepare_cached(
+            "INSERT OR IGNORE INTO issued(cid, oid, event_key) VALUES(?1, zeroblob(16), '')",
+        )?
+        .execute([&cid.as_bytes()[..]])?;
+    }
     for value in own.values() {
         if value.is_linkable() && !value.namespace().is_bridge() {
             suppress(tx, &seal.identifier(value), at)?;
@@ -205,7 +234,9 @@ pub(crate) fn erase(
         search::forget(tx, *row)?;
     }
     let replaced = once_claimed(tx, &rows)?;
-    let TakenOut { touched, conversations } = ingest::take_out(tx, writer, &rows)?;
+    let TakenOut { mut touched, conversations } = ingest::take_out(tx, writer, &rows)?;
+    // Whose what stays is now is found anew.
+    touched.bundles.extend(spared.values());
     search::step_back(tx)?;
     let occasion = Occasion::new(at, By::Erasure);
     let before = feed::last(tx)?;
@@ -222,9 +253,14 @@ pub(crate) fn erase(
         let recording = Recording::new(recorded_at, "erasure");
         ingest::put_back(tx, writer.settings, writer.dictionary, &recording, &events)?;
     }
+    traces.know_others(tx)?;
     let BlackedOut { events: blacked_out, mut left_in } =
         blackout::black_out(tx, &traces, &own.values().collect())?;
-    if traces::stands_in(&policy::text(tx)?, &traces) {
+    if keys.is_empty() && blacked_out == 0 && left_in.is_empty() {
+        // Nobody ever wrote it.
+        return Err(StoreError::NobodyMeant);
+    }
+    if Search::new(&traces).is_in(&policy::text(tx)?) {
         left_in.insert("policy".to_owned(), 1);
     }
     let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -235,13 +271,20 @@ pub(crate) fn erase(
             &cid.as_bytes()[..],
             i64::try_from(keys.len()).unwrap_or(i64::MAX)
         ])?;
+    // A conversation or an order is no identifier of the person.
+    let n_of = |own: bool| {
+        let those = values
+            .values()
+            .filter(|(value, is_own)| *is_own == own && !value.namespace().is_bridge());
+        count(those.count())
+    };
     let erasure = Erasure {
         customer: cid,
         mode,
         erased_at: at,
         events: count(keys.len()),
-        identifiers: count(own.len()),
-        shared: count(values.len() - own.len()),
+        identifiers: n_of(true),
+        shared: n_of(false),
         blacked_out,
         left_in,
         assertions,
@@ -319,12 +362,12 @@ fn values(
            JOIN identifier i ON i.id = o.id JOIN dict d ON d.id = i.ns",
     )?;
     let mut rows = rows.query([customer])?;
-    let mut values = BTreeMap::new();
+    let mut today: BTreeMap<i64, Identifier> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (id, identifier) = (row.get(0)?, codec::read_identifier(row, 1)?);
-        values.insert(id, (identifier, !others_have(tx, customer, id)?));
+        today.insert(row.get(0)?, codec::read_identifier(row, 1)?);
     }
     let keys = keys(tx, customer, &BTreeMap::new())?;
+    let mut once: BTreeMap<i64, Identifier> = BTreeMap::new();
     for key in &keys {
         let mut rows = tx.prepare_cached(
             "SELECT DISTINCT i.id, d.name, i.scope, i.key, i.linkable
@@ -335,13 +378,18 @@ fn values(
         let mut rows = rows.query([key])?;
         while let Some(row) = rows.next()? {
             let (id, identifier) = (row.get(0)?, codec::read_identifier(row, 1)?);
-            if !identifier.namespace().is_bridge()
-                && !values.contains_key(&id)
-                && !others_have(tx, customer, id)?
-                && !others_had(tx, &keys, id)?
-            {
-                values.insert(id, (identifier, true));
+            if !identifier.namespace().is_bridge() && !today.contains_key(&id) {
+                once.insert(id, identifier);
             }
+        }
+    }
+    let mut values = BTreeMap::new();
+    for (id, identifier) in today {
+        values.insert(id, (identifier, !others_have(tx, customer, id)?));
+    }
+    for (id, identifier) in once {
+        if !others_have(tx, customer, id)? && !others_had(tx, &keys, id)? {
+            values.insert(id, (identifier, true));
         }
     }
     Ok(values)
@@ -447,6 +495,80 @@ pub(crate) fn keys(
     Ok(keys)
 }
 
+/// Those of a customer's records that stay, with the bundles that they are at home in: they claim
+/// nobody, and stand in a conversation or on an order in which another customer has a record, such as
+/// that it was resolved. What the person wrote goes, and so does what speaks of a record that goes.
+fn spared(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    customer: i64,
+    keys: &BTreeSet<String>,
+) -> Result<BTreeMap<String, i64>, StoreError> {
+    let mut home = tx.prepare_cached(
+        "SELECT coalesce(a.home_id, e.bundle_id) AS home
+         FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+         WHERE e.key = ?1 AND e.standing = 0
+           AND NOT EXISTS(SELECT 1 FROM bundle_claim c WHERE c.bundle_id = home)
+           AND EXISTS(SELECT 1 FROM bundle_bridge x
+               JOIN bundle_bridge o ON o.identifier_id = x.identifier_id
+               JOIN bundle_claim c ON c.bundle_id = o.bundle_id
+               JOIN member m ON m.bundle_id = o.bundle_id
+             WHERE x.bundle_id = home AND m.customer_id <> ?2)",
+    )?;
+    let mut spared = BTreeMap::new();
+    for key in keys {
+        let home: Option<i64> =
+            home.query_row(params![key, customer], |row| row.get(0)).optional()?;
+        let observation = ObservationId::of(&settings.tenant, &codec::event_key(key)?);
+        // What somebody said of a record is whose it is.
+        if let Some(home) = home.filter(|_| !settings.assertions.names(observation)) {
+            spared.insert(key.clone(), home);
+        }
+    }
+    if spared.is_empty() {
+        return Ok(spared);
+    }
+    let mut gone: BTreeSet<String> = BTreeSet::new();
+    let mut targets: BTreeMap<String, String> = BTreeMap::new();
+    for key in keys {
+        let Some(event) = shown(tx, key)? else { continue };
+        if event.is_from_customer() || !spared.contains_key(key) {
+            spared.remove(key);
+            gone.insert(key.clone());
+            if let Kind::Message(message) = &event.kind {
+                gone.extend(message.message_id.clone());
+            }
+        } else if let Some(Value::String(target)) = event.kind.to_json().get("target") {
+            targets.insert(key.clone(), target.clone());
+        }
+    }
+    // What speaks of what goes; and what speaks of that.
+    loop {
+        let before = gone.len();
+        for (key, target) in &targets {
+            if gone.contains(target) {
+                gone.insert(key.clone());
+                spared.remove(key);
+            }
+        }
+        if gone.len() == before {
+            return Ok(spared);
+        }
+    }
+}
+
+/// A record as it is shown.
+fn shown(tx: &Transaction<'_>, key: &str) -> Result<Option<Event>, StoreError> {
+    let payload: Option<String> = tx
+        .prepare_cached(
+            "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+             FROM event WHERE key = ?1 AND standing = 0",
+        )?
+        .query_row([key], |row| row.get(0))
+        .optional()?;
+    payload.map(|payload| codec::event(&payload)).transpose()
+}
+
 /// The rows of all revisions of these records.
 fn rows(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<BTreeSet<i64>, StoreError> {
     let mut all = BTreeSet::new();
@@ -476,21 +598,32 @@ pub(crate) fn once_claimed(
 }
 
 /// Revisions that were about somebody with one of these values, with their keys, of records that may
-/// be somebody else's today. One that claims anybody is about whom it claims: that it stood on an
-/// order or in a conversation of the person's does not make it the person's.
+/// be somebody else's today. One that claims anybody by another value is somebody else's, too, and
+/// stays: that it had a value of the person's, or stood on an order or in a conversation of the
+/// person's, does not make it the person's.
 fn former(
     tx: &Transaction<'_>,
-    values: &BTreeMap<i64, Identifier>,
+    values: &BTreeMap<i64, (Identifier, bool)>,
+    keys: &BTreeSet<String>,
 ) -> Result<BTreeMap<i64, String>, StoreError> {
     let mut all = BTreeMap::new();
-    for (value, identifier) in values {
+    for (value, (identifier, is_own)) in values {
+        if !is_own {
+            continue;
+        }
         let mut rows = tx.prepare_cached(
             "SELECT e.seq, e.key FROM past_claim p JOIN event e ON e.seq = p.event_seq
              WHERE p.identifier_id = ?1 AND e.standing <> 0",
         )?;
         for row in rows.query_map([value], |row| Ok((row.get(0)?, row.get(1)?)))? {
-            let (seq, key) = row?;
-            if !identifier.namespace().is_bridge() || !claimed_anybody(tx, seq)? {
+            let (seq, key): (i64, String) = row?;
+            let claimed = claimed_of_persons(tx, seq)?;
+            let is_about = if identifier.namespace().is_bridge() {
+                claimed.is_empty()
+            } else {
+                claimed.iter().all(|claimed| values.contains_key(claimed))
+            };
+            if is_about || keys.contains(&key) {
                 all.insert(seq, key);
             }
         }
@@ -498,19 +631,20 @@ fn former(
     Ok(all)
 }
 
-/// Whether a revision that is shown no longer claims anything of a person.
-fn claimed_anybody(tx: &Transaction<'_>, row: i64) -> Result<bool, StoreError> {
-    let mut names = tx.prepare_cached(
-        "SELECT d.name FROM past_claim p JOIN identifier i ON i.id = p.identifier_id
+/// The values by which a revision that is shown no longer claims a person.
+fn claimed_of_persons(tx: &Transaction<'_>, row: i64) -> Result<BTreeSet<i64>, StoreError> {
+    let mut values = tx.prepare_cached(
+        "SELECT i.id, d.name FROM past_claim p JOIN identifier i ON i.id = p.identifier_id
            JOIN dict d ON d.id = i.ns WHERE p.event_seq = ?1",
     )?;
-    let mut names = names.query([row])?;
-    while let Some(row) = names.next()? {
-        if !Namespace::from_name(&row.get::<_, String>(0)?).is_bridge() {
-            return Ok(true);
+    let mut values = values.query([row])?;
+    let mut claimed = BTreeSet::new();
+    while let Some(row) = values.next()? {
+        if !Namespace::from_name(&row.get::<_, String>(1)?).is_bridge() {
+            claimed.insert(row.get(0)?);
         }
     }
-    Ok(false)
+    Ok(claimed)
 }
 
 /// Keeps one revision of a record from coming back, as it was told.
@@ -528,7 +662,7 @@ fn suppress_revision(
 
 /// Whether a value stands for one person wherever it is written. A short code, or a town, stands in
 /// what everybody writes.
-fn tells_apart(value: &Identifier) -> bool {
+pub(crate) fn tells_apart(value: &Identifier) -> bool {
     let key = value.key();
     let n_digits = key.chars().filter(char::is_ascii_digit).count();
     let n = key.chars().filter(|c| c.is_alphanumeric()).count();
@@ -580,19 +714,36 @@ fn anonymous(
     let token = |name: &str| seal.token(name);
     let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
     for key in keys {
-        let payload: Option<String> = tx
-            .prepare_cached(
-                "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
-                 FROM event WHERE key = ?1 AND standing = 0",
-            )?
-            .query_row([key], |row| row.get(0))
-            .optional()?;
-        let Some(payload) = payload else { continue };
-        if let Some(event) = codec::event(&payload)?.anonymised(person.clone(), &token) {
-            left.entry(first_recorded(tx, key)?).or_default().push(event);
+        let Some(event) = shown(tx, key)? else { continue };
+        let Some(mut bare) = event.anonymised(person.clone(), &token) else { continue };
+        // A conversation that others are in stays one, under the key that it has for them.
+        if let Some(talk) = &event.conversation
+            && are_others_in(tx, &talk.key, keys)?
+        {
+            bare.conversation = Some(ConversationRef::of(talk.key.clone()));
         }
+        left.entry(first_recorded(tx, key)?).or_default().push(bare);
     }
     Ok(left)
+}
+
+/// Whether others than these records stand in a conversation.
+fn are_others_in(
+    tx: &Transaction<'_>,
+    talk: &ConversationKey,
+    keys: &BTreeSet<String>,
+) -> Result<bool, StoreError> {
+    let mut others = tx.prepare_cached(
+        "SELECT e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
+         WHERE c.key = ?1 AND e.standing = 0",
+    )?;
+    let mut others = others.query([talk.as_str()])?;
+    while let Some(row) = others.next()? {
+        if !keys.contains(&row.get::<_, String>(0)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes out what was said of these records and values, and what revokes it; and blacks these
@@ -619,24 +770,28 @@ fn unsay(
             gone.insert(said.id());
         }
     }
-    // Revocations of them, and of those, in whatever order they stand.
-    loop {
-        let before = gone.len();
-        for said in &all {
-            if let Verdict::Revoke(target) = said.verdict
-                && gone.contains(&target)
-            {
-                gone.insert(said.id());
-            }
-        }
-        if gone.len() == before {
-            break;
-        }
-    }
+    add_revocations(&all, &mut gone);
     let left: Vec<&Assertion> = all.iter().filter(|said| !gone.contains(&said.id())).collect();
     let anew = said_anew(&left, traces);
     corrections::forget(tx, writer, &gone, &anew, &observations, at)?;
     Ok(u64::try_from(gone.len()).unwrap_or(u64::MAX))
+}
+
+/// Adds what revokes any of these assertions, and what revokes that, in whatever order they stand.
+pub(crate) fn add_revocations(all: &[Assertion], these: &mut BTreeSet<AssertionId>) {
+    loop {
+        let before = these.len();
+        for said in all {
+            if let Verdict::Revoke(target) = said.verdict
+                && these.contains(&target)
+            {
+                these.insert(said.id());
+            }
+        }
+        if these.len() == before {
+            return;
+        }
+    }
 }
 
 /// What becomes of those of these assertions whose reason or author has one of these traces in it,
@@ -677,7 +832,7 @@ pub(crate) fn forget_conversations(
 
 /// The ids that name a record although they came from another one, which is gone.
 pub(crate) fn inherited(
-    tx: &Transaction<'_>,
+    tx: &Connection,
     observation: ObservationId,
 ) -> Result<Vec<CustomerId>, StoreError> {
     let mut ids = tx.prepare_cached("SELECT cid FROM heir WHERE oid = ?1")?;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cx_core::ids::{AssertionId, ObservationId};
+use cx_core::ids::{AssertionId, CustomerId, ObservationId};
 
 /// An error of the database engine, as it reports it.
 #[derive(Debug)]
@@ -194,6 +194,12 @@ pub enum StoreError {
     /// One customer must be meant, and nobody is, or several are.
     #[error("nobody is known by it, or several customers share it")]
     NobodyMeant,
+    /// The customer who had an id is known to be gone.
+    #[error("{customer} is gone: erased, or too old to be kept")]
+    Gone {
+        /// The id.
+        customer: CustomerId,
+    },
     /// A cursor that this store did not give out.
     #[error("{text:?} is no cursor of this store")]
     MalformedCursor {

@@ -4,17 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::context::Context;
 use cx_core::event::Event;
+use cx_core::identifier::{Claim, Identifier};
+use cx_core::identity::Assertion;
 use cx_core::identity::explain::How;
-use cx_core::ids::{ConversationKey, CustomerId};
+use cx_core::ids::{AssertionId, ConversationKey, CustomerId, ObservationId};
 use cx_core::time::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::codec;
 use crate::corrections;
+use crate::derived::Settings;
+use crate::erasure;
 use crate::error::StoreError;
 use crate::feed::{self, Change, ChangeRecord};
+use crate::traces::{self, Traces};
 use crate::waiting;
 
 /// Everything about one person.
@@ -26,7 +31,7 @@ pub struct Export {
     pub exported_at: Timestamp,
     /// The customer's id.
     pub customer: CustomerId,
-    /// The ids the customer had before others became part of it.
+    /// The other ids that were given out and mean the customer: what became part of it had them.
     pub former_ids: Vec<CustomerId>,
     /// The answer that the people who serve the customer get.
     pub context: Context,
@@ -34,9 +39,11 @@ pub struct Export {
     pub identity: How,
     /// Every event in every revision, in timeline order, in cx's own format.
     pub events: Vec<ExportedEvent>,
-    /// What others said and did in the customer's conversations, by conversation.
+    /// What others said and did in the customer's conversations, by conversation: when, of what kind,
+    /// and in which words, without their addresses and numbers.
     pub conversations: BTreeMap<String, Vec<Map<String, Value>>>,
-    /// What people said of who the customer is, revoked or not.
+    /// What people said of who the customer is, and what revokes it, without the addresses and
+    /// numbers of others.
     pub assertions: Vec<ExportedAssertion>,
     /// What became of the customer, in order.
     pub changes: Vec<ChangeRecord>,
@@ -85,7 +92,7 @@ pub(crate) struct Parts {
 
 pub(crate) fn parts(
     connection: &Connection,
-    tenant: &str,
+    settings: &Settings,
     keys: &BTreeSet<String>,
     id: CustomerId,
 ) -> Result<Parts, StoreError> {
@@ -94,7 +101,6 @@ pub(crate) fn parts(
         let mut rows = connection.prepare_cached(
             "SELECT
                iif(packed IS NULL, payload, cx_unpack(packed)), e.standing, b.recorded_at, b.adapter
-            
              FROM event e JOIN batch b ON b.id = e.batch WHERE e.key = ?1 ORDER BY e.seq",
         )?;
         let mut rows = rows.query([key])?;
@@ -115,46 +121,66 @@ pub(crate) fn parts(
         .filter_map(|(event, _)| event.conversation.as_ref())
         .map(|c| &c.key)
         .collect();
-    let mut conversations: BTreeMap<String, Vec<Map<String, Value>>> = BTreeMap::new();
+    let values: BTreeSet<&Identifier> =
+        events.iter().flat_map(|(event, _)| event.person_claims()).map(Claim::identifier).collect();
+    let mut of_others: BTreeMap<&ConversationKey, Vec<Event>> = BTreeMap::new();
     for talk in talks {
         let Some(canonical) = crate::read::canonical_id(connection, talk)? else { continue };
-        let others = waiting::events(connection, canonical)?;
-        let others = others.into_iter().filter(|event| !keys.contains(event.key.as_str()));
-        let others: Vec<_> = others.map(|event| event.to_json()).collect();
+        let mut others = waiting::events(connection, canonical)?;
+        others.retain(|event| !keys.contains(event.key.as_str()));
         if !others.is_empty() {
-            conversations.insert(talk.to_string(), others);
+            of_others.insert(talk, others);
         }
     }
-    let observations: BTreeSet<_> = events
-        .iter()
-        .map(|(event, _)| cx_core::ids::ObservationId::of(tenant, &event.key))
-        .collect();
-    let values: BTreeSet<String> = events
-        .iter()
-        .flat_map(|(event, _)| event.person_claims())
-        .map(|claim| claim.identifier().to_string())
-        .collect();
-    let mut assertions = Vec::new();
-    for said in corrections::all(connection)? {
-        let of_them = said.verdict.observations().any(|id| observations.contains(&id))
-            || said.verdict.identifiers().iter().any(|value| values.contains(&value.to_string()));
-        if of_them {
-            let (a, b) = said.verdict.sides();
-            assertions.push(ExportedAssertion {
-                id: said.id().to_string(),
-                kind: said.verdict.name().to_owned(),
-                a,
-                b,
-                by: said.by.clone(),
-                reason: said.reason.clone(),
-                at: said.at,
-            });
+    let observations: BTreeSet<ObservationId> =
+        events.iter().map(|(event, _)| ObservationId::of(&settings.tenant, &event.key)).collect();
+    let all = corrections::all(connection)?;
+    let mut of_them: BTreeSet<AssertionId> = BTreeSet::new();
+    for said in &all {
+        if said.verdict.observations().any(|id| observations.contains(&id))
+            || said.verdict.identifiers().iter().any(|value| values.contains(value))
+        {
+            of_them.insert(said.id());
         }
     }
-    let mut former = BTreeSet::from([id]);
+    erasure::add_revocations(&all, &mut of_them);
+    // Whom others are reached by is not the person's to know.
+    let said: Vec<&Assertion> = all.iter().filter(|said| of_them.contains(&said.id())).collect();
+    let claims = of_others.values().flatten().flat_map(|event| &event.who).map(Claim::identifier);
+    let named = said.iter().flat_map(|said| said.verdict.identifiers());
+    let strangers: BTreeSet<&Identifier> = claims
+        .chain(named)
+        .filter(|value| !values.contains(value) && erasure::tells_apart(value))
+        .collect();
+    let strangers = Traces::of_others(&strangers);
+    let conversations = of_others.iter().map(|(talk, others)| {
+        let others = others.iter().map(|event| told_of_others(event, &strangers)).collect();
+        (talk.to_string(), others)
+    });
+    let conversations = conversations.collect();
+    let assertions = said.iter().map(|said| {
+        let (mut a, mut b) = said.verdict.sides();
+        let mut reason = said.reason.clone();
+        for text in [&mut a, &mut b].into_iter().chain(&mut reason) {
+            traces::black(text, &strangers);
+        }
+        ExportedAssertion {
+            id: said.id().to_string(),
+            kind: said.verdict.name().to_owned(),
+            a,
+            b,
+            by: said.by.clone(),
+            reason,
+            at: said.at,
+        }
+    });
+    let assertions = assertions.collect();
+    let mut theirs = BTreeSet::from([id]);
+    for key in keys {
+        theirs.extend(ids_of(connection, settings, key)?);
+    }
     let mut told: Vec<u64> = Vec::new();
-    // Back through the feed: whoever became part of them was them.
-    let mut rows = connection.prepare("SELECT seq, kind, a, b, n FROM change ORDER BY seq DESC")?;
+    let mut rows = connection.prepare("SELECT seq, kind, a, b, n FROM change ORDER BY seq")?;
     let mut rows = rows.query([])?;
     while let Some(row) = rows.next()? {
         let customer = |at: usize| -> Result<Option<CustomerId>, StoreError> {
@@ -162,30 +188,61 @@ pub(crate) fn parts(
         };
         let kind = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
         let change = feed::change(kind, customer(2)?, customer(3)?, row.get(4)?)?;
-        match change {
-            Change::Merged { from, into } | Change::Renamed { from, into }
-                if former.contains(&into) =>
-            {
-                former.insert(from);
-            }
-            _ => {}
-        }
-        if told_of(&change).iter().any(|customer| former.contains(customer)) {
+        if told_of(&change).iter().any(|customer| theirs.contains(customer)) {
             told.push(u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0));
         }
     }
     let mut changes: Vec<ChangeRecord> = Vec::new();
-    for seq in told.into_iter().rev() {
+    for seq in told {
         changes.extend(feed::after(connection, seq.saturating_sub(1), 1)?);
     }
-    former.remove(&id);
+    theirs.remove(&id);
     Ok(Parts {
         events: events.into_iter().map(|(_, exported)| exported).collect(),
         conversations,
         assertions,
         changes,
-        former_ids: former.into_iter().collect(),
+        former_ids: theirs.into_iter().collect(),
     })
+}
+
+/// What somebody else said or did, as far as it is the person's to know: when, what, and in which
+/// words, without what others are reached by.
+fn told_of_others(event: &Event, strangers: &Traces) -> Map<String, Value> {
+    let mut json = event.to_json();
+    json.retain(|field, _| {
+        matches!(
+            field.as_str(),
+            "kind" | "channel" | "direction" | "visibility" | "occurred_at" | "occurred_at_origin"
+        )
+    });
+    json.insert("actor".to_owned(), json!({"type": event.actor.kind}));
+    if let Some(body) = &event.body {
+        let mut text = body.text.clone();
+        traces::black(&mut text, strangers);
+        json.insert("body".to_owned(), json!({"text": text}));
+    }
+    json
+}
+
+/// The ids that were given out and name this record today.
+fn ids_of(
+    connection: &Connection,
+    settings: &Settings,
+    key: &str,
+) -> Result<Vec<CustomerId>, StoreError> {
+    let observation = ObservationId::of(&settings.tenant, &codec::event_key(key)?);
+    let mut ids = erasure::inherited(connection, observation)?;
+    ids.push(CustomerId::issue(&settings.id_key, observation));
+    let mut issued =
+        connection.prepare_cached("SELECT 1 FROM issued WHERE cid = ?1 AND event_key = ?2")?;
+    let mut named = Vec::new();
+    for id in ids {
+        if issued.exists(params![&id.as_bytes()[..], key])? {
+            named.push(id);
+        }
+    }
+    Ok(named)
 }
 
 fn told_of(change: &Change) -> Vec<CustomerId> {

@@ -830,11 +830,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NobodyMeant`] where nobody, or several, are meant: also by an id whose record is
-    /// nobody's without what a model links. Ask by an address or a number then.
+    /// nobody's without what a model links. Ask by an address or a number then. [`StoreError::Gone`]
+    /// by the id of somebody who was erased.
     pub fn export(&self, who: &Who, now: Timestamp) -> Result<Export, StoreError> {
         let links = self.read_under(|connection, settings| {
             let found = read::find(connection, who)?;
-            let meant = found.chosen().ok_or(StoreError::NobodyMeant)?;
+            let meant = found.chosen().ok_or_else(|| nobody(who, &found))?;
             erasure::links_by_model(connection, settings, meant.row())
         })?;
         // Without what only a model says, it may be somebody else's.
@@ -857,7 +858,7 @@ impl Store {
             erasure::keys(connection, meant.row(), &BTreeMap::new())
         })?;
         let parts = self.read_under(|connection, settings| {
-            export::parts(connection, &settings.tenant, &keys, customer)
+            export::parts(connection, settings, &keys, customer)
         })?;
         Ok(Export {
             v: 1,
@@ -889,7 +890,8 @@ impl Store {
     /// for the person's identifiers in what others wrote.
     ///
     /// # Errors
-    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant.
+    /// [`StoreError::NobodyMeant`] where nobody, or several, are meant; [`StoreError::Gone`] by the id
+    /// of somebody who was erased.
     pub fn erase(
         &self,
         who: &Who,
@@ -913,7 +915,7 @@ impl Store {
                     Who::Identifier(value) if found.customers.is_empty() => {
                         erasure::erase(tx, writer, Whom::Nobody(value), mode, erased_at)
                     }
-                    _ => Err(StoreError::NobodyMeant),
+                    _ => Err(nobody(who, &found)),
                 };
             };
             let mut customer = customer.row();
@@ -1474,4 +1476,12 @@ fn refresh(tx: &Connection, settings: &mut Settings) -> Result<(), StoreError> {
         (settings.said, settings.assertions) = corrections::in_force(tx)?;
     }
     Ok(())
+}
+
+/// Why nobody is chosen.
+fn nobody(who: &Who, found: &Found) -> StoreError {
+    match who {
+        Who::Customer(customer) if found.is_erased => StoreError::Gone { customer: *customer },
+        _ => StoreError::NobodyMeant,
+    }
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeSet, HashMap};
 
-use cx_core::event::Event;
+use cx_core::event::{Event, TimeOrigin};
 use cx_core::identifier::{Claim, Identifier, Namespace};
 use cx_core::ids::IdKey;
 use cx_core::spelling::Spelling;
@@ -13,6 +13,7 @@ use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde_json::Value;
 
+use crate::codec;
 use crate::error::StoreError;
 use crate::traces::{self, Traces};
 
@@ -126,7 +127,7 @@ impl Suppression {
         for claim in event.person_claims() {
             for value in [Some(claim.identifier().clone()), former(claim)].into_iter().flatten() {
                 let found = until(connection, self.seal.identifier(&value))?;
-                if found.is_some_and(|until| event.occurred_at.as_micros() <= until) {
+                if found.is_some_and(|until| happened(event) <= until) {
                     return Ok(true);
                 }
             }
@@ -151,7 +152,7 @@ impl Suppression {
 
     /// Whether anybody was erased since an event happened.
     pub(crate) fn reaches(&self, event: &Event) -> bool {
-        let is_older = |last| event.occurred_at.as_micros() <= last;
+        let is_older = |last| happened(event) <= last;
         !self.is_empty && self.last.is_some_and(is_older)
     }
 
@@ -165,7 +166,7 @@ impl Suppression {
     ) -> Result<Option<Event>, StoreError> {
         let is_erased = |hash: [u8; 16]| -> Result<bool, StoreError> {
             let until = self.until(connection, hash)?;
-            Ok(until.is_some_and(|until| event.occurred_at.as_micros() <= until))
+            Ok(until.is_some_and(|until| happened(event) <= until))
         };
         let mut json = event.to_json();
         json.retain(|field, _| !NAMING.contains(&field.as_str()));
@@ -176,9 +177,9 @@ impl Suppression {
             spellings.extend(Spelling::in_text(&text));
         }
         let mut found = Vec::new();
-        for spelling in spellings {
-            if is_erased(self.seal.spelling(&spelling))? {
-                found.push(spelling);
+        for spelling in &spellings {
+            if is_erased(self.seal.spelling(spelling))? {
+                found.push(spelling.clone());
             }
         }
         let mut values = BTreeSet::new();
@@ -187,9 +188,48 @@ impl Suppression {
                 values.insert(claim.identifier());
             }
         }
-        let left = traces::blacked(event, &Traces::of_spellings(found), &values);
+        // Of those that are longer, somebody else's stay.
+        for spelling in &found {
+            spellings.remove(spelling);
+        }
+        let longer = match found.is_empty() {
+            true => BTreeSet::new(),
+            false => of_somebody(connection, &spellings)?,
+        };
+        let mut traces = Traces::of_spellings(found);
+        traces.leave(&longer);
+        let left = traces::blacked(event, &traces, &values);
         Ok((left != *event).then_some(left))
     }
+}
+
+/// When an event happened, as far as an erasure asks: where the source does not tell, it may be as
+/// old as can be. That it stands in a list again is nothing new.
+fn happened(event: &Event) -> i64 {
+    let at = match event.occurred_at_origin {
+        TimeOrigin::Import => Timestamp::MIN,
+        _ => event.occurred_at,
+    };
+    at.as_micros()
+}
+
+/// The addresses among these that somebody has.
+fn of_somebody(
+    connection: &Connection,
+    spellings: &BTreeSet<Spelling>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut known = connection.prepare_cached("SELECT 1 FROM identifier WHERE hash = ?1")?;
+    let mut addresses = BTreeSet::new();
+    for spelling in spellings.iter().filter(|spelling| !spelling.is_number()) {
+        let (_, written) = spelling.told();
+        let Ok(address) = Identifier::normalise(Namespace::Email, "", &written, None) else {
+            continue;
+        };
+        if known.exists([&codec::identifier_hash(&address)[..]])? {
+            addresses.insert(written);
+        }
+    }
+    Ok(addresses)
 }
 
 /// What a claim was under version 1 of the normalisers, where it was something else: a hash that was

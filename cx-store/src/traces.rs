@@ -5,11 +5,17 @@ use std::ops::Range;
 
 use cx_core::event::{Event, Kind};
 use cx_core::identifier::{Claim, Identifier};
-use cx_core::spelling::{self, Spelling};
+use cx_core::spelling::{self, Spelling, Spellings};
+use rusqlite::Connection;
 use serde_json::{Map, Value};
+
+use crate::error::StoreError;
 
 /// What stands in the place of a person's identifiers in what others wrote.
 const ERASED: &str = "[erased]";
+
+/// What stands in the place of other people's identifiers in what a person is given.
+const SOMEBODY: &str = "[somebody else]";
 
 /// Fields of an event's data that name a thing: what points at the same thing still does.
 const NAMES: &[&str] = &[
@@ -37,6 +43,13 @@ pub(crate) struct Traces {
     pub(crate) strings: Vec<String>,
     /// The longest first.
     pub(crate) spellings: Vec<Spelling>,
+    /// How many of the strings are a part of a longer value that somebody else has.
+    pub(crate) part_of_others: u64,
+    /// Those longer values, each with where in its bytes it has one of the spellings: within them
+    /// nothing is meant.
+    longer: Vec<(usize, Spelling)>,
+    /// What stands in their place.
+    instead: &'static str,
 }
 
 impl Traces {
@@ -62,7 +75,68 @@ impl Traces {
     /// Only these.
     pub(crate) fn of_spellings(mut spellings: Vec<Spelling>) -> Self {
         spellings.sort_by_key(|spelling| std::cmp::Reverse(spelling.length()));
-        Self { strings: Vec::new(), spellings }
+        Self {
+            strings: Vec::new(),
+            spellings,
+            part_of_others: 0,
+            longer: Vec::new(),
+            instead: ERASED,
+        }
+    }
+
+    /// Of other people, in what somebody is given.
+    pub(crate) fn of_others(identifiers: &BTreeSet<&Identifier>) -> Self {
+        Self { instead: SOMEBODY, ..Self::new(identifiers, []) }
+    }
+
+    /// Finds the longer values that others have, now that the person's are gone.
+    pub(crate) fn know_others(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let (mut longer, mut n) = (BTreeSet::new(), 0);
+        for string in &self.strings {
+            let of_others = longer_of_others(connection, string)?;
+            n += u64::from(!of_others.is_empty());
+            longer.extend(of_others);
+        }
+        self.part_of_others = n;
+        self.leave(&longer);
+        Ok(())
+    }
+
+    /// Leaves these longer values as they are.
+    pub(crate) fn leave(&mut self, longer: &BTreeSet<String>) {
+        let any = Spellings::new(&self.in_files());
+        let mut within = Vec::new();
+        for value in longer {
+            for value in [value.clone(), in_json(value)] {
+                let bytes = value.as_bytes();
+                let places = (0..bytes.len()).filter(|at| any.any_at(bytes, *at));
+                within.extend(places.map(|at| (at, Spelling::of_text(&value))));
+            }
+        }
+        within.sort();
+        within.dedup();
+        self.longer = within;
+    }
+
+    /// Whether what begins at this place stands within a longer value that somebody else has.
+    fn is_of_others(&self, bytes: &[u8], at: usize) -> bool {
+        self.longer.iter().any(|(within, value)| {
+            at.checked_sub(*within).is_some_and(|start| value.at(bytes, start).is_some())
+        })
+    }
+
+    /// Where a spelling stands in a text as a whole word, from a place on. Behind an address a dot
+    /// or a dash goes on with it only where somebody else has the longer one: nobody has
+    /// `jan@example.nl.pdf`.
+    fn find(&self, text: &str, spelling: &Spelling, from: usize) -> Option<Range<usize>> {
+        let mut from = from;
+        loop {
+            let place = find(text, spelling, from, &[])?;
+            if !self.is_of_others(text.as_bytes(), place.start) {
+                return Some(place);
+            }
+            from = place.start + 1;
+        }
     }
 
     /// The spellings, and those under which they stand between the quotation marks of JSON.
@@ -78,8 +152,49 @@ impl Traces {
     }
 }
 
+/// The longer values that are left in which this string stands, and not as a word of its own.
+fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>, StoreError> {
+    let mut longer = connection.prepare_cached(
+        "SELECT DISTINCT key FROM identifier WHERE instr(lower(key), lower(?1)) > 0",
+    )?;
+    let longer = longer.query_map([string], |row| row.get(0))?;
+    let longer: Vec<String> = longer.collect::<Result<_, _>>()?;
+    let word = Spelling::of_text(string);
+    Ok(longer.into_iter().filter(|value| find(value, &word, 0, &['.', '-']).is_none()).collect())
+}
+
+/// Traces, as they are looked for in bytes: wherever they stand, be it within a longer word.
+pub(crate) struct Search<'a> {
+    traces: &'a Traces,
+    spellings: Vec<Spelling>,
+    any: Spellings,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(traces: &'a Traces) -> Self {
+        let spellings = traces.in_files();
+        Self { traces, any: Spellings::new(&spellings), spellings }
+    }
+
+    /// Whether any of them stands in these bytes at this place, and not within a longer value that
+    /// somebody else has.
+    pub(crate) fn is_at(&self, bytes: &[u8], at: usize) -> bool {
+        self.any.any_at(bytes, at) && !self.traces.is_of_others(bytes, at)
+    }
+
+    /// Whether any of them stands anywhere in a text.
+    pub(crate) fn is_in(&self, text: &str) -> bool {
+        (0..text.len()).any(|at| self.is_at(text.as_bytes(), at))
+    }
+
+    pub(crate) fn most_bytes(&self) -> usize {
+        let longer = self.traces.longer.iter().map(|(_, value)| value);
+        self.spellings.iter().chain(longer).map(Spelling::most_bytes).max().unwrap_or(0)
+    }
+}
+
 /// A text as it stands between the quotation marks of JSON.
-pub(crate) fn in_json(text: &str) -> String {
+fn in_json(text: &str) -> String {
     let written = Value::from(text).to_string();
     let inner = written.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
     inner.unwrap_or_default().to_owned()
@@ -140,7 +255,7 @@ fn black_value(value: &mut Value, traces: &Traces, numbers: Numbers) {
         Value::Object(fields) => black_fields(fields, traces, numbers),
         Value::Number(number) => {
             if numbers == Numbers::Black && stands_in(&number.to_string(), traces) {
-                *value = Value::from(ERASED);
+                *value = Value::from(traces.instead);
             }
         }
         Value::Null | Value::Bool(_) => {}
@@ -151,6 +266,13 @@ fn black_fields(fields: &mut Map<String, Value>, traces: &Traces, numbers: Numbe
     for (mut name, mut value) in std::mem::take(fields) {
         black(&mut name, traces);
         black_value(&mut value, traces, numbers);
+        // Two names may be one now.
+        let blacked = name.clone();
+        let mut n = 1_usize;
+        while fields.contains_key(&name) {
+            n += 1;
+            name = format!("{blacked} {n}");
+        }
         fields.insert(name, value);
     }
 }
@@ -159,13 +281,13 @@ fn black_fields(fields: &mut Map<String, Value>, traces: &Traces, numbers: Numbe
 /// the text for each spelling.
 pub(crate) fn black(text: &mut String, traces: &Traces) {
     for spelling in &traces.spellings {
-        let Some(mut place) = find(text, spelling, 0) else { continue };
+        let Some(mut place) = traces.find(text, spelling, 0) else { continue };
         let (mut left, mut from) = (String::with_capacity(text.len()), 0);
         loop {
             left.push_str(text.get(from..place.start).unwrap_or_default());
-            left.push_str(ERASED);
+            left.push_str(traces.instead);
             from = place.end;
-            let Some(next) = find(text, spelling, from) else { break };
+            let Some(next) = traces.find(text, spelling, from) else { break };
             place = next;
         }
         left.push_str(text.get(from..).unwrap_or_default());
@@ -174,37 +296,26 @@ pub(crate) fn black(text: &mut String, traces: &Traces) {
 }
 
 /// Whether any of these is a whole word of a text.
-pub(crate) fn stands_in(text: &str, traces: &Traces) -> bool {
-    traces.spellings.iter().any(|spelling| find(text, spelling, 0).is_some())
+fn stands_in(text: &str, traces: &Traces) -> bool {
+    traces.spellings.iter().any(|spelling| traces.find(text, spelling, 0).is_some())
 }
 
-/// Whether any of these is a whole word of a text in this value.
-pub(crate) fn stands_in_value(value: &Value, traces: &Traces) -> bool {
-    match value {
-        Value::String(text) => stands_in(text, traces),
-        Value::Array(values) => values.iter().any(|it| stands_in_value(it, traces)),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, it)| stands_in(name, traces) || stands_in_value(it, traces))
-        }
-        Value::Number(number) => stands_in(&number.to_string(), traces),
-        Value::Null | Value::Bool(_) => false,
-    }
-}
-
-/// Where a spelling stands in a text as a whole word, from a place on.
-pub(crate) fn find(text: &str, spelling: &Spelling, from: usize) -> Option<Range<usize>> {
+/// Where a spelling stands in a text as a whole word, from a place on; behind an address with any of
+/// these it is none.
+fn find(text: &str, spelling: &Spelling, from: usize, joints: &[char]) -> Option<Range<usize>> {
     let bytes = text.as_bytes().iter().enumerate().skip(from);
     let mut places = bytes
         .filter(|(at, byte)| spelling.may_begin_with(**byte) && text.is_char_boundary(*at))
         .filter_map(|(at, _)| spelling.at(text.as_bytes(), at));
     places.find(|place| {
-        place.start >= from && (spelling.is_number() || is_whole(text, place.start, place.end))
+        place.start >= from
+            && (spelling.is_number() || is_whole(text, place.start, place.end, joints))
     })
 }
 
 /// Whether a part of a text is a word, or words, of it: neither within a longer number, nor within a
 /// longer address, such as `an@example.nl` within `jan@example.nl` or `x.an@example.nl`.
-fn is_whole(text: &str, from: usize, to: usize) -> bool {
+fn is_whole(text: &str, from: usize, to: usize, behind_address: &[char]) -> bool {
     // What is percent-encoded before it is one character: `to%3Djan%40example.nl`.
     let encoded = spelling::encoded_before(text, from);
     let before_it = if encoded.is_some() { from.checked_sub(3) } else { Some(from) };
@@ -222,8 +333,9 @@ fn is_whole(text: &str, from: usize, to: usize) -> bool {
         }
     };
     let joints = ['.', '-', '_', '+'];
+    let behind = if word.contains('@') { behind_address } else { &['.', '-'] };
     !goes_on(word.chars().next(), &mut encoded.into_iter().chain(before.chars().rev()), &joints)
-        && !goes_on(word.chars().next_back(), &mut after.chars(), &['.', '-'])
+        && !goes_on(word.chars().next_back(), &mut after.chars(), behind)
 }
 
 #[cfg(test)]
@@ -235,13 +347,16 @@ mod tests {
     #[test]
     fn an_address_or_number_goes_where_it_is_a_whole_word() {
         let strings = ["+31612345678", "an@example.nl", "0612345678"].map(str::to_owned);
-        let traces = Traces::new(&BTreeSet::new(), strings);
+        let mut traces = Traces::new(&BTreeSet::new(), strings);
+        traces.leave(&BTreeSet::from(["an@example.nl.uk".to_owned()]));
         for (text, left) in [
             ("an@example.nl", "[erased]"),
             ("<AN@example.nl>, mailto:an@example.nl.", "<[erased]>, mailto:[erased]."),
             ("_an@example.nl_ 'an@example.nl's", "_[erased]_ '[erased]'s"),
             ("jan@example.nl jan.an@example.nl x+an@example.nl", "="),
-            ("an@example.nl.uk an@example.nlx an@example.nl-x.uk", "="),
+            ("an@example.nl.uk an@example.nlx an@example.nl2", "="),
+            ("an@example.nl.pdf an@example.nl.Groeten", "[erased].pdf [erased].Groeten"),
+            ("an@example.nl-x 0612345678.txt", "[erased]-x [erased].txt"),
             ("tel:+31612345678,0612345678", "tel:[erased],[erased]"),
             ("tel0612345678x wa +31612345678@c.us", "tel[erased]x wa [erased]@c.us"),
             ("+316123456789 10612345678", "="),
@@ -270,6 +385,16 @@ mod tests {
             black(&mut blacked, &traces);
             assert_eq!(blacked, if left == "=" { text } else { left });
         }
+    }
+
+    #[test]
+    fn no_field_is_lost_where_two_names_become_one() {
+        let traces = Traces::new(&BTreeSet::new(), ["an@example.nl".to_owned()]);
+        let fields = r#"{"AN@example.nl": 1, "an@example.nl": 2, "x": 3}"#;
+        let mut fields: Map<String, Value> = serde_json::from_str(fields).unwrap();
+        black_fields(&mut fields, &traces, Numbers::Keep);
+        let left = Value::from(fields).to_string();
+        assert_eq!(left, r#"{"[erased]":1,"[erased] 2":2,"x":3}"#);
     }
 
     #[test]

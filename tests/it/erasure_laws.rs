@@ -6,9 +6,10 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::context::ContextOptions;
-use cx_core::event::{Body, Event};
+use cx_core::event::{Body, Direction, Event, Kind, TimeOrigin};
 use cx_core::identifier::{Assurance, Role, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::retention::Retention;
@@ -860,4 +861,148 @@ fn records_of_nobody_are_erased_by_what_they_carry() {
     assert_eq!(store.ingest(&recording(), all).unwrap().suppressed, 1);
     let nobody = store.erase(&who("eva@example.nl"), EraseMode::Delete, now());
     assert!(matches!(nobody, Err(cx_store::StoreError::NobodyMeant)), "{nobody:?}");
+}
+
+#[test]
+fn an_address_goes_where_a_dot_joins_it_to_the_next_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+    let longer = story::message("longer", 0, "email", "", &["email eva@example.nl.uk"]);
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    other.body = Some(Body::text("eva@example.nl.pdf, eva@example.nl.Thanks, eva@example.nl.uk"));
+    store.ingest(&recording(), [own, longer, other.clone()]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean(), "{certificate}");
+    assert_eq!(certificate.search.part_of_others, 1);
+    let left = "[erased].pdf, [erased].Thanks, eva@example.nl.uk";
+    assert_eq!(texts_of(&store, "jan@example.nl"), [left]);
+    // So it is as it comes in again.
+    other.rev = Some("2".to_owned());
+    store.ingest(&recording(), [other]).unwrap();
+    assert_eq!(texts_of(&store, "jan@example.nl"), [left, left]);
+    is_sound(&store);
+}
+
+#[test]
+fn what_is_left_within_a_longer_word_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let own = story::message("own", 0, "email", "", &["email eva@example.nl"]);
+    let mut other = story::message("other", 1, "email", "", &["email jan@example.nl"]);
+    other.body = Some(Body::text("neeva@example.nl"));
+    store.ingest(&recording(), [own, other]).unwrap();
+    let certificate =
+        store.erase_for_good(&who("eva@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert_eq!(certificate.erasure.left_in.get("body"), Some(&1), "{certificate}");
+    assert!(certificate.search.hits > 0);
+}
+
+#[test]
+fn what_others_said_before_of_themselves_stays_though_the_person_had_a_value_of_it() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let line = "phone 020 1234567";
+    let call = story::message("call", 2, "phone", "", &["email jan@example.nl", line]);
+    let first = revision("1", &["email eva@example.nl", line], "first");
+    let then = revision("2", &["email eva@example.nl"], "ask 020 1234567");
+    store.ingest(&recording(), [call, first, then]).unwrap();
+    assert_eq!(store.export(&who("eva@example.nl"), now()).unwrap().events.len(), 2);
+    let erased = store.erase(&who("jan@example.nl"), EraseMode::Delete, now()).unwrap();
+    assert_eq!((erased.events, erased.identifiers, erased.shared), (1, 2, 0));
+    // What it names is told.
+    assert_eq!(erased.left_in.get("who"), Some(&1));
+    assert_eq!(store.export(&who("eva@example.nl"), now()).unwrap().events.len(), 2);
+    assert_eq!(texts_of(&store, "eva@example.nl"), ["first", "ask [erased]"]);
+    is_sound(&store);
+}
+
+#[test]
+fn what_became_of_a_conversation_stays_with_the_others_who_are_in_it() {
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        let store = Store::open_in_memory_with(options()).unwrap();
+        let said = |key: &str, minutes: i64, claims: &[&str], kind: &str, data: &str| {
+            let mut event = story::message(key, minutes, "email", "", claims);
+            event.kind = Kind::from_json(kind, serde_json::from_str(data).unwrap()).unwrap();
+            if claims.is_empty() {
+                event.direction = Direction::Out;
+                event.actor = Actor::of(ActorType::Agent);
+            }
+            story::in_conversation(event, "t1")
+        };
+        let jan = said("jan", 0, &["email jan@example.nl"], "message", "{}");
+        let edit = said("edit", 1, &[], "message.edited", r#"{"target": "jan"}"#);
+        let others = [
+            said("eva", 2, &["email eva@example.nl"], "message", "{}"),
+            said("status", 3, &[], "conversation.status", r#"{"to": "resolved"}"#),
+            said("note", 4, &[], "note", "{}"),
+        ];
+        store.ingest(&recording(), [jan, edit]).unwrap();
+        store.ingest(&recording(), others.clone()).unwrap();
+        assert!(store.who_is_waiting(now()).unwrap().is_empty());
+        let erased = store.erase(&who("jan@example.nl"), mode, now()).unwrap();
+        assert_eq!(erased.events, 2, "{mode:?}");
+        assert!(store.who_is_waiting(now()).unwrap().is_empty(), "{mode:?}");
+        assert_eq!(store.conversations(now()).unwrap().len(), 1, "{mode:?}");
+        let left = keys(&store);
+        assert!(["eva", "note", "status"].iter().all(|key| left.contains(*key)), "{left:?}");
+        is_sound(&store);
+        if mode == EraseMode::Delete {
+            assert_eq!(left.len(), 3);
+            let never = told(&others, &[]);
+            assert_eq!(
+                answers_but_for_sources(&store, now()),
+                answers_but_for_sources(&never, now())
+            );
+        }
+    }
+}
+
+#[test]
+fn who_was_only_in_copy_or_in_texts_of_others_can_be_erased() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let mut mail = story::message("mail", 0, "email", "", &["email jan@example.nl"]);
+    let mut copy = story::claim("email piet@example.nl").unwrap();
+    copy.role = Role::Cc;
+    mail.who.push(copy);
+    mail.body = Some(Body::text("my friend piet@example.nl"));
+    store.ingest(&recording(), [mail.clone()]).unwrap();
+    let nobody = store.erase(&who("kees@example.nl"), EraseMode::Delete, now());
+    assert!(matches!(nobody, Err(cx_store::StoreError::NobodyMeant)), "{nobody:?}");
+    let piet = who("piet@example.nl");
+    let certificate = store.erase_for_good(&piet, EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean(), "{certificate}");
+    assert_eq!((certificate.erasure.events, certificate.erasure.blacked_out), (0, 1));
+    assert_eq!(texts_of(&store, "jan@example.nl"), ["my friend [erased]"]);
+    let id = certificate.erasure.customer;
+    assert!(store.find(&Who::Customer(id)).unwrap().is_erased);
+    let gone = store.export(&Who::Customer(id), now());
+    assert!(matches!(gone, Err(cx_store::StoreError::Gone { customer }) if customer == id));
+    mail.rev = Some("2".to_owned());
+    store.ingest(&recording(), [mail]).unwrap();
+    assert_eq!(texts_of(&store, "jan@example.nl"), ["my friend [erased]"; 2]);
+    is_sound(&store);
+}
+
+#[test]
+fn a_list_without_instants_brings_nobody_back() {
+    let store = Store::open_in_memory_with(options()).unwrap();
+    let row = |city: &str, at: Timestamp| {
+        let mut row = story::message("row", 0, "web", "Jan", &["email jan@example.nl"]);
+        row.occurred_at = at;
+        row.occurred_at_origin = TimeOrigin::Import;
+        row.key = format!("row/{city}").parse().unwrap();
+        row.extra.insert("city".to_owned(), city.into());
+        row
+    };
+    store.ingest(&recording(), [row("Utrecht", now())]).unwrap();
+    store.erase(&who("jan@example.nl"), EraseMode::Delete, now()).unwrap();
+    let later = now() + Micros::DAY;
+    let report = store.ingest(&recording(), [row("Gouda", later)]).unwrap();
+    assert_eq!((report.new, report.suppressed), (0, 1));
+    // What the source dates later is new.
+    let mut mail = row("Delft", later);
+    mail.occurred_at_origin = TimeOrigin::Event;
+    assert_eq!(store.ingest(&recording(), [mail]).unwrap().new, 1);
 }

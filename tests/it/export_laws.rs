@@ -2,38 +2,27 @@
 
 use std::collections::BTreeSet;
 
+use cx_core::event::Body;
 use cx_core::identifier::Who;
-use cx_core::identity::{Assertion, Verdict};
+use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::ids::CustomerId;
-use cx_store::{Change, ChangeRecord, Recording, Store, StoreError, StoreOptions};
+use cx_store::{Change, ChangeRecord, Recording, Store, StoreOptions};
 use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
 use proptest::prelude::*;
 
-/// What the whole feed tells of a customer, and of whoever became part of them.
-fn told_of(feed: &[ChangeRecord], id: CustomerId) -> Vec<ChangeRecord> {
-    let mut ids = BTreeSet::from([id]);
-    let mut told = Vec::new();
-    for record in feed.iter().rev() {
-        let named: Vec<CustomerId> = match &record.change {
-            Change::Merged { from, into } | Change::Renamed { from, into } => {
-                if ids.contains(into) {
-                    ids.insert(*from);
-                }
-                vec![*from, *into]
-            }
-            Change::Split { from, into } => vec![*from, *into],
-            Change::Created { customer }
-            | Change::Dissolved { customer }
-            | Change::Erased { customer } => vec![*customer],
-            Change::Moved { from, to, .. } => from.iter().chain(to).copied().collect(),
-            other => panic!("{other:?}"),
-        };
-        if named.iter().any(|customer| ids.contains(customer)) {
-            told.insert(0, record.clone());
-        }
+/// Whom an entry of the feed names.
+fn named(change: &Change) -> Vec<CustomerId> {
+    match change {
+        Change::Merged { from, into }
+        | Change::Renamed { from, into }
+        | Change::Split { from, into } => vec![*from, *into],
+        Change::Created { customer }
+        | Change::Dissolved { customer }
+        | Change::Erased { customer } => vec![*customer],
+        Change::Moved { from, to, .. } => from.iter().chain(to).copied().collect(),
+        other => panic!("{other:?}"),
     }
-    told
 }
 
 fn is_by_model(said: &Assertion) -> bool {
@@ -55,15 +44,56 @@ proptest! {
             // What names nothing that is there is refused, and not said.
             drop(store.assert(said, said.at));
         }
+        // What only a model links is told of nobody.
+        prop_assume!(!said.iter().any(is_by_model));
         let feed = store.changes(0, usize::MAX).unwrap();
+        let all: BTreeSet<CustomerId> = feed.iter().flat_map(|it| named(&it.change)).collect();
         for id in store.customers(None, 1_000).unwrap() {
-            let export = match store.export(&Who::Customer(id), story::monday()) {
-                // Without what only a model links, the record that names them is nobody's.
-                Err(StoreError::NobodyMeant) if said.iter().any(is_by_model) => continue,
-                export => export.unwrap(),
+            let export = store.export(&Who::Customer(id), story::monday()).unwrap();
+            let means = |id: &CustomerId| {
+                let found = store.find(&Who::Customer(*id)).unwrap();
+                found.customers.first().map(|it| it.id) == Some(export.customer)
             };
-            // Without what only a model links, it may be somebody else.
-            prop_assert_eq!(export.changes, told_of(&feed, export.customer));
+            let theirs: BTreeSet<CustomerId> = all.iter().copied().filter(means).collect();
+            let told = feed.iter().filter(|it| named(&it.change).iter().any(|id| theirs.contains(id)));
+            prop_assert_eq!(&export.changes, &told.cloned().collect::<Vec<ChangeRecord>>());
+            let former = export.former_ids.into_iter().chain([export.customer]).collect();
+            prop_assert_eq!(theirs, former);
         }
+    }
+}
+
+#[test]
+fn who_was_once_merged_and_parted_again_is_told_nothing_of_the_other() {
+    let store = Store::open_in_memory().unwrap();
+    let mut jan = story::message("jan", 0, "email", "", &["email jan@example.nl"]);
+    jan = story::in_conversation(jan, "t1");
+    let mut eva = story::message("eva", 1, "email", "", &["email eva@example.nl"]);
+    eva.extra.insert("note".to_owned(), "a secret".into());
+    eva.body = Some(Body::text("I am eva@example.nl, not jan@example.nl"));
+    eva = story::in_conversation(eva, "t1");
+    store.ingest(&Recording::new(story::monday(), "test"), [jan, eva]).unwrap();
+    let who = |name: &str| Who::parse(&format!("{name}@example.nl"), None).unwrap();
+    let side = |name: &str| match who(name) {
+        Who::Identifier(it) => Subject::Identifier(it),
+        Who::Customer(_) => panic!("{name}"),
+    };
+    let say = |verdict: Verdict| {
+        let reason = Some("eva@example.nl said so".to_owned());
+        let said = Assertion { verdict, by: "agent:7".to_owned(), reason, at: story::monday() };
+        store.assert(&said, story::monday()).unwrap().id
+    };
+    let same = say(Verdict::Same(side("jan"), side("eva")));
+    say(Verdict::Revoke(same));
+    let ids = ["jan", "eva"].map(|name| store.find(&who(name)).unwrap().customers[0].id);
+    for (name, id, other) in [("jan", ids[0], "eva"), ("eva", ids[1], "jan")] {
+        let export = store.export(&who(name), story::monday()).unwrap();
+        assert_eq!((export.customer, export.former_ids), (id, vec![]), "{name}");
+        let kinds: Vec<&str> = export.assertions.iter().map(|it| it.kind.as_str()).collect();
+        assert_eq!(kinds.len(), 2, "{name}: {kinds:?}");
+        assert!(kinds.contains(&"revoke"), "{name}");
+        let told = serde_json::to_string(&(&export.assertions, &export.conversations)).unwrap();
+        assert!(!told.contains(&format!("{other}@example.nl")), "{name}: {told}");
+        assert!(!told.contains("a secret"), "{name}: {told}");
     }
 }

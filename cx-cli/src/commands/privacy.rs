@@ -4,6 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
+use cx_core::identifier::Who;
 use cx_store::{Certificate, Compaction, EraseMode, NewFile, Store, StoreError};
 
 use crate::args::{Args, Erase, Erasures, Export, File, Mode, who as who_of};
@@ -57,7 +58,17 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
                 let events = output::count(found.unattributed);
                 output::line(&format!("This would erase {events} events that are nobody's."))?;
             }
-            None => return Err(StoreError::NobodyMeant.into()),
+            None => match &who {
+                Who::Customer(id) if found.is_erased => {
+                    return Err(StoreError::Gone { customer: *id }.into());
+                }
+                Who::Identifier(_) if found.customers.is_empty() => {
+                    output::line(
+                        "Nobody has a record with it. This would erase what others wrote of it.",
+                    )?;
+                }
+                _ => return Err(StoreError::NobodyMeant.into()),
+            },
         }
         output::line("It cannot be taken back. Keep a copy with `cx export`; do it with --yes.")?;
         return Ok(ExitCode::from(1));
@@ -70,13 +81,13 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
     // That the certificate can be written is known before anything is erased.
     let out = asked.certificate.as_deref();
     let out = out.map(|path| Ok::<_, CliError>((path, NewFile::create(path)?))).transpose()?;
+    let was_known = store.find(&who)?.chosen().is_some();
     let certificate = if asked.no_compact {
         None
     } else {
         match store.erase_for_good(&who, mode, now) {
             Ok(certificate) => Some(certificate),
             Err(error) => {
-                let was_known = !matches!(error, StoreError::NobodyMeant);
                 if was_known && store.find(&who)?.chosen().is_none() {
                     output::line("erased; there is no certificate of it")?;
                     not_compacted(&asked.whom.file)?;
@@ -115,7 +126,9 @@ pub(crate) fn erase(args: &Args, asked: &Erase) -> Result<ExitCode, CliError> {
         output::counted(erasure.blacked_out, "event"),
     ))?;
     for (field, n) in &erasure.left_in {
-        output::line(&format!("still in {field} of {n} that are left, since it names things"))?;
+        output::line(&format!(
+            "still in {field} of {n} that are left, in what names things or within longer words"
+        ))?;
     }
     match certificate {
         Some(certificate) => certified(&certificate)?,
