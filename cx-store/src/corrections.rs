@@ -67,6 +67,7 @@ pub(crate) fn assert(
         })
         .map(|(refused, because)| refusal(refused, because))
         .chain(against(&writer.settings.assertions, id, assertion))
+        .chain(in_vain(tx, writer.settings, assertion)?)
         .collect();
     conflicts.sort();
     conflicts.dedup();
@@ -247,6 +248,42 @@ fn against(all: &Assertions, id: AssertionId, said: &Assertion) -> Vec<Conflict>
     conflicts
 }
 
+/// Why what was said can do nothing whatever else was said.
+fn in_vain(
+    tx: &Transaction<'_>,
+    settings: &derived::Settings,
+    said: &Assertion,
+) -> Result<Option<Conflict>, StoreError> {
+    let id = said.id();
+    let conflict = |against: Option<AssertionId>, because: &str| {
+        Some(Conflict { assertion: id, against, because: because.to_owned() })
+    };
+    if !settings.assertions.stands(id) {
+        let all = all(tx)?;
+        let by = all
+            .iter()
+            .find(|it| it.verdict == Verdict::Revoke(id) && settings.assertions.stands(it.id()));
+        return Ok(conflict(by.map(Assertion::id), "it was said before, and was revoked"));
+    }
+    Ok(match &said.verdict {
+        Verdict::Rekey(from, to) if from == to => conflict(None, "a value cannot replace itself"),
+        Verdict::Detach(observation, value) => {
+            let key = key_of(tx, &settings.tenant, &settings.id_key, *observation)?;
+            let payload: Option<String> = tx
+                .prepare_cached(
+                    "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
+                     FROM event WHERE key = ?1 AND standing = 0",
+                )?
+                .query_row([key], |row| row.get(0))
+                .optional()?;
+            let event = payload.map(|payload| codec::event(&payload)).transpose()?;
+            let carries = event.is_none_or(|it| it.who.iter().any(|it| it.identifier() == value));
+            if carries { None } else { conflict(None, "the event does not carry the value") }
+        }
+        _ => None,
+    })
+}
+
 /// How often anything was said, or taken out: whoever has read the assertions at another number
 /// has to read them again.
 pub(crate) fn said(connection: &Connection) -> Result<u64, StoreError> {
@@ -286,14 +323,14 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<Assertion>, StoreError>
 }
 
 /// Everything that was said by then, by the time it was said, with the instant at which it was
-/// recorded.
+/// recorded: by that it was said, whatever the clock of whoever said it told.
 pub(crate) fn recorded(
     connection: &Connection,
     past: Past,
 ) -> Result<Vec<(Assertion, Timestamp)>, StoreError> {
     let mut rows = connection.prepare_cached(
         "SELECT kind, a, b, said_by, reason, said_at, recorded_at FROM assertion
-         WHERE said_at <= ?1 AND recorded_at <= ?2 ORDER BY said_at, aid",
+         WHERE min(said_at, recorded_at) <= ?1 AND recorded_at <= ?2 ORDER BY said_at, aid",
     )?;
     let mut rows = rows.query([past.happened_by().as_micros(), past.recorded_by().as_micros()])?;
     let mut all = Vec::new();

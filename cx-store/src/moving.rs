@@ -240,7 +240,13 @@ impl<R: BufRead> Lines<R> {
                     Err(error) => error.to_string(),
                 }))
             }
-            Ok(_) => Some(String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())),
+            Ok(_) => {
+                // Some programs write a mark before the first line.
+                if self.number == 1 && bytes.starts_with(b"\xef\xbb\xbf") {
+                    bytes.drain(..3);
+                }
+                Some(String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned()))
+            }
             Err(error) => Some(Err(error.to_string())),
         }
     }

@@ -66,7 +66,8 @@ impl Past {
         }
         let mut later = connection.prepare_cached(
             "SELECT EXISTS(SELECT 1 FROM source_stat WHERE last_event > ?1 OR last_import > ?2)
-                 OR EXISTS(SELECT 1 FROM assertion WHERE said_at > ?1 OR recorded_at > ?2)",
+                 OR EXISTS(SELECT 1 FROM assertion
+                           WHERE min(said_at, recorded_at) > ?1 OR recorded_at > ?2)",
         )?;
         let later: bool = later
             .query_row(params![self.as_of.as_micros(), self.known_at.as_micros()], |row| {

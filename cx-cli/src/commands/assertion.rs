@@ -6,12 +6,10 @@ use clap::ValueEnum as _;
 use cx_core::identifier::{Identifier, Who};
 use cx_core::identity::{Assertion, Assertions, Subject, Verdict};
 use cx_core::ids::{EventKey, ObservationId};
-use cx_store::{Asserted, ChangeRecord, Conflict, Store};
+use cx_store::{Asserted, ChangeRecord, Conflict, Preview, Store};
 
 use super::changes;
-use crate::args::{
-    self, Args, Detach, OneValue, Pair, Preview, Rekey, Revoke, Saying, VerdictName,
-};
+use crate::args::{self, Args, Detach, OneValue, Pair, Rekey, Revoke, Saying, VerdictName};
 use crate::error::CliError;
 use crate::output;
 
@@ -58,7 +56,7 @@ pub(crate) fn revoke(args: &Args, it: &Revoke) -> Result<ExitCode, CliError> {
     say(args, &store, verdict, &it.saying, &format!("{} holds no longer", it.assertion))
 }
 
-pub(crate) fn preview(args: &Args, it: &Preview) -> Result<ExitCode, CliError> {
+pub(crate) fn preview(args: &Args, it: &args::Preview) -> Result<ExitCode, CliError> {
     let store = args.open_existing(&it.file)?;
     let side = |n: usize| {
         it.sides.get(n).ok_or_else(|| {
@@ -200,7 +198,9 @@ fn say(
     let is_revocation = matches!(verdict, Verdict::Revoke(_));
     let before = said_before(store, &verdict)?;
     let asserted = if let Some(said) = &before {
-        Asserted { id: said.id(), changes: Vec::new(), conflicts: Vec::new() }
+        // Said once more, it would change nothing; but something else may stand against it.
+        let Preview { changes, conflicts } = store.preview(std::slice::from_ref(said))?;
+        Asserted { id: said.id(), changes, conflicts }
     } else {
         let assertion = assertion(args, verdict, saying)?;
         store.assert(&assertion, assertion.at)?
@@ -209,10 +209,13 @@ fn say(
         output::json_line(&asserted)?;
         return Ok(ExitCode::SUCCESS);
     }
-    output::line(&format!("{what}: {}", asserted.id))?;
+    let holds = !asserted.conflicts.iter().any(|it| it.assertion == asserted.id);
+    let whether = if holds { "" } else { "It does not hold that " };
+    output::line(&format!("{whether}{what}: {}", asserted.id))?;
     if let Some(said) = before {
         let by = output::tame(&said.by, 60);
-        output::line(&format!("{by} said so at {}: nothing was recorded.", said.at))?;
+        let nothing = format!("{by} said so at {}: nothing was recorded.", said.at);
+        tell(&[], &asserted.conflicts, &nothing)?;
     } else {
         tell(&asserted.changes, &asserted.conflicts, "That changes nobody.")?;
     }

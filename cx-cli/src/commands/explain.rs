@@ -28,7 +28,8 @@ pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
     let mut sentences = Vec::new();
     for (typed, who) in [(&asked.a, &a), (&asked.b, &b)] {
         if store.how(who, past)?.is_empty() {
-            sentences.push(format!("Nobody is known by {typed}."));
+            let nobody = format!("Nobody is known by {typed}.");
+            sentences.push(find::nobody(&store, who, &nobody)?);
         }
     }
     output::told(&None::<()>, &sentences, asked.json)
@@ -36,9 +37,10 @@ pub(crate) fn why(args: &Args, asked: &Why) -> Result<ExitCode, CliError> {
 
 pub(crate) fn how(args: &Args, asked: &How) -> Result<ExitCode, CliError> {
     let store = args.open_to_ask(&asked.whom.file)?;
-    let all = store.how(&asked.whom.who()?, asked.when.past())?;
+    let who = asked.whom.who()?;
+    let all = store.how(&who, asked.when.past())?;
     if all.is_empty() && !asked.json {
-        output::line(NOBODY)?;
+        output::line(&find::nobody(&store, &who, NOBODY)?)?;
     }
     for how in &all {
         output::told(how, &how.sentences, asked.json)?;

@@ -24,6 +24,12 @@ pub(crate) const fn sure(found: &Found) -> &'static str {
     }
 }
 
+/// What is said where nobody is meant: that whoever had an id is gone, or else this.
+pub(crate) fn nobody(store: &Store, who: &Who, otherwise: &str) -> Result<String, CliError> {
+    let found = store.find(who)?;
+    Ok(if found.is_erased { sure(&found) } else { otherwise }.to_owned())
+}
+
 /// A customer on a line.
 pub(crate) fn line(customer: &FoundCustomer) -> String {
     let name = customer.name.as_deref().unwrap_or("without a name");

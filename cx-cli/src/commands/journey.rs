@@ -7,6 +7,7 @@ use cx_core::identifier::Who;
 use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
 use cx_store::{Past, Store, StoreError, TimelineQuery};
 
+use super::find;
 use crate::args::{Args, Journey};
 use crate::error::CliError;
 use crate::output;
@@ -56,10 +57,11 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         }
     }
     if !is_any && !asked.json {
-        output::line(if store.anchor(&who)?.is_some() {
-            "No journey: nothing that begins one has happened."
+        output::line(&if store.anchor(&who)?.is_some() {
+            "No journey: nothing that begins one has happened.".to_owned()
         } else {
-            "Nobody is known by it, or several customers share it."
+            let nobody = "Nobody is known by it, or several customers share it.";
+            find::nobody(&store, &who, nobody)?
         })?;
     }
     Ok(ExitCode::SUCCESS)

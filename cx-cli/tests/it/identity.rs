@@ -199,3 +199,42 @@ fn a_table_of_persons_is_linked_and_measured() {
     let again = shell.cx(&["link", "personen.csv", "--model", "model.json", "--truth", "wie"]).out;
     assert!(again.contains("recall 1.0000"), "{again}");
 }
+
+#[test]
+fn what_was_said_before_and_does_not_hold_is_not_told_as_if_it_did() {
+    let shell = demo();
+    for verdict in ["same", "different"] {
+        shell.ok(&[verdict, "demo.cx", JAN, EVA]);
+    }
+    let again = shell.ok(&["same", "demo.cx", JAN, EVA]);
+    assert!(again.starts_with("It does not hold that "), "{again}");
+    assert!(again.contains("nothing was recorded") && again.contains("different"), "{again}");
+    let json: serde_json::Value =
+        serde_json::from_str(&shell.ok(&["same", "demo.cx", JAN, EVA, "--json"])).unwrap();
+    assert_eq!(json["conflicts"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_timeline_shows_no_words_that_were_taken_out() {
+    let shell = Shell::new();
+    let event = |key: &str, kind: &str, minute: u8, text: &str, data: &str| {
+        format!(
+            r#"{{"key": "{key}", "source": {{"system": "chat"}}, "kind": "{kind}", "channel": "chat",
+            "direction": "in", "occurred_at": "2026-03-01T10:0{minute}:00Z",
+            "who": [{{"ns": "email", "value": "{JAN}"}}], "body": {{"text": "{text}"}}, "data": {data}}}"#
+        )
+        .replace('\n', " ")
+    };
+    let lines = [
+        event("a", "message", 0, "secretword", r#"{"message_id": "<a>"}"#),
+        event("b", "message", 1, "oldword", "{}"),
+        event("c", "message.edited", 2, "newword", r#"{"target": "b"}"#),
+        event("d", "message.redacted", 3, "", r#"{"target": "<a>"}"#),
+    ];
+    shell.write("a.jsonl", lines.join("\n"));
+    shell.ok(&["import", "--from", "jsonl", "--into", "a.cx", "a.jsonl"]);
+    let told = shell.ok(&["timeline", "a.cx", JAN]);
+    assert!(!told.contains("secretword") && !told.contains("oldword"), "{told}");
+    assert!(told.contains("newword (edited)") && told.contains("(taken out)"), "{told}");
+    assert!(shell.ok(&["timeline", "a.cx", JAN, "--json"]).contains("secretword"));
+}
