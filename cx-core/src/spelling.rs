@@ -46,6 +46,9 @@ const SHORT: usize = 4;
 /// No number has more digits than these, with all that is dialled before it.
 const LONGEST: usize = 24;
 
+/// So many places are looked at where a domain may end.
+const PARTS: usize = 16;
+
 /// No name before the `@` of an address is longer.
 const LOCAL: usize = 128;
 
@@ -108,7 +111,12 @@ impl Spelling {
             };
             let ends =
                 (0..n).filter(is_end).map(|n| domain.get(n + 1).map_or(text.len(), |it| it.0));
-            let ends: Vec<usize> = ends.collect();
+            let mut ends: Vec<usize> = ends.collect();
+            // No domain has more parts: the first ones, and all of it.
+            if let Some(last) = ends.last().copied().filter(|_| ends.len() > PARTS) {
+                ends.truncate(PARTS);
+                ends.push(last);
+            }
             let mut push = |from: usize| {
                 all.extend(ends.iter().filter_map(|end| text.get(from..*end)).map(Self::of_text));
             };
@@ -122,7 +130,9 @@ impl Spelling {
                     break;
                 }
             }
-            next.map(push);
+            if let Some(next) = next {
+                push(next);
+            }
         }
         all
     }

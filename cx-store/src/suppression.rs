@@ -192,10 +192,8 @@ impl Suppression {
         for spelling in &found {
             spellings.remove(spelling);
         }
-        let longer = match found.is_empty() {
-            true => BTreeSet::new(),
-            false => of_somebody(connection, &spellings)?,
-        };
+        let longer =
+            if found.is_empty() { BTreeSet::new() } else { of_somebody(connection, &spellings)? };
         let mut traces = Traces::of_spellings(found);
         traces.leave(&longer);
         let left = traces::blacked(event, &traces, &values);

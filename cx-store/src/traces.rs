@@ -307,6 +307,7 @@ fn find(text: &str, spelling: &Spelling, from: usize, joints: &[char]) -> Option
     let mut places = bytes
         .filter(|(at, byte)| spelling.may_begin_with(**byte) && text.is_char_boundary(*at))
         .filter_map(|(at, _)| spelling.at(text.as_bytes(), at));
+    let joints = if spelling.is_looked_for() { joints } else { &['.', '-'] };
     places.find(|place| {
         place.start >= from
             && (spelling.is_number() || is_whole(text, place.start, place.end, joints))
@@ -315,7 +316,8 @@ fn find(text: &str, spelling: &Spelling, from: usize, joints: &[char]) -> Option
 
 /// Whether a part of a text is a word, or words, of it: neither within a longer number, nor within a
 /// longer address, such as `an@example.nl` within `jan@example.nl` or `x.an@example.nl`.
-fn is_whole(text: &str, from: usize, to: usize, behind_address: &[char]) -> bool {
+/// Behind it, only these joints go on with it.
+fn is_whole(text: &str, from: usize, to: usize, behind: &[char]) -> bool {
     // What is percent-encoded before it is one character: `to%3Djan%40example.nl`.
     let encoded = spelling::encoded_before(text, from);
     let before_it = if encoded.is_some() { from.checked_sub(3) } else { Some(from) };
@@ -333,7 +335,6 @@ fn is_whole(text: &str, from: usize, to: usize, behind_address: &[char]) -> bool
         }
     };
     let joints = ['.', '-', '_', '+'];
-    let behind = if word.contains('@') { behind_address } else { &['.', '-'] };
     !goes_on(word.chars().next(), &mut encoded.into_iter().chain(before.chars().rev()), &joints)
         && !goes_on(word.chars().next_back(), &mut after.chars(), behind)
 }
@@ -357,6 +358,7 @@ mod tests {
             ("an@example.nl.uk an@example.nlx an@example.nl2", "="),
             ("an@example.nl.pdf an@example.nl.Groeten", "[erased].pdf [erased].Groeten"),
             ("an@example.nl-x 0612345678.txt", "[erased]-x [erased].txt"),
+            ("?to=an%40example.nl.pdf", "?to=[erased].pdf"),
             ("tel:+31612345678,0612345678", "tel:[erased],[erased]"),
             ("tel0612345678x wa +31612345678@c.us", "tel[erased]x wa [erased]@c.us"),
             ("+316123456789 10612345678", "="),

@@ -88,7 +88,8 @@ fn who_was_once_merged_and_parted_again_is_told_nothing_of_the_other() {
     let ids = ["jan", "eva"].map(|name| store.find(&who(name)).unwrap().customers[0].id);
     for (name, id, other) in [("jan", ids[0], "eva"), ("eva", ids[1], "jan")] {
         let export = store.export(&who(name), story::monday()).unwrap();
-        assert_eq!((export.customer, export.former_ids), (id, vec![]), "{name}");
+        assert_eq!(export.customer, id, "{name}");
+        assert!(export.former_ids.is_empty(), "{name}: {:?}", export.former_ids);
         let kinds: Vec<&str> = export.assertions.iter().map(|it| it.kind.as_str()).collect();
         assert_eq!(kinds.len(), 2, "{name}: {kinds:?}");
         assert!(kinds.contains(&"revoke"), "{name}");

@@ -229,3 +229,13 @@ fn what_stands_where_a_store_is_to_be_made_is_left_alone() {
     });
     assert_eq!(made, 1, "of four at once");
 }
+
+#[test]
+fn facts_may_begin_with_a_byte_order_mark() {
+    let store = lived(&[story::message("a", 0, "email", "", &["email a@x.nl"])], &[], None);
+    let mut lines = b"\xef\xbb\xbf".to_vec();
+    store.export_facts(&mut lines).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (moved, _) = Store::import_facts(lines.as_slice(), folder.path().join("a.cx")).unwrap();
+    assert_eq!(moved.counts().unwrap(), (1, 1));
+}

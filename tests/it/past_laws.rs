@@ -37,7 +37,8 @@ fn told(events: &[Event], assertions: &[Assertion], past: Past) -> Store {
     }
     for (n, assertion) in assertions.iter().enumerate() {
         let at = recorded(events.len() + n);
-        if at <= past.recorded_by() && assertion.at <= past.happened_by() {
+        // By when it was recorded, it was said.
+        if at <= past.recorded_by() && assertion.at.min(at) <= past.happened_by() {
             drop(store.assert(assertion, at));
         }
     }
@@ -266,4 +267,51 @@ fn a_talk_is_known_as_it_was_then() {
     (reply.rev, reply.conversation) = (Some("2".to_owned()), None);
     store.ingest(&Recording::new(recorded(9), "test"), [reply]).unwrap();
     assert_eq!(known(), before);
+}
+
+#[test]
+fn what_was_said_at_a_later_instant_than_it_was_recorded_counts_from_then() {
+    let store = store();
+    let mail = |name: &str| story::message(name, 0, "email", "", &[&format!("email {name}@x.nl")]);
+    store.ingest(&Recording::new(recorded(0), "test"), [mail("jan"), mail("eva")]).unwrap();
+    let who = |name: &str| Who::parse(&format!("{name}@x.nl"), None).unwrap();
+    let side = |name: &str| Subject::Observation(store.anchor(&who(name)).unwrap().unwrap());
+    let said = Assertion {
+        verdict: Verdict::Same(side("jan"), side("eva")),
+        by: "agent:7".to_owned(),
+        reason: None,
+        at: "2999-01-01T00:00:00Z".parse().unwrap(),
+    };
+    store.assert(&said, recorded(1)).unwrap();
+    let at = |instant| store.context(&who("jan"), &ContextOptions::at(instant)).unwrap().customer;
+    let found = store.find(&who("eva")).unwrap().customers[0].id;
+    assert_eq!(at(recorded(1)).unwrap().id, found.to_string());
+    let before = store.view(&[who("eva")], Past::today().as_of(recorded(0))).unwrap();
+    assert_eq!(before.counts().unwrap().0, 1);
+}
+
+#[test]
+fn what_can_do_nothing_is_a_conflict() {
+    let store = store();
+    let mail = |name: &str| story::message(name, 0, "email", "", &[&format!("email {name}@x.nl")]);
+    store.ingest(&Recording::new(recorded(0), "test"), [mail("jan"), mail("eva")]).unwrap();
+    let value = |name: &str| match Who::parse(&format!("{name}@x.nl"), None).unwrap() {
+        Who::Identifier(value) => value,
+        Who::Customer(id) => panic!("{id}"),
+    };
+    let say = |verdict: Verdict| {
+        let by = "agent:7".to_owned();
+        let said = Assertion { verdict, by, reason: None, at: recorded(1) };
+        store.assert(&said, recorded(1)).unwrap()
+    };
+    let jan = store.anchor(&Who::Identifier(value("jan"))).unwrap().unwrap();
+    assert_eq!(say(Verdict::Rekey(value("jan"), value("jan"))).conflicts.len(), 1);
+    assert_eq!(say(Verdict::Detach(jan, value("eva"))).conflicts.len(), 1);
+    let same = Verdict::Same(Subject::Identifier(value("jan")), Subject::Identifier(value("eva")));
+    let first = say(same.clone());
+    assert!(first.conflicts.is_empty(), "{first:?}");
+    let revoked = say(Verdict::Revoke(first.id));
+    let again = say(same);
+    assert_eq!((again.id, again.conflicts.len()), (first.id, 1));
+    assert_eq!(again.conflicts[0].against, Some(revoked.id));
 }
