@@ -16,7 +16,7 @@ use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::event::conversation::{Handover, Party, PartyType, State};
 use crate::event::talk::{Call, CallOutcome};
-use crate::event::{Direction, Event, Kind, Source, Visibility};
+use crate::event::{Direction, Event, Kind, Source, TimeOrigin, Visibility};
 use crate::identifier::{Claim, Identifier, Namespace};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
@@ -342,6 +342,12 @@ pub fn threads<'a>(events: &[&'a Event]) -> BTreeMap<ConversationKey, Vec<&'a Ev
         threads.entry(key.clone()).or_default().push(event);
     }
     threads
+}
+
+/// Whether an event tells the state in which somebody saw the conversation, and no change.
+fn is_only_seen(event: &Event) -> bool {
+    event.occurred_at_origin == TimeOrigin::Received
+        && matches!(&event.kind, Kind::ConversationStatus(status) if status.from.is_none())
 }
 
 /// The state that an event names.
@@ -670,7 +676,8 @@ impl<'a> Building<'a> {
                 && !was_resolved
             {
                 cycle.is_resolved = true;
-                cycle.resolved_at = Some(at);
+                // When it came into the state in which it was only seen, nobody knows.
+                cycle.resolved_at = Some(at).filter(|_| !is_only_seen(event));
             }
         }
         if !to.is_open() {
@@ -679,7 +686,10 @@ impl<'a> Building<'a> {
         self.conversation.state = to;
         self.conversation.native_state = None;
         self.conversation.reason = None;
-        self.conversation.since = at;
+        // One that is seen open may have been so since it began.
+        if !(is_only_seen(event) && from == State::New && to.is_open()) {
+            self.conversation.since = at;
+        }
     }
 
     fn remove(&mut self, event: &Event, to: State) {

@@ -6,8 +6,8 @@
 use cx_core::commerce::CommerceFold;
 use cx_core::conversation::state::{check, ways};
 use cx_core::conversation::{Conversation, ConversationFold, Lifecycle, WaitingOn, fold};
-use cx_core::event::Event;
 use cx_core::event::conversation::State;
+use cx_core::event::{Event, TimeOrigin};
 use cx_core::feedback::{Feedback, FeedbackFold, LoopState};
 use cx_core::ids::ConversationKey;
 use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
@@ -376,6 +376,25 @@ fn what_began_resolved_does_not_wait_for_ever() {
     let again = folded(&[opened, status(1, 5, "open"), status(2, 9, "resolved")]);
     assert_eq!(again.reopened, 1);
     assert_eq!(full_resolution(&[again], minutes(60)).value.unwrap().value, 540.0);
+}
+
+#[test]
+fn a_state_that_was_only_seen_tells_no_time() {
+    let opened = turn(0, 0, "conversation.opened", "customer", &json!({}));
+    let seen = |number, minute, to: &str| {
+        let mut seen = status(number, minute, to);
+        seen.occurred_at_origin = TimeOrigin::Received;
+        seen
+    };
+    let open = folded(&[opened.clone(), seen(1, 165, "open")]);
+    assert_eq!((open.state, open.waiting_since), (State::Open, Some(minutes(0))));
+    let closed = folded(&[opened.clone(), seen(1, 9000, "closed")]);
+    let measured = full_resolution(std::slice::from_ref(&closed), minutes(9001));
+    assert_eq!((closed.state, measured.n), (State::Closed, 0));
+    assert_eq!(measured.excluded["resolved nobody knows when"], 1);
+    // A change that was told counts, whatever is seen later.
+    let solved = folded(&[opened, status(1, 9, "resolved"), seen(2, 9000, "closed")]);
+    assert_eq!(full_resolution(&[solved], minutes(9001)).value.unwrap().value, 540.0);
 }
 
 #[test]
