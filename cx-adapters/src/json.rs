@@ -3,6 +3,10 @@
 //! Systems write the same field as a number today and as text tomorrow, so ids, texts and instants
 //! are read leniently; what cannot be read names its place.
 
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use cx_core::identifier::Claim;
 use cx_core::time::{Timestamp, UtcOffset};
 use serde_json::{Map, Value};
 
@@ -16,20 +20,39 @@ pub(crate) struct Document {
 }
 
 /// The JSON documents of a file, one after the other: a single document, JSON lines, or several
-/// documents in a row. After a broken one it goes on at the next line that begins a document.
+/// documents in a row. After a broken one it goes on at the next line that begins a document, and
+/// what a list was to hold together may stand between documents from then on. Of a document that
+/// the end of the file cuts, the whole records come.
+///
+/// Bytes that are no UTF-8 and halves of characters (`\ud83d` alone, as where a program cut an
+/// emoji in two) are read as U+FFFD and told, one problem for each document.
 pub(crate) struct Documents<'a> {
-    bytes: &'a [u8],
+    bytes: Cow<'a, [u8]>,
     at: usize,
     line: u64,
+    /// What stands in place of what was no character: in which line and column of the file.
+    mended: Option<VecDeque<(u64, usize)>>,
+    is_broken: bool,
+    /// The place of the last problem, so that it is told once.
+    last: Option<(u64, usize)>,
+    told: Option<RecordError>,
 }
 
 impl<'a> Documents<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        Self { bytes, at: 0, line: 1 }
+        Self {
+            bytes: Cow::Borrowed(bytes),
+            at: 0,
+            line: 1,
+            mended: None,
+            is_broken: false,
+            last: None,
+            told: None,
+        }
     }
 
-    fn rest(&self) -> &'a [u8] {
+    fn rest(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
@@ -52,14 +75,137 @@ impl<'a> Documents<'a> {
         }
         self.bytes.len()
     }
+
+    /// Replaces what is no character in all that is still to be read; whether there was any. Once.
+    fn mend(&mut self) -> bool {
+        if self.mended.is_some() {
+            return false;
+        }
+        let (text, places) = mended(self.rest(), self.line);
+        let is_mended = !places.is_empty();
+        if is_mended {
+            (self.bytes, self.at) = (Cow::Owned(text), 0);
+        }
+        self.mended = Some(places);
+        is_mended
+    }
+
+    /// What was mended in the document that was just read, whose first line this is.
+    fn tell_mended(&mut self, line: u64) {
+        let mut passed = Vec::new();
+        if let Some(places) = &mut self.mended {
+            while places.front().is_some_and(|(of, _)| *of <= self.line) {
+                passed.extend(places.pop_front());
+            }
+        }
+        let Some((of, column)) = passed.first() else { return };
+        let more = match passed.len() {
+            1 => String::new(),
+            count => format!(", and in {} more places", count - 1),
+        };
+        let problem = format!("no character (line {of}, column {column}{more}): read as U+FFFD");
+        self.told = Some(RecordError::new(problem).on_line(line));
+    }
+}
+
+/// A text with U+FFFD where there is no character, and the lines and columns at which it stands.
+fn mended(bytes: &[u8], line: u64) -> (Vec<u8>, VecDeque<(u64, usize)>) {
+    let mut text: Vec<u8> = Vec::with_capacity(bytes.len());
+    let mut places = VecDeque::new();
+    let (mut line, mut line_start) = (line, 0);
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid().as_bytes();
+        while let Some((first, behind)) = rest.split_first() {
+            let taken = match first {
+                b'\n' => {
+                    line += 1;
+                    line_start = text.len() + 1;
+                    1
+                }
+                b'\\' if behind.first() == Some(&b'u') => match surrogate(rest) {
+                    Some(_) if is_pair(rest) => 12,
+                    Some(_) => {
+                        places.push_back((line, text.len() - line_start + 1));
+                        text.extend_from_slice(br"\ufffd");
+                        rest = rest.get(6..).unwrap_or_default();
+                        continue;
+                    }
+                    None => 2,
+                },
+                b'\\' => 2,
+                _ => 1,
+            };
+            let (taken, after) = rest.split_at(taken.min(rest.len()));
+            text.extend_from_slice(taken);
+            rest = after;
+        }
+        if !chunk.invalid().is_empty() {
+            places.push_back((line, text.len() - line_start + 1));
+            text.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    (text, places)
+}
+
+/// The half of a character that an escape at the start of a text stands for.
+fn surrogate(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(br"\u")?.get(..4)?;
+    let half = u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    (0xd800..0xe000).contains(&half).then_some(half)
+}
+
+/// Whether a text begins with both halves of a character.
+fn is_pair(text: &[u8]) -> bool {
+    let second = text.get(6..).and_then(surrogate);
+    surrogate(text).is_some_and(|first| first < 0xdc00) && second.is_some_and(|it| it >= 0xdc00)
+}
+
+/// The whole records of a document that the end of the file cuts: the elements of its list, or of
+/// the lists right within it. Its other fields do not come, for those that are missing could say
+/// more.
+fn whole_records(cut: &[u8]) -> Option<Value> {
+    let mut open: Vec<u8> = Vec::new();
+    let mut end = None;
+    let mut bytes = cut.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some((_, byte)) = bytes.next() {
+                    match byte {
+                        b'"' => break,
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            b'{' => open.push(b'}'),
+            b'[' => open.push(b']'),
+            b'}' | b']' => {
+                open.truncate(open.len().saturating_sub(1));
+                if matches!(open.as_slice(), [b']'] | [b'}', b']']) {
+                    end = Some((at + 1, open.clone()));
+                }
+            }
+            _ => {}
+        }
+    }
+    let (end, open) = end?;
+    let mut text = cut.get(..end)?.to_vec();
+    text.extend(open.iter().rev());
+    match serde_json::from_slice(&text).ok()? {
+        Value::Object(mut fields) => {
+            fields.retain(|_, value| value.is_array());
+            Some(Value::Object(fields))
+        }
+        other => Some(other),
+    }
 }
 
 /// What is wrong with a document that begins on a line, with the place in the file.
-fn syntax(error: &serde_json::Error, line: u64) -> String {
+fn syntax(error: &serde_json::Error, (line, column): (u64, usize)) -> String {
     let text = error.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
-    let below = u64::try_from(error.line().saturating_sub(1)).unwrap_or_default();
-    format!("not JSON: {text} (line {}, column {})", line + below, error.column())
+    format!("not JSON: {text} (line {line}, column {column})")
 }
 
 fn count_lines(bytes: &[u8]) -> u64 {
@@ -70,25 +216,48 @@ impl Iterator for Documents<'_> {
     type Item = Result<Document, RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let blank = self.rest().iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        self.advance(self.at + blank);
-        if self.rest().is_empty() {
-            return None;
+        if let Some(told) = self.told.take() {
+            return Some(Err(told));
         }
-        let line = self.line;
-        let mut documents = serde_json::Deserializer::from_slice(self.rest()).into_iter::<Value>();
-        match documents.next() {
-            Some(Ok(value)) => {
-                let read = documents.byte_offset();
-                self.advance(self.at + read);
-                Some(Ok(Document { line, value }))
+        loop {
+            let is_between = |byte: &&u8| {
+                byte.is_ascii_whitespace() || self.is_broken && matches!(byte, b',' | b']' | b'}')
+            };
+            let between = self.rest().iter().take_while(is_between).count();
+            self.advance(self.at + between);
+            if self.rest().is_empty() {
+                return None;
             }
-            Some(Err(error)) => {
-                let problem = syntax(&error, line);
-                self.advance(self.next_start());
-                Some(Err(RecordError::new(problem).on_line(line)))
+            let line = self.line;
+            let mut documents =
+                serde_json::Deserializer::from_slice(self.rest()).into_iter::<Value>();
+            let error = match documents.next()? {
+                Ok(value) => {
+                    let read = documents.byte_offset();
+                    self.advance(self.at + read);
+                    self.tell_mended(line);
+                    return Some(Ok(Document { line, value }));
+                }
+                Err(error) => error,
+            };
+            if self.mend() {
+                continue;
             }
-            None => None,
+            let below = u64::try_from(error.line().saturating_sub(1)).unwrap_or_default();
+            let place = (line + below, error.column());
+            let problem = RecordError::new(syntax(&error, place)).on_line(line);
+            if error.is_eof()
+                && let Some(value) = whole_records(self.rest())
+            {
+                self.advance(self.bytes.len());
+                self.told = Some(problem);
+                return Some(Ok(Document { line, value }));
+            }
+            self.is_broken = true;
+            self.advance(self.next_start());
+            if self.last.replace(place) != Some(place) {
+                return Some(Err(problem));
+            }
         }
     }
 }
@@ -181,8 +350,7 @@ impl<'a> Object<'a> {
 
     /// A short name for the object's whole content, for records without an id.
     pub(crate) fn digest(&self) -> String {
-        let text = serde_json::to_string(self.fields).unwrap_or_default();
-        blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+        digest(&serde_json::to_string(self.fields).unwrap_or_default())
     }
 
     pub(crate) const fn fields(&self) -> &'a Map<String, Value> {
@@ -228,14 +396,27 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// What stands in these fields and is no object, or no list of objects.
+    pub(crate) fn misshapen(&self, objects: &[&str], lists: &[&str]) -> Vec<RecordError> {
+        let objects = objects.iter().filter(|field| self.has(field));
+        let wrong = objects.filter(|field| self.object(field).is_none());
+        let wrong = wrong.map(|field| self.problem(field, "not an object"));
+        let lists = lists.iter().flat_map(|field| self.objects(field)).filter_map(Result::err);
+        wrong.chain(lists).collect()
+    }
+
     /// The objects of the array in a field that are objects.
     pub(crate) fn list(&self, field: &str) -> Vec<Self> {
         self.objects(field).into_iter().filter_map(Result::ok).collect()
     }
 
     /// A text, a number or a truth value as text, without space around it; empty counts as absent.
+    /// An id is written in one way: see [`id`].
     pub(crate) fn text(&self, field: &str) -> Option<String> {
-        scalar(self.get(field)?).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        let value = self.get(field)?;
+        let is_id = field == "id" || field.ends_with("_id") && field != "external_id";
+        let text = if is_id { id(value) } else { scalar(value) };
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// A text exactly as it stands.
@@ -253,14 +434,10 @@ impl<'a> Object<'a> {
         self.items(field).into_iter().filter_map(|(item, _)| scalar(item)).collect()
     }
 
-    /// An id that must be there: text or number. Of a global id (`gid://shopify/Order/450`) the
-    /// last part counts, which is the id that the other interfaces give.
+    /// An id or a word that must be there: text or number.
     pub(crate) fn need(&self, field: &str) -> Result<String, RecordError> {
-        let id = self.text(field).map(|id| match id.strip_prefix("gid://") {
-            Some(global) => global.rsplit('/').next().unwrap_or(global).to_owned(),
-            None => id,
-        });
-        id.ok_or_else(|| self.problem(field, if self.has(field) { "not an id" } else { "missing" }))
+        let problem = if self.has(field) { "not an id" } else { "missing" };
+        self.text(field).ok_or_else(|| self.problem(field, problem))
     }
 
     /// A truth value, also where it is written as text.
@@ -341,6 +518,29 @@ impl<'a> Object<'a> {
     }
 }
 
+/// A short name for a text.
+pub(crate) fn digest(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
+}
+
+/// The fields of a record that hold somebody's identifiers and of which no claim came: what
+/// identifies nobody is kept all the same.
+pub(crate) fn unclaimed(
+    object: &Object<'_>,
+    fields: &[&str],
+    claims: &[Claim],
+) -> Map<String, Value> {
+    let is_claimed = |text: &str| {
+        let bare = crate::origin::bare_address(text);
+        claims.iter().any(|claim| [bare, text].contains(&claim.raw().trim()))
+    };
+    let unclaimed = fields.iter().filter_map(|field| {
+        let text = object.text(field).filter(|text| !is_claimed(text))?;
+        Some(((*field).to_owned(), object.get(field).cloned().unwrap_or(Value::String(text))))
+    });
+    unclaimed.collect()
+}
+
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -348,6 +548,22 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// An id as text. Of a global id (`gid://shopify/Order/450`) the last part counts, which is the id
+/// that the other interfaces give; a number with an empty fraction (`71.0`), as programs write it
+/// that have no whole numbers with gaps, is a whole one.
+fn id(value: &Value) -> Option<String> {
+    let text = scalar(value)?;
+    let global = text.trim().strip_prefix("gid://").and_then(|global| global.rsplit('/').next());
+    let whole = text
+        .split_once('.')
+        .filter(|(_, fraction)| value.is_number() && fraction.bytes().all(|digit| digit == b'0'));
+    Some(match (global, whole) {
+        (Some(global), _) => global.to_owned(),
+        (None, Some((whole, _))) => whole.to_owned(),
+        (None, None) => text,
+    })
 }
 
 /// Reads an instant as helpdesks and shops write it: RFC 3339 with any fraction, RFC 2822, `2020-03-03
@@ -465,6 +681,67 @@ mod tests {
                 "10: {\"id\":6}",
             ]
         );
+    }
+
+    /// The documents of a text, problems as text.
+    fn read(text: &[u8]) -> Vec<String> {
+        let told = Documents::new(text).map(|document| match document {
+            Ok(document) => format!("{}: {}", document.line, document.value),
+            Err(error) => error.to_string(),
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn what_is_no_character_spoils_no_more_than_itself() {
+        let text = b"{\"id\": 1}\n{\"a\": [\"hi \\ud83d\", \"\\ud83d\\ude00\", \"\\\\ud83d\"],\n \"b\": \"caf\xe9\"}\n{\"id\": 3}";
+        assert_eq!(
+            read(text),
+            [
+                "1: {\"id\":1}",
+                "2: {\"a\":[\"hi \u{fffd}\",\"\u{1f600}\",\"\\\\ud83d\"],\"b\":\"caf\u{fffd}\"}",
+                "2: no character (line 2, column 12, and in 1 more places): read as U+FFFD",
+                "4: {\"id\":3}",
+            ]
+        );
+    }
+
+    #[test]
+    fn of_a_page_that_is_cut_the_whole_records_come() {
+        let cut = "not JSON: EOF while parsing an object";
+        let list = read(b"[\n{\"id\": 1},\n{\"id\": 2},\n{\"id\": 3, \"a\": [{}]");
+        assert_eq!(list[0], "1: [{\"id\":1},{\"id\":2}]");
+        assert!(list.len() == 2 && list[1].starts_with(&format!("1: {cut}")), "{list:?}");
+        let page = read(
+            b"{\"count\": 3, \"users\": [{\"id\": 7}], \"tickets\": [{\"id\": 1}, {\"id\": \"}",
+        );
+        assert_eq!(page[0], "1: {\"tickets\":[{\"id\":1}],\"users\":[{\"id\":7}]}");
+        assert_eq!(page.len(), 2, "{page:?}");
+    }
+
+    #[test]
+    fn one_broken_element_of_a_list_is_told_once() {
+        let list = read(b"[\n{\"id\": 1},\n{\"id\": x},\n{\"id\": 3}\n]\n{\"id\": 4}");
+        assert_eq!(
+            list,
+            [
+                "1: not JSON: expected value (line 3, column 8)",
+                "2: {\"id\":1}",
+                "4: {\"id\":3}",
+                "6: {\"id\":4}",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_id_is_written_in_one_way() {
+        let value: Value =
+            serde_json::from_str(r#"{"id": 71.0, "order_id": "gid://shopify/Order/450", "external_id": "gid://x/1", "price": 24.0}"#)
+                .unwrap();
+        let object = Object::of(&value, String::new()).unwrap();
+        let fields = ["id", "order_id", "external_id", "price"];
+        let read = fields.map(|field| object.text(field).unwrap());
+        assert_eq!(read, ["71", "450", "gid://x/1", "24.0"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Where records come from: keys, scopes and claims for one account of one system.
 
 use cx_core::actor::{Actor, ActorType};
+use cx_core::event::identity::IdentityLink;
 use cx_core::event::{ConversationRef, Event, Kind, Source, TimeOrigin};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::ids::{ConversationKey, EventKey};
@@ -92,6 +93,31 @@ impl<'a> Origin<'a> {
         event.visibility = cx_core::event::Visibility::Internal;
         event.actor = Actor::of(ActorType::System);
         Ok(event)
+    }
+
+    /// That a person was on record from the instant on at which the record was made, with the
+    /// identifiers it has by now: on the timeline the record itself stands where it last changed.
+    /// `None` where that is the same instant, or the record names nobody.
+    pub(crate) fn seen(
+        &self,
+        record: &Event,
+        created: Option<Moment>,
+    ) -> Result<Option<Event>, RecordError> {
+        let Some(created) = created.filter(|created| created.at < record.occurred_at) else {
+            return Ok(None);
+        };
+        if record.who.is_empty() {
+            return Ok(None);
+        }
+        let part = Part::of(&record.source.object, &record.source.id, "seen");
+        let event = self.event(part, Kind::IdentitySeen(IdentityLink::default()), created)?;
+        Ok(Some(Event {
+            rev: record.rev.clone(),
+            channel: record.channel.clone(),
+            actor: record.actor.clone(),
+            who: record.who.clone(),
+            ..event
+        }))
     }
 
     /// The conversation that an object is.
