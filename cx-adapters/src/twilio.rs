@@ -3,7 +3,7 @@
 //! Callbacks are form-encoded; they are read as such, one a line, or as JSON maps of their
 //! parameters. They may repeat and overtake each other: all callbacks of a call are one event,
 //! whose revision is the callback's sequence number, and the call as the API gives it comes
-//! after all of them.
+//! after all of them once it is over.
 
 mod call;
 mod message;
@@ -72,12 +72,8 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
 }
 
 fn one(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
-    let is_recording = object.has("RecordingSid") || object.has("TranscriptionSid");
-    let is_turn = object.has("Digits") || object.has("SpeechResult");
     if object.has("ConversationSid") {
         Err(object.problem("ConversationSid", "Twilio Conversations are not read"))
-    } else if object.has("CallSid") && (is_recording || is_turn) {
-        Ok(vec![call::aside(origin, object)])
     } else if object.has("CallSid") {
         Ok(call::callback(origin, object))
     } else if object.has("MessageSid") || object.has("SmsSid") {

@@ -6,6 +6,7 @@ use cx_core::event::talk::{Call, CallOutcome};
 use cx_core::event::{Direction, Event, Kind, TimeOrigin, Visibility};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::time::{Micros, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
@@ -13,8 +14,6 @@ use crate::{Record, RecordError};
 
 const MAPPED_CALLBACK: &[&str] = &[
     "CallSid",
-    "From",
-    "To",
     "CallStatus",
     "Direction",
     "SequenceNumber",
@@ -25,8 +24,6 @@ const MAPPED_CALLBACK: &[&str] = &[
 
 const MAPPED_RESOURCE: &[&str] = &[
     "sid",
-    "from",
-    "to",
     "status",
     "direction",
     "start_time",
@@ -52,10 +49,15 @@ struct Told {
     rev: Option<String>,
 }
 
-/// How a status ends a call; `None` while it goes on.
-fn outcome(status: &str) -> Option<CallOutcome> {
+/// How a status ends a call; `None` while it goes on. Where Twilio listened to who picked up, a
+/// machine is nobody.
+fn outcome(status: &str, answered_by: Option<&str>) -> Option<CallOutcome> {
     match status.trim().to_ascii_lowercase().as_str() {
-        "completed" => Some(CallOutcome::Answered),
+        "completed" => Some(match answered_by {
+            Some(by) if by.starts_with("machine") => CallOutcome::Voicemail,
+            Some("fax") => CallOutcome::Missed,
+            _ => CallOutcome::Answered,
+        }),
         "no-answer" => Some(CallOutcome::Missed),
         "busy" => Some(CallOutcome::Busy),
         "failed" => Some(CallOutcome::Failed),
@@ -65,14 +67,15 @@ fn outcome(status: &str) -> Option<CallOutcome> {
 }
 
 /// Which way a call went: by Twilio's word, else by whose number placed it. A call that one of our
-/// own softphones places goes out, though Twilio receives it.
+/// own softphones places goes out, though Twilio receives it; who calls us from our website comes in.
 fn direction(
     origin: Origin<'_>,
     word: Option<&str>,
     from: Option<&str>,
     to: Option<&str>,
 ) -> Direction {
-    let is_softphone = from.is_some_and(|from| from.starts_with("client:"));
+    let is_softphone = from.is_some_and(|from| from.starts_with("client:"))
+        && to.is_some_and(|to| !origin.is_own_number(to));
     // Both ends are at our own SIP domain: a telephone of ours dials a number.
     let host = |address: Option<&str>| sip(address?).map(|(_, host)| host.to_ascii_lowercase());
     let is_in_house = host(from).is_some_and(|from| Some(from) == host(to));
@@ -99,8 +102,13 @@ fn before(at: Timestamp, seconds: u64) -> Option<Timestamp> {
 
 /// A callback: what is known of the call at that point. Twilio's requests for what to do next are
 /// none of its status and have no order among them: each tells that there is a call, and what else
-/// it says stands beside it.
+/// it says stands beside it. So does what is told of a recording, a conference or a stream alone:
+/// its numbers are counted apart from those of the call.
 pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Vec<Record> {
+    let is_of_recording = callback.has("RecordingStatus") || callback.has("TranscriptionSid");
+    if is_of_recording || !callback.has("CallStatus") {
+        return vec![aside(origin, callback)];
+    }
     if !is_request(callback) {
         return vec![status(origin, callback)];
     }
@@ -114,9 +122,11 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Vec<Record>
 /// Whether a callback asks what to do next, and does not tell how far the call is.
 fn is_request(callback: &Object<'_>) -> bool {
     let of_status = ["SequenceNumber", "Timestamp", "CallDuration", "Duration"];
-    let is_end = outcome(&callback.text("CallStatus").unwrap_or_default()).is_some();
+    let is_end = outcome(&callback.text("CallStatus").unwrap_or_default(), None).is_some();
+    // What a step before it came to.
+    let of_step = ["Dial", "Queue", "Digits", "Speech", "Recording"];
     let is_after =
-        callback.fields().keys().any(|name| name.starts_with("Dial") || name.starts_with("Queue"));
+        callback.fields().keys().any(|name| of_step.iter().any(|step| name.starts_with(step)));
     !of_status.iter().any(|name| callback.has(name)) && (!is_end || is_after)
 }
 
@@ -140,7 +150,7 @@ fn requested(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     let when = origin.or_received(None, || callback.problem("Timestamp", "missing"))?;
     let mut event = event(origin, told(origin, callback, Call::default(), when)?)?;
     event.name = callback.text("CallerName");
-    event.extra = callback.rest(MAPPED_CALLBACK);
+    event.extra = rest(callback, MAPPED_CALLBACK, ["From", "To"], event.direction, &event);
     event.extra.insert("status".to_owned(), callback.text("CallStatus").into());
     Ok(event)
 }
@@ -166,22 +176,37 @@ fn told(
     })
 }
 
+/// The place of the end among the numbers of a call's callbacks.
+const END: &str = "3";
+
+/// The place of a status among the numbers of a call's callbacks.
+fn rank(status: &str, outcome: Option<CallOutcome>) -> &'static str {
+    match status {
+        "ringing" => "1",
+        "in-progress" => "2",
+        _ if outcome.is_some() => END,
+        _ => "0",
+    }
+}
+
 fn status(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     let status = callback.text("CallStatus").unwrap_or_default();
     let stamp = callback.moment("Timestamp")?;
     let (at, of) = origin.or_received(stamp, || callback.problem("Timestamp", "missing"))?;
     let duration_s = callback.first_text(&["CallDuration", "Duration"]);
     let duration_s: Option<u64> = duration_s.and_then(|seconds| seconds.parse().ok());
-    let outcome = outcome(&status);
-    let is_answered = outcome == Some(CallOutcome::Answered);
+    let answered_by = callback.text("AnsweredBy");
+    let outcome = outcome(&status, answered_by.as_deref());
+    let is_by_machine = answered_by.is_some_and(|by| by.starts_with("machine") || by == "fax");
     // When it was imported is no part of what it says.
-    let answered_at = stamp.and_then(|stamp| match (status.as_str(), is_answered) {
-        ("in-progress", _) => Some(stamp.at),
-        (_, true) => duration_s.and_then(|seconds| before(stamp.at, seconds)),
+    let connected_at = stamp.and_then(|stamp| match status.as_str() {
+        "in-progress" => Some(stamp.at),
+        "completed" => duration_s.and_then(|seconds| before(stamp.at, seconds)),
         _ => None,
     });
+    let answered_at = connected_at.filter(|_| !is_by_machine);
     // The end is told, and the call stands on the timeline where it began.
-    let began = answered_at.filter(|_| is_answered).unwrap_or(at.at);
+    let began = connected_at.unwrap_or(at.at);
     let data = Call {
         answered_at,
         ended_at: stamp.filter(|_| outcome.is_some()).map(|stamp| stamp.at),
@@ -190,36 +215,55 @@ fn status(origin: Origin<'_>, callback: &Object<'_>) -> Record {
         recording_ref: callback.text("RecordingUrl"),
         ..Call::default()
     };
-    // Old callbacks have no number: they come in this order, which is that of the numbers.
-    let rev = callback.text("SequenceNumber").unwrap_or_else(|| {
-        let rank = match status.as_str() {
-            "ringing" => "1",
-            "in-progress" => "2",
-            _ if outcome.is_some() => "3",
-            _ => "0",
-        };
-        rank.to_owned()
-    });
+    // Old callbacks have no number: they come in this order, which is that of the numbers. Where
+    // only the end is asked for, it may be the first that is counted.
+    let number = callback.text("SequenceNumber");
+    let is_early = number.as_deref().is_none_or(|number| ["0", "1", "2"].contains(&number));
+    let rev = match number {
+        Some(_) if outcome.is_some() && is_early => END.to_owned(),
+        Some(number) => number,
+        None => rank(&status, outcome).to_owned(),
+    };
     let told = told(origin, callback, data, (Moment { at: began, ..at }, of))?;
     let mut event = event(origin, Told { rev: Some(rev), ..told })?;
     event.name = callback.text("CallerName");
-    event.extra = callback.rest(MAPPED_CALLBACK);
+    event.extra = rest(callback, MAPPED_CALLBACK, ["From", "To"], event.direction, &event);
     event.extra.insert("status".to_owned(), status.into());
     Ok(event)
 }
 
+/// What a telling of a call says beyond what is read of it. A number or address of which no claim
+/// came, such as the one of ours that was called, is kept too.
+pub(super) fn rest(
+    told: &Object<'_>,
+    mapped: &[&str],
+    [from, to]: [&str; 2],
+    direction: Direction,
+    event: &Event,
+) -> Map<String, Value> {
+    let mut rest = told.rest(mapped);
+    if !event.who.is_empty() {
+        drop(rest.remove(if direction == Direction::Out { to } else { from }));
+    }
+    rest
+}
+
 /// What happens in the course of a call and tells nothing of how it went: a recording is there, a
-/// key was pressed. Kept for the business's eyes, with the call.
-pub(super) fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+/// key was pressed. Kept for the business's eyes, with the call and whose it is.
+fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     let id = callback.need("CallSid")?;
-    let told = callback.moment("Timestamp")?;
-    let (at, of) = origin.or_received(told, || callback.problem("Timestamp", "missing"))?;
+    let stamp = callback.moment("Timestamp")?;
+    let when = origin.or_received(stamp, || callback.problem("Timestamp", "missing"))?;
     let digest = callback.digest();
     let data = callback.rest(&["CallSid", "AccountSid", "ApiVersion"]);
-    let mut event = origin.custom(Part::of("call", &id, &digest), "call_aside", data, at)?;
-    event.occurred_at_origin = of;
+    let mut event = origin.custom(Part::of("call", &id, &digest), "call_aside", data, when.0)?;
+    event.occurred_at_origin = when.1;
     event.channel = Channel::Phone;
     event.conversation = Some(origin.conversation("call", &id)?);
+    let told = told(origin, callback, Call::default(), when)?;
+    if told.parent.is_none() {
+        event.who.extend(other_side(origin, &told));
+    }
     Ok(event)
 }
 
@@ -233,7 +277,12 @@ pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
     };
     let when = origin.or_received(told, || call.problem("start_time", "missing"))?;
     let status = call.text("status").unwrap_or_default();
-    let outcome = outcome(&status);
+    let outcome = outcome(&status, call.text("answered_by").as_deref());
+    // One that still goes on is a telling among those of the callbacks, before the one of its status.
+    let rev = match outcome {
+        Some(_) => call.moment("date_updated")?.unwrap_or(when.0).at.to_string(),
+        None => format!("0{}", rank(&status, outcome)),
+    };
     let data = Call {
         started_at: started.map(|started| started.at),
         ended_at: call.moment("end_time")?.map(|ended| ended.at),
@@ -254,11 +303,11 @@ pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
         to: call.text("to"),
         data,
         when,
-        rev: Some(call.moment("date_updated")?.unwrap_or(when.0).at.to_string()),
+        rev: Some(rev),
     };
     let mut event = event(origin, told)?;
     event.name = call.text("caller_name");
-    event.extra = call.rest(MAPPED_RESOURCE);
+    event.extra = rest(call, MAPPED_RESOURCE, ["from", "to"], event.direction, &event);
     event.extra.insert("status".to_owned(), status.into());
     Ok(event)
 }
@@ -285,20 +334,26 @@ fn event(origin: Origin<'_>, told: Told) -> Result<Event, RecordError> {
         event.conversation = Some(origin.conversation("call", parent)?);
         return Ok(event);
     }
+    let claim = other_side(origin, &told);
     let mut event = origin.event(part, Kind::Call(told.data), moment)?;
     event.rev = told.rev;
     event.occurred_at_origin = of;
     event.channel = Channel::Phone;
     event.direction = told.direction;
     event.conversation = Some(origin.conversation("call", &told.id)?);
-    let (actor, role, number) = if told.direction == Direction::Out {
-        (ActorType::Agent, Role::To, told.to)
-    } else {
-        (ActorType::Customer, Role::From, told.from)
-    };
-    event.actor = Actor::of(actor);
-    event.who.extend(number.and_then(|number| caller(origin, &number, role)));
+    let is_out = told.direction == Direction::Out;
+    event.actor = Actor::of(if is_out { ActorType::Agent } else { ActorType::Customer });
+    event.who.extend(claim);
     Ok(event)
+}
+
+/// Whom we called, or who called us.
+fn other_side(origin: Origin<'_>, told: &Told) -> Option<Claim> {
+    let (role, address) = match told.direction {
+        Direction::Out => (Role::To, &told.to),
+        Direction::In | Direction::None => (Role::From, &told.from),
+    };
+    caller(origin, address.as_deref()?, role)
 }
 
 /// Who is on the other end. A withheld number is nobody's.

@@ -2,12 +2,13 @@
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
-use cx_core::event::identity::{Consent, ConsentState};
+use cx_core::event::identity::{Consent, ConsentState, Profile};
 use cx_core::event::talk::{Message, Receipt};
 use cx_core::event::{Attachment, Body, Direction, Event, Kind, TimeOrigin, Visibility};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
-use super::{Outcome, call};
+use super::Outcome;
+use super::call::{self, rest};
 use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
 use crate::{Record, RecordError};
@@ -15,8 +16,6 @@ use crate::{Record, RecordError};
 const MAPPED: &[&str] = &[
     "sid",
     "body",
-    "from",
-    "to",
     "direction",
     "date_created",
     "date_sent",
@@ -27,9 +26,24 @@ const MAPPED: &[&str] = &[
     "SmsSid",
     "SmsMessageSid",
     "Body",
-    "From",
-    "To",
 ];
+
+/// What of a callback is read where it tells what became of a message.
+const MAPPED_STATUS: &[&str] = &[
+    "MessageSid",
+    "SmsSid",
+    "MessageStatus",
+    "SmsStatus",
+    "ErrorCode",
+    "ErrorMessage",
+    "Timestamp",
+    "DateSent",
+    "DateCreated",
+];
+
+/// States that only a message of ours is in.
+const OUTGOING: &[&str] =
+    &["sent", "delivered", "partially_delivered", "undelivered", "failed", "read", "canceled"];
 
 /// States of a message that went to Twilio and no further: nothing became of it yet.
 const ON_ITS_WAY: &[&str] = &["accepted", "scheduled", "queued", "sending"];
@@ -95,7 +109,9 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
     let told_at = callback.first_moment(&["Timestamp", "DateSent", "DateCreated"])?;
     let when = origin.or_received(told_at, || callback.problem("Timestamp", "missing"))?;
     let status = callback.first_text(&["MessageStatus", "SmsStatus"]).unwrap_or_default();
-    let is_in = status == "received" || status == "receiving" || callback.has("Body");
+    let is_outgoing = [OUTGOING, ON_ITS_WAY].concat().contains(&status.as_str());
+    let is_in =
+        status == "received" || status == "receiving" || callback.has("Body") && !is_outgoing;
     let told = Told {
         id: callback
             .first_text(&["MessageSid", "SmsSid"])
@@ -122,17 +138,45 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
             })
             .collect();
         event.name = callback.text("ProfileName");
-        let consent = consent(origin, callback, &event);
+        let beside = [profile(origin, &told, &event), consent(origin, callback, &event)];
         records.push(Ok(event));
-        records.extend(consent);
+        records.extend(beside.into_iter().flatten());
     }
-    let receipt = receipt(origin, &told);
+    let receipt = receipt(origin, &told).map(|receipt| {
+        let mut receipt = receipt?;
+        if !is_in {
+            let sides = ["From", "To"];
+            receipt.extra = rest(callback, MAPPED_STATUS, sides, told.direction, &receipt);
+        }
+        Ok(receipt)
+    });
     if !is_in && receipt.is_none() && !ON_ITS_WAY.contains(&told.status.as_str()) {
         let field = if callback.has("MessageStatus") { "MessageStatus" } else { "SmsStatus" };
         return Err(callback.problem(field, "not a status of a message"));
     }
     records.extend(receipt);
     Ok(records)
+}
+
+/// The name a sender goes by. The message as the API gives it, which comes after its callback, does
+/// not have it. One person with one name is one event.
+fn profile(origin: Origin<'_>, told: &Told, message: &Event) -> Option<Record> {
+    let name = message.name.clone().filter(|_| !message.who.is_empty())?;
+    let build = || {
+        let id = crate::json::digest(&format!("{}/{name}", told.from));
+        let data = Profile { name: Some(name.clone()), ..Profile::default() };
+        let part = Part::whole("profile", &id);
+        let event = origin.event(part, Kind::ProfileUpdated(data.into()), told.when.0)?;
+        Ok(Event {
+            channel: message.channel.clone(),
+            actor: Actor::of(ActorType::System),
+            name: Some(name.clone()),
+            who: message.who.clone(),
+            occurred_at_origin: message.occurred_at_origin,
+            ..event
+        })
+    };
+    Some(build())
 }
 
 /// What the sender's word to leave the list, or to come back, is an answer to.
@@ -180,7 +224,8 @@ fn said(
     event.actor = Actor::of(told.sender);
     place(origin, told, &mut event, role)?;
     event.body = text.map(Body::text);
-    event.extra = message.rest(MAPPED);
+    let sides = if message.has("sid") { ["from", "to"] } else { ["From", "To"] };
+    event.extra = rest(message, MAPPED, sides, event.direction, &event);
     Ok(event)
 }
 
@@ -216,6 +261,10 @@ fn place(
 fn claims(origin: Origin<'_>, address: &str, role: Role) -> Vec<Claim> {
     let proved = Assurance::ChannelProved;
     match address.split_once(':') {
+        // Who hides the number has an id with a country in front.
+        Some(("whatsapp", id)) if id.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            origin.scoped(Namespace::WaBsuid, id, role, proved).into_iter().collect()
+        }
         Some(("whatsapp", number)) => {
             let id = Claim::new(Namespace::WaId, number.trim_start_matches('+'), role, proved).ok();
             id.into_iter().chain(origin.phone(number, None, role, proved)).collect()

@@ -215,3 +215,125 @@ fn who_sends_stop_wants_no_more_of_it() {
     assert_eq!(data(one(&said("START"), "consent.changed"))["state"], "granted");
     assert_eq!(said("HELP").len(), 1);
 }
+
+#[test]
+fn the_end_of_a_recorded_call_is_its_end_and_what_is_told_beside_it_is_not() {
+    let end = b"CallSid=CA1&From=%2B31612345678&To=%2B31208080808&Direction=inbound&CallStatus=completed&CallDuration=61&SequenceNumber=0\
+        &Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000&RecordingUrl=https%3A%2F%2Frec.example%2FRE1&RecordingSid=RE1&RecordingDuration=60";
+    let told = events(Twilio, end);
+    let call = one(&told, "call");
+    assert_eq!(
+        (data(call)["outcome"].clone(), data(call)["duration_s"].clone()),
+        ("answered".into(), 61.into())
+    );
+    assert_eq!(call.occurred_at.to_string(), "2026-03-04T09:02:06Z");
+    assert_eq!(
+        call.rev.as_deref(),
+        Some("3"),
+        "the end, though it is the first that was asked for"
+    );
+    // Numbers of a conference are counted apart, and it does not say who is in it.
+    let conference = b"CallSid=CA1&ConferenceSid=CF1&StatusCallbackEvent=participant-leave&SequenceNumber=6&Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000";
+    let stream =
+        b"CallSid=CA1&StreamSid=MZ1&StreamEvent=stream-stopped&Timestamp=2026-03-04T09%3A03%3A07Z";
+    for aside in [&conference[..], stream] {
+        let told = events(Twilio, aside);
+        assert!(told.len() == 1 && told[0].kind.name() == "custom.twilio.call_aside", "{told:?}");
+    }
+    // What was said to a menu is the caller's.
+    let turn = b"CallSid=CA1&From=%2B31612345678&To=%2B31208080808&Direction=inbound&CallStatus=in-progress&SpeechResult=Jan";
+    let told = events(Twilio, turn);
+    assert_eq!(persons(one(&told, "custom.twilio.call_aside")), ["phone:+31612345678"]);
+    assert_eq!(data(one(&told, "call")).get("outcome"), None);
+}
+
+#[test]
+fn a_call_that_still_goes_on_at_the_api_hides_no_end() {
+    let call = |status: &str| {
+        let call = format!(
+            r#"{{"sid": "CA1", "from": "+31612345678", "to": "+31208080808", "direction": "inbound", "status": "{status}",
+                "start_time": "Wed, 04 Mar 2026 09:02:06 +0000", "date_updated": "Wed, 04 Mar 2026 09:02:06 +0000"}}"#
+        );
+        events(Twilio, call.as_bytes()).remove(0).rev.unwrap()
+    };
+    assert_eq!((call("ringing").as_str(), call("in-progress").as_str()), ("01", "02"));
+    assert!(call("completed").parse::<cx_core::time::Timestamp>().is_ok());
+}
+
+#[test]
+fn a_machine_is_nobody() {
+    let call = |answered_by: &str| {
+        let call = format!(
+            r#"{{"sid": "CA1", "from": "+31208080808", "to": "+31612345678", "direction": "outbound-api", "status": "completed", "answered_by": "{answered_by}",
+                "start_time": "Wed, 04 Mar 2026 09:02:06 +0000"}}"#
+        );
+        let form = format!(
+            "CallSid=CA1&From=%2B31208080808&To=%2B31612345678&Direction=outbound-api&CallStatus=completed&AnsweredBy={answered_by}&CallDuration=9&Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000"
+        );
+        let form = events(Twilio, form.as_bytes()).remove(0);
+        let call = events(Twilio, call.as_bytes()).remove(0);
+        assert_eq!(data(&call)["outcome"], data(&form)["outcome"]);
+        assert_eq!(data(&form).get("answered_at").is_some(), answered_by == "human");
+        data(&call)["outcome"].clone()
+    };
+    assert_eq!(call("human"), "answered");
+    assert_eq!(call("machine_end_beep"), "voicemail");
+    assert_eq!(call("fax"), "missed");
+}
+
+#[test]
+fn who_calls_us_from_our_website_is_no_softphone_of_ours() {
+    let call = |to: &str| {
+        let form = format!(
+            "CallSid=CA1&From=client%3Ajan_visitor&To={to}&Direction=inbound&CallStatus=ringing&Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000"
+        );
+        let call = events(Twilio, form.as_bytes()).remove(0);
+        (call.direction, persons(&call))
+    };
+    let visitor = vec!["user_id:twilio:acme:jan_visitor".to_owned()];
+    assert_eq!(call("%2B31208080808"), (Direction::In, visitor.clone()));
+    assert_eq!(call(""), (Direction::In, visitor));
+    assert_eq!(call("%2B31612345678"), (Direction::Out, vec!["phone:+31612345678".to_owned()]));
+}
+
+#[test]
+fn the_number_of_ours_and_one_that_names_nobody_are_kept() {
+    let call = b"CallSid=CA1&From=anonymous&To=%2B31208080808&Direction=inbound&CallStatus=ringing&Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000";
+    let call = events(Twilio, call).remove(0);
+    assert_eq!(
+        (&call.extra["From"], &call.extra["To"]),
+        (&"anonymous".into(), &"+31208080808".into())
+    );
+    let message = b"MessageSid=SM1&SmsStatus=received&Body=Hi&From=whatsapp%3ANL.1234567890&To=whatsapp%3A%2B31208080808";
+    let message = events(Twilio, message).remove(0);
+    assert_eq!(persons(&message), ["wa_bsuid:twilio:acme:NL.1234567890"]);
+    assert!(message.conversation.is_some());
+    assert_eq!(message.extra["To"], "whatsapp:+31208080808");
+    assert_eq!(message.extra.get("From"), None, "a claim came of it");
+}
+
+#[test]
+fn the_name_of_a_sender_outlives_the_copy_from_the_api() {
+    let said = |sid: &str| {
+        let form = format!(
+            "MessageSid={sid}&SmsStatus=received&Body=Hi&From=whatsapp%3A%2B31612345678&To=whatsapp%3A%2B31208080808&ProfileName=Jan+de+Vries"
+        );
+        events(Twilio, form.as_bytes())
+    };
+    let (one_message, another) = (said("SM1"), said("SM2"));
+    let profile = one(&one_message, "profile.updated");
+    assert_eq!(profile.name.as_deref(), Some("Jan de Vries"));
+    assert_eq!(profile.who, one(&one_message, "message").who);
+    assert_eq!(profile.key, one(&another, "profile.updated").key, "told with every message");
+}
+
+#[test]
+fn what_became_of_our_message_is_no_message_of_theirs() {
+    let form =
+        b"MessageSid=SM1&MessageStatus=sent&From=%2B31208080808&To=%2B31612345678&Body=our+text";
+    let told = events(Twilio, form);
+    assert_eq!(told.len(), 1);
+    let receipt = one(&told, "message.sent");
+    assert_eq!(persons(receipt), ["phone:+31612345678"]);
+    assert_eq!(receipt.extra["Body"], "our text");
+}
