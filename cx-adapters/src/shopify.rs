@@ -48,6 +48,9 @@ const WRAPPERS: &[([&str; 2], Read)] = &[
 ];
 
 fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
+    if let Some(wish) = wish(document) {
+        return vec![Err(document.wrong(wish))];
+    }
     if let Some(read) = bare(document) {
         return read(origin, document).unwrap_or_else(|error| vec![Err(error)]);
     }
@@ -78,6 +81,20 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
         ))));
     }
     records
+}
+
+/// What a webhook asks for that the law makes a shop answer, and that is no record.
+fn wish(document: &Object<'_>) -> Option<&'static str> {
+    let has = |field| document.fields().contains_key(field);
+    if document.has("id") || !has("shop_domain") || !has("shop_id") {
+        None
+    } else if has("orders_to_redact") {
+        Some("a request to erase a customer, and no record: `cx erase` forgets them")
+    } else if has("orders_requested") || has("data_request") {
+        Some("a customer's request for their data, and no record: `cx export` gives it")
+    } else {
+        Some("a request to erase all data of the shop, and no record")
+    }
 }
 
 /// What an object without a wrapper is: webhooks send it so.
@@ -164,11 +181,16 @@ fn rest_of_lines(object: &Object<'_>) -> Option<Value> {
 }
 
 /// What an order or a checkout says beyond what is read of it: its other fields, and those of its
-/// lines and its customer.
-fn rest(object: &Object<'_>, mapped: &[&str]) -> Map<String, Value> {
+/// lines and its customer, and what of it identifies nobody.
+fn rest(object: &Object<'_>, mapped: &[&str], claims: &[Claim]) -> Map<String, Value> {
     let mut rest = object.rest(mapped);
+    rest.extend(json::unclaimed(object, &["email", "contact_email", "phone"], claims));
     rest.extend(rest_of_lines(object).map(|lines| ("line_items".to_owned(), lines)));
-    let customer = object.object("customer").map(|customer| customer.rest(customer::CLAIMED));
+    let customer = object.object("customer").map(|customer| {
+        let mut rest = customer.rest(customer::CLAIMED);
+        rest.extend(json::unclaimed(&customer, customer::IDENTIFIERS, claims));
+        rest
+    });
     let customer = customer.filter(|customer| !customer.is_empty());
     rest.extend(customer.map(|customer| ("customer".to_owned(), Value::Object(customer))));
     rest

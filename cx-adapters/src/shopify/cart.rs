@@ -34,6 +34,7 @@ pub(super) fn records(origin: Origin<'_>, cart: &Object<'_>) -> Outcome {
     event.extra = rest(
         cart,
         &["id", "token", "updated_at", "created_at", "line_items", "currency", "customer"],
+        &event.who,
     );
     Ok(vec![Ok(by_the_customer(event))])
 }
@@ -104,10 +105,12 @@ pub(super) fn checkout(origin: Origin<'_>, checkout: &Object<'_>) -> Outcome {
             event.who.extend(bridge(origin, Namespace::Checkout, checkout.text(field)));
         }
         event.who.extend(bridge(origin, Namespace::Cart, checkout.text("cart_token")));
-        event.extra = rest(checkout, MAPPED);
+        event.extra = rest(checkout, MAPPED, &event.who);
         Ok(by_the_customer(event))
     };
-    let mut records = vec![turn("started", Kind::CheckoutStarted(data.clone()), created)];
+    let mut records: Vec<Result<Event, RecordError>> =
+        checkout.misshapen(&["customer"], &[]).into_iter().map(Err).collect();
+    records.push(turn("started", Kind::CheckoutStarted(data.clone()), created));
     if let Some(at) = completed {
         records.push(turn("completed", Kind::CheckoutCompleted(data), at));
     }

@@ -5,10 +5,11 @@ use cx_core::channel::Channel;
 use cx_core::event::identity::{Address, Consent, ConsentState, Profile};
 use cx_core::event::{Direction, Kind};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+use cx_core::identity::PersonName;
 
 use super::{Outcome, name};
 use crate::Record;
-use crate::json::{Moment, Object};
+use crate::json::{self, Moment, Object};
 use crate::origin::{Origin, Part};
 
 const MAPPED: &[&str] = &[
@@ -37,7 +38,8 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
     let is_default = |address: &Object<'_>| address.flag("default") == Some(true);
     let address = customer
         .object("default_address")
-        .or_else(|| customer.list("addresses").into_iter().find(is_default));
+        .or_else(|| customer.list("addresses").into_iter().find(is_default))
+        .filter(|address| is_for(name(customer).as_deref(), address));
     let data = Profile {
         name: name(customer),
         given_name: customer.text("first_name"),
@@ -62,10 +64,18 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
     event.name = name(customer);
     event.who = claims(origin, customer);
     event.extra = customer.rest(MAPPED);
-    let mut records = vec![Ok(event)];
+    event.extra.extend(json::unclaimed(customer, IDENTIFIERS, &event.who));
+    let seen = origin.seen(&event, customer.moment("created_at")?)?;
+    let mut records: Vec<Record> =
+        customer.misshapen(&["default_address"], &["addresses"]).into_iter().map(Err).collect();
+    records.push(Ok(event));
+    records.extend(seen.map(Ok));
     records.extend(consents(origin, customer, &id, None));
     Ok(records)
 }
+
+/// What of a customer is an identifier, where it is one.
+pub(super) const IDENTIFIERS: &[&str] = &["email", "phone"];
 
 /// What of a customer within an order or a checkout is read there.
 pub(super) const CLAIMED: &[&str] = &[
@@ -107,17 +117,19 @@ fn consents(
             "unsubscribed" | "redacted" | "invalid" => ConsentState::Denied,
             _ => ConsentState::Unknown,
         };
-        let at = told.moment("consent_updated_at").and_then(|at| match at {
-            Some(at) => Ok(Some(at)),
-            None => Ok(customer.first_moment(&["created_at", "updated_at"])?.or(within)),
-        });
-        // Nothing was said, and nobody knows when.
-        if state == ConsentState::Unknown && matches!(at, Ok(None)) {
-            return None;
-        }
-        Some(at.and_then(|at| {
-            consent(origin, customer, id, channel, state, at, told.text("opt_in_level"))
-        }))
+        let dated = told.moment("consent_updated_at");
+        let known = customer.first_moment(&["created_at", "updated_at"]);
+        let build = || {
+            let (dated, known) = (dated?, known?.or(within));
+            // Nothing was said, and nobody knows when.
+            if state == ConsentState::Unknown && dated.or(known).is_none() {
+                return Ok(None);
+            }
+            let wording = told.text("opt_in_level");
+            consent(origin, customer, id, Answer { channel, state, dated, known, wording })
+                .map(Some)
+        };
+        build().transpose()
     });
     let mut records: Vec<Record> = told.collect();
     if !customer.has("email_marketing_consent") {
@@ -131,37 +143,37 @@ fn consents(
 fn accepted(origin: Origin<'_>, customer: &Object<'_>, id: &str) -> Option<Record> {
     let is_accepted = customer.flag("accepts_marketing")?;
     let build = || {
-        let at = customer.moment("accepts_marketing_updated_at")?;
+        let dated = customer.moment("accepts_marketing_updated_at")?;
         let created = customer.moment("created_at")?;
-        let is_said = at.is_some_and(|at| created.is_none_or(|created| at.at != created.at));
+        let is_said = dated.is_some_and(|at| created.is_none_or(|created| at.at != created.at));
         let state = match (is_accepted, is_said) {
             (true, _) => ConsentState::Granted,
             (false, true) => ConsentState::Denied,
             (false, false) => ConsentState::Unknown,
         };
         let wording = customer.text("marketing_opt_in_level");
-        consent(origin, customer, id, "email", state, at, wording)
+        let known = customer.first_moment(&["created_at", "updated_at"])?;
+        consent(origin, customer, id, Answer { channel: "email", state, dated, known, wording })
     };
     Some(build())
 }
 
-/// One answer. Any copy of the customer's record tells it alike, so nothing stands in it that only
-/// some of them have.
-fn consent(
-    origin: Origin<'_>,
-    customer: &Object<'_>,
-    id: &str,
-    channel: &str,
+/// What a customer answered.
+struct Answer {
+    channel: &'static str,
     state: ConsentState,
-    told: Option<Moment>,
+    /// When, as far as the shop says so.
+    dated: Option<Moment>,
+    /// Since when the record that holds the answer is known.
+    known: Option<Moment>,
     wording: Option<String>,
-) -> Record {
-    let at = match told {
-        Some(at) => at,
-        None => customer
-            .first_moment(&["created_at", "updated_at"])?
-            .ok_or_else(|| customer.problem("consent_updated_at", "missing"))?,
-    };
+}
+
+/// One answer. Any copy of the customer's record tells it alike, so nothing stands in it that only
+/// some of them have. One that has a date is a fact of its own, whatever is answered later.
+fn consent(origin: Origin<'_>, customer: &Object<'_>, id: &str, answer: Answer) -> Record {
+    let Answer { channel, state, dated, known, wording } = answer;
+    let at = dated.or(known).ok_or_else(|| customer.problem("consent_updated_at", "missing"))?;
     let data = Consent {
         purpose: Some("marketing".to_owned()),
         on: Some(channel.to_owned()),
@@ -169,7 +181,10 @@ fn consent(
         wording,
         ..Consent::default()
     };
-    let part = format!("consent/{channel}");
+    let part = match dated {
+        Some(at) => format!("consent/{channel}/{}", at.at),
+        None => format!("consent/{channel}"),
+    };
     let mut event =
         origin.event(Part::of("customer", id, &part), Kind::ConsentChanged(data), at)?;
     event.rev = Some(customer.moment("updated_at")?.unwrap_or(at).at.to_string());
@@ -185,6 +200,7 @@ fn consent(
 pub(super) fn claims(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
     let mut claims = named(origin, customer);
     let address = customer.object("default_address");
+    let address = address.filter(|address| is_for(name(customer).as_deref(), address));
     claims.extend(address.and_then(|address| number(origin, &address)));
     claims
 }
@@ -212,6 +228,16 @@ fn named(origin: Origin<'_>, customer: &Object<'_>) -> Vec<Claim> {
     claims
 }
 
+/// Whether an address is for somebody of this name: one for another name is somebody else's, and so
+/// is its number.
+fn is_for(person: Option<&str>, address: &Object<'_>) -> bool {
+    let (Some(person), Some(receiver)) = (person, name(address)) else { return true };
+    match (PersonName::parse(person), PersonName::parse(&receiver)) {
+        (Some(person), Some(receiver)) => person.agrees(&receiver),
+        _ => cx_core::text::folded(person) == cx_core::text::folded(&receiver),
+    }
+}
+
 /// A postal address in the shop's parts; `None` where it has none of them. Everything else that the
 /// shop keeps of it stays in `extra`.
 fn postal(address: &Object<'_>) -> Option<Address> {
@@ -236,7 +262,7 @@ pub(super) fn number(origin: Origin<'_>, address: &Object<'_>) -> Option<Claim> 
 }
 
 /// The identifiers of whoever placed an order or began a checkout: the shop's customer first, then
-/// what was typed. A parcel for another name goes to somebody else, whose number is not the buyer's.
+/// what was typed.
 pub(super) fn buyer(origin: Origin<'_>, order: &Object<'_>) -> (Vec<Claim>, Option<String>) {
     let customer = order.object("customer");
     let billing = order.object("billing_address");
@@ -254,13 +280,9 @@ pub(super) fn buyer(origin: Origin<'_>, order: &Object<'_>) -> (Vec<Claim>, Opti
         push(&mut claims, claim);
     }
     let named = customer.as_ref().and_then(name).or_else(|| billing.as_ref().and_then(name));
-    if let Some(billing) = &billing {
-        push(&mut claims, number(origin, billing));
-    }
-    if let Some(shipping) = &shipping {
-        let folded = |name: Option<String>| name.map(|name| cx_core::text::folded(&name));
-        if named.is_none() || folded(name(shipping)) == folded(named.clone()) {
-            push(&mut claims, number(origin, shipping));
+    for address in [&billing, &shipping].into_iter().flatten() {
+        if is_for(named.as_deref(), address) {
+            push(&mut claims, number(origin, address));
         }
     }
     (claims, named.or_else(|| shipping.as_ref().and_then(name)))

@@ -9,9 +9,9 @@ use cx_core::identifier::Namespace;
 use super::{
     Outcome, amount, bridge, currency, customer, lines, order_bridge, refund, rest, rest_of_lines,
 };
-use crate::RecordError;
 use crate::json::{Moment, Object};
 use crate::origin::{Origin, Part};
+use crate::{Record, RecordError};
 
 const MAPPED: &[&str] = &[
     "id",
@@ -41,18 +41,26 @@ pub(super) fn records(origin: Origin<'_>, order: &Object<'_>) -> Outcome {
     let id = order.need("id")?;
     let created = order.need_moment("created_at")?;
     let updated = order.moment("updated_at")?.unwrap_or(created);
+    let mut records: Vec<Record> =
+        order.misshapen(&["customer"], &["fulfillments", "refunds"]).into_iter().map(Err).collect();
     if order.flag("test") == Some(true) {
-        // Nobody buys anything and no money moves.
+        // Nobody buys anything and no money moves. Whose record it is stays known, so that it is
+        // found and erased with them.
         let part = Part::of("order", &id, "test");
         let mut event = origin.custom(part, "test_order", order.rest(&[]), created)?;
         event.rev = Some(updated.at.to_string());
         event.channel = Channel::Commerce;
-        let mut records = vec![Ok(event)];
+        (event.who, event.name) = customer::buyer(origin, order);
+        event.who.extend(order_bridge(origin, &id));
+        records.push(Ok(event));
         records.extend(customer::consents_of(origin, order));
         return Ok(records);
     }
     let data = data(order, &id)?;
-    let mut records = vec![placed(origin, order, &id, created, updated, data.clone())];
+    // One that came from another shop is as old as it was there.
+    let processed = order.moment("processed_at")?;
+    let bought = processed.filter(|processed| processed.at < created.at).unwrap_or(created);
+    records.push(placed(origin, order, &id, bought, updated, data.clone()));
     let turned = |part: &str, kind: Kind, at: Moment, of: TimeOrigin| {
         let mut event = origin.event(Part::of("order", &id, part), kind, at)?;
         event.occurred_at_origin = of;
@@ -62,7 +70,7 @@ pub(super) fn records(origin: Origin<'_>, order: &Object<'_>) -> Outcome {
     let thin = Order { lines: Vec::new(), tracking: Vec::new(), ..data };
     if matches!(thin.payment.as_deref(), Some("paid" | "partially_refunded" | "refunded")) {
         // The order does not say when it was paid: payment goes with the purchase.
-        let at = order.moment("processed_at")?.unwrap_or(created);
+        let at = processed.unwrap_or(created);
         records.push(turned("paid", Kind::OrderPaid(thin.clone().into()), at, TimeOrigin::Created));
     }
     if let Some(at) = order.moment("cancelled_at")? {
@@ -101,12 +109,12 @@ fn placed(
     origin: Origin<'_>,
     order: &Object<'_>,
     id: &str,
-    created: Moment,
+    bought: Moment,
     updated: Moment,
     data: Order,
 ) -> Result<Event, RecordError> {
     let part = Part::of("order", id, "placed");
-    let mut event = origin.event(part, Kind::OrderPlaced(data.into()), created)?;
+    let mut event = origin.event(part, Kind::OrderPlaced(data.into()), bought)?;
     event.rev = Some(updated.at.to_string());
     event.channel = Channel::Commerce;
     event.direction = Direction::In;
@@ -117,7 +125,7 @@ fn placed(
     for field in ["checkout_id", "checkout_token"] {
         event.who.extend(bridge(origin, Namespace::Checkout, order.text(field)));
     }
-    event.extra = rest(order, MAPPED);
+    event.extra = rest(order, MAPPED, &event.who);
     Ok(event)
 }
 
@@ -129,6 +137,9 @@ pub(super) fn by_the_shop(origin: Origin<'_>, mut event: Event, order: &str) -> 
     event.who.extend(order_bridge(origin, order));
     event
 }
+
+/// States of a parcel that is not on its way: nothing of the order was sent with it.
+const NOT_SENT: &[&str] = &["pending", "open", "cancelled"];
 
 /// Parcels of an order.
 pub(super) fn fulfilment(origin: Origin<'_>, sent: &Object<'_>) -> Outcome {
@@ -165,7 +176,13 @@ fn fulfilment_of(origin: Origin<'_>, sent: &Object<'_>, order: Option<&str>) -> 
         ..Order::default()
     };
     let part = Part::whole("fulfillment", &id);
-    let mut event = origin.event(part, Kind::OrderFulfilled(data.into()), created)?;
+    let status = sent.text("status").unwrap_or_default();
+    let mut event = if NOT_SENT.contains(&status.as_str()) {
+        let name = format!("fulfillment_{status}");
+        origin.custom(part, &name, data.to_json(), created)?
+    } else {
+        origin.event(part, Kind::OrderFulfilled(data.into()), created)?
+    };
     event.rev = Some(updated.at.to_string());
     let mut event = by_the_shop(origin, event, &order);
     event.extra = sent.rest(&[

@@ -2,7 +2,7 @@
 
 use cx_adapters::Format::Shopify;
 use cx_core::commerce::CommerceFold;
-use cx_core::event::Event;
+use cx_core::event::{Event, Visibility};
 use cx_core::identifier::Assurance;
 
 use crate::payloads::{both, data, events, golden, of, one, own, persons};
@@ -190,4 +190,146 @@ fn a_test_order_is_no_order() {
     let order = r#"{"id": 450, "financial_status": "paid", "test": true, "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "total_price": "24.95", "line_items": [],
         "customer": {"id": 7, "accepts_marketing": false, "accepts_marketing_updated_at": "2026-03-01T10:00:00Z"}}"#;
     assert_eq!(told(order), ["custom.shopify.test_order", "consent.changed"]);
+}
+
+#[test]
+fn whoever_a_test_order_names_is_found_with_it() {
+    let order = br#"{"id": 450, "financial_status": "paid", "test": true, "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "email": "jan@example.nl", "line_items": [],
+        "customer": {"id": 5, "first_name": "Jan"}, "refunds": [{"id": 1, "order_id": 450}]}"#;
+    let told = events(Shopify, order);
+    assert_eq!(persons(&told[0]), ["shop:shopify:acme:5", "email:jan@example.nl"]);
+    assert_eq!(told[0].visibility, Visibility::Internal);
+}
+
+/// A refund with these transactions.
+fn refund(transactions: &str) -> Vec<Event> {
+    let refund = format!(
+        r#"{{"refund": {{"id": 1, "order_id": 450, "created_at": "2026-03-02T10:00:00Z", "refund_line_items": [], "transactions": [{transactions}]}}}}"#
+    );
+    events(Shopify, refund.as_bytes())
+}
+
+#[test]
+fn no_sum_is_of_two_currencies_and_a_test_gives_nothing_back() {
+    let (usd, eur) = (
+        r#"{"kind": "refund", "status": "success", "amount": "54.00", "currency": "USD"}"#,
+        r#"{"kind": "refund", "status": "success", "amount": "10.00", "currency": "EUR"}"#,
+    );
+    let both = refund(&format!("{usd}, {eur}, {eur}"));
+    let told: Vec<_> = both
+        .iter()
+        .map(|it| {
+            (
+                data(it)["amount"].clone(),
+                data(it)["currency"].clone(),
+                data(it)["refund_id"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("54.00".into(), "USD".into(), "1".into()),
+            ("20.00".into(), "EUR".into(), "1/EUR".into())
+        ]
+    );
+    let in_shop = refund(
+        r#"{"kind": "refund", "status": "success", "amount": "54.00", "currency": "USD", "amount_set": {"shop_money": {"amount": "50.00", "currency_code": "EUR"}}}"#,
+    );
+    assert_eq!(
+        (data(&in_shop[0])["amount"].clone(), data(&in_shop[0])["currency"].clone()),
+        ("50.00".into(), "EUR".into())
+    );
+    let test = refund(
+        r#"{"kind": "refund", "status": "success", "test": true, "amount": "5.00", "currency": "EUR"}"#,
+    );
+    assert_eq!(test[0].kind.name(), "custom.shopify.test_refund");
+}
+
+#[test]
+fn a_parcel_that_is_not_on_its_way_fulfils_nothing() {
+    let parcel = |status: &str| {
+        let parcel = format!(
+            r#"{{"id": 31, "order_id": 450, "status": "{status}", "created_at": "2026-03-02T10:00:00Z", "tracking_number": "3S1", "line_items": []}}"#
+        );
+        let event = events(Shopify, parcel.as_bytes()).remove(0);
+        (event.key.to_string(), event.kind.name().into_owned())
+    };
+    let key = "shopify:acme/fulfillment/31".to_owned();
+    assert_eq!(parcel("success"), (key.clone(), "order.fulfilled".to_owned()));
+    assert_eq!(parcel("cancelled"), (key, "custom.shopify.fulfillment_cancelled".to_owned()));
+}
+
+#[test]
+fn each_answer_is_a_fact_of_its_own_and_the_customer_is_known_since_the_record_was_made() {
+    let customer = |state: &str, at: &str| {
+        let customer = format!(
+            r#"{{"customer": {{"id": 5, "email": "jan@example.nl", "created_at": "2026-01-01T00:00:00Z", "updated_at": "{at}",
+                "email_marketing_consent": {{"state": "{state}", "consent_updated_at": "{at}"}}}}}}"#
+        );
+        events(Shopify, customer.as_bytes())
+    };
+    let yes = customer("subscribed", "2026-01-10T00:00:00Z");
+    let no = customer("unsubscribed", "2026-03-10T00:00:00Z");
+    assert_ne!(one(&yes, "consent.changed").key, one(&no, "consent.changed").key);
+    let seen = one(&no, "identity.seen");
+    assert_eq!(seen.key, one(&yes, "identity.seen").key);
+    assert_eq!(seen.occurred_at.to_string(), "2026-01-01T00:00:00Z");
+    assert_eq!(seen.who, one(&no, "profile.updated").who);
+}
+
+#[test]
+fn an_order_from_another_shop_is_as_old_as_it_was_there() {
+    let order = |processed: &str| {
+        let order = format!(
+            r#"{{"id": 450, "financial_status": "paid", "order_number": 1, "created_at": "2026-03-01T10:00:00Z", "processed_at": "{processed}", "line_items": []}}"#
+        );
+        one(&events(Shopify, order.as_bytes()), "order.placed").occurred_at.to_string()
+    };
+    assert_eq!(order("2019-05-05T10:00:00Z"), "2019-05-05T10:00:00Z");
+    assert_eq!(order("2026-03-01T10:00:01Z"), "2026-03-01T10:00:00Z");
+}
+
+#[test]
+fn an_address_for_somebody_else_is_not_the_buyers() {
+    let customer = |name: &str| {
+        let customer = format!(
+            r#"{{"customer": {{"id": 5, "email": "unknown", "first_name": "Jan", "last_name": "de Vries", "updated_at": "2026-01-10T00:00:00Z",
+                "default_address": {{"name": "{name}", "address1": "Kade 1", "city": "Utrecht", "phone": "+31629384756"}}}}}}"#
+        );
+        one(&events(Shopify, customer.as_bytes()), "profile.updated").clone()
+    };
+    let own = customer("J. de Vries");
+    assert!(persons(&own).contains(&"phone:+31629384756".to_owned()));
+    assert_eq!(data(&own)["address"]["city"], "Utrecht");
+    assert_eq!(own.extra["email"], "unknown", "what identifies nobody is kept");
+    let other = customer("Truus Bakker");
+    assert_eq!(persons(&other), ["shop:shopify:acme:5"]);
+    assert_eq!(data(&other).get("address"), None);
+    assert_eq!(other.extra["default_address"]["name"], "Truus Bakker");
+}
+
+#[test]
+fn an_id_is_the_same_whichever_interface_tells_it() {
+    let order = |id: &str, checkout: &str| {
+        let order = format!(
+            r#"{{"id": 450, "financial_status": "paid", "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "line_items": [], "customer": {{"id": {id}}}, "checkout_id": {checkout}}}"#
+        );
+        let events = events(Shopify, order.as_bytes());
+        one(&events, "order.placed").who.clone()
+    };
+    assert_eq!(
+        order(r#""gid://shopify/Customer/5""#, r#""gid://shopify/Checkout/77""#),
+        order("5", "77")
+    );
+}
+
+#[test]
+fn a_wish_of_the_law_is_no_record_and_what_cannot_be_read_is_told() {
+    let redact = r#"{"shop_id": 1, "shop_domain": "a.example", "customer": {"id": 5, "email": "jan@example.nl", "updated_at": "2026-03-02T10:00:00Z"}, "orders_to_redact": [1]}"#;
+    let found = told(redact);
+    assert!(found.len() == 1 && found[0].contains("cx erase"), "{found:?}");
+    let order = r#"{"id": 450, "financial_status": "paid", "order_number": 1, "created_at": "2026-03-02T10:00:00Z", "line_items": [], "fulfillments": ["x"], "refunds": "oops", "customer": "jan"}"#;
+    let found = told(order);
+    assert_eq!(found.iter().filter(|it| it.starts_with("1: /")).count(), 3, "{found:?}");
 }
