@@ -3,7 +3,8 @@
 //!
 //! A comment may come from three places: the list of comments, an audit, a webhook. All three
 //! give one event; where they say more or less, the fuller one is shown. A status change may come
-//! from an audit and from a webhook: it is one event of that ticket, that state and that second.
+//! from an audit, from a webhook and from the ticket's metrics: it is one event of that ticket, that
+//! state and that second.
 
 mod audit;
 mod comment;
@@ -14,15 +15,15 @@ mod ticket;
 mod webhook;
 mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use cx_core::actor::{Actor, ActorType};
-use cx_core::identifier::Namespace;
-use cx_core::identifier::{Claim, Role};
+use cx_core::identifier::{Claim, Namespace, Role};
+use cx_core::time::Timestamp;
 use serde_json::Value;
 
 use crate::json::{self, Documents, Object};
-use crate::origin::Origin;
+use crate::origin::{Origin, bare_address};
 use crate::{Options, Record, RecordError};
 
 /// The events in Zendesk's records: one JSON document or several, in any order.
@@ -60,6 +61,10 @@ const READ: &[&str] = &[
     "ticket_events",
     "comment",
     "comments",
+    "metric_set",
+    "metric_sets",
+    "ticket_metric",
+    "ticket_metrics",
 ];
 
 /// What the file says as a whole, gathered before its records are read, so that it does not
@@ -68,12 +73,19 @@ struct File<'a> {
     origin: Origin<'a>,
     roles: HashMap<String, ActorType>,
     tickets: HashMap<String, Ticket>,
+    /// The addresses of those who work for the business.
+    agents: HashSet<String>,
+    /// Comments that were made private after they were written.
+    made_private: HashSet<String>,
 }
 
 /// What comments and audits need to know of their ticket.
 #[derive(Debug, Clone, Default)]
 struct Ticket {
     requester: Option<String>,
+    /// Who opened it, and when.
+    submitter: Option<String>,
+    created: Option<Timestamp>,
     channel: Option<String>,
 }
 
@@ -90,6 +102,8 @@ impl<'a> File<'a> {
             origin: Origin::new("zendesk", options),
             roles: HashMap::new(),
             tickets: HashMap::new(),
+            agents: HashSet::new(),
+            made_private: HashSet::new(),
         };
         for document in Documents::new(bytes).flatten() {
             let elements: Vec<&Value> = match &document.value {
@@ -111,7 +125,11 @@ impl<'a> File<'a> {
         let users = users.chain(document.object("detail").filter(|detail| detail.has("role")));
         for user in users.chain(Some(document.clone()).filter(is_user)) {
             if let (Some(id), Some(role)) = (user.text("id"), user.text("role")) {
-                self.roles.insert(id, words::role(&role));
+                let role = words::role(&role);
+                if role.is_agent() {
+                    self.agents.extend(user.text("email").map(|email| email.to_lowercase()));
+                }
+                self.roles.insert(id, role);
             }
         }
         let tickets = document.list("ticket").into_iter().chain(document.list("tickets"));
@@ -121,10 +139,20 @@ impl<'a> File<'a> {
                 let requester = ticket::requester(&ticket);
                 let channel = ticket.object("via").and_then(|via| via.text("channel"));
                 if requester.is_some() || channel.is_some() {
-                    self.tickets.insert(id, Ticket { requester, channel });
+                    let submitter = ticket.text("submitter_id");
+                    let created = ticket.moment("created_at").ok().flatten().map(|it| it.at);
+                    self.tickets.insert(id, Ticket { requester, submitter, created, channel });
                 }
             }
         }
+        let audits = document.list("audit").into_iter().chain(document.list("audits"));
+        let audits = audits.chain(Some(document.clone()).filter(is_audit));
+        let told = audits.flat_map(|audit| audit.list("events"));
+        let exported = ["ticket_event", "ticket_events"].into_iter();
+        let exported = exported.flat_map(|field| document.list(field));
+        let told = told.chain(exported.flat_map(|event| event.list("child_events")));
+        let hidden = told.filter_map(|event| comment::made_private(&event));
+        self.made_private.extend(hidden.chain(webhook::made_private(document)));
     }
 
     fn records(&self, document: &Object<'_>) -> Vec<Record> {
@@ -164,6 +192,8 @@ impl<'a> File<'a> {
             each(["comment", "comments"], &|object| {
                 comment::listed(self, object, parent.as_deref())
             });
+            each(["metric_set", "metric_sets"], &|object| ticket::metrics(self, object));
+            each(["ticket_metric", "ticket_metrics"], &|object| ticket::metrics(self, object));
         }
         if known {
             records.extend(document.unread(READ).into_iter().map(Err));
@@ -194,6 +224,11 @@ impl<'a> File<'a> {
 
     fn role(&self, id: &str) -> Option<ActorType> {
         self.roles.get(id).copied()
+    }
+
+    /// Whether an address is that of somebody who works for the business.
+    fn is_agents(&self, address: &str) -> bool {
+        self.agents.contains(&bare_address(address).to_lowercase())
     }
 
     fn requester(&self, ticket: &str) -> Option<&str> {

@@ -10,7 +10,7 @@ use cx_core::identifier::Role;
 use serde_json::{Map, Value};
 
 use super::comment::{self, Around, Telling};
-use super::{File, Outcome, kept, ticket, words};
+use super::{File, Outcome, kept, rating, ticket, words};
 use crate::json::{Moment, Object};
 use crate::origin::Part;
 use crate::{Record, RecordError};
@@ -20,6 +20,7 @@ struct Audit<'a> {
     ticket: String,
     author: Option<String>,
     via: Option<Object<'a>>,
+    metadata: Option<Object<'a>>,
     at: Moment,
 }
 
@@ -32,7 +33,13 @@ pub(super) fn records(file: &File<'_>, audit: &Object<'_>, parent: Option<&str>)
         (None, None) => return Err(audit.problem("ticket_id", "missing")),
     };
     let at = audit.need_moment("created_at")?;
-    let known = Audit { ticket, author: audit.text("author_id"), via: audit.object("via"), at };
+    let known = Audit {
+        ticket,
+        author: audit.text("author_id"),
+        via: audit.object("via"),
+        metadata: audit.object("metadata"),
+        at,
+    };
     let mut records = Vec::new();
     let mut created = Created::default();
     for (seq, event) in (0_u64..).zip(audit.objects("events")) {
@@ -49,7 +56,7 @@ pub(super) fn records(file: &File<'_>, audit: &Object<'_>, parent: Option<&str>)
         let is_of = |record: &Record| record.as_ref().is_ok_and(|it| it.source.object == object);
         records.iter().position(is_of)
     };
-    let holder = of("comment").or_else(|| of("audit_event"));
+    let holder = of("comment").or_else(|| of("audit_event")).or_else(|| of("ticket"));
     if let Some(Ok(event)) = holder.and_then(|at| records.get_mut(at)) {
         for (name, value) in told {
             event.extra.entry(name).or_insert(value);
@@ -82,16 +89,21 @@ fn one(
     let kind = event.text("type").unwrap_or_default();
     let id = event.need("id")?;
     match kind.as_str() {
-        "Comment" | "VoiceComment" => {
+        "Comment" | "VoiceComment" | "FacebookComment" => {
             let around = Around {
                 telling: Telling::Audit,
                 ticket: Some(&audit.ticket),
                 author: event.text("author_id").or_else(|| audit.author.clone()),
+                sender: audit.author.clone(),
                 via: event.object("via").or_else(|| audit.via.clone()),
+                metadata: event.object("metadata").or_else(|| audit.metadata.clone()),
                 at: event.moment("created_at")?.unwrap_or(audit.at),
                 seq: Some(seq),
             };
-            Ok(vec![comment::event(file, event, &around)?])
+            comment::events(file, event, &around)
+        }
+        "SatisfactionRating" if event.has("score") => {
+            Ok(rating::audited(file, event, &audit.ticket, audit.at)?.into_iter().collect())
         }
         "Create" => create(file, audit, event, seq, created),
         "Change" => change(file, audit, event, &id, seq),
@@ -113,7 +125,11 @@ fn one(
             data.insert("type".to_owned(), Value::String(other.to_owned()));
             let built =
                 file.origin.custom(Part::whole("audit_event", &id), other, data, audit.at)?;
-            Ok(vec![acted(file, audit, event, built, seq)?])
+            let mut events = vec![acted(file, audit, event, built, seq)?];
+            if let Some(comment) = comment::made_private(event) {
+                events.push(comment::hidden(file, &comment, &audit.ticket, audit.at)?);
+            }
+            Ok(events)
         }
     }
 }
@@ -159,9 +175,8 @@ fn create(
             if words::state(&status) == cx_core::event::conversation::State::New {
                 return Ok(Vec::new());
             }
-            let mut changed = ticket::changed(file, &audit.ticket, None, &status, audit.at)?;
-            changed.seq = None;
-            return Ok(vec![changed]);
+            let changed = ticket::changed(file, &audit.ticket, None, &status, audit.at)?;
+            return Ok(vec![ticket::placed(changed, seq, ticket::Telling::Audit)]);
         }
         ("subject", value) => created.subject = value,
         ("priority", value) => created.data.priority = value.map(|text| text.to_ascii_lowercase()),
@@ -213,14 +228,18 @@ fn opened(file: &File<'_>, audit: &Audit<'_>, created: Created) -> Record {
     if let Some(channel) = audit.via.as_ref().and_then(|via| via.text("channel")) {
         event.channel = words::channel(&channel);
     }
-    event.direction = Direction::In;
+    let is_outbound = audit.via.as_ref().is_some_and(ticket::is_outbound);
+    event.direction = if is_outbound { Direction::Out } else { Direction::In };
     let requester = created.requester.or_else(|| file.requester(&audit.ticket).map(str::to_owned));
     if let Some(author) = &audit.author {
         event.actor = file.doer(author, Some(&audit.ticket)).actor;
     }
+    // What the channel says of the sender is about the requester only where that is one person.
+    let via = audit.via.as_ref().filter(|_| requester.is_some() && requester == audit.author);
+    let is_trusted = !comment::is_untrusted(audit.metadata.as_ref());
     event.who.extend(requester.and_then(|requester| file.user(&requester, Role::Requester)));
     event.who.extend(
-        audit.via.as_ref().into_iter().flat_map(|via| ticket::sender(file, via, Role::Requester)),
+        via.into_iter().flat_map(|via| ticket::sender(file, via, Role::Requester, is_trusted)),
     );
     event.extra = created.extra;
     Ok(event)
@@ -238,7 +257,8 @@ fn change(
     let kinds = match field.as_str() {
         "status" => {
             let to = to.ok_or_else(|| event.problem("value", "missing"))?;
-            return Ok(vec![ticket::changed(file, &audit.ticket, from.as_deref(), &to, audit.at)?]);
+            let changed = ticket::changed(file, &audit.ticket, from.as_deref(), &to, audit.at)?;
+            return Ok(vec![ticket::placed(changed, seq, ticket::Telling::Audit)]);
         }
         "assignee_id" => vec![("", ticket::agent_assigned(from, to))],
         "group_id" => vec![("", ticket::team_assigned(to))],
@@ -250,7 +270,10 @@ fn change(
                 before.iter().filter(|tag| !now.contains(tag)).cloned().collect(),
             )
         }
-        "priority" => vec![("", Kind::ConversationPriority(changed(from, to)))],
+        "priority" => {
+            let lower = |text: Option<String>| text.map(|text| text.to_ascii_lowercase());
+            vec![("", Kind::ConversationPriority(changed(lower(from), lower(to))))]
+        }
         "subject" => vec![("", Kind::ConversationSubject(changed(from, to)))],
         _ => vec![(
             "",
@@ -265,8 +288,15 @@ fn change(
     kinds
         .into_iter()
         .map(|(part, kind)| {
-            let built = file.origin.event(Part::of("audit_event", id, part), kind, audit.at)?;
-            acted(file, audit, event, built, seq)
+            let Some(turn) = ticket::turn(&kind) else {
+                let part = Part::of("audit_event", id, part);
+                let built = file.origin.event(part, kind, audit.at)?;
+                return acted(file, audit, event, built, seq);
+            };
+            let built = ticket::turned(file, &audit.ticket, &turn, kind, audit.at)?;
+            let mut built = acted(file, audit, event, built, seq)?;
+            built.extra.insert("audit_event".to_owned(), Value::String(id.to_owned()));
+            Ok(ticket::placed(built, seq, ticket::Telling::Audit))
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! Comments: messages, notes and calls.
 
-use cx_core::actor::ActorType;
+use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::event::talk::{Call, CallOutcome, Message, Note, Voicemail};
 use cx_core::event::{Attachment, Body, Direction, Event, Kind, Visibility};
@@ -20,6 +20,7 @@ const MAPPED: &[&str] = &[
     "html_body",
     "public",
     "is_public",
+    "comment_public",
     "author_id",
     "author",
     "attachments",
@@ -59,8 +60,12 @@ pub(super) struct Around<'a> {
     pub(super) telling: Telling,
     pub(super) ticket: Option<&'a str>,
     pub(super) author: Option<String>,
+    /// Who put it into the ticket, where that is told: an agent may put in a customer's words.
+    pub(super) sender: Option<String>,
     /// The channel of the comment, or of what it came in.
     pub(super) via: Option<Object<'a>>,
+    /// What Zendesk says of how it came.
+    pub(super) metadata: Option<Object<'a>>,
     pub(super) at: Moment,
     pub(super) seq: Option<u64>,
 }
@@ -73,28 +78,79 @@ pub(super) fn listed(file: &File<'_>, comment: &Object<'_>, ticket: Option<&str>
         telling: if ticket.is_some() { Telling::TicketList } else { Telling::List },
         ticket,
         author: comment.text("author_id"),
+        sender: None,
         via: comment.object("via"),
+        metadata: comment.object("metadata"),
         at: comment.need_moment("created_at")?,
         seq: None,
     };
-    Ok(vec![event(file, comment, &around)])
+    Ok(events(file, comment, &around)?.into_iter().map(Ok).collect())
 }
 
-/// The event that a comment is.
-pub(super) fn event(
+/// The comment that an event of an audit says was made private.
+pub(super) fn made_private(event: &Object<'_>) -> Option<String> {
+    let kind = event.first_text(&["type", "event_type"])?;
+    (kind == "CommentPrivacyChange" && is_public(event) == Some(false))
+        .then(|| event.text("comment_id"))
+        .flatten()
+}
+
+fn is_public(comment: &Object<'_>) -> Option<bool> {
+    ["public", "is_public", "comment_public"].iter().find_map(|field| comment.flag(field))
+}
+
+/// That a comment was made private: until a copy of it says its words as a note, nobody sees them.
+pub(super) fn hidden(
+    file: &File<'_>,
+    id: &str,
+    ticket: &str,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let part = Part::whole("comment", id);
+    let event = file.origin.event(part, Kind::Note(Note::default()), at)?;
+    let mut event = ticket::internal(file, event, ticket)?;
+    event.rev = Some(format!("{UNSEEN}/0-change"));
+    Ok(event)
+}
+
+/// The revision of what the customer does not see: after all that they could see.
+const UNSEEN: &str = "3-unseen";
+
+/// Whether Zendesk warns that a mail may be by somebody else than it seems.
+pub(super) fn is_untrusted(metadata: Option<&Object<'_>>) -> bool {
+    let Some(metadata) = metadata else { return false };
+    let options = metadata.object("flags_options");
+    let mut flags = options.iter().flat_map(|options| {
+        options.fields().keys().filter_map(|flag| options.object(flag)).collect::<Vec<_>>()
+    });
+    metadata.flag("trusted") == Some(false) || flags.any(|it| it.flag("trusted") == Some(false))
+}
+
+/// The events that a comment is: one, and for a call with words for colleagues a note beside it.
+pub(super) fn events(
     file: &File<'_>,
     comment: &Object<'_>,
     around: &Around<'_>,
-) -> Result<Event, RecordError> {
+) -> Result<Vec<Event>, RecordError> {
     let id = comment.need("id")?;
-    let via = around.via.as_ref().and_then(|via| via.text("channel"));
+    let is_public = is_public(comment).unwrap_or(true) && !file.made_private.contains(&id);
     if comment.text("type").as_deref() == Some("VoiceComment") {
-        return voice(file, comment, around, &id, via.as_deref());
+        return voice(file, comment, around, &id, is_public);
     }
-    let is_public = comment.flag("public").or_else(|| comment.flag("is_public")).unwrap_or(true);
+    Ok(vec![written(file, comment, around, &id, is_public)?])
+}
+
+fn written(
+    file: &File<'_>,
+    comment: &Object<'_>,
+    around: &Around<'_>,
+    id: &str,
+    is_public: bool,
+) -> Result<Event, RecordError> {
+    let via = around.via.as_ref().and_then(|via| via.text("channel"));
     let kind =
         if is_public { Kind::Message(Message::default()) } else { Kind::Note(Note::default()) };
-    let mut event = file.origin.event(Part::whole("comment", &id), kind, around.at)?;
+    let mut event = file.origin.event(Part::whole("comment", id), kind, around.at)?;
     let ticket_via = around.ticket.and_then(|ticket| file.tickets.get(ticket)?.channel.clone());
     attribute(file, comment, around, &mut event);
     // `web` on an agent's comment only says where it was typed: it goes out as the ticket came in.
@@ -108,7 +164,7 @@ pub(super) fn event(
         event.direction = Direction::None;
     }
     event.body = body(comment);
-    finish(file, comment, around, event)
+    finish(file, comment, around, event, is_public)
 }
 
 /// Who wrote it, which way it went, and to whom.
@@ -141,12 +197,10 @@ fn attribute(file: &File<'_>, comment: &Object<'_>, around: &Around<'_>, event: 
     match event.actor.kind {
         ActorType::Customer => {
             event.who.extend(file.user(&author, Role::From));
+            let via = around.via.as_ref().filter(|_| is_own_mail(file, around, &author));
+            let is_trusted = !is_untrusted(around.metadata.as_ref());
             event.who.extend(
-                around
-                    .via
-                    .as_ref()
-                    .into_iter()
-                    .flat_map(|via| ticket::sender(file, via, Role::From)),
+                via.into_iter().flat_map(|via| ticket::sender(file, via, Role::From, is_trusted)),
             );
             event.who.extend(asked.and_then(|asked| file.user(asked, Role::Requester)));
             event.name = event.actor.name.clone();
@@ -160,11 +214,25 @@ fn attribute(file: &File<'_>, comment: &Object<'_>, around: &Around<'_>, event: 
     }
 }
 
+/// Whether what the channel says of the sender is about the author: not where somebody else put the
+/// comment into the ticket, as an agent does who forwards a customer's mail.
+fn is_own_mail(file: &File<'_>, around: &Around<'_>, author: &str) -> bool {
+    if let Some(sender) = &around.sender {
+        return sender == author;
+    }
+    let ticket = around.ticket.and_then(|ticket| file.tickets.get(ticket));
+    let is_first = ticket.is_some_and(|ticket| ticket.created == Some(around.at.at));
+    let submitter = ticket.and_then(|ticket| ticket.submitter.as_deref());
+    !is_first || submitter.is_none_or(|submitter| submitter == author)
+}
+
 fn is_mailed_from_outside(file: &File<'_>, around: &Around<'_>) -> bool {
     let Some(via) = &around.via else { return false };
     let address = via.path(&["source", "from"]).and_then(|from| from.text("address"));
     via.text("channel").as_deref() == Some("email")
-        && address.is_some_and(|address| !file.origin.options.is_own_address(&address))
+        && address.is_some_and(|address| {
+            !file.origin.options.is_own_address(&address) && !file.is_agents(&address)
+        })
 }
 
 fn body(comment: &Object<'_>) -> Option<Body> {
@@ -179,6 +247,7 @@ fn finish(
     comment: &Object<'_>,
     around: &Around<'_>,
     mut event: Event,
+    is_public: bool,
 ) -> Result<Event, RecordError> {
     let is_told = !event.extra.contains_key("role_guessed");
     let is_of_known = around.ticket.is_some_and(|ticket| file.tickets.contains_key(ticket));
@@ -189,10 +258,10 @@ fn finish(
     // A comment may be made private, and never public again; what Zendesk blacked out stays so,
     // whoever tells it.
     let is_redacted = event.body.as_ref().is_some_and(|body| body.text.contains('\u{2587}'));
-    event.rev = Some(match (is_redacted, &event.kind) {
+    event.rev = Some(match (is_redacted, is_public) {
         (true, _) => format!("4-redacted/{rev}"),
-        (false, Kind::Note(_)) => format!("3-unseen/{rev}"),
-        (false, _) => rev,
+        (false, false) => format!("{UNSEEN}/{rev}"),
+        (false, true) => rev,
     });
     event.seq = around.seq;
     if let Some(ticket) = around.ticket {
@@ -216,14 +285,17 @@ fn attachment(file: &Object<'_>) -> Attachment {
     }
 }
 
-/// A call, or a message spoken on the machine.
+/// A call, or a message spoken on the machine. The customer was there, so it is public; what agents
+/// wrote of it for each other is a note beside it, and what was said comes with it where Zendesk lets
+/// it be seen.
 fn voice(
     file: &File<'_>,
     comment: &Object<'_>,
     around: &Around<'_>,
     id: &str,
-    via: Option<&str>,
-) -> Result<Event, RecordError> {
+    is_public: bool,
+) -> Result<Vec<Event>, RecordError> {
+    let via = around.via.as_ref().and_then(|via| via.text("channel"));
     let data = comment.object("data");
     let field = |name: &str| data.as_ref().and_then(|data| data.text(name));
     let started = match &data {
@@ -234,7 +306,7 @@ fn voice(
     let duration_s = field("call_duration").and_then(|seconds| seconds.parse().ok());
     let recording_ref = field("recording_url");
     let is_out = around.via.as_ref().is_some_and(ticket::is_outbound);
-    let is_on_machine = via.is_some_and(|via| via.eq_ignore_ascii_case("voicemail"))
+    let is_on_machine = via.as_ref().is_some_and(|via| via.eq_ignore_ascii_case("voicemail"))
         || around
             .via
             .as_ref()
@@ -271,10 +343,32 @@ fn voice(
     }
     let requester = around.ticket.and_then(|ticket| file.requester(ticket));
     event.who.extend(requester.and_then(|requester| file.user(requester, role)));
-    event.body = field("transcription_text").map(Body::text).or_else(|| body(comment));
-    let mut event = finish(file, comment, around, event)?;
+    let is_heard = data.as_ref().and_then(|data| data.flag("transcription_visible")) == Some(true);
+    let said = field("transcription_text").filter(|_| is_public || is_heard).map(Body::text);
+    let written = body(comment);
+    let note = written.clone().filter(|_| !is_public && said != written);
+    event.body = said.or_else(|| written.filter(|_| is_public));
+    let mut event = finish(file, comment, around, event, is_public)?;
     if let Some(data) = comment.get("data") {
         event.extra.insert("data".to_owned(), data.clone());
     }
-    Ok(event)
+    let Some(note) = note else { return Ok(vec![event]) };
+    let part = Part::of("comment", id, "note");
+    let built = file.origin.event(part, Kind::Note(Note::default()), around.at)?;
+    let author = around.author.as_deref();
+    // Whoever the comment is filed under, no customer writes a note.
+    let author = author.map(|author| file.doer(author, around.ticket).actor);
+    let author = author.filter(|author| author.kind.is_agent());
+    let note = Event {
+        rev: event.rev.clone(),
+        seq: event.seq,
+        channel: event.channel.clone(),
+        visibility: Visibility::Internal,
+        actor: author.unwrap_or_else(|| Actor::of(ActorType::Agent)),
+        who: event.who.clone(),
+        conversation: event.conversation.clone(),
+        body: Some(note),
+        ..built
+    };
+    Ok(vec![event, note])
 }

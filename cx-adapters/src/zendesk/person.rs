@@ -7,7 +7,7 @@ use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
 use super::{File, Outcome};
 use crate::RecordError;
-use crate::json::{Moment, Object};
+use crate::json::{self, Moment, Object};
 use crate::origin::Part;
 
 const MAPPED_USER: &[&str] = &[
@@ -28,12 +28,26 @@ const MAPPED_USER: &[&str] = &[
     "organization_id",
 ];
 
+/// What of a user is an identifier, where it is one.
+pub(super) const IDENTIFIERS: &[&str] = &["email", "phone", "external_id"];
+
 /// What the helpdesk has on record about a user, revised with every newer copy.
 pub(super) fn user(file: &File<'_>, user: &Object<'_>) -> Outcome {
     let updated = user
         .first_moment(&["updated_at", "created_at"])?
         .ok_or_else(|| user.problem("updated_at", "missing"))?;
-    Ok(vec![profile(file, user, updated)])
+    Ok(profiles(file, user, updated)?.into_iter().map(Ok).collect())
+}
+
+/// The profile of a user as it stood at an instant, and since when the user is on record.
+pub(super) fn profiles(
+    file: &File<'_>,
+    user: &Object<'_>,
+    at: Moment,
+) -> Result<Vec<Event>, RecordError> {
+    let profile = profile(file, user, at)?;
+    let seen = file.origin.seen(&profile, user.moment("created_at")?)?;
+    Ok([Some(profile), seen].into_iter().flatten().collect())
 }
 
 /// The profile of a user as it stood at an instant.
@@ -47,8 +61,11 @@ pub(super) fn profile(
         let set = fields.fields().iter().filter(|(_, value)| !value.is_null());
         set.map(|(name, value)| ProfileField { name: name.clone(), value: value.clone() }).collect()
     });
+    // Zendesk has put words of its own in place of the name of whom it erased.
+    let is_erased = user.flag("permanently_deleted") == Some(true);
+    let name = user.text("name").filter(|_| !is_erased);
     let data = Profile {
-        name: user.text("name"),
+        name: name.clone(),
         language: user.text("locale"),
         timezone: user.text("iana_time_zone"),
         company_id: user.text("organization_id").filter(|id| id != "0"),
@@ -63,9 +80,10 @@ pub(super) fn profile(
     event.rev = Some(at.at.to_string());
     event.actor = Actor::of(ActorType::System);
     event.channel = cx_core::channel::Channel::System;
-    event.name = user.text("name");
+    event.name = name;
     event.who = claims(file, user, &id);
     event.extra = user.rest(MAPPED_USER);
+    event.extra.extend(json::unclaimed(user, IDENTIFIERS, &event.who));
     Ok(event)
 }
 
@@ -102,7 +120,7 @@ pub(super) fn identity(file: &File<'_>, identity: &Object<'_>) -> Outcome {
         .ok_or_else(|| identity.problem("created_at", "missing"))?;
     let rev = identity.moment("updated_at")?.unwrap_or(at);
     let user = identity.need("user_id")?;
-    Ok(vec![linked(file, identity, &user, at, rev)])
+    Ok(vec![linked(file, identity, &user, at, rev.at.to_string())])
 }
 
 /// That an identifier belongs to a user.
@@ -111,7 +129,7 @@ pub(super) fn linked(
     identity: &Object<'_>,
     user: &str,
     at: Moment,
-    rev: Moment,
+    rev: String,
 ) -> Result<Event, RecordError> {
     let id = identity.need("id")?;
     let kind = identity.text("type").unwrap_or_default().to_ascii_lowercase();
@@ -126,7 +144,7 @@ pub(super) fn linked(
     };
     let mut event =
         file.origin.event(Part::whole("identity", &id), Kind::IdentityLinked(data), at)?;
-    event.rev = Some(rev.at.to_string());
+    event.rev = Some(rev);
     event.actor = Actor::of(ActorType::System);
     event.channel = cx_core::channel::Channel::System;
     if let Some(record) = file.user(user, Role::Subject) {

@@ -1,6 +1,7 @@
 //! Tickets: how they began, the state they are in, and what they hang together with.
 
 use cx_core::actor::{Actor, ActorType};
+use cx_core::channel::Channel;
 use cx_core::event::conversation::{
     Assigned, Linked, Merged, Opened, Party, PartyType, Relation, State, Status,
 };
@@ -9,7 +10,7 @@ use cx_core::identifier::{Assurance, Claim, Role};
 use cx_core::time::Timestamp;
 
 use super::{File, Outcome, words};
-use crate::json::{Moment, Object};
+use crate::json::{self, Moment, Object};
 use crate::origin::Part;
 use crate::{Record, RecordError};
 
@@ -51,6 +52,13 @@ pub(super) fn records(file: &File<'_>, ticket: &Object<'_>) -> Outcome {
     {
         records.push(follow_up(file, &id, &before, created));
     }
+    records.extend(ticket.misshapen(&["requester", "via"], &["comments"]).into_iter().map(Err));
+    if let Some(told) = ticket.object("metric_set") {
+        records.extend(solved(file, &told, &id).transpose());
+    }
+    if let Some(rating) = ticket.object("satisfaction_rating") {
+        records.extend(super::rating::of_ticket(file, &rating, ticket, updated).transpose());
+    }
     for comment in ticket.list("comments") {
         records.extend(
             super::comment::listed(file, &comment, Some(&id))
@@ -58,11 +66,8 @@ pub(super) fn records(file: &File<'_>, ticket: &Object<'_>) -> Outcome {
         );
     }
     if let Some(user) = ticket.object("requester").filter(|user| user.has("email")) {
-        records.push(super::person::profile(
-            file,
-            &user,
-            user.moment("updated_at")?.unwrap_or(created),
-        ));
+        let at = user.moment("updated_at")?.unwrap_or(created);
+        records.extend(super::person::profiles(file, &user, at)?.into_iter().map(Ok));
     }
     if ticket.texts("tags").iter().any(|tag| tag == "closed_by_merge") {
         records.push(merged(file, &id, None, "0-tag", updated));
@@ -78,6 +83,16 @@ pub(super) fn told(file: &File<'_>, ticket: &Object<'_>, id: &str) -> Record {
     let updated = ticket.moment("updated_at")?.unwrap_or(created);
     let mut event = opened(file, ticket, id, created, updated)?;
     event.rev = Some(updated.at.as_micros().to_string());
+    Ok(event)
+}
+
+/// How a ticket began, told with whose it is from now on: that is news to any earlier copy. One of
+/// the same instant from the API says more, and comes after it: `Z` after `+`.
+pub(super) fn handed_on(file: &File<'_>, ticket: &Object<'_>, id: &str, at: Moment) -> Record {
+    let created = ticket.need_moment("created_at")?;
+    let updated = ticket.moment("updated_at")?.unwrap_or(at);
+    let mut event = opened(file, ticket, id, created, updated)?;
+    event.rev = Some(updated.at.to_string().replace('Z', "+00:00"));
     Ok(event)
 }
 
@@ -111,7 +126,8 @@ fn opened(
     if let Some(channel) = via.as_ref().and_then(|via| via.text("channel")) {
         event.channel = words::channel(&channel);
     }
-    event.direction = Direction::In;
+    let is_outbound = via.as_ref().is_some_and(is_outbound);
+    event.direction = if is_outbound { Direction::Out } else { Direction::In };
     let requester = requester(ticket);
     let mut is_by_requester = true;
     if let Some(requester) = requester {
@@ -125,7 +141,7 @@ fn opened(
     }
     // What the channel says of the sender is about the requester only where that is one person.
     if let Some(via) = via.as_ref().filter(|_| is_by_requester) {
-        event.who.extend(sender(file, via, Role::Requester));
+        event.who.extend(sender(file, via, Role::Requester, true));
         event.name = other_side(via).and_then(|from| from.text("name"));
     }
     event.extra = ticket.rest(MAPPED);
@@ -151,19 +167,35 @@ fn other_side<'a>(via: &Object<'a>) -> Option<Object<'a>> {
     via.path(&["source", if is_outbound(via) { "to" } else { "from" }])
 }
 
-/// What `via.source` says of the customer's side: the channel vouches for it.
-pub(super) fn sender(file: &File<'_>, via: &Object<'_>, role: Role) -> Vec<Claim> {
+/// What `via.source` says of the customer's side. The channel vouches for an address by mail and for
+/// a number by phone, unless Zendesk doubts it; what is written in a form anybody may write.
+pub(super) fn sender(
+    file: &File<'_>,
+    via: &Object<'_>,
+    role: Role,
+    is_trusted: bool,
+) -> Vec<Claim> {
     let Some(from) = other_side(via) else { return Vec::new() };
+    let channel = words::channel(&via.text("channel").unwrap_or_default());
+    let proves = |channels: &[Channel]| {
+        if is_trusted && channels.contains(&channel) {
+            Assurance::ChannelProved
+        } else {
+            Assurance::SelfStated
+        }
+    };
     let mut claims = Vec::new();
     let address = from.text("address");
     let number = from
         .first_text(&["phone", "formatted_phone"])
         .or_else(|| address.clone().filter(|address| !address.contains('@')));
-    if let Some(address) = address.filter(|address| address.contains('@')) {
-        claims.extend(file.origin.email(&address, role, Assurance::ChannelProved));
+    let address = address.filter(|address| address.contains('@') && !file.is_agents(address));
+    if let Some(address) = address {
+        claims.extend(file.origin.email(&address, role, proves(&[Channel::Email])));
     }
     if let Some(number) = number {
-        claims.extend(file.origin.phone(&number, None, role, Assurance::ChannelProved));
+        let proved = proves(&[Channel::Phone, Channel::Sms, Channel::Whatsapp]);
+        claims.extend(file.origin.phone(&number, None, role, proved));
     }
     claims
 }
@@ -180,8 +212,38 @@ fn stands(file: &File<'_>, id: &str, status: &str, at: Moment) -> Result<Event, 
     finish(file, event, id)
 }
 
-/// A change of state at an instant. Audits and webhooks give the same event for the same change,
-/// so nothing stands in it that only one of them knows.
+/// When a ticket was solved, as its metrics tell it.
+pub(super) fn metrics(file: &File<'_>, metrics: &Object<'_>) -> Outcome {
+    let id = metrics.need("ticket_id")?;
+    Ok(solved(file, metrics, &id)?.map(Ok).into_iter().collect())
+}
+
+fn solved(file: &File<'_>, metrics: &Object<'_>, id: &str) -> Result<Option<Event>, RecordError> {
+    let at = metrics.moment("solved_at")?;
+    at.map(|at| changed(file, id, None, "solved", at)).transpose()
+}
+
+/// Who tells of a change of state, those who say more last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// A webhook.
+    Webhook,
+    /// An audit: it knows what else was changed with it, and in which order.
+    Audit,
+}
+
+/// A change of state with its place in the action it was part of, such as what a rule did after an
+/// agent. The last one to the same state within a second stands.
+pub(super) fn placed(event: Event, place: u64, telling: Telling) -> Event {
+    let rev = match telling {
+        Telling::Webhook => "0".to_owned(),
+        Telling::Audit => place.saturating_add(1).to_string(),
+    };
+    Event { seq: Some(place), rev: Some(rev), ..event }
+}
+
+/// A change of state at an instant. Audits, webhooks and metrics give the same event for the same
+/// change; the fuller telling is the later revision.
 pub(super) fn changed(
     file: &File<'_>,
     id: &str,
@@ -189,7 +251,6 @@ pub(super) fn changed(
     to: &str,
     at: Moment,
 ) -> Result<Event, RecordError> {
-    let second = Timestamp::from_seconds(at.at.as_micros().div_euclid(1_000_000)).unwrap_or(at.at);
     let native = to.to_ascii_lowercase();
     let data = Status {
         from: from.map(words::state),
@@ -197,11 +258,38 @@ pub(super) fn changed(
         native: Some(native.clone()),
         ..Status::default()
     };
-    let part = format!("status/{native}/{second}");
-    let moment = Moment { at: second, offset: None };
-    let event =
-        file.origin.event(Part::of("ticket", id, &part), Kind::ConversationStatus(data), moment)?;
+    let event = turned(file, id, &format!("status/{native}"), Kind::ConversationStatus(data), at)?;
     finish(file, event, id)
+}
+
+/// A change of a ticket's field, one for each field, value and second, whoever tells it.
+pub(super) fn turned(
+    file: &File<'_>,
+    id: &str,
+    what: &str,
+    kind: Kind,
+    at: Moment,
+) -> Result<Event, RecordError> {
+    let second = Timestamp::from_seconds(at.at.as_micros().div_euclid(1_000_000)).unwrap_or(at.at);
+    let part = format!("{what}/{second}");
+    file.origin.event(Part::of("ticket", id, &part), kind, Moment { at: second, offset: None })
+}
+
+/// Names a change of a field in keys: the field and its value. `None` for what only one telling of it
+/// names as it does.
+pub(super) fn turn(kind: &Kind) -> Option<String> {
+    let party = |party: &Option<Party>| party.as_ref().and_then(|party| party.id.clone());
+    let (what, value) = match kind {
+        Kind::ConversationAssigned(Assigned { to, team: None, .. }) => ("assignee", party(to)),
+        Kind::ConversationAssigned(Assigned { team, .. }) => ("team", party(team)),
+        Kind::ConversationPriority(changed) => ("priority", changed.to.clone()),
+        // What somebody wrote stands in no key.
+        Kind::ConversationSubject(changed) => ("subject", changed.to.as_deref().map(json::digest)),
+        Kind::ConversationTagged(tags) => ("tagged", Some(json::digest(&tags.tags.join(" ")))),
+        Kind::ConversationUntagged(tags) => ("untagged", Some(json::digest(&tags.tags.join(" ")))),
+        _ => return None,
+    };
+    Some(format!("{what}/{}", value.unwrap_or_else(|| "none".to_owned())))
 }
 
 fn follow_up(file: &File<'_>, id: &str, before: &str, at: Moment) -> Result<Event, RecordError> {
@@ -237,7 +325,7 @@ pub(super) fn finish(
     mut event: Event,
     ticket: &str,
 ) -> Result<Event, RecordError> {
-    event.channel = cx_core::channel::Channel::System;
+    event.channel = Channel::System;
     event.conversation = Some(conversation(file, ticket)?);
     if event.actor.kind == ActorType::Unknown && event.actor.id.is_none() {
         event.actor = Actor::of(ActorType::System);

@@ -5,13 +5,14 @@ use cx_core::event::conversation::{FieldChanged, Removal};
 use cx_core::event::identity::{People, Profile};
 use cx_core::event::talk::Correction;
 use cx_core::event::{Event, Kind};
+use cx_core::identifier::Role;
 use serde_json::Value;
 
 use super::comment::{self, Around, Telling};
 use super::{File, Outcome, audit, person, ticket};
-use crate::Record;
-use crate::json::{Moment, Object};
+use crate::json::{self, Moment, Object};
 use crate::origin::Part;
+use crate::{Record, RecordError};
 
 /// The event in a webhook.
 pub(super) fn records(file: &File<'_>, webhook: &Object<'_>) -> Outcome {
@@ -25,6 +26,40 @@ pub(super) fn records(file: &File<'_>, webhook: &Object<'_>) -> Outcome {
         Some(("user", what)) => of_user(file, webhook, &detail, what, at),
         _ => Ok(vec![other(file, webhook, &name, at)]),
     }
+}
+
+/// The comment that a webhook says was made private.
+pub(super) fn made_private(webhook: &Object<'_>) -> Option<String> {
+    let name = webhook.text("type").filter(|_| webhook.has("detail"))?;
+    if !name.to_ascii_lowercase().ends_with("ticket.comment_made_private") {
+        return None;
+    }
+    let event = told(webhook);
+    event.object("comment").unwrap_or(event).text("id")
+}
+
+/// Where a webhook stands among those of one action.
+fn place(webhook: &Object<'_>) -> Option<u64> {
+    let sequence = webhook.path(&["event", "meta", "sequence"])?;
+    sequence.number("position").and_then(|position| u64::try_from(position).ok())
+}
+
+/// A change of the ticket's state, as far as a webhook tells it.
+fn changed_state(
+    file: &File<'_>,
+    webhook: &Object<'_>,
+    id: &str,
+    (from, to): (Option<&str>, &str),
+    at: Moment,
+) -> Record {
+    Ok(placed(webhook, ticket::changed(file, id, from, to, at)?))
+}
+
+/// A change with its place among those of one action.
+fn placed(webhook: &Object<'_>, event: Event) -> Event {
+    let place = place(webhook);
+    let placed = ticket::placed(event, place.unwrap_or_default(), ticket::Telling::Webhook);
+    Event { seq: place, ..placed }
 }
 
 /// What happened, in the webhook's `event` field.
@@ -56,17 +91,17 @@ fn of_ticket(
                 detail
                     .text("status")
                     .filter(|status| !status.eq_ignore_ascii_case("new"))
-                    .map(|status| ticket::changed(file, &id, None, &status, at)),
+                    .map(|status| changed_state(file, webhook, &id, (None, &status), at)),
             );
             return Ok(records);
         }
         "comment_added" => {
-            records.push(commented(file, detail, &event, &id, at));
+            records.extend(commented(file, detail, &event, &id, at)?.into_iter().map(Ok));
             return Ok(records);
         }
         "status_changed" => {
             let to = current.ok_or_else(|| event.problem("current", "missing"))?;
-            records.push(ticket::changed(file, &id, previous.as_deref(), &to, at));
+            records.push(changed_state(file, webhook, &id, (previous.as_deref(), &to), at));
             return Ok(records);
         }
         "merged" => {
@@ -107,6 +142,12 @@ fn of_ticket(
             vec![("", Kind::MessageRedacted(Correction { target, ..Correction::default() }))]
         }
         unknown => {
+            if unknown == "requester_changed" {
+                records.push(ticket::handed_on(file, detail, &id, at));
+            }
+            if let Some(comment) = made_private(webhook) {
+                records.push(comment::hidden(file, &comment, &id, at));
+            }
             let built = other(file, webhook, &format!("ticket.{unknown}"), at)?;
             records.push(ticket::internal(file, built, &id));
             return Ok(records);
@@ -114,8 +155,13 @@ fn of_ticket(
     };
     let happened = webhook.need("id")?;
     records.extend(kinds.into_iter().map(|(part, kind)| {
-        let built = file.origin.event(Part::of("event", &happened, part), kind, at)?;
-        ticket::internal(file, acted(file, detail, built, &id), &id)
+        let Some(turn) = ticket::turn(&kind) else {
+            let built = file.origin.event(Part::of("event", &happened, part), kind, at)?;
+            return ticket::internal(file, acted(file, detail, built, &id), &id);
+        };
+        let built = ticket::turned(file, &id, &turn, kind, at)?;
+        let built = ticket::internal(file, acted(file, detail, built, &id), &id)?;
+        Ok(placed(webhook, built))
     }));
     Ok(records)
 }
@@ -134,18 +180,20 @@ fn commented(
     event: &Object<'_>,
     ticket: &str,
     at: Moment,
-) -> Record {
+) -> Result<Vec<Event>, RecordError> {
     let comment =
         event.object("comment").ok_or_else(|| event.problem("comment", "not an object"))?;
     let around = Around {
         telling: Telling::Webhook,
         ticket: Some(ticket),
         author: comment.object("author").and_then(|author| author.text("id")),
+        sender: None,
         via: comment.object("via").or_else(|| detail.object("via")),
+        metadata: comment.object("metadata"),
         at,
         seq: None,
     };
-    comment::event(file, &comment, &around)
+    comment::events(file, &comment, &around)
 }
 
 fn of_user(
@@ -163,7 +211,9 @@ fn of_user(
                 .or_else(|| event.object("current"))
                 .ok_or_else(|| event.problem("identity", "not an object"))?;
             let user = detail.need("id")?;
-            Ok(vec![person::linked(file, &identity, &user, at, at)])
+            // It does not say whether the address is verified, so a copy from the API is later.
+            let rev = at.at.as_micros().to_string();
+            Ok(vec![person::linked(file, &identity, &user, at, rev)])
         }
         "merged" => {
             let id = webhook.need("id")?;
@@ -173,19 +223,25 @@ fn of_user(
                 .and_then(|user| user.text("id"))
                 .or_else(|| event.first_text(&["target_user_id", "current"]));
             let data = People {
-                from: Some(gone),
-                to: kept,
+                from: Some(gone.clone()),
+                to: kept.clone(),
                 by: Some("zendesk".to_owned()),
                 ..People::default()
             };
             let mut built =
                 file.origin.event(Part::whole("event", &id), Kind::PeopleMerged(data), at)?;
             built.actor = Actor::of(ActorType::System);
-            built.extra = webhook.rest(&["id", "time", "type", "detail"]);
+            built.channel = cx_core::channel::Channel::System;
+            // Zendesk's own word that both records are one person.
+            let both = [Some(gone), kept].into_iter().flatten();
+            built.who = both.filter_map(|id| file.user(&id, Role::Subject)).collect();
+            built.extra = webhook.rest(&["id", "time", "type"]);
             Ok(vec![Ok(built)])
         }
         "deleted" | "password_changed" | "only_private_comments_changed" | "last_login_changed" => {
-            Ok(vec![other(file, webhook, &format!("user.{what}"), at)])
+            let mut built = other(file, webhook, &format!("user.{what}"), at)?;
+            built.who = person::claims(file, detail, &detail.need("id")?);
+            Ok(vec![Ok(built)])
         }
         "identity_deleted" => {
             let identity = event
@@ -196,16 +252,22 @@ fn of_user(
                 Some(identity) => {
                     Ok(vec![person::unlinked(file, &identity, &detail.need("id")?, at)])
                 }
-                None => Ok(vec![other(file, webhook, "user.identity_deleted", at)]),
+                None => {
+                    let mut built = other(file, webhook, "user.identity_deleted", at)?;
+                    built.who = person::claims(file, detail, &detail.need("id")?);
+                    Ok(vec![Ok(built)])
+                }
             }
         }
         "created" => {
             let updated = detail.moment("updated_at")?.unwrap_or(at);
-            let mut built = person::profile(file, detail, updated)?;
-            // A copy of the same instant from the API says more.
-            built.rev = Some(updated.at.as_micros().to_string());
-            built.extra.extend(happened(webhook, what));
-            Ok(vec![Ok(built)])
+            let mut built = person::profiles(file, detail, updated)?;
+            for event in &mut built {
+                // A copy of the same instant from the API says more.
+                event.rev = Some(updated.at.as_micros().to_string());
+                event.extra.extend(happened(webhook, what));
+            }
+            Ok(built.into_iter().map(Ok).collect())
         }
         _ => Ok(vec![changed(file, webhook, detail, what, at)]),
     }
@@ -239,6 +301,7 @@ fn changed(
     built.name = name;
     built.who = person::claims(file, detail, &user);
     built.extra = detail.rest(&["id", "name", "email", "phone", "external_id"]);
+    built.extra.extend(json::unclaimed(detail, person::IDENTIFIERS, &built.who));
     built.extra.extend(happened(webhook, what));
     Ok(built)
 }
