@@ -53,12 +53,15 @@ pub fn events<'a>(bytes: &'a [u8], options: &'a Options) -> Box<dyn Iterator<Ite
 /// What the file says as a whole: only some events of a mail carry its `Message-ID`.
 struct File<'a> {
     origin: Origin<'a>,
-    /// The `Message-ID` by SendGrid's own id.
-    mails: HashMap<String, String>,
+    mails: Mails,
 }
 
-fn mails(bytes: &[u8]) -> HashMap<String, String> {
-    let mut mails = HashMap::new();
+/// The `Message-ID` by SendGrid's own id and the address, in lower case: mails to several people that
+/// were sent at once have one own id. `None` where the file names several.
+type Mails = HashMap<(String, String), Option<String>>;
+
+fn mails(bytes: &[u8]) -> Mails {
+    let mut mails = Mails::new();
     for document in Documents::new(bytes).flatten() {
         let elements: Vec<&Value> = match &document.value {
             Value::Array(items) => items.iter().collect(),
@@ -66,8 +69,11 @@ fn mails(bytes: &[u8]) -> HashMap<String, String> {
         };
         for element in elements {
             let Ok(event) = Object::of(element, String::new()) else { continue };
-            if let (Some(own), Some(id)) = (own_id(&event), message_id(&event)) {
-                mails.insert(own, id);
+            if let (Some(sent), Some(id)) = (sent(&event), message_id(&event)) {
+                let known = mails.entry(sent).or_insert_with(|| Some(id.clone()));
+                if known.as_ref() != Some(&id) {
+                    *known = None;
+                }
             }
         }
     }
@@ -127,9 +133,14 @@ fn records(file: &File<'_>, event: &Object<'_>) -> Result<Vec<Record>, RecordErr
 /// servers add.
 fn mail_id(file: &File<'_>, event: &Object<'_>) -> Option<String> {
     message_id(event).or_else(|| {
-        let own = own_id(event)?;
-        Some(file.mails.get(&own).cloned().unwrap_or(own))
+        let told = sent(event).and_then(|sent| file.mails.get(&sent).cloned().flatten());
+        told.or_else(|| own_id(event))
     })
+}
+
+/// SendGrid's own id of what was sent, and to which address.
+fn sent(event: &Object<'_>) -> Option<(String, String)> {
+    Some((own_id(event)?, event.text("email")?.to_lowercase()))
 }
 
 fn message_id(event: &Object<'_>) -> Option<String> {
@@ -185,7 +196,7 @@ fn mail(
     let mut built = file.origin.event(Part::whole("", id), (word.kind)(data), at)?;
     // What other events of the file say of the mail makes a fuller telling of this one.
     let is_known = message_id(event).is_some()
-        || own_id(event).is_some_and(|own| file.mails.contains_key(&own));
+        || sent(event).is_some_and(|sent| file.mails.get(&sent).is_some_and(Option::is_some));
     built.rev = Some(if is_known { "1" } else { "0" }.to_owned());
     built.seq = Some(word.seq);
     built.channel = Channel::Email;
@@ -198,6 +209,7 @@ fn mail(
     };
     recipient(file.origin, event, &mut built)?;
     built.extra = event.rest(MAPPED);
+    built.extra.extend(json::unclaimed(event, &["email"], &built.who));
     if let Some(Value::Array(categories)) = event.get("category") {
         built.extra.insert("category".to_owned(), Value::Array(categories.clone()));
     }

@@ -119,3 +119,27 @@ fn an_event_that_comes_again_with_others_of_its_mail_is_a_fuller_telling() {
     let together = events(Sendgrid, bare(&format!("[{open}, {queued}]")).as_bytes());
     assert_eq!(alone[0].key, together[0].key);
 }
+
+#[test]
+fn a_mail_to_several_has_one_own_id_and_each_its_message_id() {
+    let event = |email: &str, event: &str, id: &str, smtp: &str| {
+        format!(
+            r#"{{"email": "{email}", "timestamp": 1772445600, "event": "{event}", "sg_event_id": "{id}", "sg_message_id": "X1.filterdrecv-1.0"{smtp}}}"#
+        )
+    };
+    let file = format!(
+        "[{}, {}, {}, {}]",
+        event("a@x.example", "processed", "1", r#", "smtp-id": "<m1@x>""#),
+        event("b@x.example", "processed", "2", r#", "smtp-id": "<m2@x>""#),
+        event("A@x.example", "open", "3", ""),
+        event("no-reply@x.example", "open", "4", ""),
+    );
+    let told = events(Sendgrid, file.as_bytes());
+    let opened = of(&told, "mail.opened");
+    assert_eq!(data(opened[0])["mail_id"], "m1@x");
+    assert_eq!(
+        (data(opened[1])["mail_id"].clone(), opened[1].rev.as_deref()),
+        ("X1".into(), Some("0"))
+    );
+    assert_eq!(opened[1].extra["email"], "no-reply@x.example");
+}
