@@ -46,7 +46,8 @@ fn records(origin: Origin<'_>, document: &Object<'_>) -> Vec<Record> {
 }
 
 fn webhook(origin: Origin<'_>, webhook: &Object<'_>, event: &str) -> Outcome {
-    match event {
+    // Rules send the same bodies under names of their own.
+    match event.strip_prefix("automation_event.").unwrap_or(event) {
         "message_created" => message::created(origin, webhook),
         "message_updated" => message::updated(origin, webhook),
         "conversation_created" => Ok(conversation::created(origin, webhook)),
@@ -57,7 +58,7 @@ fn webhook(origin: Origin<'_>, webhook: &Object<'_>, event: &str) -> Outcome {
         | "conversation_resolved"
         | "assignee_changed"
         | "team_changed" => conversation::changed(origin, webhook),
-        "contact_created" | "contact_updated" => Ok(vec![contact::profile(origin, webhook)]),
+        "contact_created" | "contact_updated" => contact::profile(origin, webhook),
         "webwidget_triggered" => Ok(vec![contact::page(origin, webhook)]),
         "csat_survey_response"
         | "csat_survey_response_created"
@@ -71,6 +72,7 @@ fn webhook(origin: Origin<'_>, webhook: &Object<'_>, event: &str) -> Outcome {
         // What an account sets up is about no customer.
         | "inbox_created"
         | "inbox_updated" => Ok(Vec::new()),
+        "macro.executed" => Err(webhook.problem("event", "that a macro was run is not read")),
         _ => Err(webhook.problem("event", "not an event that Chatwoot sends")),
     }
 }
@@ -104,7 +106,7 @@ fn object(origin: Origin<'_>, object: &Object<'_>) -> Outcome {
             .iter()
             .any(|field| object.fields().contains_key(*field))
     {
-        Ok(vec![contact::profile(origin, object)])
+        contact::profile(origin, object)
     } else {
         let fields: Vec<&str> = object.fields().keys().map(String::as_str).take(8).collect();
         let fields = fields.join(", ");

@@ -7,10 +7,15 @@ use cx_core::event::web::View;
 use cx_core::event::{Direction, Event, Kind};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
-use super::{timed, words};
-use crate::json::Object;
+use serde_json::Value;
+
+use super::{Outcome, timed, words};
+use crate::RecordError;
+use crate::json::{self, Object};
 use crate::origin::{Origin, Part};
-use crate::{Record, RecordError};
+
+/// What of a contact is an identifier, where it is one.
+const IDENTIFIERS: &[&str] = &["email", "phone_number", "identifier"];
 
 /// A contact and what its conversation proves of it.
 pub(super) struct Known<'a> {
@@ -38,6 +43,12 @@ impl Known<'_> {
     /// The contact's name.
     pub(super) fn name(&self) -> Option<String> {
         self.text("name")
+    }
+
+    /// What of the contact identifies nobody, kept under its name.
+    pub(super) fn unclaimed(&self, claims: &[Claim]) -> Option<(String, Value)> {
+        let unclaimed = json::unclaimed(self.contact.as_ref()?, IDENTIFIERS, claims);
+        (!unclaimed.is_empty()).then(|| ("contact".to_owned(), Value::Object(unclaimed)))
     }
 
     /// The contact's identifiers. Its record in Chatwoot is proved; address, number and the
@@ -170,8 +181,8 @@ const MAPPED: &[&str] = &[
     "account",
 ];
 
-/// What Chatwoot has on record about a contact.
-pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Record {
+/// What Chatwoot has on record about a contact, and since when.
+pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Outcome {
     let id = contact.need("id")?;
     let told = contact.first_moment(&["updated_at", "last_activity_at", "created_at"])?;
     let at = origin.or_received(told, || contact.problem("updated_at", "missing"))?;
@@ -217,7 +228,10 @@ pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Record {
     };
     event.who = known.claims(origin, Role::Subject);
     event.extra = contact.rest(MAPPED);
-    Ok(event)
+    event.extra.extend(json::unclaimed(contact, IDENTIFIERS, &event.who));
+    let created = contact.moment("created_at")?.filter(|_| told.is_some());
+    let seen = origin.seen(&event, created)?;
+    Ok([Some(event), seen].into_iter().flatten().map(Ok).collect())
 }
 
 /// A page on which somebody opened the widget.

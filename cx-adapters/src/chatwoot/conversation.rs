@@ -11,7 +11,7 @@ use cx_core::time::Timestamp;
 use serde_json::Value;
 
 use super::{Outcome, contact, internal, message, timed, words};
-use crate::json::{Moment, Object};
+use crate::json::{self, Moment, Object};
 use crate::origin::{Origin, Part};
 use crate::{Record, RecordError};
 
@@ -134,8 +134,9 @@ fn opened(origin: Origin<'_>, conversation: &Object<'_>, copy: Copy) -> Record {
     if let Some(known) = contact::of(conversation, Some(conversation)) {
         event.name = known.name();
         event.who = known.claims(origin, Role::Requester);
+        event.extra.extend(known.unclaimed(&event.who));
     }
-    event.extra = conversation.rest(MAPPED);
+    event.extra.extend(conversation.rest(MAPPED));
     Ok(event)
 }
 
@@ -198,16 +199,24 @@ struct Turn<'a, 'b> {
 /// A conversation in which something changed: one event for each attribute, and a handover where
 /// a bot let go of it.
 pub(super) fn changed(origin: Origin<'_>, conversation: &Object<'_>) -> Outcome {
-    let told = conversation.first_moment(&["updated_at", "timestamp", "last_activity_at"])?;
-    let when = origin.or_received(told, || conversation.problem("updated_at", "missing"))?;
-    let second = |at: Timestamp| Timestamp::from_seconds(at.as_micros().div_euclid(1_000_000));
-    let tick = match told {
-        Some(moment) => second(moment.at).unwrap_or(moment.at).to_string(),
-        None => conversation.digest(),
+    let changes = changes(conversation);
+    // The change's own instant, where it is among what changed: the conversation may be touched
+    // again before a webhook is written. Webhooks of one change differ in the fraction, too.
+    let own = changes.iter().find(|change| change.name == "updated_at");
+    let own = own.and_then(|change| json::instant(&word(change.to)?).ok());
+    let told = match own {
+        Some(own) => Some(own),
+        None => conversation.first_moment(&["updated_at", "timestamp", "last_activity_at"])?,
     };
+    let second = |moment: Moment| {
+        let at = Timestamp::from_seconds(moment.at.as_micros().div_euclid(1_000_000));
+        Moment { at: at.unwrap_or(moment.at), ..moment }
+    };
+    let told = told.map(second);
+    let when = origin.or_received(told, || conversation.problem("updated_at", "missing"))?;
+    let tick = told.map_or_else(|| conversation.digest(), |moment| moment.at.to_string());
     let changed = Turn { origin, conversation, id: need_id(conversation)?, when, tick };
     let mut records = Vec::new();
-    let changes = changes(conversation);
     for change in &changes {
         records.extend(changed.one(change));
     }

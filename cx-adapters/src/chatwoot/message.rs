@@ -172,9 +172,11 @@ fn event(origin: Origin<'_>, said: &Said<'_>) -> Result<Event, RecordError> {
         event.direction = Direction::Out;
         Role::To
     };
+    let mut unclaimed = None;
     if let Some(known) = known {
         event.name = known.name();
         event.who = known.claims(origin, if is_private { Role::Requester } else { role });
+        unclaimed = known.unclaimed(&event.who);
     }
     if is_private {
         event.visibility = Visibility::Internal;
@@ -183,6 +185,7 @@ fn event(origin: Origin<'_>, said: &Said<'_>) -> Result<Event, RecordError> {
     event.body = (!text.is_empty()).then(|| Body::text(text));
     event.attachments = message.list("attachments").iter().map(attachment).collect();
     event.extra = message.rest(MAPPED);
+    event.extra.extend(unclaimed);
     place(origin, said, event)
 }
 

@@ -2,7 +2,7 @@
 
 use cx_adapters::Format::Chatwoot;
 use cx_core::actor::ActorType;
-use cx_core::event::{Direction, TimeOrigin, Visibility};
+use cx_core::event::{Direction, Event, TimeOrigin, Visibility};
 use cx_core::identifier::Assurance;
 
 use crate::payloads::{both, data, events, golden, of, one, own, persons, problems};
@@ -275,4 +275,50 @@ fn a_message_in_a_list_says_less_than_its_webhook() {
     assert_eq!(webhook.key, listed.key);
     assert_eq!(webhook.rev.as_deref(), Some("2026-03-02T09:00:00Z"));
     assert_eq!(listed.rev.as_deref(), Some("1772442000"));
+}
+
+#[test]
+fn two_webhooks_of_one_change_tell_it_alike() {
+    let webhook = |event: &str, at: &str, changed_at: &str| {
+        let webhook = format!(
+            r#"{{"event": "{event}", "id": 11, "status": "open", "updated_at": "{at}",
+                "changed_attributes": [{{"status": {{"previous_value": "pending", "current_value": "open"}}}}{changed_at}]}}"#
+        );
+        events(Chatwoot, webhook.as_bytes())
+    };
+    let same = |one: Vec<Event>, other: Vec<Event>| {
+        for (one, other) in one.iter().zip(&other) {
+            assert_eq!((&one.key, one.content_hash()), (&other.key, other.content_hash()));
+        }
+        assert_eq!((one.len(), other.len()), (2, 2));
+    };
+    same(
+        webhook("conversation_status_changed", "2026-03-02T09:00:00.100Z", ""),
+        webhook("conversation_updated", "2026-03-02T09:00:00.200Z", ""),
+    );
+    let own = r#", {"updated_at": {"previous_value": "2026-03-02T08:00:00Z", "current_value": "2026-03-02T09:00:00.050Z"}}"#;
+    same(
+        webhook("conversation_status_changed", "2026-03-02T09:00:00.900Z", own),
+        webhook("conversation_updated", "2026-03-02T09:00:01.100Z", own),
+    );
+}
+
+#[test]
+fn a_contact_is_known_since_its_record_was_made_and_what_identifies_nobody_is_kept() {
+    let contact = br#"{"event": "contact_updated", "id": 12, "name": "Jan", "email": "jan@example.nl", "identifier": "undefined",
+        "created_at": "2026-01-01T09:00:00Z", "updated_at": "2026-05-01T09:00:00Z"}"#;
+    let told = events(Chatwoot, contact);
+    let profile = one(&told, "profile.updated");
+    assert_eq!(profile.extra["identifier"], "undefined");
+    let seen = one(&told, "identity.seen");
+    assert_eq!(
+        (seen.occurred_at.to_string().as_str(), &seen.who),
+        ("2026-01-01T09:00:00Z", &profile.who)
+    );
+}
+
+#[test]
+fn what_a_rule_sends_is_read_as_what_it_is_of() {
+    let sent = br#"{"event": "automation_event.contact_created", "id": 12, "email": "jan@example.nl", "updated_at": "2026-05-01T09:00:00Z"}"#;
+    assert_eq!(events(Chatwoot, sent)[0].kind.name(), "profile.updated");
 }
