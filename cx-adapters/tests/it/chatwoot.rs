@@ -152,7 +152,7 @@ fn a_signed_contact_is_proved_and_a_typed_one_is_not() {
     let typed = message(r#""message_type": 0"#)
         .replace("\"hmac_verified\": true", "\"hmac_verified\": false");
     let typed = events(Chatwoot, typed.as_bytes());
-    let email = |events: &[cx_core::event::Event]| {
+    let email = |events: &[Event]| {
         let claims = &events[0].who;
         claims
             .iter()
