@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use cx_core::identifier::Claim;
 use cx_core::time::{Timestamp, UtcOffset};
 use serde_json::{Map, Value};
 
@@ -521,24 +520,6 @@ impl<'a> Object<'a> {
 /// A short name for a text.
 pub(crate) fn digest(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex().chars().take(32).collect()
-}
-
-/// The fields of a record that hold somebody's identifiers and of which no claim came: what
-/// identifies nobody is kept all the same.
-pub(crate) fn unclaimed(
-    object: &Object<'_>,
-    fields: &[&str],
-    claims: &[Claim],
-) -> Map<String, Value> {
-    let is_claimed = |text: &str| {
-        let bare = crate::origin::bare_address(text);
-        claims.iter().any(|claim| [bare, text].contains(&claim.raw().trim()))
-    };
-    let unclaimed = fields.iter().filter_map(|field| {
-        let text = object.text(field).filter(|text| !is_claimed(text))?;
-        Some(((*field).to_owned(), object.get(field).cloned().unwrap_or(Value::String(text))))
-    });
-    unclaimed.collect()
 }
 
 fn scalar(value: &Value) -> Option<String> {

@@ -7,7 +7,7 @@ use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::ids::{ConversationKey, EventKey};
 use serde_json::{Map, Value};
 
-use crate::json::Moment;
+use crate::json::{Moment, Object};
 use crate::{Options, RecordError};
 
 /// One account of one system.
@@ -207,4 +207,22 @@ pub(crate) fn conversation(key: String) -> Result<ConversationRef, RecordError> 
 pub(crate) fn bare_address(raw: &str) -> &str {
     let inner = raw.rsplit_once('<').and_then(|(_, rest)| rest.split_once('>'));
     inner.map_or(raw, |(address, _)| address).trim()
+}
+
+/// The fields of a record that hold somebody's identifiers and of which no claim came: what
+/// identifies nobody is kept all the same.
+pub(crate) fn unclaimed(
+    object: &Object<'_>,
+    fields: &[&str],
+    claims: &[Claim],
+) -> Map<String, Value> {
+    let is_claimed = |text: &str| {
+        let bare = bare_address(text);
+        claims.iter().any(|claim| [bare, text].contains(&claim.raw().trim()))
+    };
+    let unclaimed = fields.iter().filter_map(|field| {
+        let text = object.text(field).filter(|text| !is_claimed(text))?;
+        Some(((*field).to_owned(), object.get(field).cloned().unwrap_or(Value::String(text))))
+    });
+    unclaimed.collect()
 }

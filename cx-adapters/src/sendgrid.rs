@@ -11,7 +11,7 @@ use cx_core::identifier::{Assurance, Role};
 use serde_json::Value;
 
 use crate::json::{self, Documents, Moment, Object};
-use crate::origin::{Origin, Part};
+use crate::origin::{self, Origin, Part};
 use crate::{Options, Record, RecordError};
 
 const MAPPED: &[&str] = &[
@@ -209,7 +209,7 @@ fn mail(
     };
     recipient(file.origin, event, &mut built)?;
     built.extra = event.rest(MAPPED);
-    built.extra.extend(json::unclaimed(event, &["email"], &built.who));
+    built.extra.extend(origin::unclaimed(event, &["email"], &built.who));
     if let Some(Value::Array(categories)) = event.get("category") {
         built.extra.insert("category".to_owned(), Value::Array(categories.clone()));
     }

@@ -15,7 +15,7 @@ use cx_core::money::{Amount, Currency};
 use serde_json::{Map, Value};
 
 use crate::json::{self, Object};
-use crate::origin::Origin;
+use crate::origin::{self, Origin};
 use crate::{Options, Record, RecordError};
 
 /// The events in Shopify's records: API answers and webhook bodies.
@@ -184,11 +184,11 @@ fn rest_of_lines(object: &Object<'_>) -> Option<Value> {
 /// lines and its customer, and what of it identifies nobody.
 fn rest(object: &Object<'_>, mapped: &[&str], claims: &[Claim]) -> Map<String, Value> {
     let mut rest = object.rest(mapped);
-    rest.extend(json::unclaimed(object, &["email", "contact_email", "phone"], claims));
+    rest.extend(origin::unclaimed(object, &["email", "contact_email", "phone"], claims));
     rest.extend(rest_of_lines(object).map(|lines| ("line_items".to_owned(), lines)));
     let customer = object.object("customer").map(|customer| {
         let mut rest = customer.rest(customer::CLAIMED);
-        rest.extend(json::unclaimed(&customer, customer::IDENTIFIERS, claims));
+        rest.extend(origin::unclaimed(&customer, customer::IDENTIFIERS, claims));
         rest
     });
     let customer = customer.filter(|customer| !customer.is_empty());

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::{Outcome, timed, words};
 use crate::RecordError;
-use crate::json::{self, Object};
-use crate::origin::{Origin, Part};
+use crate::json::Object;
+use crate::origin::{self, Origin, Part};
 
 /// What of a contact is an identifier, where it is one.
 const IDENTIFIERS: &[&str] = &["email", "phone_number", "identifier"];
@@ -47,7 +47,7 @@ impl Known<'_> {
 
     /// What of the contact identifies nobody, kept under its name.
     pub(super) fn unclaimed(&self, claims: &[Claim]) -> Option<(String, Value)> {
-        let unclaimed = json::unclaimed(self.contact.as_ref()?, IDENTIFIERS, claims);
+        let unclaimed = origin::unclaimed(self.contact.as_ref()?, IDENTIFIERS, claims);
         (!unclaimed.is_empty()).then(|| ("contact".to_owned(), Value::Object(unclaimed)))
     }
 
@@ -228,7 +228,7 @@ pub(super) fn profile(origin: Origin<'_>, contact: &Object<'_>) -> Outcome {
     };
     event.who = known.claims(origin, Role::Subject);
     event.extra = contact.rest(MAPPED);
-    event.extra.extend(json::unclaimed(contact, IDENTIFIERS, &event.who));
+    event.extra.extend(origin::unclaimed(contact, IDENTIFIERS, &event.who));
     let created = contact.moment("created_at")?.filter(|_| told.is_some());
     let seen = origin.seen(&event, created)?;
     Ok([Some(event), seen].into_iter().flatten().map(Ok).collect())

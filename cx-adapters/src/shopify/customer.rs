@@ -9,8 +9,8 @@ use cx_core::identity::PersonName;
 
 use super::{Outcome, name};
 use crate::Record;
-use crate::json::{self, Moment, Object};
-use crate::origin::{Origin, Part};
+use crate::json::{Moment, Object};
+use crate::origin::{self, Origin, Part};
 
 const MAPPED: &[&str] = &[
     "id",
@@ -64,7 +64,7 @@ pub(super) fn records(origin: Origin<'_>, customer: &Object<'_>) -> Outcome {
     event.name = name(customer);
     event.who = claims(origin, customer);
     event.extra = customer.rest(MAPPED);
-    event.extra.extend(json::unclaimed(customer, IDENTIFIERS, &event.who));
+    event.extra.extend(origin::unclaimed(customer, IDENTIFIERS, &event.who));
     let seen = origin.seen(&event, customer.moment("created_at")?)?;
     let mut records: Vec<Record> =
         customer.misshapen(&["default_address"], &["addresses"]).into_iter().map(Err).collect();

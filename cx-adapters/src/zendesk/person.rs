@@ -7,8 +7,8 @@ use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 
 use super::{File, Outcome};
 use crate::RecordError;
-use crate::json::{self, Moment, Object};
-use crate::origin::Part;
+use crate::json::{Moment, Object};
+use crate::origin::{self, Part};
 
 const MAPPED_USER: &[&str] = &[
     "id",
@@ -83,7 +83,7 @@ pub(super) fn profile(
     event.name = name;
     event.who = claims(file, user, &id);
     event.extra = user.rest(MAPPED_USER);
-    event.extra.extend(json::unclaimed(user, IDENTIFIERS, &event.who));
+    event.extra.extend(origin::unclaimed(user, IDENTIFIERS, &event.who));
     Ok(event)
 }
 

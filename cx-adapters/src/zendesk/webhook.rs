@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::comment::{self, Around, Telling};
 use super::{File, Outcome, audit, person, ticket};
-use crate::json::{self, Moment, Object};
-use crate::origin::Part;
+use crate::json::{Moment, Object};
+use crate::origin::{self, Part};
 use crate::{Record, RecordError};
 
 /// The event in a webhook.
@@ -248,16 +248,12 @@ fn of_user(
                 .object("identity")
                 .or_else(|| event.object("previous"))
                 .filter(|identity| identity.has("id"));
-            match identity {
-                Some(identity) => {
-                    Ok(vec![person::unlinked(file, &identity, &detail.need("id")?, at)])
-                }
-                None => {
-                    let mut built = other(file, webhook, "user.identity_deleted", at)?;
-                    built.who = person::claims(file, detail, &detail.need("id")?);
-                    Ok(vec![Ok(built)])
-                }
+            if let Some(identity) = identity {
+                return Ok(vec![person::unlinked(file, &identity, &detail.need("id")?, at)]);
             }
+            let mut built = other(file, webhook, "user.identity_deleted", at)?;
+            built.who = person::claims(file, detail, &detail.need("id")?);
+            Ok(vec![Ok(built)])
         }
         "created" => {
             let updated = detail.moment("updated_at")?.unwrap_or(at);
@@ -301,7 +297,7 @@ fn changed(
     built.name = name;
     built.who = person::claims(file, detail, &user);
     built.extra = detail.rest(&["id", "name", "email", "phone", "external_id"]);
-    built.extra.extend(json::unclaimed(detail, person::IDENTIFIERS, &built.who));
+    built.extra.extend(origin::unclaimed(detail, person::IDENTIFIERS, &built.who));
     built.extra.extend(happened(webhook, what));
     Ok(built)
 }
