@@ -69,8 +69,8 @@ pub struct CommerceFold<'a>(Vec<&'a Event>);
 
 /// A cart, a checkout or an order: an id means something only within its source.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    scope: String,
+pub(crate) struct Place {
+    pub(crate) scope: String,
     id: String,
 }
 
@@ -106,7 +106,7 @@ struct OrderFold {
 
 /// In which scope each source means its ids: that of the claims beside them, where some event of
 /// the source has one; else its own.
-struct Scopes(BTreeMap<(Namespace, Place), String>);
+pub(crate) struct Scopes(BTreeMap<(Namespace, Place), String>);
 
 impl<'a> CommerceFold<'a> {
     /// Takes an event; those that are not about commerce change nothing.
@@ -131,7 +131,7 @@ impl<'a> CommerceFold<'a> {
 
 /// The ids by which an event names carts, checkouts and orders; one of them without an id where the
 /// event is about commerce and names none.
-fn ids(event: &Event) -> Vec<(Namespace, Option<&str>)> {
+pub(crate) fn ids(event: &Event) -> Vec<(Namespace, Option<&str>)> {
     use Namespace::{Cart, Checkout, Order};
     match &event.kind {
         Kind::CartUpdated(cart) | Kind::CartViewed(cart) | Kind::CartAbandoned(cart) => {
@@ -157,7 +157,7 @@ fn ids(event: &Event) -> Vec<(Namespace, Option<&str>)> {
 }
 
 impl Scopes {
-    fn of(events: &[&Event]) -> Self {
+    pub(crate) fn of(events: &[&Event]) -> Self {
         let mut scopes: BTreeMap<(Namespace, Place), String> = BTreeMap::new();
         for event in events {
             for (namespace, id) in ids(event) {
@@ -175,7 +175,7 @@ impl Scopes {
     }
 
     /// What an event means by an id.
-    fn place(&self, event: &Event, namespace: Namespace, id: &str) -> Place {
+    pub(crate) fn place(&self, event: &Event, namespace: Namespace, id: &str) -> Place {
         let own = Place { scope: event.source.scope(), id: id.to_owned() };
         let scope = match claimed(event, &namespace, id) {
             Some(scope) => Some(scope.to_owned()),

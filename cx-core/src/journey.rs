@@ -7,6 +7,8 @@
 pub mod matcher;
 pub mod definition;
 pub mod instance;
+mod keys;
+mod matters;
 
 use std::sync::LazyLock;
 
@@ -93,6 +95,12 @@ pub fn summaries(events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
         rank(a).cmp(&rank(b)).then_with(|| b.started.cmp(&a.started))
     });
     summaries
+}
+
+/// The customer's journeys by one definition, as [`summaries`] tells them: of each key the last one,
+/// in order of the keys.
+pub fn summaries_of(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
+    instance::last_summaries(definition, &definition.hash(), events, as_of)
 }
 
 impl Summary {

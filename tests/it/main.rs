@@ -21,6 +21,7 @@ mod identifier_laws;
 mod identity_laws;
 mod identity_trap_table;
 mod identity_traps;
+mod journey_laws;
 mod linkage_laws;
 mod load_laws;
 mod log_damage;

@@ -21,9 +21,7 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
     let own = asked.definition.as_ref().map(|path| {
         let text = std::fs::read_to_string(path)
             .map_err(|error| CliError::Read { path: path.clone(), error })?;
-        let is_json = path.extension().is_some_and(|extension| extension == "json");
-        let read =
-            if is_json { Definition::from_json(&text) } else { Definition::from_toml(&text) };
+        let read = Definition::from_text(&text);
         read.map_err(|error| CliError::Definition {
             path: path.clone(),
             problem: error.to_string(),
@@ -57,11 +55,13 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         }
     }
     if !is_any && !asked.json {
-        output::line(&if store.anchor(&who)?.is_some() {
-            "No journey: nothing that begins one has happened.".to_owned()
-        } else {
+        output::line(&if store.anchor(&who)?.is_none() {
             let nobody = "Nobody is known by it, or several customers share it.";
             find::nobody(&store, &who, nobody)?
+        } else if events.is_empty() && asked.as_of.is_some() {
+            "Nothing was known of it then.".to_owned()
+        } else {
+            "No journey: nothing that begins one has happened.".to_owned()
         })?;
     }
     Ok(ExitCode::SUCCESS)
@@ -92,8 +92,12 @@ fn describe(definition: &Definition, instance: &Instance) -> String {
         text.get(..16).unwrap_or(&text).replace('T', " ")
     };
     let ended = instance.ended.as_ref().map(|at| format!(" to {}", minute(at))).unwrap_or_default();
+    let about = match instance.key.as_str() {
+        "" => String::new(),
+        key => format!(" of {}", output::tame(key, 200)),
+    };
     let mut text = format!(
-        "{} {} (version {}): {outcome}, {}{ended}\n",
+        "{} {}{about} (version {}): {outcome}, {}{ended}\n",
         definition.name,
         instance.seq,
         instance.version,

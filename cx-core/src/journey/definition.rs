@@ -4,6 +4,7 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::matcher::Matcher;
+use crate::event::Event;
 use crate::time::Span;
 
 /// What a journey is.
@@ -157,6 +158,11 @@ pub struct Definition {
     /// What ends it otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Matcher>,
+    /// What settles a matter in it until the customer asks again. Where it is set, a goal or an exit
+    /// in a conversation ends the journey only when no other conversation in it waits, and a
+    /// journey that nobody goes on with after all was settled was reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<Matcher>,
     /// How long nothing may happen before it counts as abandoned.
     #[serde(deserialize_with = "length")]
     pub inactivity: Span,
@@ -220,6 +226,20 @@ pub enum DefinitionError {
 }
 
 impl Definition {
+    /// Reads a definition from JSON, which begins with a brace, or from TOML, which never does.
+    ///
+    /// # Errors
+    /// [`DefinitionError`] with the line and the field, or with what does not fit together.
+    pub fn from_text(text: &str) -> Result<Self, DefinitionError> {
+        // Some editors begin a text with a mark of its encoding.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if text.trim_start().starts_with('{') {
+            Self::from_json(text)
+        } else {
+            Self::from_toml(text)
+        }
+    }
+
     /// Reads a definition from TOML.
     ///
     /// # Errors
@@ -279,10 +299,17 @@ impl Definition {
         Ok(self)
     }
 
+    /// Whether an event is one that ends it.
+    pub(super) fn ends(&self, event: &Event) -> bool {
+        self.goal.matches(event) || self.exit.as_ref().is_some_and(|exit| exit.matches(event))
+    }
+
     /// All its matchers, with the names of their places.
     fn matchers(&self) -> impl Iterator<Item = (&'static str, &Matcher)> {
-        [("start", Some(&self.start)), ("goal", Some(&self.goal)), ("exit", self.exit.as_ref())]
+        let ends = [("exit", self.exit.as_ref()), ("settled", self.settled.as_ref())];
+        [("start", Some(&self.start)), ("goal", Some(&self.goal))]
             .into_iter()
+            .chain(ends)
             .chain(self.phases.iter().map(|phase| ("phases.goal_when", phase.goal_when.as_ref())))
             .chain(self.touchpoints.iter().map(|it| ("touchpoints.when", Some(&it.when))))
             .filter_map(|(place, matcher)| Some((place, matcher?)))
@@ -338,7 +365,11 @@ mod tests {
         ] {
             let read = Definition::from_toml(text).unwrap();
             let json = serde_json::to_string(&read).unwrap();
-            assert_eq!(Definition::from_json(&json).unwrap().hash(), read.hash());
+            for text in [text.to_owned(), json] {
+                for text in [format!("\u{feff}{text}"), format!("\n {text}")] {
+                    assert_eq!(Definition::from_text(&text).unwrap().hash(), read.hash());
+                }
+            }
         }
     }
 
@@ -377,12 +408,45 @@ mod tests {
             assert_eq!(error, DefinitionError::Empty(place), "{nothing}");
         }
         let goal_when = text.replacen(
-            "goal_when = { kind = [\"message\", \"call\"], direction = \"out\", actor = [\"agent\"] }",
+            "goal_when = { kind = [\"message\", \"call\"], direction = \"out\", actor = \"agent\", not = { field = [{ name = \"outcome\", is = [\"missed\", \"busy\", \"failed\", \"voicemail\", \"abandoned\"] }] } }",
             "goal_when = {}",
             1,
         );
         let error = Definition::from_toml(&goal_when).unwrap_err();
         assert_eq!(error, DefinitionError::Empty("phases.goal_when"));
+    }
+
+    #[test]
+    fn one_thing_is_as_good_as_a_list_of_it_and_an_empty_list_is_an_error() {
+        let exit = |exit: &str| {
+            let text = include_str!("../../journeys/service.toml").replace("\"14d\"", "\"15d\"");
+            let (before, after) = text.split_once("[exit]\n").unwrap();
+            let (_, after) = after.split_once('\n').unwrap();
+            Definition::from_toml(&format!("{before}[exit]\n{exit}\n{after}"))
+        };
+        let list = exit(
+            "kind = [\"order.paid\"]\nactor = [\"agent\"]\norigin = [\"event\"]\nfield = [{ name = \"x\", is = [\"10\", \"true\"] }]",
+        );
+        let one = exit(
+            "kind = \"order.paid\"\nactor = \"agent\"\norigin = \"event\"\nfield = [{ name = \"x\", is = [10, true] }]",
+        );
+        assert_eq!(list, one);
+        assert_eq!(
+            exit("kind = \"note\"\nfield = [{ name = \"x\", is = 10 }]"),
+            exit("kind = \"note\"\nfield = [{ name = \"x\", is = \"10\" }]")
+        );
+        for nothing in [
+            "kind = []",
+            "actor = []",
+            "any = []",
+            "field = []",
+            "field = [{ name = \"x\", is = [] }]",
+        ] {
+            let error =
+                exit(&format!("visibility = \"public\"\n{nothing}")).unwrap_err().to_string();
+            assert!(error.contains("an empty list says nothing"), "{nothing}: {error}");
+        }
+        assert!(exit("actor = \"nobody\"").unwrap_err().to_string().contains("nobody"));
     }
 
     #[test]

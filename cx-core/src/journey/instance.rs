@@ -1,21 +1,21 @@
 //! Instances: how a journey really went.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::definition::{Definition, Expected, Key, Mode, Reentry, Touchpoint};
+use super::definition::{Definition, Expected, Mode, Reentry, Touchpoint};
+use super::keys::keys;
+use super::matters::{Matters, answered_first, picked_up, tells_state};
 use super::{StepSummary, Summary, count};
 use crate::conversation;
-use crate::event::{Event, Kind};
-use crate::identifier::{Claim, Namespace};
+use crate::event::Event;
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
-/// How a journey stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// How a journey stands. In JSON its name; the phase of one that was abandoned is the instance's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
     /// It goes on.
@@ -43,6 +43,12 @@ impl Outcome {
             Self::Exited => "exited",
             Self::TooLong => "too_long",
         }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(self.name())
     }
 }
 
@@ -78,14 +84,15 @@ pub enum Deviation {
         /// The event.
         event: EventKey,
     },
-    /// A touchpoint of an earlier phase came after one of a later phase.
+    /// A touchpoint of an earlier phase came after one of a later phase: one that is not
+    /// repeatable, or the first of its phase.
     OutOfOrder {
         /// The touchpoint.
         touchpoint: String,
         /// The event.
         event: EventKey,
     },
-    /// A phase took longer than it should.
+    /// A phase took longer than it should, the time included in which nobody went on.
     Late {
         /// The phase.
         phase: String,
@@ -118,8 +125,11 @@ pub struct Instance {
     pub steps: Vec<Step>,
     /// Where it went another way than planned.
     pub deviations: Vec<Deviation>,
-    /// The time in each phase, in order of the phases.
+    /// The time in each phase until the end, in order of the phases; in JSON in seconds.
+    #[serde(rename = "in_phase_s", serialize_with = "each_in_seconds")]
     pub in_phase: Vec<(String, Micros)>,
+    /// The phases whose `goal_when` was met, and when first, in order of the phases.
+    pub goals_met: Vec<(String, Timestamp)>,
     /// On which channels people talked at its touchpoints; a channel that comes back is there
     /// again.
     pub channels: Vec<String>,
@@ -127,12 +137,30 @@ pub struct Instance {
     pub switches: u64,
     /// How often the customer's side was in touch.
     pub contacts: u64,
-    /// How long the customer waited for the business.
+    /// How long the customer waited for the business; in JSON in seconds.
+    #[serde(rename = "customer_waited_s", serialize_with = "in_seconds")]
     pub customer_waited: Micros,
-    /// How long the business waited for the customer.
+    /// How long the business waited for the customer; in JSON in seconds.
+    #[serde(rename = "company_waited_s", serialize_with = "in_seconds")]
     pub company_waited: Micros,
-    /// How long until it counts as abandoned, or as too long, if nothing happens; `None` unless open.
+    /// How long until it ends by itself, or is too long, if nothing happens; `None` unless open. In
+    /// JSON in seconds.
+    #[serde(rename = "remaining_s", serialize_with = "perhaps_in_seconds")]
     pub remaining: Option<Micros>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde gives it")]
+fn in_seconds<S: Serializer>(time: &Micros, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_i64(time.as_seconds())
+}
+
+#[expect(clippy::ref_option, reason = "as serde gives it")]
+fn perhaps_in_seconds<S: Serializer>(time: &Option<Micros>, to: S) -> Result<S::Ok, S::Error> {
+    time.map(Micros::as_seconds).serialize(to)
+}
+
+fn each_in_seconds<S: Serializer>(times: &[(String, Micros)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(times.iter().map(|(phase, time)| (phase, time.as_seconds())))
 }
 
 /// The instances of a journey in a customer's events, by key and then in order. `events` stand in
@@ -169,20 +197,30 @@ fn walks<'a>(
 ) -> Vec<Vec<Walk<'a>>> {
     let upto = events.partition_point(|event| event.occurred_at <= as_of);
     let events = events.get(..upto).unwrap_or_default();
-    let keys = Keys::of(definition.key, events);
-    let mut lanes: HashMap<Cow<'_, str>, Vec<&'a Event>> = HashMap::new();
-    for event in events {
-        if let Some(key) = keys.key(event) {
+    let mut lanes: HashMap<Cow<'a, str>, Vec<&'a Event>> = HashMap::new();
+    for (event, key) in events.iter().zip(keys(definition.key, events)) {
+        if let Some(key) = key {
             lanes.entry(key).or_default().push(event);
         }
     }
     let mut lanes: Vec<_> = lanes.into_iter().collect();
     lanes.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let one_key = match definition.settled {
+        Some(_) => conversation::one_key_each(events),
+        None => HashMap::new(),
+    };
     let mut walks = Vec::new();
     for (key, events) in lanes {
-        let key = key.into_owned();
-        let mut lane = Lane { definition, hash, key, current: None, ended: Vec::new() };
-        for event in events {
+        let mut lane = Lane {
+            definition,
+            hash,
+            key: key.into_owned(),
+            one_key: &one_key,
+            kept: BTreeSet::new(),
+            current: None,
+            ended: Vec::new(),
+        };
+        for event in answered_first(definition, events) {
             lane.take(event);
         }
         walks.push(lane.finish(as_of));
@@ -245,68 +283,15 @@ impl Walk<'_> {
     }
 }
 
-/// What each event is about.
-struct Keys {
-    key: Key,
-    /// The order that a cart or a checkout became.
-    orders: BTreeMap<String, String>,
-    /// The one key of each conversation that has several.
-    conversations: HashMap<ConversationKey, ConversationKey>,
-}
-
-impl Keys {
-    fn of(key: Key, events: &[&Event]) -> Self {
-        let mut orders = BTreeMap::new();
-        if key == Key::Order {
-            for event in events {
-                let Some(order) = bridge(event, &Namespace::Order) else { continue };
-                for namespace in [Namespace::Cart, Namespace::Checkout] {
-                    for claim in claims(event, &namespace) {
-                        orders.insert(claim.identifier().to_string(), order.clone());
-                    }
-                }
-            }
-        }
-        let conversations = match key {
-            Key::Conversation => conversation::one_key_each(events),
-            Key::Customer | Key::Order => HashMap::new(),
-        };
-        Self { key, orders, conversations }
-    }
-
-    fn key<'k>(&'k self, event: &'k Event) -> Option<Cow<'k, str>> {
-        match self.key {
-            Key::Customer => Some(Cow::from("")),
-            Key::Conversation => {
-                let key = &event.conversation.as_ref()?.key;
-                Some(self.conversations.get(key).unwrap_or(key).as_str().into())
-            }
-            Key::Order => {
-                let order = bridge(event, &Namespace::Order).or_else(|| {
-                    let stands = [Namespace::Cart, Namespace::Checkout]
-                        .into_iter()
-                        .find_map(|namespace| bridge(event, &namespace))?;
-                    Some(self.orders.get(&stands).cloned().unwrap_or(stands))
-                });
-                order.map(Cow::from)
-            }
-        }
-    }
-}
-
-fn claims<'a>(event: &'a Event, namespace: &Namespace) -> impl Iterator<Item = &'a Claim> {
-    event.who.iter().filter(move |claim| claim.identifier().namespace() == namespace)
-}
-
-fn bridge(event: &Event, namespace: &Namespace) -> Option<String> {
-    claims(event, namespace).next().map(|claim| claim.identifier().to_string())
-}
-
 /// The journeys of one key, one after the other.
 struct Lane<'d, 'a> {
     definition: &'d Definition,
     hash: &'d str,
     key: String,
+    /// The one key of each conversation that has several.
+    one_key: &'d HashMap<ConversationKey, ConversationKey>,
+    /// The conversations whose state the source keeps.
+    kept: BTreeSet<ConversationKey>,
     current: Option<Going<'a>>,
     ended: Vec<Walk<'a>>,
 }
@@ -317,6 +302,12 @@ struct Going<'a> {
     steps: Vec<Taken<'a>>,
     /// Which touchpoints have been.
     been: Vec<bool>,
+    /// Which phases have been.
+    phases_been: Vec<bool>,
+    /// When the goal of each phase was met.
+    goals: Vec<Option<Timestamp>>,
+    /// What was asked in it, where the definition says what settles that.
+    matters: Matters,
     last_activity: Timestamp,
     /// The latest phase so far.
     furthest: usize,
@@ -334,12 +325,15 @@ impl<'a> Lane<'_, 'a> {
         if definition.reentry == Reentry::OnNewStart
             && self.current.as_ref().is_some_and(|going| !going.steps.is_empty())
             && starts()
+            // What ends a journey ends the one that goes on, and begins another only then.
+            && !definition.ends(event)
         {
             self.end(event.occurred_at, |going| {
                 let phase = going.instance.phase.clone();
                 (Outcome::Abandoned { phase }, going.last_activity)
             });
         }
+        let place = self.place(event);
         if self.current.is_none() {
             let may_begin = definition.reentry != Reentry::None || self.ended.is_empty();
             if !may_begin || !starts() {
@@ -349,11 +343,39 @@ impl<'a> Lane<'_, 'a> {
         }
         let Some(going) = &mut self.current else { return };
         going.step(definition, event);
-        if definition.goal.matches(event) {
-            self.end(event.occurred_at, |_| (Outcome::Reached, event.occurred_at));
+        let outcome = if definition.goal.matches(event) {
+            Some(Outcome::Reached)
         } else if definition.exit.as_ref().is_some_and(|exit| exit.matches(event)) {
-            self.end(event.occurred_at, |_| (Outcome::Exited, event.occurred_at));
+            Some(Outcome::Exited)
+        } else {
+            None
+        };
+        let outcome = match &definition.settled {
+            None => outcome,
+            Some(settled) => {
+                if starts() {
+                    going.matters.ask(place.as_ref(), event);
+                }
+                if settled.matches(event) {
+                    going.matters.settle(place.as_ref(), event);
+                }
+                outcome.and_then(|outcome| going.matters.close(place.as_ref(), event, outcome))
+            }
+        };
+        if let Some(outcome) = outcome {
+            self.end(event.occurred_at, |_| (outcome, event.occurred_at));
         }
+    }
+
+    /// The conversation of an event, where the definition says what settles one.
+    fn place(&mut self, event: &Event) -> Option<ConversationKey> {
+        self.definition.settled.as_ref()?;
+        let key = &event.conversation.as_ref()?.key;
+        let key = self.one_key.get(key).unwrap_or(key).clone();
+        if tells_state(event) {
+            self.kept.insert(key.clone());
+        }
+        Some(key)
     }
 
     fn begin(&self, at: Timestamp) -> Going<'a> {
@@ -371,6 +393,7 @@ impl<'a> Lane<'_, 'a> {
             steps: Vec::new(),
             deviations: Vec::new(),
             in_phase: Vec::new(),
+            goals_met: Vec::new(),
             channels: Vec::new(),
             switches: 0,
             contacts: 0,
@@ -382,6 +405,9 @@ impl<'a> Lane<'_, 'a> {
             instance,
             steps: Vec::new(),
             been: vec![false; self.definition.touchpoints.len()],
+            phases_been: vec![false; self.definition.phases.len()],
+            goals: vec![None; self.definition.phases.len()],
+            matters: Matters::default(),
             last_activity: at,
             furthest: 0,
             asked_at: None,
@@ -400,9 +426,16 @@ impl<'a> Lane<'_, 'a> {
         if now <= end {
             return;
         }
-        self.end(end, |going| {
+        // Nobody waited for what was settled.
+        let is_settled = end == idle && going.matters.are_settled(&self.kept);
+        let until = if is_settled { going.last_activity } else { end };
+        self.end(until, |going| {
             let phase = going.instance.phase.clone();
-            let outcome = if end == idle { Outcome::Abandoned { phase } } else { Outcome::TooLong };
+            let outcome = match () {
+                () if is_settled => Outcome::Reached,
+                () if end == idle => Outcome::Abandoned { phase },
+                () => Outcome::TooLong,
+            };
             (outcome, going.last_activity)
         });
     }
@@ -412,7 +445,7 @@ impl<'a> Lane<'_, 'a> {
         let Some(mut going) = self.current.take() else { return };
         let (outcome, at) = how(&going);
         going.wait_until(until);
-        going.close_phase(self.definition, at);
+        going.close_phases(self.definition, at, until);
         let mut instance = going.instance;
         for (touchpoint, has_been) in self.definition.touchpoints.iter().zip(&going.been) {
             if touchpoint.expected == Expected::Required && !has_been {
@@ -429,7 +462,7 @@ impl<'a> Lane<'_, 'a> {
         self.expire(as_of);
         if let Some(mut going) = self.current.take() {
             going.wait_until(as_of);
-            going.close_phase(self.definition, as_of);
+            going.close_phases(self.definition, as_of, as_of);
             let (idle, longest) = going.limits(self.definition);
             let end = longest.map_or(idle, |longest| longest.min(idle));
             going.instance.remaining = Some(end.since(as_of));
@@ -450,6 +483,11 @@ impl<'a> Going<'a> {
         let found = definition.touchpoints.iter().position(|it| it.when.matches(event));
         let planned = found.and_then(|at| Some((at, definition.touchpoints.get(at)?)));
         let mut taken = Taken { event, touchpoint: found, is_again: false, is_early: false };
+        for (phase, met) in definition.phases.iter().zip(&mut self.goals) {
+            if met.is_none() && phase.goal_when.as_ref().is_some_and(|it| it.matches(event)) {
+                *met = Some(event.occurred_at);
+            }
+        }
         if let Some((at, touchpoint)) = planned {
             self.planned(definition, touchpoint, &mut taken);
             if let Some(been) = self.been.get_mut(at) {
@@ -465,7 +503,11 @@ impl<'a> Going<'a> {
 
     fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, taken: &mut Taken<'_>) {
         let index = definition.phase_index(&touchpoint.phase).unwrap_or_default();
-        taken.is_early = index < self.furthest;
+        if let Some(been) = self.phases_been.get_mut(index) {
+            let is_return = *been && touchpoint.expected == Expected::Repeatable;
+            taken.is_early = index < self.furthest && !is_return;
+            *been = true;
+        }
         let at = taken.event.occurred_at;
         if self.instance.phase.as_ref() != Some(&touchpoint.phase) {
             self.leave_phase(definition, at);
@@ -483,13 +525,20 @@ impl<'a> Going<'a> {
         self.phase_since = at;
     }
 
-    fn close_phase(&mut self, definition: &Definition, at: Timestamp) {
+    /// Ends the last phase. Whether it was late is judged by the time until nobody could go on.
+    fn close_phases(&mut self, definition: &Definition, at: Timestamp, until: Timestamp) {
         self.leave_phase(definition, at.max(self.phase_since));
-        for (phase, spent) in definition.phases.iter().zip(&self.in_phase) {
-            if phase.expected.is_some_and(|expected| *spent > expected.0) {
+        let idle = until.since(at).max(Micros::ZERO);
+        let phases = definition.phases.iter().zip(&self.in_phase).zip(&self.goals);
+        for ((phase, spent), met) in phases {
+            let is_last = self.instance.phase.as_ref() == Some(&phase.id);
+            let mut taken = *spent;
+            add(&mut taken, if is_last { idle } else { Micros::ZERO });
+            if phase.expected.is_some_and(|expected| taken > expected.0) {
                 self.instance.deviations.push(Deviation::Late { phase: phase.id.clone() });
             }
             self.instance.in_phase.push((phase.id.clone(), *spent));
+            self.instance.goals_met.extend(met.map(|met| (phase.id.clone(), met)));
         }
     }
 
@@ -513,8 +562,9 @@ impl<'a> Going<'a> {
             }
             self.asked_at.get_or_insert(at);
         }
-        let picked_up = matches!(&event.kind, Kind::Call(call) if call.answered_at.is_some());
-        if is_answered || (is_asked && picked_up) {
+        let picked_up = picked_up(event);
+        if is_answered || picked_up.is_some() {
+            let at = picked_up.unwrap_or(at);
             if let Some(since) = self.asked_at.take() {
                 add(&mut self.instance.customer_waited, at.since(since));
             }

@@ -1,13 +1,15 @@
 //! Matchers: which events a definition means. Data and not code, so they are hashed, shown and
 //! carried to Python.
 
-use serde::de::{SeqAccess, Visitor};
+use std::marker::PhantomData;
+
+use serde::de::{Error, IntoDeserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::actor::ActorType;
 use crate::channel::Channel;
-use crate::event::{Direction, Event, Kind, Visibility};
+use crate::event::{Direction, Event, Kind, TimeOrigin, Visibility};
 
 /// Matches an event when every condition that is set holds. A list means any of its elements.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -26,16 +28,19 @@ pub struct Matcher {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Visibility>,
     /// Types of actors.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub actor: Vec<ActorType>,
+    /// How good its time is: a state in which something was last seen is `received`.
+    #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    pub origin: Vec<TimeOrigin>,
     /// Fields of the kind's data.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
     pub field: Vec<FieldTest>,
     /// One of these matches.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
     pub any: Vec<Self>,
     /// All of these match.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
     pub all: Vec<Self>,
     /// This one does not match.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +54,7 @@ pub struct FieldTest {
     /// The field's name; dots go inside: `from.type`.
     pub name: String,
     /// The texts it may have. Numbers and truth values are compared as they are written.
-    #[serde(default, deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "as_written", skip_serializing_if = "Vec::is_empty")]
     pub is: Vec<String>,
     /// Whether it must be there, or must not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,28 +76,73 @@ fn is_known(kind: &str) -> bool {
     }
 }
 
-fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    struct Texts;
-    impl<'de> Visitor<'de> for Texts {
-        type Value = Vec<String>;
+/// One thing, or a list of them. An empty list would match nothing, or everything.
+fn one_or_many<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Things<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Things<T> {
+        type Value = Vec<T>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.write_str("a text or a list of texts")
         }
 
-        fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-            Ok(vec![text.to_owned()])
+        fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+            T::deserialize(text.into_deserializer()).map(|thing| vec![thing])
+        }
+
+        fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+            T::deserialize(value.into_deserializer()).map(|thing| vec![thing])
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+            T::deserialize(number.into_deserializer()).map(|thing| vec![thing])
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+            T::deserialize(number.into_deserializer()).map(|thing| vec![thing])
+        }
+
+        fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
+            T::deserialize(number.into_deserializer()).map(|thing| vec![thing])
         }
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-            let mut texts = Vec::new();
-            while let Some(text) = items.next_element()? {
-                texts.push(text);
+            let mut things = Vec::new();
+            while let Some(thing) = items.next_element()? {
+                things.push(thing);
             }
-            Ok(texts)
+            not_empty(things)
         }
     }
-    from.deserialize_any(Texts)
+    from.deserialize_any(Things(PhantomData))
+}
+
+fn some<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+    Vec::deserialize(from).and_then(not_empty)
+}
+
+fn not_empty<T, E: Error>(list: Vec<T>) -> Result<Vec<T>, E> {
+    if list.is_empty() { Err(E::custom("an empty list says nothing")) } else { Ok(list) }
+}
+
+/// Texts, and numbers and truth values as they are written.
+fn as_written<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Text(String),
+        Other(serde_json::Number),
+        Truth(bool),
+    }
+    let written: Vec<Written> = one_or_many(from)?;
+    let text = |written| match written {
+        Written::Text(text) => text,
+        Written::Other(number) => number.to_string(),
+        Written::Truth(value) => value.to_string(),
+    };
+    Ok(written.into_iter().map(text).collect())
 }
 
 impl Matcher {
@@ -144,6 +194,7 @@ impl Matcher {
             && self.direction.is_none_or(|wanted| wanted == event.direction)
             && self.visibility.is_none_or(|wanted| wanted == event.visibility)
             && (self.actor.is_empty() || self.actor.contains(&event.actor.kind))
+            && (self.origin.is_empty() || self.origin.contains(&event.occurred_at_origin))
             && self.fields_match(event)
             && (self.any.is_empty() || self.any.iter().any(|matcher| matcher.matches(event)))
             && self.all.iter().all(|matcher| matcher.matches(event))

@@ -1,0 +1,374 @@
+//! What journeys tell: which order and which question one is about, and when it was answered.
+
+#![expect(clippy::needless_pass_by_value, reason = "what is made in place is given away")]
+
+use cx_core::event::Event;
+use cx_core::journey::instance::Deviation;
+use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
+use cx_core::time::{Micros, Timestamp};
+use cx_tests::story;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const DAY: i64 = 24 * 60;
+
+fn at(minute: i64) -> Timestamp {
+    story::monday() + Micros::MINUTE.times(minute)
+}
+
+/// An event: its key, when, what, and what else it has.
+fn event(key: &str, minute: i64, kind: &str, more: Value) -> Event {
+    let mut event = json!({
+        "key": key, "source": {"system": "s"}, "kind": kind, "occurred_at": at(minute).to_string(),
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(event).unwrap()
+}
+
+fn sorted(events: &[Event]) -> Vec<&Event> {
+    let mut events: Vec<&Event> = events.iter().collect();
+    events.sort_by(|a, b| a.timeline_cmp(b));
+    events
+}
+
+fn journeys(definition: &Definition, events: &[Event], minute: i64) -> Vec<Instance> {
+    instances(definition, &sorted(events), at(minute))
+}
+
+/// Each with its key, how it stands, and its steps.
+fn told(found: &[Instance]) -> Vec<(String, &'static str, Vec<String>)> {
+    let steps = |it: &Instance| it.steps.iter().map(|step| step.event.to_string()).collect();
+    found.iter().map(|it| (it.key.clone(), it.outcome.name(), steps(it))).collect()
+}
+
+/// The purchase that comes with cx, one for each order.
+fn by_order() -> Definition {
+    let text = include_str!("../../cx-core/journeys/purchase.toml");
+    Definition::from_toml(&text.replace("key = \"customer\"", "key = \"order\"")).unwrap()
+}
+
+fn service() -> &'static Definition {
+    shipped().iter().find(|it| it.id == "service").unwrap()
+}
+
+fn claims(ids: &[(&str, &str)]) -> Value {
+    let claims = ids
+        .iter()
+        .map(|(ns, value)| json!({"ns": ns, "scope": "shop", "value": value, "role": "subject"}));
+    json!(claims.collect::<Vec<_>>())
+}
+
+fn cart(key: &str, minute: i64, id: &str) -> Event {
+    event(key, minute, "cart.updated", json!({"who": claims(&[("cart", id)]), "data": {}}))
+}
+
+fn checkout(key: &str, minute: i64, cart: Option<&str>, id: &str) -> Event {
+    let mut ids = vec![("checkout", id)];
+    ids.extend(cart.map(|cart| ("cart", cart)));
+    event(key, minute, "checkout.started", json!({"who": claims(&ids), "data": {}}))
+}
+
+fn order(key: &str, minute: i64, ids: &[(&str, &str)], id: &str) -> Event {
+    let mut all = vec![("order", id)];
+    all.extend(ids);
+    event(key, minute, "order.placed", json!({"who": claims(&all), "data": {"order_id": id}}))
+}
+
+fn steps(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|&key| key.to_owned()).collect()
+}
+
+#[test]
+fn a_cart_that_became_a_checkout_that_became_an_order_is_its_journey() {
+    let purchase = by_order();
+    for beside in [[("checkout", "k1")], [("cart", "c1")]] {
+        let events = [
+            cart("e1", 0, "c1"),
+            checkout("e2", 5, Some("c1"), "k1"),
+            checkout("e3", 6, None, "k1"),
+            order("e4", 10, &beside, "o1"),
+        ];
+        let found = journeys(&purchase, &events, DAY);
+        let one = ("order:shop:o1".to_owned(), "reached", steps(&["e1", "e2", "e3", "e4"]));
+        assert_eq!(told(&found), [one], "{beside:?}");
+    }
+    let open =
+        [checkout("e1", 0, Some("c1"), "k1"), checkout("e2", 1, None, "k1"), cart("e3", 2, "c1")];
+    let one = ("cart:shop:c1".to_owned(), "open", steps(&["e1", "e2", "e3"]));
+    assert_eq!(told(&journeys(&purchase, &open, DAY)), [one]);
+}
+
+#[test]
+fn a_cart_that_a_shop_keeps_is_of_the_next_order() {
+    let events = [
+        cart("e1", 0, "c1"),
+        order("e2", 10, &[("cart", "c1")], "o1"),
+        cart("e3", 30, "c1"),
+        checkout("e4", 35, Some("c1"), "k2"),
+        order("e5", 40, &[("checkout", "k2")], "o2"),
+        // What is said of the first order later, with its cart, moves nothing.
+        event(
+            "e6",
+            41,
+            "order.paid",
+            json!({"who": claims(&[("order", "o1"), ("cart", "c1")]), "data": {"order_id": "o1"}}),
+        ),
+        cart("e7", 50, "c1"),
+    ];
+    let found = journeys(&by_order(), &events, 60);
+    let expected = [
+        ("cart:shop:c1".to_owned(), "open", steps(&["e7"])),
+        ("order:shop:o1".to_owned(), "reached", steps(&["e1", "e2"])),
+        ("order:shop:o2".to_owned(), "reached", steps(&["e3", "e4", "e5"])),
+    ];
+    assert_eq!(told(&found), expected);
+}
+
+#[test]
+fn an_order_that_only_its_data_name_is_a_journey() {
+    let placed = |key: &str, minute: i64, data: Value| {
+        event(key, minute, "order.placed", json!({"data": data}))
+    };
+    let updated = event("e1", 0, "cart.updated", json!({"data": {"cart_id": "c1"}}));
+    let events = [
+        updated,
+        placed("e2", 1, json!({"order_id": "o1", "cart_id": "c1"})),
+        placed("e3", 2, json!({"order_id": "o2"})),
+    ];
+    let expected = [
+        ("order:s:o1".to_owned(), "reached", steps(&["e1", "e2"])),
+        ("order:s:o2".to_owned(), "reached", steps(&["e3"])),
+    ];
+    assert_eq!(told(&journeys(&by_order(), &events, 10)), expected);
+}
+
+proptest! {
+    /// Every event that names an order, a cart or a checkout is of one key, whatever came before;
+    /// one that names an order is of that one.
+    #[test]
+    fn what_an_event_is_about_is_the_order_it_names(
+        made in proptest::collection::vec((0_i64..60, 0..4_u8, 0..3_u8, 0..3_u8, 0..4_u8), 0..20),
+    ) {
+        let events: Vec<Event> = made.iter().enumerate().map(|(number, (minute, what, cart_id, checkout_id, order_id))| {
+            let key = format!("e{number}");
+            let (c, k, o) = (format!("c{cart_id}"), format!("k{checkout_id}"), format!("o{order_id}"));
+            match what {
+                0 => cart(&key, *minute, &c),
+                1 => checkout(&key, *minute, Some(&c), &k),
+                2 => order(&key, *minute, &[("checkout", &k)], &o),
+                _ => order(&key, *minute, &[("cart", &c)], &o),
+            }
+        }).collect();
+        let found = journeys(&by_order(), &events, 60);
+        let n: usize = found.iter().map(|it| it.steps.len()).sum();
+        prop_assert_eq!(n, events.len(), "each of them begins a journey or is in one");
+        for instance in &found {
+            for step in &instance.steps {
+                let event = events.iter().find(|it| it.key == step.event).unwrap();
+                for claim in event.who.iter().filter(|it| it.identifier().namespace().name() == "order") {
+                    prop_assert_eq!(claim.identifier().to_string(), instance.key.clone());
+                }
+            }
+        }
+    }
+}
+
+fn talk(key: &str, minute: i64, who: &str, conversation: &str) -> Event {
+    let direction = if who == "customer" { "in" } else { "out" };
+    event(
+        key,
+        minute,
+        "message",
+        json!({
+            "direction": direction, "channel": "email", "actor": {"type": who}, "conversation": {"key": conversation},
+        }),
+    )
+}
+
+fn call(key: &str, minute: i64, who: &str, data: Value) -> Event {
+    let (direction, role) = if who == "customer" { ("in", "from") } else { ("out", "to") };
+    event(
+        key,
+        minute,
+        "call",
+        json!({
+            "direction": direction, "channel": "phone", "actor": {"type": who}, "conversation": {"key": format!("pbx/{key}")},
+            "who": [{"ns": "phone", "value": "+31612345678", "role": role}], "data": data,
+        }),
+    )
+}
+
+fn state(key: &str, minute: i64, to: &str, conversation: &str) -> Event {
+    event(
+        key,
+        minute,
+        "conversation.status",
+        json!({
+            "actor": {"type": "system"}, "conversation": {"key": conversation}, "data": {"to": to},
+        }),
+    )
+}
+
+fn outcomes(events: &[Event], minute: i64) -> Vec<&'static str> {
+    journeys(service(), events, minute).iter().map(|it| it.outcome.name()).collect()
+}
+
+#[test]
+fn what_is_resolved_elsewhere_answers_no_other_question() {
+    let events = [
+        talk("e1", 0, "customer", "d/1"),
+        talk("e2", 120, "customer", "d/2"),
+        state("e3", 180, "resolved", "d/1"),
+    ];
+    assert_eq!(outcomes(&events, 200), ["open"]);
+    let both = [events.to_vec(), vec![state("e4", 300, "resolved", "d/2")]].concat();
+    assert_eq!(outcomes(&both, 310), ["reached"]);
+    let gone = event("e4", 180, "conversation.deleted", json!({"conversation": {"key": "d/2"}}));
+    let deleted = [talk("e1", 0, "customer", "d/1"), talk("e2", 1, "customer", "d/2"), gone];
+    assert_eq!(outcomes(&deleted, 200), ["open"]);
+    let solved = [deleted.to_vec(), vec![state("e5", 190, "resolved", "d/1")]].concat();
+    assert_eq!(outcomes(&solved, 200), ["reached"]);
+}
+
+#[test]
+fn a_state_that_was_only_seen_answers_nothing_that_was_asked_elsewhere() {
+    let mut seen = state("e3", DAY, "closed", "d/1");
+    seen.occurred_at_origin = cx_core::event::TimeOrigin::Received;
+    let events = [
+        talk("e0", 0, "customer", "d/1"),
+        state("e1", 10, "resolved", "d/1"),
+        talk("e2", 20, "customer", "d/2"),
+        seen,
+    ];
+    assert_eq!(outcomes(&events, 2 * DAY), ["reached", "open"]);
+    let merged = event(
+        "e4",
+        DAY,
+        "conversation.merged",
+        json!({"conversation": {"key": "d/1"}, "data": {"into": "d/2"}}),
+    );
+    let closed = state("e5", DAY, "closed", "d/1");
+    let events =
+        [talk("e0", 0, "customer", "d/1"), talk("e2", 20, "customer", "d/2"), merged, closed];
+    assert_eq!(outcomes(&events, 2 * DAY), ["open"]);
+}
+
+#[test]
+fn silence_after_an_answer_is_an_end_that_was_reached() {
+    let events = [talk("e1", 0, "customer", "t"), talk("e2", 60, "agent", "t")];
+    assert_eq!(outcomes(&events, 13 * DAY), ["open"]);
+    let found = journeys(service(), &events, 30 * DAY);
+    assert_eq!((&found[0].outcome, found[0].ended), (&Outcome::Reached, Some(at(60))));
+    assert_eq!((found[0].customer_waited, found[0].company_waited), (Micros::HOUR, Micros::ZERO));
+    let again = [events.to_vec(), vec![talk("e3", 70, "customer", "t")]].concat();
+    assert_eq!(outcomes(&again, 30 * DAY), ["abandoned"]);
+    // Where the source keeps the state it would say so.
+    let kept = [vec![state("e0", 0, "open", "t")], events.to_vec()].concat();
+    assert_eq!(outcomes(&kept, 30 * DAY), ["abandoned"]);
+}
+
+#[test]
+fn a_call_back_ends_the_journey_of_a_missed_call() {
+    let missed = call("e1", 0, "customer", json!({"outcome": "missed"}));
+    let unheard = call("e2", 10, "agent", json!({"outcome": "busy"}));
+    let back = call("e3", 30, "agent", json!({"outcome": "answered"}));
+    let found = journeys(service(), &[missed.clone(), unheard.clone()], DAY);
+    assert_eq!((found[0].outcome.name(), found[0].phase.as_deref()), ("open", Some("contact")));
+    let found = journeys(service(), &[missed.clone(), unheard, back.clone()], DAY);
+    assert_eq!(
+        (found[0].outcome.name(), found[0].customer_waited),
+        ("reached", Micros::MINUTE.times(30))
+    );
+    // It answers nothing that was written.
+    assert_eq!(outcomes(&[missed, talk("e2", 5, "customer", "t"), back], DAY), ["open"]);
+}
+
+#[test]
+fn the_answer_of_the_instant_of_the_resolution_is_in_the_journey() {
+    let events = [
+        talk("e1", 0, "customer", "d/1"),
+        state("e2", 10, "resolved", "d/1"),
+        talk("e3", 10, "agent", "d/1"),
+    ];
+    let found = journeys(service(), &events, 20);
+    assert_eq!(told(&found), [(String::new(), "reached", steps(&["e1", "e3", "e2"]))]);
+    assert_eq!(found[0].goals_met, [("handling".to_owned(), at(10))]);
+    // What the customer says in it is a new question, and so is all that follows it.
+    let again = [
+        events[0].clone(),
+        events[1].clone(),
+        talk("e3", 10, "customer", "d/1"),
+        talk("e4", 10, "agent", "d/1"),
+    ];
+    let told_again: Vec<_> =
+        told(&journeys(service(), &again, 20)).into_iter().map(|(.., steps)| steps).collect();
+    assert_eq!(told_again, [steps(&["e1", "e2"]), steps(&["e3", "e4"])]);
+}
+
+#[test]
+fn who_waits_on_the_phone_waits_until_somebody_picks_up() {
+    let waited = |data: Value| {
+        journeys(service(), &[call("e1", 0, "customer", data)], DAY)[0].customer_waited
+    };
+    let picked_up = at(20).to_string();
+    assert_eq!(
+        waited(json!({"outcome": "answered", "answered_at": picked_up})),
+        Micros::MINUTE.times(20)
+    );
+    assert_eq!(waited(json!({"outcome": "answered", "duration_s": 60})), Micros::ZERO);
+    assert_eq!(waited(json!({"outcome": "missed"})), Micros::DAY);
+}
+
+#[test]
+fn a_phase_in_which_nobody_went_on_was_late() {
+    let purchase = shipped().iter().find(|it| it.id == "purchase").unwrap();
+    let begun = [checkout("e1", 0, None, "k")];
+    for day in [5, 100] {
+        let late = Deviation::Late { phase: "order".to_owned() };
+        assert!(journeys(purchase, &begun, day * DAY)[0].deviations.contains(&late), "{day}");
+    }
+}
+
+#[test]
+fn a_return_that_is_planned_is_no_deviation() {
+    let page =
+        |key: &str, minute| event(key, minute, "page.viewed", json!({"data": {"url": "/x"}}));
+    let purchase = shipped().iter().find(|it| it.id == "purchase").unwrap();
+    let events = [page("e1", 0), cart("e2", 1, "c"), page("e3", 2)];
+    assert_eq!(journeys(purchase, &events, 3)[0].deviations, []);
+    // It never had been in that phase.
+    let early =
+        Deviation::OutOfOrder { touchpoint: "page".to_owned(), event: events[2].key.clone() };
+    assert_eq!(journeys(purchase, &events[1..], 3)[0].deviations, [early]);
+}
+
+#[test]
+fn what_ends_a_journey_begins_another_only_where_none_goes_on() {
+    let text = include_str!("../../cx-core/journeys/purchase.toml");
+    let purchase = Definition::from_toml(&text.replace("after_end", "on_new_start")).unwrap();
+    let placed =
+        |key: &str, minute| event(key, minute, "order.placed", json!({"data": {"order_id": key}}));
+    let found = journeys(&purchase, &[cart("e1", 0, "c"), placed("e2", 1), placed("e3", 2)], 3);
+    let told: Vec<_> =
+        told(&found).into_iter().map(|(_, outcome, steps)| (outcome, steps)).collect();
+    assert_eq!(told, [("reached", steps(&["e1", "e2"])), ("reached", steps(&["e3"]))]);
+}
+
+#[test]
+fn a_click_by_a_program_begins_nothing() {
+    let purchase = shipped().iter().find(|it| it.id == "purchase").unwrap();
+    let click = |machine: &str| {
+        event("e1", 0, "mail.clicked", json!({"data": {"mail_id": "m", "machine": machine}}))
+    };
+    assert_eq!(journeys(purchase, &[click("yes")], 1), []);
+    assert_eq!(journeys(purchase, &[click("no")], 1).len(), 1);
+}
+
+#[test]
+fn a_journey_in_json_has_one_word_for_its_outcome_and_seconds() {
+    let found = journeys(service(), &[talk("e1", 0, "customer", "t")], 30 * DAY);
+    let json = serde_json::to_value(&found[0]).unwrap();
+    assert_eq!((&json["outcome"], &json["phase"]), (&json!("abandoned"), &json!("contact")));
+    assert_eq!(json["customer_waited_s"], json!(14 * 24 * 3600));
+    assert_eq!(json["in_phase_s"][0], json!(["contact", 0]));
+}
