@@ -30,9 +30,13 @@ pub struct Rating {
 }
 
 impl Rating {
-    /// Whether the answer lies in the lower half of its scale; `None` where nothing says.
+    /// Whether the answer lies in the lower half of its scale, or, of an NPS, is a detractor's; `None`
+    /// where nothing says.
     pub fn is_bad(&self) -> Option<bool> {
         let (score, scale) = (self.score?, self.scale?);
+        if self.survey == Survey::Nps && scale == Scale::high_is_good(0, 10) {
+            return Some(score <= 6);
+        }
         let (from_bad, from_good) = match scale.good {
             GoodEnd::High => {
                 (i64::from(score) - i64::from(scale.min), i64::from(scale.max) - i64::from(score))

@@ -553,6 +553,12 @@ fn a_good_answer_to_another_survey_does_not_hide_a_bad_one() {
 }
 
 #[test]
+fn a_detractor_is_to_be_dealt_with() {
+    let open = |score| thought(&[rated(0, 0, "nps", score, &json!({}))]).open_loops.len();
+    assert_eq!((open(5), open(6), open(7)), (1, 1, 0));
+}
+
+#[test]
 fn one_feedback_id_in_two_sources_is_two_questions() {
     let id = json!({"feedback": "1"});
     let mut elsewhere = rated(1, 1, "csat", 9, &id);

@@ -25,6 +25,7 @@ mod journey_laws;
 mod linkage_laws;
 mod load_laws;
 mod log_damage;
+mod measure_laws;
 mod memory_laws;
 mod moving_laws;
 mod past_laws;

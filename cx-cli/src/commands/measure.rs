@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use cx_core::measure::{
-    Ces, Csat, Measured, Nps, Selection, first_resolution, first_response, full_resolution,
+    Ces, Csat, Nps, Selection, first_resolution, first_response, full_resolution,
 };
-use cx_core::time::Timestamp;
 
 use crate::args::{Answers, Args, Measure, MeasureName};
 use crate::error::CliError;
@@ -42,7 +41,7 @@ pub(crate) fn run(args: &Args, asked: &Measure) -> Result<ExitCode, CliError> {
         let results = match name {
             MeasureName::Nps => vec![Nps { selection, ..Nps::default() }.of(&answers, as_of)],
             MeasureName::Ces => vec![Ces { selection }.of(&answers, as_of)],
-            MeasureName::Csat => csat(&answers, selection, as_of),
+            MeasureName::Csat => Csat::of_each(&answers, selection, as_of),
             MeasureName::FirstResponse => vec![first_response(&conversations, as_of)],
             MeasureName::FirstResolution => vec![first_resolution(&conversations, as_of)],
             MeasureName::FullResolution => vec![full_resolution(&conversations, as_of)],
@@ -56,16 +55,4 @@ pub(crate) fn run(args: &Args, asked: &Measure) -> Result<ExitCode, CliError> {
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Satisfaction on each scale on which it was asked: scales are never mixed.
-fn csat(
-    answers: &[cx_core::measure::Answer],
-    selection: Selection,
-    as_of: Timestamp,
-) -> Vec<Measured> {
-    let on =
-        [Csat::FIVE, Csat::GOOD_OR_BAD].map(|csat| Csat { selection, ..csat }.of(answers, as_of));
-    let answered: Vec<Measured> = on.iter().filter(|result| result.n > 0).cloned().collect();
-    if answered.is_empty() { on.into_iter().take(1).collect() } else { answered }
 }

@@ -104,7 +104,38 @@ impl<'a> Reader<'a> {
 }
 
 fn read<T: DeserializeOwned>(value: &Value, pointer: String) -> Result<T, FieldError> {
-    T::deserialize(value).map_err(|error| FieldError::malformed(pointer, value, error.to_string()))
+    let error = match T::deserialize(value) {
+        Ok(read) => return Ok(read),
+        Err(error) => error,
+    };
+    // JSON knows no difference between 9 and 9.0, and tables with gaps write the latter.
+    let whole = whole(value).and_then(|value| T::deserialize(value).ok());
+    whole.ok_or_else(|| FieldError::malformed(pointer, value, error.to_string()))
+}
+
+/// The value with the whole numbers in it that are written as fractions as whole numbers; `None`
+/// where there are none.
+fn whole(value: &Value) -> Option<Value> {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            const EXACT: f64 = 9_007_199_254_740_992.0;
+            let number = number.as_f64().filter(|it| it.abs() < EXACT)?;
+            // It is written without a fraction where it has none.
+            number.to_string().parse::<i64>().ok().map(Value::from)
+        }
+        Value::Object(fields) => {
+            let mut fields = fields.clone();
+            let mut is_any = false;
+            for field in fields.values_mut() {
+                if let Some(value) = whole(field) {
+                    *field = value;
+                    is_any = true;
+                }
+            }
+            is_any.then_some(Value::Object(fields))
+        }
+        _ => None,
+    }
 }
 
 /// Puts fields into an object; empty ones are left out. Of two with one name the last one counts.

@@ -219,13 +219,22 @@ fn nps(promoters: u64, detractors: u64, n: u64) -> Option<f64> {
 }
 
 /// The mean of +1, 0 and -1 has the variance (P+D)/n - ((P-D)/n)², over n.
-fn wald(promoters: u64, detractors: u64, n: u64, added: f64, method: &'static str) -> Interval {
+fn wald(
+    promoters: u64,
+    detractors: u64,
+    answers: u64,
+    added: f64,
+    method: &'static str,
+) -> Interval {
     let (p, d) = (real(promoters) + added, real(detractors) + added);
-    let n = real(n) + 4.0 * added;
+    let n = real(answers) + 4.0 * added;
     let difference = (p - d) / n;
     let error = (((p + d) / n - difference * difference) / n).max(0.0).sqrt();
     let end = |sign: f64| 100.0 * (difference + sign * Z * error).clamp(-1.0, 1.0);
-    Interval { low: end(-1.0), high: Some(end(1.0)), level: LEVEL, method }
+    // Of few answers what is added may move it past the value itself, which it holds all the same.
+    let value = nps(promoters, detractors, answers).unwrap_or_default();
+    let (low, high) = (end(-1.0).min(value), end(1.0).max(value));
+    Interval { low, high: Some(high), level: LEVEL, method }
 }
 
 /// Every θ with |NPS - θ| ≤ z √(((q+θ) + q - θ²)/n), where q, the share of detractors if θ were
@@ -280,6 +289,20 @@ impl Csat {
     /// Bad or good, as Zendesk asks: good / (good + bad).
     pub const GOOD_OR_BAD: Self =
         Self { scale: Scale::high_is_good(0, 1), satisfied_from: 1, selection: Selection::All };
+
+    /// Satisfaction on each of these scales on which it was asked, or, where it was on none, on the
+    /// first: scales are never mixed.
+    pub fn of_each(answers: &[Answer], selection: Selection, as_of: Timestamp) -> Vec<Measured> {
+        let on = [Self::FIVE, Self::GOOD_OR_BAD];
+        let mut on: Vec<Measured> =
+            on.into_iter().map(|csat| Self { selection, ..csat }.of(answers, as_of)).collect();
+        if on.iter().any(|result| result.n > 0) {
+            on.retain(|result| result.n > 0);
+        } else {
+            on.truncate(1);
+        }
+        on
+    }
 
     /// The share of satisfied answers, with Wilson's interval; the mean, and the mean on a scale
     /// from 0 to 1, stand beside it.
@@ -521,7 +544,7 @@ mod tests {
             if let Some(figure) = one.value {
                 prop_assert!((-100.0..=100.0).contains(&figure.value));
                 let interval = figure.interval.unwrap();
-                prop_assert!(interval.low <= interval.high.unwrap());
+                prop_assert!((interval.low..=interval.high.unwrap()).contains(&figure.value));
             }
             answers.reverse();
             prop_assert_eq!(nps.of(&answers, at(30)), one);

@@ -1,6 +1,6 @@
 //! Service: how soon somebody answers, and how soon it is solved. In calendar time.
 
-use super::result::{Figure, Measured, Unit};
+use super::result::{Figure, Interval, Measured, Unit};
 use super::statistics::{Wait, mean, median, signed, survival_median, t_interval};
 use crate::conversation::{Conversation, Cycle};
 use crate::event::conversation::State;
@@ -128,7 +128,9 @@ fn waited(waits: &[Wait], mut measured: Measured) -> Measured {
     measured.value =
         survival_median(waits).map(|(value, interval)| Figure { value, interval: Some(interval) });
     if let Some(value) = mean(&over) {
-        measured.parts.insert("mean_of_over", Figure { value, interval: t_interval(&over) });
+        let interval = t_interval(&over);
+        let interval = interval.map(|it| Interval { low: it.low.max(0.0), ..it });
+        measured.parts.insert("mean_of_over", Figure { value, interval });
     }
     if let Some(value) = median(&over) {
         measured.parts.insert("median_of_over", Figure { value, interval: None });

@@ -63,7 +63,8 @@ fn length<T>(items: &[T]) -> f64 {
     real(u64::try_from(items.len()).unwrap_or(u64::MAX))
 }
 
-/// Student's interval of a mean; `None` for fewer than two numbers.
+/// Student's interval of a mean; `None` for fewer than two numbers, and where all are the same: they
+/// do not tell how far others may lie.
 pub fn t_interval(numbers: &[f64]) -> Option<Interval> {
     let mean = mean(numbers)?;
     let n = length(numbers);
@@ -72,6 +73,9 @@ pub fn t_interval(numbers: &[f64]) -> Option<Interval> {
     }
     let sum: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
     let error = (sum / (n - 1.0) / n).sqrt();
+    if error <= 0.0 {
+        return None;
+    }
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
     let method = "Student's t";
     Some(Interval { low: mean - t * error, high: Some(mean + t * error), level: LEVEL, method })
@@ -160,6 +164,7 @@ mod tests {
     #[test]
     fn the_interval_of_a_mean_needs_two_numbers() {
         assert_eq!(t_interval(&[5.0]), None);
+        assert_eq!(t_interval(&[5.0, 5.0, 5.0]), None);
         // scipy: stats.t.interval(0.95, 4, loc=5.2, scale=stats.sem([6, 8, 2, 1, 9]))
         let interval = t_interval(&[6.0, 8.0, 2.0, 1.0, 9.0]).unwrap();
         assert!((interval.low - 0.775_074_6).abs() < 1e-6, "{interval:?}");
