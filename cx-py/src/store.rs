@@ -12,12 +12,16 @@ use cx_adapters::csv::{self, ColumnMap};
 use cx_adapters::{Format, Options, Record};
 use cx_core::channel::Channel;
 use cx_core::context::{Audience, ContextOptions};
+use cx_core::conversation::Conversation;
 use cx_core::event::{Body, Direction, Event as CoreEvent, Visibility};
 use cx_core::identifier::{Identifier, Who, is_region};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, EventKey, IdError, ObservationId};
+use cx_core::journey::{self, Definition};
 use cx_core::linkage::Model;
+use cx_core::measure::{self, Answer, Ces, Csat, Measured, Nps, Selection};
 use cx_core::retention::Retention;
+use cx_core::time::Timestamp;
 use cx_store::{
     EraseMode, Fit, OpenOptions, Past, ProposeOptions, Recording, RetainOptions, ScanQuery,
     SearchQuery, StoreError, StoreOptions, TimelineQuery,
@@ -61,6 +65,30 @@ const AUDIENCES: [(&str, Audience); 4] = [
     ("customer", Audience::Customer),
     ("model", Audience::Model),
 ];
+
+/// A measure, and how it is computed.
+#[derive(Clone, Copy)]
+enum Measure {
+    Score(fn(&[Answer], Selection, Timestamp) -> Vec<Measured>),
+    Service(fn(&[Conversation], Timestamp) -> Measured),
+}
+
+const MEASURES: [(&str, Measure); 6] = [
+    (
+        "nps",
+        Measure::Score(|answers, selection, at| {
+            vec![Nps { selection, ..Nps::default() }.of(answers, at)]
+        }),
+    ),
+    ("csat", Measure::Score(Csat::of_each)),
+    ("ces", Measure::Score(|answers, selection, at| vec![Ces { selection }.of(answers, at)])),
+    ("first_response", Measure::Service(measure::first_response)),
+    ("first_resolution", Measure::Service(measure::first_resolution)),
+    ("full_resolution", Measure::Service(measure::full_resolution)),
+];
+
+const SELECTIONS: [(&str, Selection); 3] =
+    [("all", Selection::All), ("latest", Selection::Latest), ("first", Selection::First)];
 
 /// Open the store in a file, and make it if there is none; without a path, in memory.
 ///
@@ -920,10 +948,15 @@ impl Store {
     /// Where a customer is on the way to a goal: of each journey that was begun, how it went the
     /// last time. All times stand in what the command ``cx journey`` tells.
     ///
+    /// All events of the customer are read, also those that :meth:`context` leaves out.
+    ///
     /// Parameters
     /// ----------
     /// who : str
     ///     An address, a number, a customer id, or ``NAMESPACE:VALUE``.
+    /// definition : str, optional
+    ///     A definition of your own: TOML or JSON. Those that come with cx, if left out. See
+    ///     ``docs/journeys.md``.
     /// as_of : datetime or str, optional
     ///     The instant of asking. Now, if left out.
     /// region : str, optional
@@ -933,23 +966,78 @@ impl Store {
     /// -------
     /// list[Fields]
     ///     With ``definition``, ``key``, ``outcome``, ``phase``, ``started``, ``ended``,
-    ///     ``channels`` and more: the journeys of :meth:`context`.
-    #[pyo3(signature = (who, *, as_of=None, region=None))]
+    ///     ``channels`` and more, as in the journeys of :meth:`context`.
+    #[pyo3(signature = (who, *, definition=None, as_of=None, region=None))]
     fn journeys(
         &self,
         py: Python<'_>,
         who: &str,
+        definition: Option<&str>,
         as_of: Option<&Bound<'_, PyAny>>,
         region: Option<&str>,
     ) -> Result<Vec<Fields>, BindingError> {
         let who = self::who("who", who, region)?;
-        let options = ContextOptions::at(timestamp_or_now("as_of", as_of)?);
-        let context = self.with(py, |store| store.context(&who, &options))?;
-        let journeys = context.journeys.iter();
-        Ok(journeys
-            .filter_map(|journey| serde_json::to_value(journey).ok())
-            .map(Fields::from_json)
-            .collect())
+        let as_of = timestamp_or_now("as_of", as_of)?;
+        let own = definition.map(Definition::from_text).transpose().map_err(|error| {
+            BindingError::argument("definition", definition.unwrap_or_default(), error.to_string())
+        })?;
+        let events = self.with(py, |store| whole_timeline(store, &who))?;
+        let journeys = py.detach(|| {
+            let events: Vec<&CoreEvent> = events.iter().collect();
+            match &own {
+                Some(own) => journey::summaries_of(own, &events, as_of),
+                None => journey::summaries(&events, as_of),
+            }
+        });
+        let journeys = journeys.iter().filter_map(|journey| serde_json::to_value(journey).ok());
+        Ok(journeys.map(Fields::from_json).collect())
+    }
+
+    /// A measure over all customers, as the command ``cx measure`` tells it. ``docs/measures.md``
+    /// says how each is computed.
+    ///
+    /// Parameters
+    /// ----------
+    /// measure : str
+    ///     ``"nps"``, ``"csat"``, ``"ces"``, ``"first_response"``, ``"first_resolution"`` or
+    ///     ``"full_resolution"``.
+    /// answers : str, default "all"
+    ///     Which of a customer's answers count: ``"all"``, ``"latest"`` or ``"first"``.
+    /// as_of : datetime or str, optional
+    ///     As things stood at this instant. Now, if left out.
+    ///
+    /// Returns
+    /// -------
+    /// list[Fields]
+    ///     One result; of ``"csat"`` one for each scale on which it was asked. With ``value``,
+    ///     ``n``, ``definition``, ``parameters``, ``parts``, ``counts`` and ``excluded``; times are
+    ///     in seconds.
+    ///
+    /// Examples
+    /// --------
+    /// >>> import cxcontext as cx
+    /// >>> [nps] = cx.open().measure("nps")
+    /// >>> nps.n, nps.value
+    /// (0, None)
+    #[pyo3(signature = (measure, *, answers="all", as_of=None))]
+    fn measure(
+        &self,
+        py: Python<'_>,
+        measure: &str,
+        answers: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Vec<Fields>, BindingError> {
+        let measure = choice("measure", measure, &MEASURES)?;
+        let selection = choice("answers", answers, &SELECTIONS)?;
+        let as_of = timestamp_or_now("as_of", as_of)?;
+        let measured = self.with(py, |store| {
+            Ok(match measure {
+                Measure::Score(of) => of(&store.answers(as_of)?, selection, as_of),
+                Measure::Service(of) => vec![of(&store.conversations(as_of)?, as_of)],
+            })
+        })?;
+        let measured = measured.iter().filter_map(|result| serde_json::to_value(result).ok());
+        Ok(measured.map(Fields::from_json).collect())
     }
 
     /// Say that two are one person.
@@ -2033,6 +2121,21 @@ fn past(
     let past = Past::today();
     let past = timestamp("as_of", as_of)?.map_or(past, |as_of| past.as_of(as_of));
     Ok(timestamp("known_at", known_at)?.map_or(past, |known_at| past.known_at(known_at)))
+}
+
+/// A customer's whole timeline, the oldest first.
+fn whole_timeline(store: &cx_store::Store, who: &Who) -> Result<Vec<CoreEvent>, StoreError> {
+    let query = TimelineQuery::new().limit(PAGE);
+    let mut events = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = store.timeline(who, &query, cursor.as_ref())?;
+        events.extend(page.events);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(events),
+        }
+    }
 }
 
 /// Reads an argument that says whom is meant.

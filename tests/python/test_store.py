@@ -785,6 +785,52 @@ def test_journeys_are_those_of_the_context(store: cx.Store) -> None:
     assert store.journeys("stranger@example.nl") == []
 
 
+CARE = """
+id = "care"
+version = 1
+name = "Care"
+kind = "service"
+key = "customer"
+inactivity = "14d"
+start = { kind = "message", direction = "in" }
+goal = { kind = "message", direction = "out" }
+phases = [{ id = "p", name = "P" }]
+touchpoints = [{ id = "question", phase = "p", when = { direction = "in" } }]
+"""
+
+
+def test_a_definition_of_ones_own_is_used_and_a_wrong_one_is_told(store: cx.Store) -> None:
+    [journey] = store.journeys("jan@example.nl", definition=CARE, as_of=NOON)
+    assert (journey.definition, journey.outcome) == ("care", "open")
+    with pytest.raises(cx.InvalidArgumentError, match="patience"):
+        store.journeys("jan@example.nl", definition=CARE.replace("inactivity", "patience"))
+
+
+def test_journeys_are_of_all_events_and_not_of_the_latest_alone() -> None:
+    store = cx.open()
+    begun = dt.datetime(2026, 1, 1, tzinfo=UTC)
+    record = {"source": {"system": "web"}, "who": [{"ns": "cookie", "value": "c1"}]}
+    views = [
+        {"key": f"v{n}", "kind": "page.viewed", "occurred_at": begun + dt.timedelta(minutes=n)}
+        for n in range(5_100)
+    ]
+    store.ingest(record | view for view in views)
+    [journey] = store.journeys("cookie:c1", as_of=begun + dt.timedelta(days=4))
+    assert (journey.started, journey.steps) == (begun, 5_100)
+
+
+def test_measures_are_those_of_the_command(store: cx.Store) -> None:
+    [response] = store.measure("first_response", as_of=NOON)
+    assert (response.measure, response.unit) == ("first_response", "seconds")
+    assert response.n == response.counts.over + response.counts.still_waiting > 0
+    empty = cx.open()
+    for measure in ("nps", "csat", "ces", "first_resolution", "full_resolution"):
+        [nothing] = empty.measure(measure, answers="latest")  # type: ignore[arg-type]
+        assert (nothing.n, nothing.value) == (0, None)
+    with pytest.raises(cx.InvalidArgumentError, match="nsp"):
+        store.measure("nsp")  # type: ignore[arg-type]
+
+
 # Saying who is who
 
 
