@@ -14,10 +14,12 @@ use serde::Serialize;
 
 use crate::actor::ActorType;
 use crate::channel::Channel;
-use crate::event::conversation::{Handover, Party, PartyType, State};
-use crate::event::talk::{Call, CallOutcome};
+use crate::event::conversation::{Assigned, Handover, Opened, Party, PartyType, State, Status};
+use crate::event::mail::Bounce;
+use crate::event::promise::{Callback, Sla};
+use crate::event::talk::Call;
 use crate::event::{Direction, Event, Kind, Source, TimeOrigin, Visibility};
-use crate::identifier::{Claim, Identifier, Namespace};
+use crate::identifier::{Claim, Identifier};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
@@ -61,6 +63,12 @@ pub struct LastMessage {
 pub struct Promise {
     /// What is promised: a metric of a service level, or the words of a promised call.
     pub what: String,
+    /// Whether it is a call; else it is a service level.
+    pub is_call: bool,
+    /// What tells it from others alike: the id of a promised call, the policy of a service level.
+    pub id: Option<String>,
+    /// When it was promised.
+    pub promised_at: Timestamp,
     /// By when.
     pub due_at: Option<Timestamp>,
     /// Who promised it.
@@ -157,13 +165,20 @@ pub struct Conversation {
     pub waiting_on: Option<WaitingOn>,
     /// Since when.
     pub waiting_since: Option<Timestamp>,
+    /// Until when nobody has to act, where it is snoozed and nothing happened since that asks
+    /// sooner: see [`Conversation::at`].
+    pub snoozed_until: Option<Timestamp>,
     /// Whether anything in it asks somebody to act: not so where there is only what we sent by
     /// itself, a rating, a note.
     pub asks: bool,
+    /// Whether anything in it asks us to act: not so where only we spoke.
+    pub is_asked: bool,
+    /// When a person of the business last answered in it.
+    pub answered_at: Option<Timestamp>,
     /// Since when a call goes on whose end was not told.
     pub call_since: Option<Timestamp>,
-    /// From which numbers calls came that nobody took, where it waits for us for nothing else and
-    /// the source does not keep its state.
+    /// From whom calls came that nobody took, where it waits for us for nothing else and the source
+    /// does not keep its state.
     pub missed_from: Vec<Identifier>,
     /// When the last of these calls came.
     pub missed_at: Option<Timestamp>,
@@ -171,7 +186,7 @@ pub struct Conversation {
     pub last: Option<LastMessage>,
     /// Promises that are not kept yet, by due time.
     pub promises: Vec<Promise>,
-    /// The last hand-over of the current cycle.
+    /// The last hand-over of the current cycle, with what was known at the earlier ones.
     pub handover: Option<HandedOver>,
     /// The conversation it lives on in.
     pub merged_into: Option<String>,
@@ -181,6 +196,8 @@ pub struct Conversation {
     pub n_contacts: u32,
     /// Unusual steps of the state.
     pub anomalies: Vec<Anomaly>,
+    /// Whether the source keeps the state.
+    is_mirrored: bool,
 }
 
 /// After so long a call whose end was not told does not go on any more.
@@ -189,11 +206,29 @@ const LONGEST_CALL: Micros = Micros::HOUR.times(12);
 impl Conversation {
     /// Whether it stands open: somebody has to act in it, or will have to.
     pub const fn is_open(&self) -> bool {
-        self.asks && self.state.is_open()
+        self.asks && (self.state.is_open() || matches!(self.waiting_on, Some(WaitingOn::Us)))
     }
 
-    /// Whether it is over though nobody said so: it is a missed call, and among these events is a
-    /// later one with the same number in which people talked.
+    /// Whether anything will tell when it is resolved: its source keeps the state, or it is held by
+    /// phone, where a call that somebody took resolves it.
+    pub fn can_be_resolved(&self) -> bool {
+        self.is_mirrored
+            || self.channels.contains(&Channel::Phone)
+            || self.cycles.iter().any(|cycle| cycle.is_resolved)
+    }
+
+    /// As it stands at an instant: what was snoozed until then waits for us since.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        if let Some(until) = self.snoozed_until.filter(|until| *until <= now) {
+            self.waiting_on = Some(WaitingOn::Us);
+            self.waiting_since = Some(until);
+        }
+        self
+    }
+
+    /// Whether it is over though nobody said so: it is a missed call, and among these events is
+    /// one with the same caller in which people talked then or later.
     pub fn was_called_back(&self, events: &[&Event]) -> bool {
         let Some(since) = self.missed_at.filter(|_| !self.missed_from.is_empty()) else {
             return false;
@@ -202,12 +237,40 @@ impl Conversation {
             event.who.iter().any(|claim| self.missed_from.contains(claim.identifier()))
         };
         events.iter().any(|event| {
-            matches!(&event.kind, Kind::Call(call) if call.outcome == Some(CallOutcome::Answered))
-                && event.occurred_at > since
-                && !event.actor.kind.is_bot()
-                && event.actor.kind != ActorType::Automation
+            matches!(&event.kind, Kind::Call(call)
+                if call.was_taken() && call.end(event.occurred_at) >= since)
+                && !is_by_program(event)
                 && is_with(event)
         })
+    }
+
+    /// Since when a call may have begun that counts as calling back.
+    pub fn may_be_called_back_since(&self) -> Option<Timestamp> {
+        self.missed_at.map(|at| at - LONGEST_CALL)
+    }
+
+    /// Whether what it asked was answered in the conversation it lives on in, or that one was
+    /// resolved since. Of these conversations, which are known by one key each, that one is sought.
+    pub fn was_answered_elsewhere(&self, among: &[Self]) -> bool {
+        let owes_call = self.promises.iter().any(|promise| promise.is_call);
+        let Some(since) = self.waiting_since.filter(|_| self.state == State::Merged && !owes_call)
+        else {
+            return false;
+        };
+        let mut seen = BTreeSet::from([self.key.as_str()]);
+        let mut next = self.merged_into.as_deref();
+        while let Some(key) = next
+            && seen.insert(key)
+        {
+            let Some(other) = among.iter().find(|other| other.key.as_str() == key) else { break };
+            let is_done = matches!(other.state, State::Resolved | State::Closed);
+            let was_answered = other.answered_at.is_some_and(|at| at >= since);
+            if was_answered || (is_done && other.since >= since) {
+                return true;
+            }
+            next = other.merged_into.as_deref();
+        }
+        false
     }
 
     /// Whether they talk at this moment, as far as one can know: a call that began in the last
@@ -222,51 +285,152 @@ pub(crate) fn goes_on(since: Timestamp, now: Timestamp) -> bool {
     now.since(since) <= LONGEST_CALL
 }
 
-/// Folds the events of one conversation, in timeline order. Texts are borrowed until the end.
+/// Whether a program called or was called: nobody talked with a person.
+fn is_by_program(event: &Event) -> bool {
+    match event.actor.kind {
+        ActorType::Bot | ActorType::Ai | ActorType::Automation => true,
+        ActorType::Integration | ActorType::System => event.direction == Direction::Out,
+        ActorType::Customer
+        | ActorType::Contact
+        | ActorType::Agent
+        | ActorType::ThirdParty
+        | ActorType::Unknown => false,
+    }
+}
+
+/// Folds the events of one conversation, in timeline order. What an event means may follow from a
+/// later one, so they are folded when all are there.
 #[derive(Debug, Clone)]
 pub struct ConversationFold<'a> {
     key: ConversationKey,
-    built: Option<Building<'a>>,
+    events: Vec<&'a Event>,
 }
 
 #[derive(Debug, Clone)]
 struct Building<'a> {
     /// All but the last message.
     conversation: Conversation,
-    last: Option<Last<'a>>,
-    /// Whether the source keeps the state.
-    mirrored: bool,
+    last: Option<&'a Event>,
+    /// What corrects messages; it may stand before them.
+    corrections: Vec<&'a Event>,
+    unsaid: Unsaid<'a>,
+    /// When the state was last told, or followed from what was said.
+    told_at: Timestamp,
     /// The customer's first message that no person has answered.
     unanswered_since: Option<Timestamp>,
+    /// The same, of those that came after the state was told.
+    asked_since_told: Option<Timestamp>,
+    /// The same, as it was when it was merged into another one.
+    asked_when_merged: Option<Timestamp>,
+    /// The last answer of this cycle, by whomever.
     answered_at: Option<Timestamp>,
     bot_spoke_last: bool,
     /// Whether the customer has written since nobody answered.
     has_written: bool,
-    before_removal: Option<State>,
+    /// Whether people only called.
+    has_only_calls: bool,
+    /// The states it goes back to when it is restored, the last one first to go back to.
+    before_removal: Vec<State>,
 }
 
-/// The last thing somebody said, and its text as later corrections leave it.
-#[derive(Debug, Clone, Copy)]
-struct Last<'a> {
-    event: &'a Event,
-    text: Option<&'a str>,
-    /// Whether it was taken out, which no edit takes back.
-    is_gone: bool,
+/// What was said and is as if it had not been.
+#[derive(Debug, Clone, Default)]
+struct Unsaid<'a> {
+    /// Answers that did not arrive.
+    failed: BTreeSet<&'a EventKey>,
+    /// Answers that were deleted.
+    deleted: BTreeSet<&'a EventKey>,
+    /// What the customer deleted before anybody answered.
+    withdrawn: BTreeSet<&'a EventKey>,
+}
+
+impl<'a> Unsaid<'a> {
+    fn of(events: &[&'a Event]) -> Self {
+        let mut unsaid = Self::default();
+        let says = |event: &&&Event| {
+            matches!(
+                event.kind,
+                Kind::MessageFailed(_) | Kind::MessageDeleted(_) | Kind::MailBounced(_)
+            )
+        };
+        if !events.iter().any(|event| says(&event)) {
+            return unsaid;
+        }
+        let mut named: HashMap<&str, usize> = HashMap::new();
+        for (place, event) in events.iter().enumerate().filter(|(_, event)| event.kind.is_talk()) {
+            named.insert(event.key.as_str(), place);
+            if let Kind::Message(message) = &event.kind
+                && let Some(id) = &message.message_id
+            {
+                named.insert(bare(id), place);
+            }
+        }
+        let find = |target: &str| {
+            let place = named.get(target).or_else(|| named.get(bare(target)))?;
+            Some((*place, *events.get(*place)?))
+        };
+        let mut answered = 0;
+        for (place, event) in events.iter().enumerate() {
+            match &event.kind {
+                Kind::MessageFailed(receipt) => {
+                    unsaid.failed.extend(find(&receipt.target).map(|(_, said)| &said.key));
+                }
+                // It came back from whom it was for, and not from somebody in copy.
+                Kind::MailBounced(mail) if mail.bounce == Some(Bounce::Hard) => {
+                    let said = mail.mail_id.as_deref().and_then(find).map(|(_, said)| said);
+                    let is_of = |said: &&Event| {
+                        let whom = said.person_claims();
+                        event.who.is_empty()
+                            || whom.iter().any(|claim| {
+                                event.who.iter().any(|it| it.identifier() == claim.identifier())
+                            })
+                    };
+                    unsaid.failed.extend(said.filter(is_of).map(|said| &said.key));
+                }
+                Kind::MessageDelivered(receipt) | Kind::MessageRead(receipt) => {
+                    if let Some((_, said)) = find(&receipt.target) {
+                        unsaid.failed.remove(&said.key);
+                    }
+                }
+                Kind::MessageDeleted(correction) => match find(&correction.target) {
+                    Some((_, said)) if said.direction == Direction::Out => {
+                        unsaid.deleted.insert(&said.key);
+                    }
+                    Some((of, said)) if of >= answered && event.actor.kind.is_customer_side() => {
+                        unsaid.withdrawn.insert(&said.key);
+                    }
+                    _ => {}
+                },
+                _ if event.is_agent_answer() => answered = place,
+                _ => {}
+            }
+        }
+        unsaid
+    }
+
+    /// Whether the customer could hear it.
+    fn was_heard(&self, event: &Event) -> bool {
+        !self.failed.contains(&event.key) && !self.deleted.contains(&event.key)
+    }
+}
+
+/// An id without its brackets.
+fn bare(id: &str) -> &str {
+    id.trim_start_matches('<').trim_end_matches('>')
 }
 
 impl<'a> ConversationFold<'a> {
     /// A fold that has seen nothing.
     pub const fn new(key: ConversationKey) -> Self {
-        Self { key, built: None }
+        Self { key, events: Vec::new() }
     }
 
     /// Takes the next event, however the source got there.
     pub fn push(&mut self, event: &'a Event) {
-        let key = &self.key;
-        self.built.get_or_insert_with(|| Building::new(key.clone(), event)).take(event);
+        self.events.push(event);
     }
 
-    /// Takes the next event.
+    /// Takes the next event. One that names a state costs as much as all that came before it.
     ///
     /// # Errors
     /// [`IllegalTransition`] where cx keeps the state and the event would leave the table. The
@@ -277,7 +441,8 @@ impl<'a> ConversationFold<'a> {
         lifecycle: Lifecycle,
     ) -> Result<(), IllegalTransition> {
         if let (Lifecycle::Own, Some(to)) = (lifecycle, named_state(event)) {
-            let from = self.built.as_ref().map_or(State::New, |built| built.conversation.state);
+            let built = self.clone().finish();
+            let from = built.map_or(State::New, |conversation| conversation.state);
             state::check(from, to)?;
         }
         self.push(event);
@@ -286,7 +451,15 @@ impl<'a> ConversationFold<'a> {
 
     /// The conversation as the events leave it; `None` if there were none.
     pub fn finish(self) -> Option<Conversation> {
-        self.built.map(Building::finish)
+        let mut events = self.events;
+        // A conversation begins before anything is said in it.
+        let opens = |event: &Event| matches!(event.kind, Kind::ConversationOpened(_));
+        events.sort_by_key(|event| (event.occurred_at, !opens(event)));
+        let mut built = Building::new(self.key, events.first()?, Unsaid::of(&events));
+        for event in events {
+            built.take(event);
+        }
+        Some(built.finish())
     }
 }
 
@@ -344,12 +517,6 @@ pub fn threads<'a>(events: &[&'a Event]) -> BTreeMap<ConversationKey, Vec<&'a Ev
     threads
 }
 
-/// Whether an event tells the state in which somebody saw the conversation, and no change.
-fn is_only_seen(event: &Event) -> bool {
-    event.occurred_at_origin == TimeOrigin::Received
-        && matches!(&event.kind, Kind::ConversationStatus(status) if status.from.is_none())
-}
-
 /// The state that an event names.
 const fn named_state(event: &Event) -> Option<State> {
     match &event.kind {
@@ -362,7 +529,7 @@ const fn named_state(event: &Event) -> Option<State> {
 }
 
 impl<'a> Building<'a> {
-    fn new(key: ConversationKey, event: &Event) -> Self {
+    fn new(key: ConversationKey, event: &Event, unsaid: Unsaid<'a>) -> Self {
         let cycle = Cycle::from(event.occurred_at);
         let conversation = Conversation {
             key,
@@ -381,7 +548,10 @@ impl<'a> Building<'a> {
             tags: Vec::new(),
             waiting_on: None,
             waiting_since: None,
+            snoozed_until: None,
             asks: false,
+            is_asked: false,
+            answered_at: None,
             call_since: None,
             missed_from: Vec::new(),
             missed_at: None,
@@ -392,16 +562,22 @@ impl<'a> Building<'a> {
             cycles: vec![cycle],
             n_contacts: 0,
             anomalies: Vec::new(),
+            is_mirrored: false,
         };
         Self {
             conversation,
             last: None,
-            mirrored: false,
+            corrections: Vec::new(),
+            unsaid,
+            told_at: event.occurred_at,
             unanswered_since: None,
+            asked_since_told: None,
+            asked_when_merged: None,
             answered_at: None,
             bot_spoke_last: false,
             has_written: false,
-            before_removal: None,
+            has_only_calls: true,
+            before_removal: Vec::new(),
         }
     }
 
@@ -416,75 +592,21 @@ impl<'a> Building<'a> {
             return;
         }
         match &event.kind {
-            Kind::ConversationOpened(opened) => {
-                self.conversation.priority.clone_from(&opened.priority);
-                self.conversation.assignee.clone_from(&opened.assignee);
-                self.conversation.team.clone_from(&opened.team);
-                self.tag(&opened.tags);
-                self.conversation.source = event.source.clone();
-                self.ask(event);
-                if let Some(state) = opened.state {
-                    self.mirrored = true;
-                    self.conversation.native_state.clone_from(&opened.native);
-                    self.conversation.state = state;
-                    self.conversation.since = event.occurred_at;
-                    // How long it took before anybody told of it, nobody knows.
-                    if let Some(cycle) = self.conversation.cycles.last_mut()
-                        && matches!(state, State::Resolved | State::Closed)
-                    {
-                        cycle.is_resolved = true;
-                    }
-                }
-            }
-            Kind::ConversationStatus(status) => {
-                self.mirrored = true;
-                self.ask(event);
-                self.enter(event, status.to);
-                self.conversation.native_state.clone_from(&status.native);
-                self.conversation.reason.clone_from(&status.reason);
-            }
-            Kind::ConversationAssigned(assigned) => {
-                self.ask(event);
-                // An event that names only a team says nothing of the person.
-                if assigned.to.is_some() || assigned.team.is_none() {
-                    self.conversation.assignee.clone_from(&assigned.to);
-                }
-                if assigned.team.is_some() {
-                    self.conversation.team.clone_from(&assigned.team);
-                }
-                let is_person = assigned.to.as_ref().is_some_and(|to| to.kind == PartyType::Agent);
-                if is_person {
-                    self.accept(event.occurred_at);
-                }
-                if is_person && self.conversation.state == State::New {
-                    self.enter(event, State::Open);
-                }
-            }
-            Kind::ConversationHandover(handover) => {
-                self.ask(event);
-                self.conversation.handover = Some(HandedOver {
-                    at: event.occurred_at,
-                    event: event.key.clone(),
-                    handover: handover.as_ref().clone(),
-                    accepted_at: handover.accepted_at,
-                });
-                let to_bot = handover
-                    .to
-                    .as_ref()
-                    .is_some_and(|to| matches!(to.kind, PartyType::Bot | PartyType::Ai));
-                if !self.mirrored && self.conversation.state == State::Bot && !to_bot {
-                    self.enter(event, State::Open);
-                }
-            }
+            Kind::ConversationOpened(opened) => self.open(event, opened),
+            Kind::ConversationStatus(status) => self.tell_state(event, status),
+            Kind::ConversationAssigned(assigned) => self.assign(event, assigned),
+            Kind::ConversationHandover(handover) => self.hand_over(event, handover),
             Kind::ConversationMerged(merged) => {
-                self.conversation.merged_into.clone_from(&merged.into);
+                if merged.into.is_some() || self.conversation.state != State::Merged {
+                    self.conversation.merged_into.clone_from(&merged.into);
+                }
                 self.enter(event, State::Merged);
             }
-            Kind::ConversationSpam(_) => self.remove(event, State::Spam),
-            Kind::ConversationDeleted(_) => self.remove(event, State::Deleted),
+            Kind::ConversationSpam(_) => self.enter(event, State::Spam),
+            Kind::ConversationDeleted(_) => self.enter(event, State::Deleted),
             Kind::ConversationRestored(_) => {
-                if let Some(before) = self.before_removal.take() {
-                    self.enter(event, before);
+                if let Some(before) = self.before_removal.pop() {
+                    self.go(before, event.occurred_at, Some(event.occurred_at));
                 }
             }
             Kind::ConversationSubject(changed) => {
@@ -497,29 +619,124 @@ impl<'a> Building<'a> {
             Kind::ConversationUntagged(tags) => {
                 self.conversation.tags.retain(|tag| !tags.tags.contains(tag));
             }
-            Kind::SlaApplied(sla) | Kind::SlaWarned(sla) => {
-                self.ask(event);
-                self.fulfil(&sla.metric);
-                self.promise(&sla.metric, sla.due_at, None);
+            Kind::SlaApplied(sla) | Kind::SlaWarned(sla) => self.promise_level(event, sla, false),
+            Kind::SlaBreached(sla) => self.promise_level(event, sla, true),
+            Kind::SlaMet(sla) => {
+                self.conversation.promises.retain(|promise| !is_level(promise, sla));
             }
-            Kind::SlaMet(sla) => self.fulfil(&sla.metric),
-            Kind::SlaBreached(sla) => {
-                self.ask(event);
-                self.breach(&sla.metric, sla.due_at);
+            Kind::CallbackPromised(call) => self.promise_call(event, call),
+            Kind::CallbackDone(call) => self.keep_call(call),
+            Kind::MessageRedacted(_) | Kind::MessageDeleted(_) | Kind::MessageEdited(_) => {
+                self.corrections.push(event);
             }
-            Kind::CallbackPromised(call) => {
-                self.ask(event);
-                let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
-                self.promise(&what, call.due_at, event.actor.name.clone());
-            }
-            Kind::CallbackDone(call) => {
-                let what = call.text.clone().unwrap_or_else(|| "call back".to_owned());
-                self.fulfil(&what);
-            }
-            Kind::MessageRedacted(correction)
-            | Kind::MessageDeleted(correction)
-            | Kind::MessageEdited(correction) => self.correct(event, &correction.target),
             _ => {}
+        }
+    }
+
+    fn open(&mut self, event: &Event, opened: &Opened) {
+        let (assignee, team) = owners(opened.assignee.as_ref(), opened.team.as_ref());
+        self.conversation.assignee = assignee.cloned();
+        self.conversation.team = team.cloned();
+        self.conversation.priority.clone_from(&opened.priority);
+        self.tag(&opened.tags);
+        self.conversation.source = event.source.clone();
+        self.ask(event);
+        let Some(state) = opened.state else { return };
+        if self.conversation.is_mirrored {
+            self.enter(event, state);
+            self.conversation.native_state.clone_from(&opened.native);
+            return;
+        }
+        self.conversation.is_mirrored = true;
+        self.told_at = event.occurred_at;
+        self.asked_since_told = None;
+        self.conversation.native_state.clone_from(&opened.native);
+        self.conversation.state = state;
+        self.conversation.since = event.occurred_at;
+        if let Some(cycle) = self.conversation.cycles.last_mut() {
+            // How long it took before anybody told of it, nobody knows. What is open is not done
+            // with, though a call in it ended before.
+            cycle.is_resolved = matches!(state, State::Resolved | State::Closed);
+            cycle.resolved_at = None;
+        }
+    }
+
+    fn tell_state(&mut self, event: &Event, status: &Status) {
+        self.conversation.is_mirrored = true;
+        self.ask(event);
+        // It is closed since it lives on elsewhere: nothing was resolved.
+        let is_merged = self.conversation.state == State::Merged;
+        if is_merged && matches!(status.to, State::Resolved | State::Closed) {
+            self.note_way(event, status.to);
+            return;
+        }
+        // In which state it was last seen does not say when it came to be in it.
+        let is_seen = matches!(event.occurred_at_origin, TimeOrigin::Received | TimeOrigin::Import);
+        let at = event.occurred_at;
+        self.note_way(event, status.to);
+        self.go(status.to, at, Some(at).filter(|_| !is_seen));
+        self.conversation.native_state.clone_from(&status.native);
+        self.conversation.reason.clone_from(&status.reason);
+        self.conversation.snoozed_until = status.snoozed_until;
+    }
+
+    fn assign(&mut self, event: &Event, assigned: &Assigned) {
+        self.ask(event);
+        let (to, team) = owners(assigned.to.as_ref(), assigned.team.as_ref());
+        // An event that names only a team says nothing of the person, unless it names the one who
+        // had it.
+        let is_of_person = assigned.to.is_some()
+            || team.is_none()
+            || assigned.from.as_ref().is_some_and(|from| from.kind != PartyType::Team);
+        if is_of_person {
+            self.conversation.assignee = to.cloned();
+        }
+        if team.is_some() {
+            self.conversation.team = team.cloned();
+        }
+        let is_person = to.is_some_and(|to| to.kind == PartyType::Agent);
+        if is_person {
+            self.accept(event.occurred_at);
+        }
+        if is_person && self.conversation.state == State::New {
+            self.enter(event, State::Open);
+        }
+    }
+
+    /// Nobody is asked twice: what was known at an earlier hand-over is still known.
+    fn hand_over(&mut self, event: &Event, told: &Handover) {
+        self.ask(event);
+        let mut handover = told.clone();
+        if let Some(before) = self.conversation.handover.take() {
+            let is_told = |name: &str| told.facts.iter().any(|fact| fact.name == name);
+            let mut facts = before.handover.facts;
+            facts.retain(|fact| !is_told(&fact.name));
+            facts.append(&mut handover.facts);
+            handover.facts = facts;
+            let mut tried = before.handover.tried;
+            tried.retain(|it| !told.tried.contains(it));
+            tried.append(&mut handover.tried);
+            handover.tried = tried;
+        }
+        self.conversation.handover = Some(HandedOver {
+            at: event.occurred_at,
+            event: event.key.clone(),
+            accepted_at: handover.accepted_at,
+            handover,
+        });
+        let to_bot =
+            told.to.as_ref().is_some_and(|to| matches!(to.kind, PartyType::Bot | PartyType::Ai));
+        let state = self.conversation.state;
+        if !to_bot {
+            // A person has to act now, whatever the bot said last.
+            self.bot_spoke_last = false;
+            if state == State::Bot {
+                self.enter(event, State::Open);
+            }
+        } else if !self.conversation.is_mirrored
+            && matches!(state, State::New | State::Open | State::WaitingCustomer)
+        {
+            self.enter(event, State::Bot);
         }
     }
 
@@ -532,30 +749,27 @@ impl<'a> Building<'a> {
         if !automatic {
             // Whoever writes does not talk any more, though nobody told that the call ended.
             self.conversation.call_since = None;
-            let text = event.body.as_ref().map(|body| body.text.as_str());
-            self.last = Some(Last { event, text, is_gone: false });
+            self.last = Some(event);
+            self.has_only_calls &= matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_));
+        }
+        if self.unsaid.withdrawn.contains(&event.key) {
+            return;
         }
         if event.direction == Direction::In && !automatic {
             self.ask(event);
         }
+        let was_heard = self.unsaid.was_heard(event);
         if event.is_from_customer() {
             self.conversation.n_contacts = self.conversation.n_contacts.saturating_add(1);
             self.hear_customer(event);
-        } else if event.is_agent_answer() {
-            self.unanswered_since = None;
-            self.bot_spoke_last = false;
-            self.answered_at = Some(at);
+        } else if event.is_agent_answer() && was_heard {
+            self.answer(at);
             self.accept(at);
-            if let Some(cycle) = self.conversation.cycles.last_mut()
-                && cycle.asked_at.is_some()
-            {
-                cycle.answered_at.get_or_insert(at);
-            }
             let answered = self.conversation.state.is_open();
-            if !self.mirrored && answered {
+            if !self.conversation.is_mirrored && answered {
                 self.enter(event, State::WaitingCustomer);
             }
-        } else if event.actor.kind.is_bot() && event.direction == Direction::Out {
+        } else if event.actor.kind.is_bot() && event.direction == Direction::Out && was_heard {
             self.bot_spoke_last = true;
             self.answered_at = Some(at);
             if let Some(cycle) = self.conversation.cycles.last_mut()
@@ -563,7 +777,7 @@ impl<'a> Building<'a> {
             {
                 cycle.bot_answered_at.get_or_insert(at);
             }
-            if !self.mirrored && self.conversation.state == State::New {
+            if !self.conversation.is_mirrored && self.conversation.state == State::New {
                 self.enter(event, State::Bot);
             }
         }
@@ -582,56 +796,67 @@ impl<'a> Building<'a> {
         self.bot_spoke_last = false;
         if matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_)) {
             let claims = event.person_claims().into_iter().map(Claim::identifier);
-            let numbers = claims.filter(|number| *number.namespace() == Namespace::Phone);
-            self.conversation.missed_from.extend(numbers.cloned());
+            self.conversation.missed_from.extend(claims.cloned());
             self.conversation.missed_at = Some(at);
         } else {
             self.has_written = true;
         }
-        if !self.mirrored {
-            match self.conversation.state {
-                State::Resolved | State::WaitingCustomer | State::WaitingThird | State::Snoozed => {
-                    self.enter(event, State::Open);
-                }
-                State::New
-                | State::Bot
-                | State::Open
-                | State::Closed
-                | State::Merged
-                | State::Spam
-                | State::Deleted => {}
+        let state = self.conversation.state;
+        if !self.conversation.is_mirrored
+            && matches!(
+                state,
+                State::Resolved | State::WaitingCustomer | State::WaitingThird | State::Snoozed
+            )
+        {
+            self.enter(event, State::Open);
+        }
+        // What was said after the state was told, the state does not speak of.
+        if at > self.told_at {
+            self.asked_since_told.get_or_insert(at);
+            let was_resolved =
+                self.conversation.cycles.last().is_some_and(|cycle| cycle.is_resolved);
+            if was_resolved && matches!(state, State::Resolved | State::Closed) {
+                self.begin_again(at);
             }
         }
-        if let Some(cycle) = self.conversation.cycles.last_mut() {
+        if let Some(cycle) = self.conversation.cycles.last_mut()
+            && !cycle.is_resolved
+        {
             cycle.asked_at.get_or_insert(at);
+        }
+    }
+
+    /// Notes an answer by a person.
+    fn answer(&mut self, at: Timestamp) {
+        self.unanswered_since = None;
+        self.asked_since_told = None;
+        self.asked_when_merged = None;
+        self.bot_spoke_last = false;
+        self.answered_at = Some(at);
+        self.conversation.answered_at = Some(at);
+        if let Some(cycle) = self.conversation.cycles.last_mut()
+            && cycle.asked_at.is_some()
+        {
+            cycle.answered_at.get_or_insert(at);
         }
     }
 
     /// A call that somebody took answers, and is done with when it ends; one that nobody took waits
     /// for us.
     fn take_call(&mut self, event: &Event, call: &Call) {
-        let is_over = call.outcome == Some(CallOutcome::Answered);
-        let picked_up = call.answered_at.unwrap_or(event.occurred_at);
-        let goes_on = call.outcome.is_none() && call.answered_at.is_some();
-        self.conversation.call_since = goes_on.then_some(picked_up);
-        if !is_over && !goes_on {
+        if !call.was_taken() || is_by_program(event) {
             return;
         }
-        self.unanswered_since = None;
-        self.answered_at = Some(picked_up);
-        if let Some(cycle) = self.conversation.cycles.last_mut()
-            && cycle.asked_at.is_some()
-        {
-            cycle.answered_at.get_or_insert(picked_up);
-        }
-        if self.mirrored {
+        let picked_up = call.picked_up(event.occurred_at);
+        self.conversation.call_since = Some(picked_up).filter(|_| !call.is_over());
+        self.answer(picked_up);
+        if self.conversation.is_mirrored {
             return;
         }
-        if is_over {
-            let length = call.duration_s.and_then(|seconds| i64::try_from(seconds).ok());
-            let talked = length.map(|seconds| picked_up + Micros::SECOND.times(seconds));
-            let end = call.ended_at.or(talked).unwrap_or(event.occurred_at);
-            self.enter_at(event, State::Resolved, end.max(event.occurred_at));
+        if call.is_over() {
+            let end = call.end(event.occurred_at);
+            self.note_way(event, State::Resolved);
+            self.go(State::Resolved, end, Some(end));
         } else {
             self.enter(event, State::Open);
         }
@@ -640,45 +865,73 @@ impl<'a> Building<'a> {
     /// Notes that something asks somebody to act. Where only we spoke before by ourselves, it
     /// begins with that.
     fn ask(&mut self, event: &Event) {
-        if !self.conversation.asks && self.conversation.state == State::New {
-            self.conversation.since = event.occurred_at;
-            if let [only] = self.conversation.cycles.as_mut_slice() {
+        if !self.conversation.is_asked {
+            if self.conversation.state == State::New {
+                self.conversation.since = event.occurred_at;
+            }
+            if let [only] = self.conversation.cycles.as_mut_slice()
+                && !only.is_resolved
+            {
                 only.started_at = event.occurred_at;
             }
         }
+        self.conversation.is_asked = true;
         self.conversation.asks = true;
     }
 
     /// Goes to another state, and notes a way that is not in the table.
     fn enter(&mut self, event: &Event, to: State) {
-        self.enter_at(event, to, event.occurred_at);
+        self.note_way(event, to);
+        self.go(to, event.occurred_at, Some(event.occurred_at));
     }
 
-    fn enter_at(&mut self, event: &Event, to: State, at: Timestamp) {
-        let from = self.conversation.state;
-        if from == to {
-            return;
-        }
-        if let Err(transition) = state::check(from, to) {
+    fn note_way(&mut self, event: &Event, to: State) {
+        if let Err(transition) = state::check(self.conversation.state, to) {
             self.conversation.anomalies.push(Anomaly { event: event.key.clone(), transition });
         }
+    }
+
+    /// Goes to a state, in which it is since an instant; when it came to be in it may not be known.
+    fn go(&mut self, to: State, since: Timestamp, known: Option<Timestamp>) {
+        let from = self.conversation.state;
+        let is_removed = |state| matches!(state, State::Merged | State::Spam | State::Deleted);
+        if to == State::Merged && !is_removed(from) {
+            let is_ours = matches!(from, State::New | State::Bot | State::Open);
+            self.asked_when_merged =
+                if is_ours { self.unanswered_since } else { self.asked_since_told };
+        }
+        self.told_at = since;
+        self.asked_since_told = None;
         // What was spam, deleted or merged by mistake goes on as it was.
         let was_resolved = self.conversation.cycles.last().is_none_or(|cycle| cycle.is_resolved);
         if !from.is_open() && to.is_open() && was_resolved {
-            self.conversation.reopened = self.conversation.reopened.saturating_add(1);
-            self.conversation.handover = None;
-            self.conversation.cycles.push(Cycle::from(at));
+            self.begin_again(since);
         }
-        if matches!(to, State::Resolved | State::Closed) && (from.is_open() || !was_resolved) {
-            self.unanswered_since = None;
-            self.conversation.promises.retain(|promise| !promise.is_breached);
-            if let Some(cycle) = self.conversation.cycles.last_mut()
-                && !was_resolved
-            {
-                cycle.is_resolved = true;
-                // When it came into the state in which it was only seen, nobody knows.
-                cycle.resolved_at = Some(at).filter(|_| !is_only_seen(event));
+        if matches!(to, State::Resolved | State::Closed) {
+            if from.is_open() || !was_resolved {
+                self.unanswered_since = None;
+                // No clock runs any more; a call is still to be made.
+                self.conversation.promises.retain(|promise| promise.is_call);
             }
+            if let Some(cycle) = self.conversation.cycles.last_mut() {
+                // One instant may be told twice, and only once as that of the change.
+                let is_same = from == to && self.conversation.since == since;
+                if !was_resolved || (is_same && cycle.resolved_at.is_none()) {
+                    cycle.is_resolved = true;
+                    cycle.resolved_at = known;
+                }
+            }
+        }
+        if from == to {
+            return;
+        }
+        if !is_removed(to) {
+            self.before_removal.clear();
+        } else if !matches!(from, State::Spam | State::Deleted) {
+            self.before_removal.push(from);
+        }
+        if from == State::Merged && !is_removed(to) {
+            self.conversation.merged_into = None;
         }
         if !to.is_open() {
             self.conversation.call_since = None;
@@ -686,18 +939,23 @@ impl<'a> Building<'a> {
         self.conversation.state = to;
         self.conversation.native_state = None;
         self.conversation.reason = None;
+        self.conversation.snoozed_until = None;
         // One that is seen open may have been so since it began.
-        if !(is_only_seen(event) && from == State::New && to.is_open()) {
-            self.conversation.since = at;
+        if known.is_some() || from != State::New || !to.is_open() {
+            self.conversation.since = since;
         }
     }
 
-    fn remove(&mut self, event: &Event, to: State) {
-        // Told twice, it is still restored to what it was.
-        if !matches!(self.conversation.state, State::Spam | State::Deleted) {
-            self.before_removal = Some(self.conversation.state);
-        }
-        self.enter(event, to);
+    /// A new cycle: what was said and done in the one before is of that one. The message that opens
+    /// it again may have come before the source says that it is open.
+    fn begin_again(&mut self, at: Timestamp) {
+        self.conversation.reopened = self.conversation.reopened.saturating_add(1);
+        self.conversation.handover = None;
+        self.answered_at = None;
+        self.bot_spoke_last = false;
+        let asked_at = self.unanswered_since;
+        let started_at = asked_at.map_or(at, |asked| asked.min(at));
+        self.conversation.cycles.push(Cycle { asked_at, ..Cycle::from(started_at) });
     }
 
     fn accept(&mut self, at: Timestamp) {
@@ -712,68 +970,104 @@ impl<'a> Building<'a> {
         self.conversation.tags.dedup();
     }
 
-    fn promise(&mut self, what: &str, due_at: Option<Timestamp>, by: Option<String>) {
-        let promise = Promise { what: what.to_owned(), due_at, by, is_breached: false };
-        self.conversation.promises.push(promise);
+    /// A service level that was applied, warned of or broken. One that was broken stays so, and what
+    /// an event leaves out is as it was.
+    fn promise_level(&mut self, event: &Event, sla: &Sla, is_breached: bool) {
+        self.ask(event);
+        let promises = &mut self.conversation.promises;
+        if let Some(known) = promises.iter_mut().find(|promise| is_level(promise, sla)) {
+            known.due_at = if is_breached || !known.is_breached {
+                sla.due_at.or(known.due_at)
+            } else {
+                known.due_at.or(sla.due_at)
+            };
+            known.is_breached |= is_breached;
+            known.id = known.id.take().or_else(|| sla.policy.clone());
+        } else {
+            promises.push(Promise {
+                what: sla.metric.clone(),
+                is_call: false,
+                id: sla.policy.clone(),
+                promised_at: event.occurred_at,
+                due_at: sla.due_at,
+                by: None,
+                is_breached,
+            });
+        }
     }
 
-    /// A promise that was not kept stays one.
-    fn breach(&mut self, what: &str, due_at: Option<Timestamp>) {
-        let known = self.conversation.promises.iter().find(|promise| promise.what == what);
-        let due_at = due_at.or_else(|| known.and_then(|promise| promise.due_at));
-        self.fulfil(what);
-        let promise = Promise { what: what.to_owned(), due_at, by: None, is_breached: true };
-        self.conversation.promises.push(promise);
+    /// A call that is promised. Said again with its id, or without one in the same words, it is the
+    /// same promise.
+    fn promise_call(&mut self, event: &Event, call: &Callback) {
+        self.ask(event);
+        let what = call.text.as_deref();
+        let is_same = |promise: &&mut Promise| {
+            promise.is_call
+                && promise.id == call.callback
+                && (promise.id.is_some() || promise.what == what.unwrap_or(CALL_BACK))
+        };
+        let promises = &mut self.conversation.promises;
+        if let Some(known) = promises.iter_mut().find(is_same) {
+            known.due_at = call.due_at.or(known.due_at);
+            known.by = event.actor.name.clone().or_else(|| known.by.take());
+            if let Some(what) = what {
+                what.clone_into(&mut known.what);
+            }
+        } else {
+            promises.push(Promise {
+                what: what.unwrap_or(CALL_BACK).to_owned(),
+                is_call: true,
+                id: call.callback.clone(),
+                promised_at: event.occurred_at,
+                due_at: call.due_at,
+                by: event.actor.name.clone(),
+                is_breached: false,
+            });
+        }
     }
 
-    fn fulfil(&mut self, what: &str) {
-        self.conversation.promises.retain(|promise| promise.what != what);
-    }
-
-    fn correct(&mut self, event: &'a Event, target: &str) {
-        let Some(last) = &mut self.last else { return };
-        let message_id = corrections::message_id(last.event);
-        if last.event.key.as_str() == target || message_id == Some(target) {
-            last.is_gone |= !matches!(event.kind, Kind::MessageEdited(_));
-            let text = event.body.as_ref().map(|body| body.text.as_str());
-            last.text = text.filter(|_| !last.is_gone);
+    /// A call that was made keeps the promise that it names by its id; else those without one of
+    /// the same words; else, where one of both says neither, the first that was made.
+    fn keep_call(&mut self, call: &Callback) {
+        let promises = &mut self.conversation.promises;
+        let is_named = |promise: &Promise| {
+            promise.is_call && promise.id.is_some() && promise.id == call.callback
+        };
+        // Two ids are two promises.
+        let may_be = |promise: &Promise| {
+            promise.is_call && (promise.id.is_none() || call.callback.is_none())
+        };
+        let text = call.text.as_deref();
+        let says_so = |promise: &Promise| may_be(promise) && Some(promise.what.as_str()) == text;
+        let is_unsaid =
+            |promise: &Promise| may_be(promise) && (text.is_none() || promise.what == CALL_BACK);
+        if promises.iter().any(is_named) {
+            promises.retain(|promise| !is_named(promise));
+        } else if promises.iter().any(says_so) {
+            promises.retain(|promise| !says_so(promise));
+        } else if let Some(first) = promises.iter().position(is_unsaid) {
+            promises.remove(first);
         }
     }
 
     fn finish(mut self) -> Conversation {
+        let waiting = self.waiting();
         let conversation = &mut self.conversation;
-        conversation.last = self.last.map(Last::told);
+        conversation.last = self.last.map(|last| told(last, self.corrections));
         conversation.promises.sort_by(|a, b| {
-            (a.due_at.is_none(), a.due_at, &a.what).cmp(&(b.due_at.is_none(), b.due_at, &b.what))
+            let place = |it: &Promise| (it.due_at.is_none(), it.due_at, it.promised_at);
+            (place(a), &a.what, &a.id).cmp(&(place(b), &b.what, &b.id))
         });
-        let answered = self.answered_at.unwrap_or(conversation.since);
         conversation.asks |= conversation.state != State::New;
-        let waiting = match conversation.state {
-            _ if conversation.call_since.is_some() || !conversation.asks => None,
-            State::New | State::Bot | State::Open => Some(match self.unanswered_since {
-                Some(since) if !self.bot_spoke_last || conversation.state != State::Bot => {
-                    (WaitingOn::Us, since)
-                }
-                Some(_) => (WaitingOn::Customer, answered),
-                None if self.answered_at.is_some() => (WaitingOn::Customer, answered),
-                None => (WaitingOn::Us, conversation.since),
-            }),
-            State::WaitingCustomer => Some((WaitingOn::Customer, answered)),
-            State::WaitingThird => Some((WaitingOn::Third, conversation.since)),
-            State::Snoozed
-            | State::Resolved
-            | State::Closed
-            | State::Merged
-            | State::Spam
-            | State::Deleted => None,
-        };
         conversation.waiting_on = waiting.map(|(on, _)| on);
         conversation.waiting_since = waiting.map(|(_, since)| since);
-        let is_by_phone = conversation.channels.iter().all(|channel| *channel == Channel::Phone);
+        if conversation.waiting_on.is_some() {
+            conversation.snoozed_until = None;
+        }
         // A call does not answer what somebody wrote, nor keep what was promised.
         let is_more = self.has_written || !conversation.promises.is_empty();
         let is_ours = conversation.waiting_on == Some(WaitingOn::Us);
-        if self.mirrored || !is_by_phone || is_more || !is_ours {
+        if conversation.is_mirrored || !self.has_only_calls || is_more || !is_ours {
             conversation.missed_from.clear();
         }
         if conversation.missed_from.is_empty() {
@@ -783,19 +1077,76 @@ impl<'a> Building<'a> {
         conversation.missed_from.dedup();
         self.conversation
     }
+
+    /// Who has to act, and since when.
+    fn waiting(&self) -> Option<(WaitingOn, Timestamp)> {
+        let conversation = &self.conversation;
+        let (state, since) = (conversation.state, conversation.since);
+        let asks = conversation.asks || state != State::New;
+        let is_gone = matches!(state, State::Spam | State::Deleted);
+        if conversation.call_since.is_some() || !asks || is_gone {
+            return None;
+        }
+        let answered = self.answered_at.unwrap_or(since);
+        let us = |since| (WaitingOn::Us, since);
+        let asked = self.asked_since_told.map(us);
+        let waiting = match state {
+            State::New | State::Bot | State::Open => Some(match self.unanswered_since {
+                Some(since) if !self.bot_spoke_last || state != State::Bot => us(since),
+                Some(_) => (WaitingOn::Customer, answered),
+                None if self.answered_at.is_some() => (WaitingOn::Customer, answered),
+                None => us(since),
+            }),
+            State::WaitingCustomer => asked.or(Some((WaitingOn::Customer, answered))),
+            State::WaitingThird => asked.or(Some((WaitingOn::Third, since))),
+            // What was asked before it was merged waits there, if anybody says where.
+            State::Merged => {
+                let merged = self.asked_when_merged.filter(|_| conversation.merged_into.is_some());
+                merged.map(us).or(asked)
+            }
+            State::Snoozed | State::Resolved | State::Closed => asked,
+            State::Spam | State::Deleted => None,
+        };
+        if waiting.is_some_and(|(on, _)| on == WaitingOn::Us) {
+            return waiting;
+        }
+        // Whoever promised to call has to act, whatever else is waited for.
+        let calls = conversation.promises.iter().filter(|promise| promise.is_call);
+        calls.map(|promise| promise.promised_at).min().map(us).or(waiting)
+    }
 }
 
-impl Last<'_> {
-    fn told(self) -> LastMessage {
-        let event = self.event;
-        LastMessage {
-            event: event.key.clone(),
-            at: event.occurred_at,
-            channel: event.channel.clone(),
-            direction: event.direction,
-            actor: event.actor.kind,
-            actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
-            text: self.text.map(str::to_owned),
-        }
+/// What a promised call is called of which no words are told.
+const CALL_BACK: &str = "call back";
+
+/// Whether a promise is the service level that an event speaks of. One without a policy may be that
+/// of any.
+fn is_level(promise: &Promise, sla: &Sla) -> bool {
+    !promise.is_call
+        && promise.what == sla.metric
+        && (promise.id.is_none() || sla.policy.is_none() || promise.id == sla.policy)
+}
+
+/// The person and the team that have it: a team may be told as the one who has it.
+fn owners<'p>(
+    person: Option<&'p Party>,
+    team: Option<&'p Party>,
+) -> (Option<&'p Party>, Option<&'p Party>) {
+    let is_team = |party: &&Party| party.kind == PartyType::Team;
+    (person.filter(|party| !is_team(party)), team.or_else(|| person.filter(is_team)))
+}
+
+/// A message with its text as corrections leave it.
+fn told<'a>(event: &'a Event, mut corrections: Vec<&'a Event>) -> LastMessage {
+    corrections.push(event);
+    let now = Corrections::of(&corrections).of_message(&event.key).unwrap_or(Some(event));
+    LastMessage {
+        event: event.key.clone(),
+        at: event.occurred_at,
+        channel: event.channel.clone(),
+        direction: event.direction,
+        actor: event.actor.kind,
+        actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
+        text: now.and_then(|now| now.body.as_ref()).map(|body| body.text.clone()),
     }
 }

@@ -26,7 +26,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::actor::Actor;
+use crate::actor::{Actor, ActorType};
 use crate::channel::Channel;
 use crate::identifier::{Claim, Identifier, Linkable, Namespace, Role};
 use crate::ids::{ConversationKey, EventKey, domain, first16};
@@ -338,12 +338,14 @@ impl Event {
     }
 
     /// Whether a person on the customer's side said something to the business: a message, call
-    /// or voicemail that came in. Automatic replies are by automation, so they do not count.
+    /// or voicemail that came in. Automatic replies are by automation, so they do not count. What
+    /// came in from nobody says whom is from the customer.
     pub fn is_from_customer(&self) -> bool {
+        let is_theirs = self.actor.kind.is_customer_side() || self.actor.kind == ActorType::Unknown;
         self.kind.is_talk()
             && self.direction == Direction::In
             && self.visibility == Visibility::Public
-            && self.actor.kind.is_customer_side()
+            && is_theirs
     }
 
     /// Whether a human of the business answered the customer, so that they could see or hear it. A
@@ -560,7 +562,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::actor::ActorType;
     use crate::identifier::Assurance;
 
     fn read(json: Value) -> Event {

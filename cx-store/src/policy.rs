@@ -12,7 +12,7 @@ use crate::edition::Edition;
 use crate::error::StoreError;
 use crate::feed::{self, By, ChangeRecord, Occasion};
 use crate::ingest::{self, Writing};
-use crate::{codec, corrections, waiting};
+use crate::{codec, corrections};
 
 /// What another policy changes, or would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -85,7 +85,6 @@ pub(crate) fn bring_forward(tx: &Transaction<'_>) -> Result<(), StoreError> {
         tx.query_row("SELECT max(recorded_at) FROM batch", [], |row| row.get(0))?;
     let at = last.map_or(Ok(Timestamp::MIN), codec::timestamp)?;
     derive_anew(tx, &settings, touched, &Occasion::new(at, By::Policy))?;
-    waiting::refold_all(tx)?;
     Edition::end(tx)
 }
 

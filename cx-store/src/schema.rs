@@ -44,6 +44,7 @@ const STEPS: &[Step] = &[
     Step::Derive(hasten_answers),
     Step::Derive(compress),
     Step::Derive(policy::bring_forward),
+    Step::Derive(waiting::refold_all),
 ];
 
 /// The kinds of events that say what holds until further notice.

@@ -9,6 +9,7 @@ use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::error::StoreError;
+use crate::read;
 
 /// A matter in which somebody has to act.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +103,10 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
     let since =
         conversation.waiting_since.filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
     let (theirs, at) = turn(&conversation);
+    let theirs = match conversation.snoozed_until {
+        Some(_) => SNOOZED,
+        None => i64::from(theirs),
+    };
     tx.prepare_cached(
         "INSERT INTO open_conversation(conversation_id, waiting_since, due_at, theirs, at)
          VALUES(?1, ?2, ?3, ?4, ?5)
@@ -117,12 +122,16 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
     Ok(())
 }
 
+/// As whose a matter is noted that is snoozed: ours from its turn on, until then not.
+const SNOOZED: i64 = 2;
+
 /// When a matter's turn is: those that wait for us come first, and of these the one that is due, or
-/// has waited, longest; of equal ones the smaller key.
+/// has waited, longest; of equal ones the smaller key. What is snoozed waits since it woke.
 fn turn(conversation: &Conversation) -> (bool, Timestamp) {
     let due = conversation.promises.first().and_then(|promise| promise.due_at);
     let theirs = conversation.waiting_on != Some(WaitingOn::Us);
-    (theirs, due.or(conversation.waiting_since).unwrap_or(conversation.since))
+    let at = conversation.snoozed_until.or(due).or(conversation.waiting_since);
+    (theirs, at.unwrap_or(conversation.since))
 }
 
 /// The conversations that these events, of one as it is known today, were at an instant: several
@@ -140,11 +149,12 @@ pub(crate) fn as_of(
     };
     let folded = threads
         .into_iter()
-        .filter_map(|(key, events)| Some((conversation::fold(key, &events)?, events)));
+        .filter_map(|(key, events)| Some((conversation::fold(key, &events)?.at(as_of), events)));
     folded.collect()
 }
 
-/// Folds all conversations again, as where everything is filed anew.
+/// Folds all conversations again: where everything is filed anew, or another fold finds others
+/// open.
 pub(crate) fn refold_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
     refold_these(tx, "SELECT DISTINCT canonical_id FROM conversation")
 }
@@ -217,16 +227,25 @@ pub(crate) fn list(
     let mut reader = EventReader::default();
     let mut waiting = Vec::new();
     if is_as_noted {
-        let mut rows = connection.prepare_cached(
-            "SELECT w.conversation_id FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
-             ORDER BY w.theirs, w.at, c.key",
-        )?;
-        let mut ids = rows.query([])?;
-        // Some that are noted are over, since somebody was called back.
-        while waiting.len() < limit
-            && let Some(row) = ids.next()?
-        {
-            waiting.extend(matters(connection, row.get(0)?, as_of, &mut reader)?);
+        // Ours, with what was snoozed and is awake; then theirs. Each is read in the order of the
+        // index.
+        for (theirs, awake) in [(0, "<="), (1, ">")] {
+            let mut rows = connection.prepare_cached(&format!(
+                "SELECT w.conversation_id, w.at, c.key
+                 FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
+                 WHERE w.theirs = {theirs}
+                 UNION ALL SELECT w.conversation_id, w.at, c.key
+                 FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
+                 WHERE w.theirs = {SNOOZED} AND w.at {awake} ?1
+                 ORDER BY 2, 3"
+            ))?;
+            let mut ids = rows.query([as_of.as_micros()])?;
+            // Some that are noted are over: somebody was called back, or answered elsewhere.
+            while waiting.len() < limit
+                && let Some(row) = ids.next()?
+            {
+                waiting.extend(matters(connection, row.get(0)?, as_of, &mut reader)?);
+            }
         }
         waiting.truncate(limit);
         return Ok(waiting);
@@ -279,6 +298,12 @@ fn matters(
                 continue;
             }
         }
+        if conversation.merged_into.is_some() {
+            let among = lives_on_in(connection, &conversation, then, reader)?;
+            if among.first().is_some_and(|it| it.was_answered_elsewhere(&among)) {
+                continue;
+            }
+        }
         let mut customer = None;
         for seq in numbers_of(&of) {
             customer = customer_of(connection, seq)?;
@@ -289,6 +314,39 @@ fn matters(
         matters.push(Waiting { conversation, customer });
     }
     Ok(matters)
+}
+
+/// The conversations in which one lives on that was merged into another, and that one into a third,
+/// as they were at an instant, each by its one key; itself first.
+fn lives_on_in(
+    connection: &Connection,
+    merged: &Conversation,
+    then: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Vec<Conversation>, StoreError> {
+    let mut among: Vec<Conversation> = vec![merged.clone()];
+    let mut seen: BTreeSet<i64> = BTreeSet::new();
+    let mut last = 0;
+    while let Some(into) = among.get(last).and_then(|it| it.merged_into.clone()) {
+        let named: Option<ConversationKey> = into.parse().ok();
+        let id = match &named {
+            Some(key) => read::canonical_id(connection, key)?,
+            None => None,
+        };
+        let Some(id) = id.filter(|id| seen.insert(*id)) else { break };
+        let own = key(connection, id)?;
+        if let Some(it) = among.get_mut(last) {
+            it.merged_into = Some(own.to_string());
+        }
+        let rows = rows(connection, id, reader)?;
+        let events: Vec<&Event> = rows.iter().map(|(_, event)| event).collect();
+        let until: Vec<&Event> =
+            events.into_iter().filter(|event| event.occurred_at <= then).collect();
+        let Some(next) = conversation::fold(own, &until) else { break };
+        among.push(next);
+        last += 1;
+    }
+    Ok(among)
 }
 
 /// The calls of whom these events are of, since a conversation waits and until an instant.
@@ -314,10 +372,10 @@ fn calls_beside(
     }
     let mut rows = connection.prepare_cached(
         "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event INDEXED BY event_timeline
-         WHERE bundle_id = ?1 AND standing = 0 AND ts > ?2 AND ts <= ?3
+         WHERE bundle_id = ?1 AND standing = 0 AND ts >= ?2 AND ts <= ?3
            AND kind = (SELECT id FROM dict WHERE class = 3 AND name = 'call')",
     )?;
-    let since = conversation.waiting_since.unwrap_or(conversation.since).as_micros();
+    let since = conversation.may_be_called_back_since().unwrap_or(conversation.since).as_micros();
     let mut calls = Vec::new();
     for bundle in bundles {
         let mut rows = rows.query([bundle, since, until.as_micros()])?;

@@ -134,7 +134,7 @@ proptest! {
         if let Some(since) = conversation.waiting_since {
             prop_assert!(events.iter().any(|event| event.occurred_at == since));
         }
-        prop_assert!(conversation.state.is_open() || conversation.waiting_on.is_none());
+        prop_assert!(conversation.is_open() || conversation.waiting_on.is_none());
         if conversation.waiting_on == Some(WaitingOn::Us) && conversation.n_contacts > 0 {
             let since = conversation.waiting_since.unwrap();
             let answered = events.iter().any(|event| event.is_agent_answer() && event.occurred_at > since);

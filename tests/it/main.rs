@@ -47,3 +47,4 @@ mod store_room;
 mod store_states;
 mod store_texts;
 mod tenant_laws;
+mod waiting_laws;

@@ -46,7 +46,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     // What was taken out is gone also for those who may not see who did it.
     let corrections = Corrections::of(&all);
     all.retain(|event| view.may_see(event));
-    let conversations = conversations(&all, facts);
+    let conversations = conversations(&all, facts, options.as_of);
     let mut commerce = CommerceFold::default();
     let mut outbound = OutboundFold::default();
     let mut feedback = FeedbackFold::default();
@@ -148,7 +148,11 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
 }
 
 /// The conversations of these events, each by its one key, in the order of the keys.
-fn conversations(events: &[&Event], facts: &ContextFacts<'_>) -> Vec<Conversation> {
+fn conversations(
+    events: &[&Event],
+    facts: &ContextFacts<'_>,
+    as_of: Timestamp,
+) -> Vec<Conversation> {
     // Most keys come again and again: each is looked up once.
     let mut place_of: HashMap<&ConversationKey, usize> = HashMap::new();
     let mut by_key: BTreeMap<ConversationKey, usize> = BTreeMap::new();
@@ -166,8 +170,14 @@ fn conversations(events: &[&Event], facts: &ContextFacts<'_>) -> Vec<Conversatio
             fold.push(event);
         }
     }
-    let mut folded: Vec<Conversation> =
-        folds.into_iter().filter_map(ConversationFold::finish).collect();
+    let folded = folds.into_iter().filter_map(ConversationFold::finish);
+    let mut folded: Vec<Conversation> = folded.map(|it| it.at(as_of)).collect();
+    for conversation in &mut folded {
+        let into = conversation.merged_into.as_deref().and_then(|into| into.parse().ok());
+        if let Some(into) = into {
+            conversation.merged_into = Some((facts.canonical)(&into).to_string());
+        }
+    }
     folded.sort_by(|a, b| a.key.cmp(&b.key));
     folded
 }
@@ -634,6 +644,7 @@ impl View<'_> {
     ) -> Vec<OpenMatter> {
         let mut open: Vec<&Conversation> =
             conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events)).collect();
+        open.retain(|it| !it.was_answered_elsewhere(conversations));
         // Those who wait for us longest come first.
         open.sort_by_key(|conversation| {
             let ours = conversation.waiting_on != Some(WaitingOn::Us);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fields::data;
-use crate::time::Timestamp;
+use crate::time::{Micros, Timestamp};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -97,5 +97,35 @@ data! {
         reason: Option<String>,
         /// The error code of the channel.
         code: Option<String>,
+    }
+}
+
+impl Call {
+    /// Whether somebody picked up.
+    pub fn was_taken(&self) -> bool {
+        match self.outcome {
+            Some(outcome) => outcome == CallOutcome::Answered,
+            None => self.answered_at.is_some(),
+        }
+    }
+
+    /// Whether somebody picked up and it is over: its outcome, its end or its length was told.
+    pub fn is_over(&self) -> bool {
+        let was_told =
+            self.outcome.is_some() || self.ended_at.is_some() || self.duration_s.is_some();
+        self.was_taken() && was_told
+    }
+
+    /// When somebody picked up: when it happened, where that is not told.
+    pub fn picked_up(&self, occurred_at: Timestamp) -> Timestamp {
+        self.answered_at.unwrap_or(occurred_at)
+    }
+
+    /// When it ended, as far as is told: not before the event happened.
+    pub fn end(&self, occurred_at: Timestamp) -> Timestamp {
+        let length = self.duration_s.and_then(|seconds| i64::try_from(seconds).ok());
+        let talked =
+            length.map(|seconds| self.picked_up(occurred_at) + Micros::SECOND.times(seconds));
+        self.ended_at.or(talked).unwrap_or(occurred_at).max(occurred_at)
     }
 }

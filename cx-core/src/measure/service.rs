@@ -66,8 +66,11 @@ fn resolution(
         let resolved_at = cycle.and_then(|cycle| cycle.resolved_at);
         if begun > measured.as_of {
             measured.exclude("after the instant of asking");
-        } else if !conversation.asks {
+        } else if !conversation.is_asked {
             measured.exclude("nothing to resolve");
+        } else if !conversation.can_be_resolved() {
+            // It would wait for ever, whatever was done.
+            measured.exclude("nobody says when it is resolved");
         } else if resolved_at.is_none() && cycle.is_some_and(|cycle| cycle.is_resolved) {
             measured.exclude("resolved nobody knows when");
         } else {
