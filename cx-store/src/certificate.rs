@@ -321,7 +321,8 @@ mod tests {
                     "who": [{"ns": "email", "value": "jan@example.nl", "role": "from"}]}"#,
             );
             store.ingest(&Recording::new(now, "test"), [mail.unwrap()]).unwrap();
-            let wanted = Wanted::new(vec![Spelling::of_text("jan@example.nl")], &BTreeSet::new());
+            let traces = Traces::of_spellings(vec![Spelling::of_text("jan@example.nl")]);
+            let wanted = Search::new(&traces);
             let (_, hits) = store.decrypted(|pages| occurrences(pages, &wanted)).unwrap().unwrap();
             assert!(hits > 0, "{number}");
         }
