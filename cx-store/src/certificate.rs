@@ -10,11 +10,10 @@ use cx_core::time::Timestamp;
 use rusqlite::Connection;
 use serde::Serialize;
 
+use crate::beside;
 use crate::compression::Unpacker;
 use crate::erasure::{Compaction, EraseMode, Erased, Erasure};
 use crate::error::StoreError;
-use crate::new_file;
-use crate::schema;
 use crate::store::Store;
 use crate::traces::{Search, Traces};
 
@@ -208,8 +207,8 @@ impl Store {
             return Ok(search);
         }
         // What a repair has kept, or a copy that was not finished, is the person's too.
-        let file = schema::beside(self.file(), "");
-        let beside = new_file::all_beside(&file).map_err(|error| StoreError::CannotOpen {
+        let file = beside::beside(self.file(), "");
+        let beside = beside::all_beside(&file).map_err(|error| StoreError::CannotOpen {
             path: file.clone(),
             detail: error.to_string(),
         })?;

@@ -8,6 +8,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
+use crate::beside;
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::kept::KeptFile;
@@ -61,7 +62,7 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        schema::expect_nothing(to, &["-wal", "-journal"])?;
+        beside::expect_nothing(to, &["-wal", "-journal"])?;
         let copy = NewFile::create(to)?;
         if self.is_encrypted() == key.is_some() {
             self.read(|connection| pages(connection, copy.beside(), key))?;
@@ -116,10 +117,10 @@ impl Store {
             return Err(StoreError::NotFound { path: copy.to_owned() });
         }
         // Where it is a link, the file that it means.
-        let to = schema::beside(to, "");
+        let to = beside::beside(to, "");
         let held = hold(&to, key)?;
         let mut file = NewFile::replacing(to.clone())?;
-        if schema::beside(copy, "-wal").exists() {
+        if beside::beside(copy, "-wal").exists() {
             let source = schema::open_source(copy, key).map_err(|error| error.at(copy))?;
             let copied = pages(&source, file.beside(), key);
             encryption::sound(&source, key, copy, copied)

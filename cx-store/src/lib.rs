@@ -25,6 +25,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod beside;
+mod new_file;
 mod codec;
 mod compression;
 mod encryption;
@@ -44,6 +46,7 @@ mod edition;
 mod corrections;
 mod policy;
 mod log;
+mod pages;
 mod schema;
 mod neighbourhood;
 mod proposals;
@@ -58,7 +61,6 @@ mod erasure;
 mod export;
 mod facts;
 mod rebuild;
-mod pages;
 mod trees;
 mod lines;
 mod measured;
@@ -67,7 +69,6 @@ mod store;
 mod importing;
 mod opening;
 mod scan;
-mod new_file;
 mod moving;
 mod copying;
 mod compressing;

@@ -168,10 +168,13 @@ impl Log {
     /// Whether all that it says stands in the file already.
     fn is_in(&self, file: &mut KeptFile, log: &mut KeptFile) -> io::Result<bool> {
         let (mut here, mut there) = (vec![0; PAGE], vec![0; PAGE]);
-        for (number, at) in &self.images {
+        let mut images: Vec<(u32, u64)> =
+            self.images.iter().map(|(page, at)| (*page, *at)).collect();
+        images.sort_unstable();
+        for (number, at) in images {
             let before = u64::from(number.saturating_sub(1));
             file.seek(SeekFrom::Start(before * u64::try_from(PAGE).unwrap_or(u64::MAX)))?;
-            log.seek(SeekFrom::Start(*at))?;
+            log.seek(SeekFrom::Start(at))?;
             if !fill(file, &mut here)? || !fill(log, &mut there)? || here != there {
                 return Ok(false);
             }

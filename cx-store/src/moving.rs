@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::beside;
 use crate::compression;
 use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
@@ -148,7 +149,7 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        schema::expect_nothing(to, &["-wal", "-journal"])?;
+        beside::expect_nothing(to, &["-wal", "-journal"])?;
         // Nobody finds half a store, or makes one of other settings there meanwhile.
         let file = NewFile::create(to)?;
         let (store, report) = import(lines, file.beside(), key)?;
@@ -166,7 +167,7 @@ pub(crate) fn make<T>(
     path: &Path,
     work: impl FnOnce() -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    schema::expect_nothing(path, &["", "-wal", "-journal"])?;
+    beside::expect_nothing(path, &["", "-wal", "-journal"])?;
     new_file::create(path).map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
         _ => StoreError::CannotOpen { path: path.to_owned(), detail: error.to_string() },

@@ -4,6 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use crate::beside::{BEFORE, BESIDE, PART, named};
 use crate::error::StoreError;
 
 /// A file that is written under another name beside its own, until it is whole. Half a file is
@@ -144,15 +145,6 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// What the engine keeps beside a file.
-const BESIDE: &[&str] = &["-wal", "-shm", "-journal"];
-
-/// How the name ends of what is put aside while another file takes the place of its own.
-pub(crate) const BEFORE: &str = ".before";
-
-/// How the name ends of a file that is not whole yet.
-const PART: &str = ".part";
-
 /// Puts a whole file in the place of another one, with whose log it has nothing to do. Where that
 /// fails, the other one is as before, its log too. Where the process is stopped between the two,
 /// the log of the other one stands beside it under a name of its own, and is told of.
@@ -196,45 +188,6 @@ pub(crate) fn remove(path: &Path) {
     for suffix in std::iter::once("").chain(BESIDE.iter().copied()) {
         drop(fs::remove_file(named(path, suffix)));
     }
-}
-
-/// What may stand beside a file that has something of it: its log, what a repair has kept or left,
-/// and copies that were not finished.
-pub(crate) fn all_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let own = path.file_name().unwrap_or_default().as_encoded_bytes();
-    let is_one = |name: &[u8]| {
-        let Some(rest) = name.strip_prefix(own).and_then(|rest| std::str::from_utf8(rest).ok())
-        else {
-            return false;
-        };
-        let part = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(PART));
-        let rest = rest.strip_suffix(BEFORE).unwrap_or(rest);
-        let kept = [".damaged", ".repaired"].iter().find_map(|kept| rest.strip_prefix(kept));
-        let is_unfinished = part.is_some_and(|part| {
-            part == "damaged"
-                || !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit() || it == b'-')
-        });
-        let suffix = kept.unwrap_or(rest);
-        is_unfinished
-            || BESIDE.contains(&suffix)
-            || suffix == "-probe"
-            || kept.is_some_and(str::is_empty)
-    };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder.unwrap_or(Path::new(".")))? {
-        let entry = entry?;
-        if is_one(entry.file_name().as_encoded_bytes()) {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
-
-fn named(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 #[cfg(test)]

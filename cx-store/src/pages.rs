@@ -9,10 +9,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
+use crate::beside;
 use crate::kept::KeptFile;
 use crate::log::{Log, PAGE, number_at};
 use crate::new_file;
-use crate::schema;
 
 /// Pages of a table with numbered rows: those that hold the rows, and those that lead to them.
 const TABLE_LEAF: u8 = 0x0d;
@@ -97,7 +97,7 @@ pub(crate) struct Pages {
 impl Pages {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = match KeptFile::open(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && schema::has_journal(path) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound && beside::has_journal(path) => None,
             opened => Some(opened?),
         };
         let length =
@@ -105,8 +105,8 @@ impl Pages {
         let page = u64::try_from(PAGE).unwrap_or(u64::MAX);
         let mut n = u32::try_from(length / page).unwrap_or(u32::MAX);
         let (mut log, mut logged) = (None, Log::default());
-        if schema::has_journal(path)
-            && let Ok(mut opened) = KeptFile::open(&schema::beside(path, "-wal"))
+        if beside::has_journal(path)
+            && let Ok(mut opened) = KeptFile::open(&beside::beside(path, "-wal"))
         {
             logged = Log::read(&mut opened)?;
             n = logged.images.keys().copied().max().unwrap_or(0).max(n);
@@ -190,7 +190,7 @@ impl Pages {
         if logged.damage.is_empty() && !logged.is_torn && !logged.is_headless {
             return Ok(());
         }
-        let log = OpenOptions::new().write(true).open(schema::beside(path, "-wal"))?;
+        let log = OpenOptions::new().write(true).open(beside::beside(path, "-wal"))?;
         log.set_len(self.logged.sound)?;
         log.sync_all()
     }

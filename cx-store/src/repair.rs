@@ -14,12 +14,13 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use serde::Serialize;
 
+use crate::beside::beside;
 use crate::error::StoreError;
 use crate::moving::{self, remove};
 use crate::new_file;
 use crate::pages::Pages;
 use crate::salvage::{self, SalvageReport};
-use crate::schema::{self, beside};
+use crate::schema;
 use crate::store::Store;
 
 /// What the repair of a file did.

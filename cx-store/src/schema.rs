@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use cx_core::event::Kind;
@@ -11,13 +11,13 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
+use crate::beside::{BEFORE, beside, has_hot_journal, has_journal};
 use crate::compression;
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
 use crate::kept::{self, KeptFile};
 use crate::log;
-use crate::new_file::BEFORE;
 use crate::pages::Pages;
 use crate::policy;
 use crate::waiting;
@@ -235,45 +235,6 @@ fn look_at_head(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, Store
         return Err(StoreError::Corrupt { path: path.to_owned(), detail });
     }
     Ok(Found::Ours)
-}
-
-/// Whether there is a log beside the file, with something in it.
-pub(crate) fn has_journal(path: &Path) -> bool {
-    fs::metadata(beside(path, "-wal")).is_ok_and(|journal| journal.len() > 0)
-}
-
-/// Whether there is a journal beside the file by which a change of it is taken back: a file has one
-/// only until it is first opened whole.
-fn has_hot_journal(path: &Path) -> bool {
-    let mut magic = [0; 8];
-    let read = fs::File::open(beside(path, "-journal")).and_then(|mut f| f.read_exact(&mut magic));
-    read.is_ok() && magic == [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
-}
-
-/// Refuses a place at which one of these stands beside a file that is to be made: a log that is left
-/// there would be taken for that file's.
-pub(crate) fn expect_nothing(path: &Path, suffixes: &[&str]) -> Result<(), StoreError> {
-    let mut beside = suffixes.iter().map(|suffix| beside(path, suffix));
-    match beside.find(|there| there.exists()) {
-        Some(there) => Err(StoreError::Exists { path: there }),
-        None => Ok(()),
-    }
-}
-
-/// What stands beside a file: the engine has its log beside the file itself, and not beside a link
-/// to it.
-pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let file =
-        if path.is_symlink() { path.canonicalize().ok().or_else(|| meant(path)) } else { None };
-    let mut name = file.unwrap_or_else(|| path.to_owned()).into_os_string();
-    name.push(suffix);
-    name.into()
-}
-
-/// The file that a link means which is not there yet.
-fn meant(link: &Path) -> Option<PathBuf> {
-    let to = fs::read_link(link).ok()?;
-    Some(link.parent().map_or_else(|| to.clone(), |folder| folder.join(&to)))
 }
 
 /// Whether the file, and its folder, can be written to at all; where not, it is no passing failure

@@ -18,6 +18,7 @@ use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::beside;
 use crate::check::{self, CheckReport};
 use crate::codec;
 use crate::corrections::{self, Asserted, Preview};
@@ -233,7 +234,7 @@ impl Store {
         let kept = Mutex::new(kept);
         let process = std::process::id();
         let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        let log = (place == Place::File).then(|| LogWatch::at(schema::beside(&file, "-wal")));
+        let log = (place == Place::File).then(|| LogWatch::at(beside::beside(&file, "-wal")));
         let inner =
             Inner { path, file, log, place, process, key, readers, known, memory, writer, kept };
         Self(Arc::new(inner))

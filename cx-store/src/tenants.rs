@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use cx_core::identity::Policy;
 
+use crate::beside;
 use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
 use crate::memory::Memory;
-use crate::new_file;
 use crate::opening::OpenOptions;
 use crate::schema;
 use crate::store::{Store, StoreOptions, WeakStore};
@@ -255,7 +255,7 @@ impl Tenants {
 
     /// Deletes what is beside the file of a tenant, and says how many files that were.
     fn remove_beside(&self, path: &Path) -> Result<usize, StoreError> {
-        let beside = new_file::all_beside(path).map_err(|error| cannot(&self.0.folder, &error))?;
+        let beside = beside::all_beside(path).map_err(|error| cannot(&self.0.folder, &error))?;
         for there in &beside {
             match fs::remove_file(there) {
                 Err(error) if error.kind() != ErrorKind::NotFound => {
