@@ -11,8 +11,9 @@ use cx_core::channel::Channel;
 use cx_core::event::{
     Body, ConversationRef, Direction, Event, Kind, Source, TimeOrigin, Visibility,
 };
-use cx_core::identifier::{Assurance, Claim, Identifier, IdentifierError, Namespace, Role};
+use cx_core::identifier::{Assurance, Claim, IdentifierError, Namespace, Role};
 use cx_core::ids::{ConversationKey, EventKey};
+use cx_core::money::{Money, MoneyError};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -128,17 +129,19 @@ impl Cell<'_> {
 impl<'a> Cells<'a> {
     /// The cell of a column; a constant of the map where the table has no such cell.
     fn cell(self, column: &Column) -> Option<Cell<'a>> {
-        self.columns
-            .positions(column)
-            .filter_map(|position| {
-                let value = self.row.cells.get(position)?.trim();
-                Some(Cell { name: self.columns.names.get(position)?, value })
-            })
-            .find(|cell| !cell.value.is_empty())
-            .or_else(|| {
-                let (name, value) = self.columns.constant(column)?;
-                Some(Cell { name, value })
-            })
+        self.cells(column).next().or_else(|| {
+            let (name, value) = self.columns.constant(column)?;
+            Some(Cell { name, value })
+        })
+    }
+
+    /// The cells of a column that say anything: a table may have several of one meaning.
+    fn cells(self, column: &Column) -> impl Iterator<Item = Cell<'a>> {
+        let cells = self.columns.positions(column).filter_map(move |position| {
+            let value = self.row.cells.get(position)?.trim();
+            Some(Cell { name: self.columns.names.get(position)?, value })
+        });
+        cells.filter(|cell| !cell.value.is_empty())
     }
 
     fn text(self, column: &Column) -> Option<String> {
@@ -199,11 +202,11 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// The key as it stands, if it holds a `/`; else within the source: `csv:acme/row/17`. Without
+    /// The key as it stands, if it is a whole one; else within the source: `csv:acme/row/17`. Without
     /// one a hash of the row, so that the same row is the same event.
     fn key(self, source: &Source) -> Result<EventKey, RecordError> {
         let key = match self.cell(&Column::Key).or_else(|| self.cell(&Column::SourceId)) {
-            Some(cell) if cell.value.contains('/') => cell.value.to_owned(),
+            Some(cell) if is_whole(cell.value, source) => cell.value.to_owned(),
             Some(cell) => format!("{}/{}/{}", source.scope(), source.object, cell.value),
             None => format!("{}/{}/sha/{}", source.scope(), source.object, self.fingerprint()),
         };
@@ -228,9 +231,13 @@ impl<'a> Cells<'a> {
 
     fn moment(self) -> Result<(cell::Moment, TimeOrigin), RecordError> {
         let Some(cell) = self.cell(&Column::OccurredAt) else {
-            let at = self.options.received_at.ok_or_else(|| {
-                RecordError::new("missing").at(self.columns.name_of(&Column::OccurredAt))
-            })?;
+            // A row that is cut short, or a sum below the table, has no time: it is not of now.
+            let missing =
+                || RecordError::new("missing").at(self.columns.name_of(&Column::OccurredAt));
+            if self.columns.positions(&Column::OccurredAt).next().is_some() {
+                return Err(missing());
+            }
+            let at = self.options.received_at.ok_or_else(missing)?;
             return Ok((cell::Moment { at, offset: None }, TimeOrigin::Import));
         };
         let moment = cell::moment(cell.value, self.columns.zone(), self.columns.time_format());
@@ -246,13 +253,24 @@ impl<'a> Cells<'a> {
         let cells: Vec<(&str, Cell<'_>)> = self.data_cells().collect();
         let mut data: Map<String, Value> = cells
             .iter()
-            .map(|(field, cell)| ((*field).to_owned(), cell::value(cell.value)))
+            .map(|(field, cell)| {
+                let decimal = self.columns.decimal();
+                let value = match cell::value(cell.value, decimal) {
+                    // An amount is text, and not the text of the cell.
+                    Value::Number(number) if decimal.is_some() && AMOUNTS.contains(field) => {
+                        Value::String(number.to_string())
+                    }
+                    value => value,
+                };
+                ((*field).to_owned(), value)
+            })
             .collect();
         if matches!(name.as_str(), "message")
             && let Some(subject) = self.text(&Column::Subject)
         {
             data.entry("subject").or_insert_with(|| subject.into());
         }
+        precise(&cells, &data)?;
         // A number may be a name (`order_id`): what cannot be read as a value is tried as text.
         loop {
             let error = match Kind::from_json(&name, data.clone()) {
@@ -306,10 +324,10 @@ impl<'a> Cells<'a> {
         Ok(actor)
     }
 
-    /// The conversation's key as it stands, if it holds a `/`; else within the source.
+    /// The conversation's key as it stands, if it is a whole one; else within the source.
     fn conversation(self, source: &Source) -> Result<Option<ConversationRef>, RecordError> {
         let Some(cell) = self.cell(&Column::Conversation) else { return Ok(None) };
-        let key = if cell.value.contains('/') {
+        let key = if is_whole(cell.value, source) {
             cell.value.to_owned()
         } else {
             format!("{}/conversation/{}", source.scope(), cell.value)
@@ -332,49 +350,86 @@ impl<'a> Cells<'a> {
         let assurance = self.word(&Column::Assurance)?.unwrap_or(Assurance::ChannelProved);
         for column in self.columns.columns() {
             let Column::Identifier(namespace, scope) = column else { continue };
-            let Some(cell) = self.cell(column) else { continue };
             let own = event.source.scope();
             let scope = match scope {
                 Some(scope) => scope.as_str(),
                 None if *namespace == Namespace::UserId || !namespace.is_scoped() => "",
                 None => own.as_str(),
             };
-            let claim = match namespace {
-                Namespace::Phone => {
-                    Claim::phone(cell.value, self.options.region.as_deref(), role, assurance)
+            let mut cells: Vec<Cell<'_>> = self.cells(column).collect();
+            if cells.is_empty() {
+                cells.extend(self.cell(column));
+            }
+            for cell in cells {
+                let claim = match namespace {
+                    Namespace::Phone => {
+                        Claim::phone(cell.value, self.options.region.as_deref(), role, assurance)
+                    }
+                    _ => Claim::scoped(namespace.clone(), scope, cell.value, role, assurance),
+                };
+                match claim {
+                    Ok(claim) if !self.is_own(&claim) => {
+                        // The same in two columns is said once.
+                        if !event.who.contains(&claim) {
+                            event.who.push(claim);
+                        }
+                    }
+                    Ok(_) | Err(IdentifierError::Placeholder | IdentifierError::Nobody) => {
+                        event.extra.insert(cell.name.to_owned(), cell.value.into());
+                    }
+                    Err(error) => return Err(cell.problem(error.to_string())),
                 }
-                _ => Claim::scoped(namespace.clone(), scope, cell.value, role, assurance),
-            };
-            match claim {
-                Ok(claim) if !self.is_own(&claim) => event.who.push(claim),
-                Ok(_) | Err(IdentifierError::Placeholder | IdentifierError::Nobody) => {
-                    event.extra.insert(cell.name.to_owned(), cell.value.into());
-                }
-                Err(error) => return Err(cell.problem(error.to_string())),
             }
         }
         Ok(())
     }
 
     fn is_own(self, claim: &Claim) -> bool {
-        let is_own_number = |own: &String| {
-            Identifier::normalise(Namespace::Phone, "", own, self.options.region.as_deref())
-                .is_ok_and(|own| own == *claim.identifier())
-        };
         match claim.identifier().namespace() {
             Namespace::Email => self.options.is_own_address(claim.raw()),
-            Namespace::Phone => self.options.own_numbers.iter().any(is_own_number),
-            _ => false,
+            _ => self.options.is_own_number(claim.identifier()),
         }
     }
 
     /// The cells of columns that cx does not know, by the names that the table gives them.
     fn extra(self) -> Map<String, Value> {
         let unknown = self.columns.unknown().filter_map(|position| {
-            let name = self.columns.names.get(position)?;
+            let name = self.columns.names.get(position).filter(|name| !name.is_empty());
             let cell = self.row.cells.get(position).filter(|cell| !cell.trim().is_empty())?;
-            Some((name.clone(), Value::String(cell.clone())))
+            let name = name.cloned().unwrap_or_else(|| format!("column {}", position + 1));
+            Some((name, Value::String(cell.clone())))
         });
         unknown.collect()
     }
+}
+
+/// The fields of kinds that are amounts of money.
+const AMOUNTS: &[&str] = &["total", "amount"];
+
+/// Whether an amount has no more decimals than its currency: `1.234` may be a thousand euros and more.
+fn precise(cells: &[(&str, Cell<'_>)], data: &Map<String, Value>) -> Result<(), RecordError> {
+    let Some(currency) = data.get("currency").and_then(Value::as_str) else { return Ok(()) };
+    for (field, cell) in cells.iter().filter(|(field, _)| AMOUNTS.contains(field)) {
+        let amount = match data.get(*field) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => continue,
+        };
+        if let Err(error @ MoneyError::TooPrecise { .. }) = Money::parse(&amount, currency) {
+            return Err(cell.problem(error.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a cell is a key of its own, `SYSTEM:INSTANCE/OBJECT/ID`, or one within the source in full.
+/// Many ids have a `/` in them.
+fn is_whole(key: &str, source: &Source) -> bool {
+    let mut parts = key.splitn(3, '/');
+    let is_one = parts
+        .next()
+        .is_some_and(|scope| scope.split_once(':').is_some_and(|(system, _)| !system.is_empty()));
+    let is_within =
+        key.strip_prefix(source.scope().as_str()).is_some_and(|rest| rest.starts_with('/'));
+    is_within || is_one && parts.all(|part| !part.is_empty()) && key.matches('/').count() > 1
 }

@@ -2,10 +2,12 @@
 
 use std::io::BufRead;
 
-use cx_core::event::Event;
-use cx_core::identifier::Namespace;
+use cx_core::channel::Channel;
+use cx_core::event::{Event, Kind};
+use cx_core::identifier::{Namespace, is_region};
 use serde_json::{Map, Value};
 
+use crate::json::DEPTH_LIMIT;
 use crate::lines::{LINE_LIMIT, Line, Lines};
 use crate::{Options, Record, RecordError};
 
@@ -49,6 +51,10 @@ fn event(line: &Line) -> Result<Option<Event>, RecordError> {
     if text.is_empty() {
         return Ok(None);
     }
+    if is_deep(text) {
+        let problem = format!("nested more than {DEPTH_LIMIT} levels deep");
+        return Err(here(RecordError::new(problem)));
+    }
     // Most lines are events; what is wrong with the others is told below.
     if let Ok(event) = Event::from_text(text) {
         return named(event).map(Some).map_err(here);
@@ -73,10 +79,50 @@ fn event(line: &Line) -> Result<Option<Event>, RecordError> {
     named(event).map(Some).map_err(here)
 }
 
+/// Whether brackets stand in each other more deeply than may be.
+fn is_deep(text: &str) -> bool {
+    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).nth(DEPTH_LIMIT).is_none() {
+        return false;
+    }
+    let (mut depth, mut is_quoted, mut is_escaped) = (0_usize, false, false);
+    text.bytes().any(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'{' | b'[' if !is_quoted => depth += 1,
+            b'}' | b']' if !is_quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > DEPTH_LIMIT
+    })
+}
+
 /// The event, if its kind and the namespaces of its claims have names that can be asked for.
 fn named(event: Event) -> Result<Event, RecordError> {
     if event.kind.name().trim().is_empty() {
         return Err(RecordError::new("missing").at("/kind"));
+    }
+    // A name of cx's own in other letters would be one of somebody else's, and mean nothing.
+    let otherwise = |place: &str, name: &str, is_own: &dyn Fn(&str) -> bool| {
+        let small = name.to_ascii_lowercase();
+        let is_meant = !is_own(name) && is_own(&small);
+        is_meant.then(|| {
+            RecordError::new(format!("written {small:?}"))
+                .at(place)
+                .with_value(&format!("{name:?}"))
+        })
+    };
+    let is_kind = |name: &str| Kind::NAMES.contains(&name);
+    let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
+    let is_namespace = |name: &str| !matches!(Namespace::from_name(name), Namespace::Other(_));
+    let kind = otherwise("/kind", &event.kind.name(), &is_kind);
+    let channel = match &event.channel {
+        Channel::Other(name) => otherwise("/channel", name, &is_channel),
+        _ => None,
+    };
+    if let Some(error) = kind.or(channel) {
+        return Err(error);
     }
     for (position, claim) in event.who.iter().enumerate() {
         let name = claim.identifier().namespace().name();
@@ -85,6 +131,14 @@ fn named(event: Event) -> Result<Event, RecordError> {
             return Err(RecordError::new(problem)
                 .at(format!("/who/{position}/ns"))
                 .with_value(&format!("{name:?}")));
+        }
+        if let Some(error) = otherwise(&format!("/who/{position}/ns"), name, &is_namespace) {
+            return Err(error);
+        }
+        if let Some(region) = claim.region().filter(|region| !is_region(region)) {
+            return Err(RecordError::new("no region; one is NL")
+                .at(format!("/who/{position}/region"))
+                .with_value(&format!("{region:?}")));
         }
     }
     Ok(event)

@@ -24,6 +24,21 @@ pub(crate) fn foreign(start: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// What 0x80 to 0x9f stand for.
+const C1: [char; 32] = [
+    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
+    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+];
+
+/// Bytes read as Windows-1252, which nothing is lost in.
+pub(crate) fn windows_1252(bytes: &[u8]) -> String {
+    let character = |byte: &u8| match byte {
+        0x80..=0x9f => C1.get(usize::from(*byte - 0x80)).copied().unwrap_or('\u{fffd}'),
+        _ => char::from(*byte),
+    };
+    bytes.iter().map(character).collect()
+}
+
 /// A line with its ending, and its number counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Line {

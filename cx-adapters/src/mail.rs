@@ -6,6 +6,7 @@ mod mbox;
 mod thread;
 mod quote;
 mod body;
+mod authentication;
 mod people;
 mod report;
 mod message;

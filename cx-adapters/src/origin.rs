@@ -165,21 +165,14 @@ impl<'a> Origin<'a> {
     ) -> Option<Claim> {
         let region = region.or(self.options.region.as_deref());
         let claim = Claim::phone(raw, region, role, assurance).ok()?;
-        (!self.is_own(&claim)).then_some(claim)
-    }
-
-    fn is_own(&self, number: &Claim) -> bool {
-        self.options.own_numbers.iter().any(|own| {
-            Claim::phone(own, self.options.region.as_deref(), number.role, number.assurance)
-                .is_ok_and(|own| own.identifier() == number.identifier())
-        })
+        (!self.options.is_own_number(claim.identifier())).then_some(claim)
     }
 
     /// Whether a telephone number is the business's own.
     pub(crate) fn is_own_number(&self, raw: &str) -> bool {
         let region = self.options.region.as_deref();
         Claim::phone(raw, region, Role::Subject, Assurance::SelfStated)
-            .is_ok_and(|number| self.is_own(&number))
+            .is_ok_and(|number| self.options.is_own_number(number.identifier()))
     }
 
     /// The instant of a record that carries none: when the records were received.

@@ -147,6 +147,51 @@ fn keys_and_conversations_stay_within_their_source() {
     let whole = one(&table.replace(",7,42", ",crm:a/call/7,zendesk:a/ticket/42"), "");
     assert_eq!(whole.key.as_str(), "crm:a/call/7");
     assert_eq!(whole.conversation.unwrap().key.as_str(), "zendesk:a/ticket/42");
+    let numbered = one(&table.replace(",7,42", ",2026/17,12:30/a"), "");
+    assert_eq!(numbered.key.as_str(), "csv:pbx/row/2026/17");
+    assert_eq!(numbered.conversation.unwrap().key.as_str(), "csv:pbx/conversation/12:30/a");
+    let within = one(&table.replace(",7,42", ",csv:pbx/row/7,csv:pbx/conversation/42"), "");
+    assert_eq!(within.key.as_str(), "csv:pbx/row/7");
+}
+
+#[test]
+fn a_table_may_have_several_columns_of_an_identifier() {
+    let table = "kind,occurred_at,email,E-mail 2,Phone,Mobile\ncall,2026-03-04T10:02:00Z,a@example.nl,b@example.nl,+31612345678,+31 6 12345678\n";
+    let event = one(table, "email=E-mail 2, phone=Phone, phone=Mobile");
+    let who: Vec<&str> = event.who.iter().map(cx_core::identifier::Claim::raw).collect();
+    assert_eq!(who, ["a@example.nl", "b@example.nl", "+31612345678", "+31 6 12345678"]);
+}
+
+#[test]
+fn columns_without_a_name_are_kept() {
+    let event = one("kind,occurred_at,,\ncall,2026-03-04T10:02:00Z,lost,found\n", "");
+    assert_eq!(
+        (&event.extra["column 3"], &event.extra["column 4"]),
+        (&"lost".into(), &"found".into())
+    );
+}
+
+#[test]
+fn a_row_without_its_time_is_not_of_now() {
+    let options = Options { received_at: "2026-03-05T00:00:00Z".parse().ok(), ..options() };
+    let read = |table: &str| -> Vec<bool> {
+        let map = ColumnMap::default();
+        csv::read(std::io::Cursor::new(table.to_owned()), map, &options)
+            .map(|it| it.is_ok())
+            .collect()
+    };
+    assert_eq!(read("kind,occurred_at,text\nnote,2026-03-04T10:02:00Z,a\nnote\n"), [true, false]);
+    assert_eq!(read("kind,text\nnote,a\n"), [true]);
+}
+
+#[test]
+fn numbers_are_read_as_the_table_writes_them() {
+    let table = "kind;occurred_at;data.order_id;data.total;data.currency\norder.placed;2026-03-04T10:02:00Z;17;1.234,50;EUR\n";
+    let event = one(table, "decimal:=\",\"");
+    let total = serde_json::to_value(&event).unwrap()["data"]["total"].to_string();
+    assert_eq!(total.trim_matches('"'), "1234.50");
+    let told = error(&table.replace("1.234,50", "1.234"), "");
+    assert!(told.starts_with("2: data.total: 1.234: "), "{told}");
 }
 
 #[test]

@@ -84,6 +84,40 @@ fn a_kind_and_a_namespace_have_names_that_can_be_asked_for() {
 }
 
 #[test]
+fn a_name_of_ours_in_other_letters_and_a_region_that_is_none_are_errors() {
+    let line = |kind: &str, channel: &str, claim: &str| {
+        let line = format!(
+            r#"{{"key":"k","source":{{"system":"crm"}},"kind":"{kind}","channel":"{channel}","occurred_at":"2026-03-04T10:02:00Z","who":[{{{claim}}}]}}"#
+        );
+        errors(line.as_bytes())
+    };
+    let email = r#""ns":"email","value":"jan@example.nl""#;
+    assert_eq!(line("Message", "email", email), ["1: /kind: \"Message\": written \"message\""]);
+    assert_eq!(line("message", "Email", email), ["1: /channel: \"Email\": written \"email\""]);
+    let large = r#""ns":"Email","value":"jan@example.nl""#;
+    assert_eq!(line("message", "email", large), ["1: /who/0/ns: \"Email\": written \"email\""]);
+    let phone = |region: &str| format!(r#""ns":"phone","value":"07911123456","region":"{region}""#);
+    assert_eq!(
+        line("message", "email", &phone("UK")),
+        ["1: /who/0/region: \"UK\": no region; one is NL"]
+    );
+    assert_eq!(line("message", "email", &phone("GB")), [""; 0]);
+    assert_eq!(line("Own.Kind", "Own", email), [""; 0]);
+}
+
+#[test]
+fn what_is_nested_too_deeply_is_reported() {
+    let line = |depth: usize| {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        format!(
+            r#"{{"key":"k","source":{{"system":"crm"}},"kind":"call","occurred_at":"2026-03-04T10:02:00Z","extra":{{"x":{deep},"y":"[[[["}}}}"#
+        )
+    };
+    assert_eq!(errors(line(60).as_bytes()), [""; 0]);
+    assert_eq!(errors(line(64).as_bytes()), ["1: nested more than 64 levels deep"]);
+}
+
+#[test]
 fn a_document_over_several_lines_is_told_how_it_should_stand() {
     let told = errors(b"[\n  {\n    \"key\": \"k\"\n  }\n]\n");
     assert!(told[0].contains("an event stands on one line: `jq -c .`"), "{told:?}");

@@ -109,6 +109,9 @@ fn a_text_is_read_in_the_charset_it_is_in() {
         ("", "Café € 5".as_bytes(), "Café € 5"),
         ("; charset=us-ascii", "Café € 5".as_bytes(), "Café € 5"),
         ("; charset=unknown-8bit", b"Caf\xe9", "Café"),
+        ("; charset=utf-8", b"\xc9\xe9n caf\xe9", "Één café"),
+        ("; charset=utf-8", b"Caf\xc3\xa9 \xe9", "Café é"),
+        ("; charset=cp932", b"\x92\x8d\x95\xb6", "注文"),
     ] {
         let event = of_jan(&plain(charset), body);
         assert_eq!(event.body.unwrap().text, expected, "{charset}");
@@ -119,6 +122,8 @@ fn a_text_is_read_in_the_charset_it_is_in() {
     let parts = "Content-Type: multipart/alternative; boundary=B";
     let html = b"--B\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\nPGI+Q2Fm6TwvYj4=\n--B--\n";
     assert_eq!(of_jan(parts, html).body.unwrap().text, "Café");
+    let meta = b"<meta http-equiv=\"Content-Type\" content=\"text/html; charset=windows-1251\">\xc7\xe0\xea\xe0\xe7";
+    assert_eq!(of_jan("Content-Type: text/html", meta).body.unwrap().text, "Заказ");
 }
 
 #[test]
@@ -169,6 +174,42 @@ fn a_report_of_abuse_is_no_message_of_a_customer() {
     assert_eq!(left.who[0].raw(), "piet@example.nl");
     let other = report("not-spam", "");
     assert_eq!((other.kind.name().as_ref(), other.actor.kind), ("message", ActorType::Automation));
+}
+
+#[test]
+fn what_is_written_in_a_report_is_kept_and_a_receipt_of_ours_is_a_mail() {
+    let receipt = String::from_utf8(ours("read_receipt.eml")).unwrap();
+    let events = events(receipt.as_bytes());
+    assert!(!events[0].body.as_ref().unwrap().text.is_empty());
+    let from = receipt.lines().find(|line| line.starts_with("From:")).unwrap();
+    let own = one(receipt.replace(from, "From: help@acme.example").as_bytes());
+    assert_eq!((own.kind.name().as_ref(), own.actor.kind), ("message", ActorType::Automation));
+}
+
+#[test]
+fn a_date_that_cannot_be_read_is_kept() {
+    let options = Options { received_at: "2026-03-02T09:00:00Z".parse().ok(), ..options() };
+    let mail = b"From: a@example.nl\nDate: ma, 2 mrt 2026\n\nHi";
+    let event = mail::events(mail, &options).next().unwrap().unwrap();
+    assert_eq!(event.extra["headers"], serde_json::json!([["Date", "ma, 2 mrt 2026"]]));
+}
+
+#[test]
+fn html_that_would_break_or_fill_a_reader_is_read() {
+    for html in [
+        "<ol start=9223372036854775807><li>a<li>b</ol>".to_owned(),
+        "<table><tr><td colspan=18446744073709551615>a</td><td colspan=2>b</td></tr></table>"
+            .to_owned(),
+        format!(
+            "<table><tr><td>a{}</td></tr>{}</table>b",
+            "x".repeat(20_000),
+            "<tr><td>a</td></tr>".repeat(400)
+        ),
+        format!("{}a b", "<div>".repeat(100_000)),
+    ] {
+        let text = of_jan("Content-Type: text/html", html.as_bytes()).body.unwrap().text;
+        assert!(text.contains('a') && text.contains('b') && text.len() <= html.len());
+    }
 }
 
 #[test]

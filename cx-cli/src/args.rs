@@ -254,7 +254,7 @@ pub(crate) struct Import {
     #[command(flatten)]
     pub(crate) source: Source,
     /// How the columns of a CSV file are named: `email=E-mail, occurred_at=Date, kind:=message,
-    /// zone:=Europe/Amsterdam`. See docs/import.md.
+    /// zone:=Europe/Amsterdam, decimal:=","`. See docs/import.md.
     #[arg(long, value_name = "MAP")]
     pub(crate) columns: Option<String>,
 }
@@ -270,7 +270,7 @@ pub(crate) const FACTS: &str = "facts";
 /// What the records do not say of themselves.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Source {
-    /// The account, shop or mailbox the records come from.
+    /// The account or shop the records come from; all mailboxes of one business are one.
     #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
     pub(crate) instance: String,
     /// The region (such as NL) of telephone numbers without a country code.

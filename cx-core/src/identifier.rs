@@ -611,6 +611,11 @@ pub(crate) fn written_addresses(key: &str) -> Vec<String> {
     email::written(key)
 }
 
+/// How an e-mail address is written under the other names of its provider.
+pub(crate) fn addresses_elsewhere(address: &str) -> Vec<String> {
+    email::elsewhere(address)
+}
+
 /// The digits under which the telephone number of this key is written, and where they may begin.
 pub(crate) fn written_numbers(key: &str) -> Vec<(String, Start)> {
     phone::written(key)

@@ -6,7 +6,9 @@ use std::ops::Range;
 use caseless::Caseless;
 use unicode_normalization::char::decompose_compatible;
 
-use crate::identifier::{Identifier, Namespace, Start, written_addresses, written_numbers};
+use crate::identifier::{
+    Identifier, Namespace, Start, addresses_elsewhere, written_addresses, written_numbers,
+};
 use crate::text::{is_invisible, latin_digit};
 
 /// One way to write a value, in any case, width and composition of its letters, percent-encoded or
@@ -17,7 +19,7 @@ use crate::text::{is_invisible, latin_digit};
 /// # use cx_core::spelling::Spelling;
 /// let number = Identifier::normalise(Namespace::Phone, "", "06 1234 5678", Some("NL"))?;
 /// let all = Spelling::all(&number);
-/// for text in ["0612345678", "tel:+31-6-12345678", "00 31 6 12 34 56 78", "(06) 1234.5678"] {
+/// for text in ["0612345678", "tel:+31-6-12345678", "00 31 6 12 34 56 78", "(06) 1234.5678", r"06 1234\n5678"] {
 ///     let is_at = |at| all.iter().any(|it| it.at(text.as_bytes(), at).is_some());
 ///     assert!((0..text.len()).any(is_at), "{text}");
 /// }
@@ -61,6 +63,14 @@ impl Spelling {
             at += width;
         }
         Self(Written::Text(folded))
+    }
+
+    /// A text, as somebody wrote it, and the same address under the other names of its provider.
+    pub fn of_written(text: &str) -> Vec<Self> {
+        let elsewhere = addresses_elsewhere(text);
+        let mut all: Vec<Self> = elsewhere.iter().map(|text| Self::of_text(text)).collect();
+        all.push(Self::of_text(text));
+        all
     }
 
     /// All ways in which an identifier is written: an address under the Unicode and the ASCII form
@@ -211,7 +221,7 @@ impl Spelling {
         !byte.is_ascii()
             || byte == b'%'
             || first == char::from(byte.to_ascii_lowercase())
-            || first == ' ' && matches!(byte, b'\t'..=b'\r')
+            || first == ' ' && matches!(byte, b'\t'..=b'\r' | b'\\')
             || self.is_number() && byte == b'+'
     }
 
@@ -357,6 +367,10 @@ impl Unit {
             && let Some((c, width)) = encoded(text, at)
         {
             return Some((Self::of(c), width));
+        }
+        // White space as it stands between the quotation marks of JSON.
+        if first == b'\\' && matches!(text.get(at + 1), Some(b'n' | b'r' | b't')) {
+            return Some((Self::Plain(' '), 2));
         }
         if first.is_ascii() {
             return Some((Self::of(char::from(first)), 1));

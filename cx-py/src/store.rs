@@ -520,7 +520,7 @@ impl Store {
     ///     Whose records they are: ``"zendesk"``, ``"chatwoot"``, ``"mail"``, ``"twilio"``,
     ///     ``"shopify"``, ``"sendgrid"``, ``"jsonl"`` (cx's own events) or ``"csv"``.
     /// instance : str, optional
-    ///     The account, shop or mailbox they come from.
+    ///     The account or shop they come from; all mailboxes of one business are one.
     /// region : str, optional
     ///     The region, such as ``"NL"``, of telephone numbers without a country code. Without
     ///     one they are kept and link nobody.

@@ -66,7 +66,7 @@ impl Traces {
         }
         strings.extend(written);
         strings.retain(|text| text.len() > 4);
-        spellings.extend(strings.iter().map(|text| Spelling::of_text(text)));
+        spellings.extend(strings.iter().flat_map(|text| Spelling::of_written(text)));
         let spellings = spellings.into_iter().filter(|spelling| spelling.length() > 4);
         let of_spellings = Self::of_spellings(spellings.collect());
         Self { strings: strings.into_iter().collect(), ..of_spellings }

@@ -790,6 +790,44 @@ fn two_threads_that_a_later_mail_joined_were_two_before() {
 }
 
 #[test]
+fn what_others_wrote_in_a_thread_is_for_agents_alone() {
+    let mail = |key: &str, from: &str, to: Option<&str>, text: &str| {
+        let mut who = vec![json!({"ns": "email", "value": from, "role": "from"})];
+        who.extend(to.map(|to| json!({"ns": "email", "value": to, "role": "to"})));
+        json!({
+            "key": key, "source": {"system": "mail"}, "kind": "message", "channel": "email",
+            "direction": "in", "actor": {"type": "customer"}, "occurred_at": "2026-03-01T10:00:00Z",
+            "name": from, "who": who, "conversation": {"key": "thread/a"}, "body": {"text": text},
+        })
+    };
+    let mut answer = mail("2", "eva@example.nl", None, "ANSWER");
+    answer["direction"] = "out".into();
+    answer["actor"]["type"] = "agent".into();
+    let mut status = mail("3", "eva@example.nl", None, "STATUS");
+    (status["who"], status["actor"]) = (json!([]), json!({"type": "system"}));
+    let store = store(vec![
+        mail("1", "eva@example.nl", None, "SECRET"),
+        answer,
+        status,
+        mail("4", "jan@example.nl", None, "MINE"),
+        mail("5", "eva@example.nl", Some("jan@example.nl"), "TO JAN"),
+    ]);
+    for audience in [Audience::Agent, Audience::Model, Audience::Customer, Audience::Marketing] {
+        let text = ask(&store, audience).to_json();
+        let is_inner = audience == Audience::Agent;
+        assert_eq!(
+            (text.contains("SECRET"), text.contains("ANSWER")),
+            (is_inner, is_inner),
+            "{text}"
+        );
+        if audience != Audience::Marketing {
+            assert!(text.contains("MINE") && text.contains("TO JAN"), "{audience:?} {text}");
+            assert!(text.contains("STATUS"), "{audience:?} {text}");
+        }
+    }
+}
+
+#[test]
 fn mail_that_arrives_again_bounces_no_more() {
     let mail = |key: &str, day: u32, kind: &str, id: &str, bounce: &str| {
         of_jan(

@@ -407,6 +407,29 @@ fn what_is_written_otherwise_in_json_is_found_too() {
 }
 
 #[test]
+fn a_number_over_two_lines_and_an_address_under_another_name_of_its_provider_go_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+    let claims = ["email jan.devries@gmail.com", "phone +31612345678"];
+    let own = story::message("own", 0, "email", "", &claims);
+    let others =
+        ["06 1234\n5678", "06\t12345678", "+31 6\r\n12345678", "Jan.deVries@googlemail.com"];
+    let others = others.iter().zip(1..).map(|(written, n)| {
+        let key = format!("other-{n}");
+        let mut other = story::message(&key, n, "email", "", &["email eva@example.nl"]);
+        other.body = Some(Body::text(format!("Call {written}.")));
+        other
+    });
+    store.ingest(&recording(), std::iter::once(own).chain(others)).unwrap();
+    let certificate =
+        store.erase_for_good(&who("jan.devries@gmail.com"), EraseMode::Delete, now()).unwrap();
+    assert!(certificate.is_clean(), "{certificate}");
+    for event in store.events() {
+        assert_eq!(event.unwrap().body.unwrap().text, "Call [erased].");
+    }
+}
+
+#[test]
 fn where_there_is_nothing_to_look_for_nothing_is_proved() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();

@@ -127,6 +127,20 @@ fn an_address_is_found_however_it_is_written() {
 }
 
 #[test]
+fn a_number_over_two_lines_is_found_in_json_too() {
+    let number = all("phone", "+31612345678", "NL");
+    let any = Spellings::new(&number);
+    for text in ["06 1234\n5678", "06\t12345678", "+31 6\n12345678", "06 1234\r\n5678"] {
+        let json = serde_json::to_string(&format!("call {text} please")).unwrap();
+        for text in [text, json.as_str()] {
+            assert!((0..text.len()).any(|at| any.any_at(text.as_bytes(), at)), "{text}");
+        }
+    }
+    let raw = Spelling::of_written("Jan.de.Vries@gmail.com");
+    assert!(found(&raw, "to jan.de.vries@googlemail.com").is_some());
+}
+
+#[test]
 fn few_digits_without_their_country_are_an_amount_as_well() {
     let number = Identifier::normalise(Namespace::Phone, "", "+298211234", None).unwrap();
     let all = Spelling::all(&number);

@@ -7,6 +7,8 @@ use jiff::fmt::temporal::Pieces;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
+use crate::json::{DEPTH_LIMIT, nests};
+
 /// An instant, and the offset from UTC with which it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -25,6 +27,19 @@ pub(super) fn moment(
     zone: Option<&TimeZone>,
     format: Option<&str>,
 ) -> Result<Moment, String> {
+    let moment = read(text, zone, format)?;
+    // No record of a customer is older; a year of two digits that is read as one of four is.
+    let is_old = Timestamp::from_seconds(YEAR_1900).is_ok_and(|first| moment.at < first);
+    if is_old {
+        return Err("before the year 1900: years of two digits are %y".to_owned());
+    }
+    Ok(moment)
+}
+
+/// When 1900 began, in seconds since 1970.
+const YEAR_1900: i64 = -2_208_988_800;
+
+fn read(text: &str, zone: Option<&TimeZone>, format: Option<&str>) -> Result<Moment, String> {
     if let Some(format) = format {
         return formatted(text, zone, format);
     }
@@ -36,6 +51,10 @@ pub(super) fn moment(
         Ok((at, offset)) => return Ok(Moment { at, offset }),
         Err(error) => error,
     };
+    // The same with a space before its offset, or one digit for the hour.
+    if let Some(Ok((at, offset))) = tidied(text).map(|text| Timestamp::parse_with_offset(&text)) {
+        return Ok(Moment { at, offset });
+    }
     // What the text says of its offset counts before what the table says of its zone.
     if let Ok(pieces) = Pieces::parse(text) {
         let local = pieces.date().to_datetime(pieces.time().unwrap_or_default());
@@ -58,6 +77,16 @@ pub(super) fn moment(
     }
 }
 
+/// `2026-03-02T09:00:00+01:00` of `2026-03-02 9:00 +01:00`; `None` for what has no offset.
+fn tidied(text: &str) -> Option<String> {
+    let (date, rest) = text.split_at_checked(10)?;
+    let rest = rest.strip_prefix(['T', 't', ' '])?.trim_start();
+    let (time, zone) = rest.split_at_checked(rest.find(['+', '-', 'Z', 'z', ' '])?)?;
+    let hour = if time.find(':') == Some(1) { "0" } else { "" };
+    let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
+    Some(format!("{date}T{hour}{time}{seconds}{}", zone.trim()))
+}
+
 fn no_zone() -> String {
     "has no offset: add Z or one like +01:00, or say which zone it is in".to_owned()
 }
@@ -66,6 +95,14 @@ fn no_zone() -> String {
 /// what a table means by `20260302`, or a spreadsheet by `45000`.
 fn number(text: &str) -> Option<Result<Timestamp, String>> {
     let digits = text.strip_prefix('-').unwrap_or(text);
+    // With a fraction they are seconds, as programs count them.
+    if let Some((seconds, fraction)) = digits.split_once('.')
+        && (9..=11).contains(&seconds.len())
+        && !fraction.is_empty()
+        && (seconds.bytes().chain(fraction.bytes())).all(|byte| byte.is_ascii_digit())
+    {
+        return Some(crate::json::instant(text).map(|read| read.at));
+    }
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -109,18 +146,52 @@ fn in_zone(local: civil::DateTime, zone: &TimeZone) -> Result<Moment, String> {
 
 fn instant(at: jiff::Timestamp, minutes: Option<i32>) -> Result<Moment, String> {
     let at = Timestamp::from_micros(at.as_microsecond()).map_err(|error| error.to_string())?;
-    let offset =
-        minutes.and_then(|minutes| i16::try_from(minutes).ok()).and_then(UtcOffset::from_minutes);
-    Ok(Moment { at, offset })
+    let Some(minutes) = minutes else { return Ok(Moment { at, offset: None }) };
+    let offset = i16::try_from(minutes).ok().and_then(UtcOffset::from_minutes);
+    let offset = offset.ok_or_else(|| "an offset that no place has".to_owned())?;
+    Ok(Moment { at, offset: Some(offset) })
 }
 
 /// A cell as JSON: numbers, `true` and `false`, lists and objects as such, all else as text. What
-/// begins with a nought or a plus is no number.
-pub(super) fn value(text: &str) -> Value {
-    match serde_json::from_str::<Value>(text) {
-        Ok(Value::Null | Value::String(_)) | Err(_) => Value::String(text.to_owned()),
-        Ok(value) => value,
+/// begins with a nought or a plus is no number. Where the table's mark of decimals is told, numbers are
+/// as it has them, also with a mark between thousands and the sign of a currency.
+pub(super) fn value(text: &str, decimal: Option<char>) -> Value {
+    if let Some(number) = decimal.and_then(|decimal| number_with(text, decimal)) {
+        return serde_json::from_str(&number).unwrap_or(Value::String(number));
     }
+    match serde_json::from_str::<Value>(text) {
+        Ok(value)
+            if !matches!(value, Value::Null | Value::String(_)) && !nests(&value, DEPTH_LIMIT) =>
+        {
+            value
+        }
+        Ok(_) | Err(_) => Value::String(text.to_owned()),
+    }
+}
+
+/// `1234.50` of `€ 1.234,50`; `None` for what is no number written so.
+fn number_with(text: &str, decimal: char) -> Option<String> {
+    let is_sign = |c: char| matches!(c, '€' | '$' | '£' | '¥') || c.is_whitespace();
+    let text = text.trim_matches(is_sign);
+    let (sign, text) = text.strip_prefix('-').map_or(("", text), |text| ("-", text));
+    let text = text.trim_start_matches(is_sign);
+    let (whole, fraction) = match text.split_once(decimal) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (text, None),
+    };
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_thousands =
+        |c: char| c != decimal && matches!(c, '.' | ',' | ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’');
+    let groups: Vec<&str> = whole.split(is_thousands).collect();
+    let is_grouped = groups.iter().all(|group| is_digits(group))
+        && groups.iter().skip(1).all(|group| group.len() == 3)
+        && (groups.len() == 1 || groups.first().is_some_and(|first| first.len() < 4));
+    let has_zero = groups.first().is_some_and(|first| first.len() > 1 && first.starts_with('0'));
+    if !is_grouped || has_zero || fraction.is_some_and(|fraction| !is_digits(fraction)) {
+        return None;
+    }
+    let fraction = fraction.map(|fraction| format!(".{fraction}")).unwrap_or_default();
+    Some(format!("{sign}{}{fraction}", groups.concat()))
 }
 
 #[cfg(test)]
@@ -143,6 +214,17 @@ mod tests {
         check("2026-03-02 08:00:00Z", None, None, "2026-03-02T08:00:00Z");
         check("1772438400", None, None, "2026-03-02T08:00:00Z");
         check("1772438400123", None, None, "2026-03-02T08:00:00.123Z");
+        check("1772438400.123", None, None, "2026-03-02T08:00:00.123Z");
+        for text in ["2026-03-02 9:00 +01:00", "2026-03-02T08:00:00 Z", "2026-03-02 8:00:00Z"] {
+            check(text, None, None, "2026-03-02T08:00:00Z");
+        }
+        check("2026-03-02T09:00:00+25:00", None, None, "an offset that no place has");
+        check(
+            "2-3-26 9:05",
+            Some("Europe/Amsterdam"),
+            Some("%d-%m-%Y %H:%M"),
+            "before the year 1900",
+        );
         check("2/3/2026", None, None, "not a date and time like");
         check("9999999999999999999", None, None, "not a date and time like");
         check("999999999999999999", None, None, "the instant lies outside");
@@ -200,11 +282,23 @@ mod tests {
 
     #[test]
     fn a_cell_is_a_number_only_where_nothing_is_lost() {
-        assert_eq!(value("60"), serde_json::json!(60));
-        assert_eq!(value("007"), "007");
-        assert_eq!(value("+31"), "+31");
-        assert_eq!(value("1.50").to_string(), "1.50");
-        assert_eq!(value("null"), "null");
-        assert_eq!(value("[\"a\"]"), serde_json::json!(["a"]));
+        assert_eq!(value("60", None), serde_json::json!(60));
+        assert_eq!(value("007", None), "007");
+        assert_eq!(value("+31", None), "+31");
+        assert_eq!(value("1.50", None).to_string(), "1.50");
+        assert_eq!(value("null", None), "null");
+        assert_eq!(value("[\"a\"]", None), serde_json::json!(["a"]));
+        for (text, expected) in [
+            ("12,50", "12.50"),
+            ("1.234", "1234"),
+            ("1.234,50", "1234.50"),
+            ("€ 12,50", "12.50"),
+            ("-1 234,5 €", "-1234.5"),
+            ("1.23", "1.23"),
+            ("007", "\"007\""),
+        ] {
+            assert_eq!(value(text, Some(',')).to_string(), expected, "{text}");
+        }
+        assert_eq!(value("1,234.50", Some('.')).to_string(), "1234.50");
     }
 }

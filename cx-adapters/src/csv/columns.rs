@@ -144,6 +144,12 @@ pub enum ColumnMapError {
         /// What was read.
         name: String,
     },
+    /// Decimals stand behind a comma or a dot.
+    #[error("{text:?}: no mark of decimals; one is , or .")]
+    Decimal {
+        /// What was read.
+        text: String,
+    },
     /// A delimiter is one ASCII character that is no quotation mark.
     #[error("{text:?}: no delimiter; one is ; or tab")]
     Delimiter {
@@ -156,19 +162,22 @@ pub enum ColumnMapError {
 ///
 /// Read from pairs with commas or line ends between them: `email=E-mail` says that the table calls
 /// the column `email` `E-mail`; `channel:=phone` gives a value to every row that has none in such
-/// a column. Beside the columns there are three settings: `zone:=Europe/Amsterdam` (where times
-/// without an offset are written), `time_format:=%d-%m-%Y %H:%M` (as in `strftime`) and
-/// `delimiter:=;`. Names and values with commas stand in quotation marks.
+/// a column. Beside the columns there are four settings: `zone:=Europe/Amsterdam` (where times
+/// without an offset are written), `time_format:=%d-%m-%Y %H:%M` (as in `strftime`), `delimiter:=;` and
+/// `decimal:=","` (how numbers in `data.FIELD` are written). Names and values with commas stand in
+/// quotation marks.
 ///
 /// Columns of cx's own names need no entry; in a table that calls another column so, the entry
-/// wins.
+/// wins. Of an identifier there may be several columns, and all count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColumnMap {
-    names: BTreeMap<Column, String>,
+    /// Of identifiers a table may have several.
+    names: BTreeMap<Column, Vec<String>>,
     constants: BTreeMap<Column, (String, String)>,
     zone: Option<TimeZone>,
     time_format: Option<String>,
     delimiter: Option<u8>,
+    decimal: Option<char>,
 }
 
 impl FromStr for ColumnMap {
@@ -228,16 +237,29 @@ impl ColumnMap {
                 self.delimiter = Some(delimiter(value)?);
                 return Ok(());
             }
+            "decimal" => {
+                self.decimal = match value {
+                    "," => Some(','),
+                    "." => Some('.'),
+                    _ => return Err(ColumnMapError::Decimal { text: value.to_owned() }),
+                };
+                return Ok(());
+            }
             _ => {}
         }
         let unknown = || ColumnMapError::UnknownColumn { name: name.to_owned() };
         let column = Column::from_name(name).ok_or_else(unknown)?;
-        let before = if is_constant {
-            self.constants.insert(column, (name.to_owned(), value.to_owned())).map(drop)
+        let is_twice = if is_constant {
+            self.constants.insert(column, (name.to_owned(), value.to_owned())).is_some()
         } else {
-            self.names.insert(column, value.to_owned()).map(drop)
+            let is_identifier = matches!(column, Column::Identifier(..));
+            let names = self.names.entry(column).or_default();
+            let is_twice = names.iter().any(|other| is_same(other, value))
+                || !is_identifier && !names.is_empty();
+            names.push(value.to_owned());
+            is_twice
         };
-        before.map_or(Ok(()), |()| Err(ColumnMapError::Twice { name: name.to_owned() }))
+        if is_twice { Err(ColumnMapError::Twice { name: name.to_owned() }) } else { Ok(()) }
     }
 
     pub(super) const fn delimiter(&self) -> Option<u8> {
@@ -255,22 +277,26 @@ impl ColumnMap {
                 return Err(RecordError::new("two columns have this name").at(name.as_str()));
             }
         }
-        for (column, name) in &self.names {
+        for (column, name) in
+            self.names.iter().flat_map(|(column, names)| names.iter().map(move |it| (column, it)))
+        {
             if !names.iter().any(|other| is_same(other, name)) {
                 let problem = format!("no such column, for {}", column.name());
                 return Err(RecordError::new(problem).at(name.as_str()));
             }
         }
         for (position, name) in names.iter().enumerate() {
-            let mut mapped = self.names.iter().filter(|(_, other)| is_same(name, other)).peekable();
+            let is_it = |others: &Vec<String>| others.iter().any(|other| is_same(name, other));
+            let mut mapped = self.names.iter().filter(|(_, others)| is_it(others)).peekable();
             if mapped.peek().is_some() {
                 for (column, _) in mapped {
                     positions.entry(column.clone()).or_default().push(position);
                 }
                 continue;
             }
-            let own = Column::from_name(&name.to_ascii_lowercase())
-                .filter(|column| !self.names.contains_key(column));
+            let own = Column::from_name(&name.to_ascii_lowercase()).filter(|column| {
+                matches!(column, Column::Identifier(..)) || !self.names.contains_key(column)
+            });
             match own {
                 Some(column) => positions.entry(column).or_default().push(position),
                 None => unknown.push(position),
@@ -331,11 +357,21 @@ impl Columns {
 
     /// What the table calls the column, or would.
     pub(super) fn name_of(&self, column: &Column) -> String {
-        self.map.names.get(column).cloned().unwrap_or_else(|| column.name())
+        self.map
+            .names
+            .get(column)
+            .and_then(|names| names.first())
+            .cloned()
+            .unwrap_or_else(|| column.name())
     }
 
     pub(super) const fn zone(&self) -> Option<&TimeZone> {
         self.map.zone.as_ref()
+    }
+
+    /// The mark before decimals, if the table's own is told.
+    pub(super) const fn decimal(&self) -> Option<char> {
+        self.map.decimal
     }
 
     pub(super) fn time_format(&self) -> Option<&str> {
@@ -360,11 +396,13 @@ mod tests {
         let error = |text: &str| text.parse::<ColumnMap>().unwrap_err().to_string();
         assert_eq!(error("email"), "\"email\": neither COLUMN=NAME nor COLUMN:=VALUE");
         assert!(error("mail=E-mail").starts_with("\"mail\": no column of cx; columns are key, "));
-        assert_eq!(error("email=A, email=B"), "email: twice");
+        assert_eq!(error("text=A, text=B"), "text: twice");
         assert_eq!(
             error("zone:=Amsterdam"),
             "\"Amsterdam\": no time zone; one is Europe/Amsterdam"
         );
+        assert_eq!(error("email=A, email=a"), "email: twice");
+        assert_eq!(error("decimal:=x"), "\"x\": no mark of decimals; one is , or .");
         assert_eq!(error("delimiter:=::"), "\"::\": no delimiter; one is ; or tab");
     }
 

@@ -22,6 +22,10 @@ pub(super) struct Rows<R> {
     lines: Lines<R>,
     /// Lines that are to be read again.
     again: VecDeque<Line>,
+    /// How many of them are known to close no cell that is open, and how long these are: what is
+    /// read ahead in vain is not read again for each line of it.
+    open: usize,
+    open_bytes: usize,
     /// What went wrong with a line that was read ahead.
     failed: Option<RecordError>,
     limit: usize,
@@ -32,11 +36,24 @@ pub(super) struct Rows<R> {
 impl<R: BufRead> Rows<R> {
     pub(super) const fn new(reader: R, limit: usize, delimiter: Option<u8>) -> Self {
         let lines = Lines::told_by_the_first(reader, LINE_LIMIT);
-        Self { lines, again: VecDeque::new(), failed: None, limit, delimiter, is_first: true }
+        Self {
+            lines,
+            again: VecDeque::new(),
+            open: 0,
+            open_bytes: 0,
+            failed: None,
+            limit,
+            delimiter,
+            is_first: true,
+        }
     }
 
     fn line(&mut self) -> Option<Result<Line, RecordError>> {
         if let Some(line) = self.again.pop_front() {
+            if self.open > 0 {
+                self.open -= 1;
+                self.open_bytes = self.open_bytes.saturating_sub(line.bytes.len());
+            }
             return Some(Ok(line));
         }
         if let Some(error) = self.failed.take() {
@@ -45,32 +62,50 @@ impl<R: BufRead> Rows<R> {
         self.lines.next()
     }
 
+    /// The line at a place behind this one, read ahead if need be.
+    fn ahead(&mut self, at: usize) -> Option<&Line> {
+        while self.again.len() <= at {
+            if self.failed.is_some() {
+                return None;
+            }
+            match self.lines.next()? {
+                Ok(line) => self.again.push_back(line),
+                Err(error) => self.failed = Some(error),
+            }
+        }
+        self.again.get(at)
+    }
+
     fn row(&mut self, first: &Line) -> Result<Row, RecordError> {
         let number = first.number;
         let delimiter = self.delimiter.unwrap_or(b',');
         let mut quoted = Quoted::default();
-        let mut bytes = first.bytes.clone();
         quoted.read(&first.bytes, delimiter);
-        let mut more = VecDeque::new();
-        while quoted.is_open() && !quoted.is_trailing && bytes.len() <= self.limit {
-            match self.line() {
-                Some(Ok(line)) => {
-                    quoted.read(&line.bytes, delimiter);
-                    bytes.extend_from_slice(&line.bytes);
-                    more.push_back(line);
+        let mut more = 0;
+        if quoted.is_open() && !quoted.is_trailing {
+            more = self.open;
+            let mut length = first.bytes.len() + self.open_bytes;
+            while quoted.is_open() && !quoted.is_trailing && length <= self.limit {
+                let Some(line) = self.ahead(more) else { break };
+                quoted.read(&line.bytes, delimiter);
+                let added = line.bytes.len();
+                length += added;
+                more += 1;
+                if quoted.is_open() && !quoted.is_trailing {
+                    (self.open, self.open_bytes) = (more, self.open_bytes + added);
                 }
-                Some(Err(error)) => {
-                    self.failed = Some(error);
-                    break;
-                }
-                None => break,
             }
         }
         if let Some(problem) = quoted.problem() {
-            more.append(&mut self.again);
-            self.again = more;
             let start = String::from_utf8_lossy(first.content()).into_owned();
             return Err(RecordError::new(problem).on_line(number).with_value(&start));
+        }
+        let mut bytes = first.bytes.clone();
+        for line in self.again.drain(..more) {
+            bytes.extend_from_slice(&line.bytes);
+        }
+        if more > 0 {
+            (self.open, self.open_bytes) = (0, 0);
         }
         if bytes.len() > self.limit {
             let (length, limit) = (bytes.len(), self.limit);
@@ -266,6 +301,23 @@ mod tests {
         assert_eq!(
             rows("a,b\n\"x,1\ny,2\nz,3\n"),
             ["1:a/b", "2: \"x,1: a quotation mark that is never closed", "3:y/2", "4:z/3"]
+        );
+    }
+
+    #[test]
+    fn what_is_read_ahead_in_vain_is_read_once() {
+        // With a second reading for each line it takes hours.
+        let table = format!("a\n{}", "b\",c,\"d\n".repeat(200_000));
+        let all = Rows::new(table.as_bytes(), 1 << 20, None);
+        assert!(all.skip(1).all(|row| row.is_err()));
+        let long = format!("a\n\"x\n\"y\n{}\"z\",1\nb\n", "w\n".repeat(40));
+        assert_eq!(
+            rows(&long)
+                .iter()
+                .map(|row| row.chars().take(2).collect())
+                .collect::<Vec<String>>()
+                .len(),
+            45
         );
     }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{HeaderValue, Message, MessageParser};
 
+use crate::lines::windows_1252;
+
 /// Name and address of somebody, as a header has them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mailbox {
@@ -70,7 +72,9 @@ pub(super) fn parsed_headers(bytes: &[u8]) -> Option<Message<'_>> {
 /// The mail as the parser is to read it.
 ///
 /// Headers that are not UTF-8 are read as Windows-1252, which is what programs that do not encode
-/// their headers mostly write. Mails within the mail become files of the type [`MAIL_WITHIN`].
+/// their headers mostly write. Mails within the mail become files of the type [`MAIL_WITHIN`]. A list
+/// of parts that is cut off ends where it is cut, or where the one around it goes on (RFC 2046,
+/// 5.1.2).
 /// Only the headers of the mail and of its parts are looked at: the same words in a text are text.
 pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut readable: Option<Vec<u8>> = None;
@@ -79,6 +83,11 @@ pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
     let mut is_header = true;
     while let Some(line) = next_header(bytes, at) {
         let is_head = at < end;
+        let unclosed = boundaries.pass(line);
+        if !unclosed.is_empty() {
+            let start = || bytes.get(..at).unwrap_or_default().to_vec();
+            readable.get_or_insert_with(start).extend(unclosed);
+        }
         is_header = boundaries.begin(line) || is_header && !matches!(line, b"\n" | b"\r\n");
         let changed = if is_header {
             boundaries.learn(line);
@@ -96,22 +105,61 @@ pub(super) fn readable(bytes: &[u8]) -> Cow<'_, [u8]> {
         }
         at += line.len();
     }
+    let unclosed = boundaries.close_from(0);
+    if !unclosed.is_empty() {
+        let readable = readable.get_or_insert_with(|| bytes.to_vec());
+        if !readable.ends_with(b"\n") {
+            readable.push(b'\n');
+        }
+        readable.extend(unclosed);
+    }
     readable.map_or(Cow::Borrowed(bytes), Cow::Owned)
 }
 
 /// The lines between the parts of a mail, as its headers name them so far.
 #[derive(Debug, Default)]
 struct Boundaries {
-    named: Vec<Vec<u8>>,
+    /// Each with whether it has begun a part and ended none yet.
+    named: Vec<(Vec<u8>, bool)>,
     /// Whether there are some whose name was not understood: any such line may be one then.
     is_any: bool,
 }
 
+/// The most boundaries that are told apart.
+const BOUNDARIES: usize = 100;
+
 impl Boundaries {
+    /// Goes past a line; gives the ends of the lists that it leaves open, though they are within its
+    /// own.
+    fn pass(&mut self, line: &[u8]) -> Vec<u8> {
+        if !line.starts_with(b"--") || self.is_any {
+            return Vec::new();
+        }
+        let told = line.get(2..).unwrap_or_default().trim_ascii_end();
+        let is = |name: &[u8]| told.strip_prefix(name).filter(|rest| matches!(*rest, b"" | b"--"));
+        let found = self.named.iter().position(|(name, _)| is(name).is_some());
+        let Some(found) = found else { return Vec::new() };
+        let unclosed = self.close_from(found + 1);
+        if let Some((name, is_open)) = self.named.get_mut(found) {
+            *is_open = told.len() == name.len();
+        }
+        unclosed
+    }
+
+    /// The lines that end the lists that are open, from this one on: those within others first.
+    fn close_from(&mut self, first: usize) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for (name, is_open) in self.named.iter_mut().skip(first).rev().filter(|(_, open)| *open) {
+            lines.extend([b"--", name.as_slice(), b"--\n"].concat());
+            *is_open = false;
+        }
+        lines
+    }
+
     /// Whether a part begins below this line.
     fn begin(&self, line: &[u8]) -> bool {
         let Some(rest) = line.strip_prefix(b"--") else { return false };
-        self.is_any || self.named.iter().any(|name| rest.starts_with(name))
+        self.is_any || self.named.iter().any(|(name, _)| rest.starts_with(name))
     }
 
     /// Takes the boundary that a content type names.
@@ -129,8 +177,11 @@ impl Boundaries {
             None => rest.split([';', ' ', '\t', '\r', '\n']).next(),
         });
         match named.filter(|name| !name.is_empty() && name.is_ascii()) {
-            Some(name) => self.named.push(name.as_bytes().to_vec()),
-            None => self.is_any = true,
+            Some(name) if self.named.iter().any(|(known, _)| known == name.as_bytes()) => {}
+            Some(name) if self.named.len() < BOUNDARIES => {
+                self.named.push((name.as_bytes().to_vec(), false));
+            }
+            Some(_) | None => self.is_any = true,
         }
     }
 }
@@ -203,21 +254,6 @@ pub(super) fn end_of_headers(bytes: &[u8]) -> usize {
     at
 }
 
-/// What 0x80 to 0x9f stand for.
-const C1: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
-    '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
-];
-
-/// Bytes read as Windows-1252, which nothing is lost in.
-pub(super) fn windows_1252(bytes: &[u8]) -> String {
-    let character = |byte: &u8| match byte {
-        0x80..=0x9f => C1.get(usize::from(*byte - 0x80)).copied().unwrap_or('\u{fffd}'),
-        _ => char::from(*byte),
-    };
-    bytes.iter().map(character).collect()
-}
-
 fn bytes<'m>(message: &'m Message<'_>, start: u32, end: u32) -> &'m [u8] {
     let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
     range.and_then(|(start, end)| message.raw_message.get(start..end)).unwrap_or_default()
@@ -252,9 +288,12 @@ pub(super) fn mailboxes(raw: &str) -> Vec<Mailbox> {
     list.iter().filter_map(mailbox).collect()
 }
 
-/// A display name: without quotation marks around it, and not the address again.
+/// A display name: without quotation marks around it, and not the address again. Groups write
+/// `'Jan' via Support` for what they pass on.
 fn name_of(name: &str, address: &str) -> Option<String> {
-    let name = name.trim().trim_matches(['\'', '"']).trim();
+    let name = name.trim();
+    let passed_on = name.strip_prefix('\'').and_then(|rest| rest.split_once("' via "));
+    let name = passed_on.map_or(name, |(name, _)| name).trim_matches(['\'', '"']).trim();
     let says_something = !name.is_empty() && !name.eq_ignore_ascii_case(address);
     says_something.then(|| name.to_owned())
 }

@@ -1,5 +1,7 @@
 //! One mail, as one event, or as one for each recipient that it reports on.
 
+use std::collections::HashSet;
+
 use cx_core::channel::Channel;
 use cx_core::event::talk::Message as MessageData;
 use cx_core::event::{ConversationRef, Event, Kind, Source, TimeOrigin};
@@ -100,7 +102,9 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
     let own = id.clone().unwrap_or_else(|| mail.fingerprint(stored.envelope.as_deref()));
     let record = if id.is_some() { format!("msgid/{own}") } else { format!("sha/{own}") };
     let thread = Thread::of(headers, own);
-    let built = match report::of(&message) {
+    // A receipt that we sent tells of a mail that we read: it is a mail of ours, by a program.
+    let is_ours = || headers.mailboxes("from").iter().any(|it| options.is_own_address(&it.address));
+    let built = match report::of(&message).filter(|report| !(report.is_receipt && is_ours())) {
         Some(report) => mail.outcomes(report, &record, &thread),
         None => mail.message(id, &record, &thread).map(|event| vec![event]),
     };
@@ -238,6 +242,8 @@ impl Mail<'_> {
                 .filter(|_| report.thread.is_some())
                 .or(conversation.reply_to);
             event.conversation = Some(conversation);
+            // What somebody wrote into the report, once.
+            event.body = Some(position).filter(|it| *it == 1).and_then(|_| body::of(self.message));
             event.extra = self.extra(&event);
             events.push(event);
         }
@@ -246,12 +252,16 @@ impl Mail<'_> {
 
     /// The headers that nothing else holds, in the order of the mail.
     fn extra(&self, event: &Event) -> Map<String, Value> {
+        let known = event.who.iter().map(Claim::raw).chain(event.actor.id.as_deref());
+        let known: HashSet<&str> = known.collect();
+        // A date that cannot be read is told by nothing else.
+        let is_dated = self.headers.raw("date").iter().any(|text| date::of_header(text).is_some());
         let headers: Vec<Value> = self
             .headers
             .all()
             .filter(|(name, value)| {
-                let is_told =
-                    is_any_of(name, MAPPED) || is_any_of(name, PEOPLE) && are_named(value, event);
+                let is_told = is_any_of(name, MAPPED) && (is_dated || !is_any_of(name, &["date"]))
+                    || is_any_of(name, PEOPLE) && are_named(value, &known);
                 !is_told && !is_of_the_copy(name)
             })
             .map(|(name, value)| Value::Array(vec![name.into(), value.into()]))
@@ -264,12 +274,8 @@ impl Mail<'_> {
     }
 }
 
-/// Whether the event names all people in a header: as its actor, or by their addresses.
-fn are_named(header: &str, event: &Event) -> bool {
+/// Whether all people in a header are among those whom the event names.
+fn are_named(header: &str, known: &HashSet<&str>) -> bool {
     let people = mailboxes(header);
-    !people.is_empty()
-        && people.iter().all(|one| {
-            event.actor.id.as_deref() == Some(one.address.as_str())
-                || event.who.iter().any(|claim| claim.raw() == one.address)
-        })
+    !people.is_empty() && people.iter().all(|one| known.contains(one.address.as_str()))
 }

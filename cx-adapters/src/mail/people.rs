@@ -1,9 +1,12 @@
 //! Whom a mail is from and to, and whether a person wrote it.
 
+use std::collections::HashSet;
+
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::{Direction, Visibility};
-use cx_core::identifier::{Assurance, Claim, Namespace, Role};
+use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
 
+use super::authentication::Results;
 use super::headers::{Headers, Mailbox};
 use crate::Options;
 
@@ -29,18 +32,20 @@ pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
     for (name, role) in [("to", Role::To), ("cc", Role::Cc), ("bcc", Role::Cc)] {
         recipients.extend(headers.mailboxes(name).into_iter().map(|mailbox| (role, mailbox)));
     }
-    let replies = headers.mailboxes("reply-to").into_iter().next();
     let is_ours = |mailbox: &Mailbox| options.is_own_address(&mailbox.address);
+    let outside = |name: &str| headers.mailboxes(name).into_iter().find(|it| !is_ours(it));
+    // A group of ours that takes the answers itself keeps the sender in a header of its own.
+    let replies = outside("reply-to")
+        .or_else(|| outside("x-original-from").filter(|_| is_of_own_list(headers, options)));
     let is_outside = recipients.iter().any(|(_, mailbox)| !is_ours(mailbox));
-    let mail = Mail { headers, options, recipients };
+    let results = Results::of(headers);
+    let mail = Mail { headers, options, recipients, results };
     match (from, replies) {
-        (Some(from), Some(replies))
-            if is_ours(&from) && !is_forged(headers) && !is_outside && !is_ours(&replies) =>
-        {
-            mail.passed_on(&replies)
-        }
-        (Some(from), _) if is_ours(&from) && !is_forged(headers) => {
-            mail.sent_by_us(from, is_outside)
+        (Some(from), replies) if is_ours(&from) && !mail.results.deny(&from.address) => {
+            match replies.filter(|_| !is_outside) {
+                Some(replies) => mail.passed_on(&replies),
+                None => mail.sent_by_us(from, is_outside),
+            }
         }
         (from, replies) => mail.sent_to_us(from, replies),
     }
@@ -50,13 +55,21 @@ struct Mail<'m> {
     headers: Headers<'m>,
     options: &'m Options,
     recipients: Vec<(Role, Mailbox)>,
+    results: Results,
+}
+
+/// The claims of a mail, each once in its role.
+#[derive(Default)]
+struct Who {
+    claims: Vec<Claim>,
+    known: HashSet<(Role, Identifier)>,
 }
 
 impl Mail<'_> {
     fn sent_by_us(self, from: Mailbox, is_outside: bool) -> People {
         let kind =
             if is_automatic(self.headers) { ActorType::Automation } else { ActorType::Agent };
-        let mut who = Vec::new();
+        let mut who = Who::default();
         // What we send to a mailbox is about whoever holds it.
         self.claim_recipients(&mut who, Assurance::ChannelProved);
         let first = self.recipients.iter().find(|(role, mailbox)| {
@@ -70,18 +83,18 @@ impl Mail<'_> {
         } else {
             (Direction::Out, Visibility::Public)
         };
-        People { direction, visibility, actor: actor(kind, from), who, name }
+        People { direction, visibility, actor: actor(kind, from), who: who.claims, name }
     }
 
     /// A mail of our own program with what somebody outside wrote, such as a form.
     fn passed_on(self, replies: &Mailbox) -> People {
-        let mut who = Vec::new();
+        let mut who = Who::default();
         self.claim(&mut who, replies, Role::From, Assurance::SelfStated);
         People {
             direction: Direction::In,
             visibility: Visibility::Public,
             actor: actor(ActorType::Customer, replies.clone()),
-            who,
+            who: who.claims,
             name: replies.name.clone(),
         }
     }
@@ -96,9 +109,9 @@ impl Mail<'_> {
             // Nobody, or somebody who is not who they say.
             Some(_) | None => ActorType::Unknown,
         };
-        let mut who = Vec::new();
+        let mut who = Who::default();
         if let Some(from) = &from {
-            let assurance = if is_proved(self.headers, &from.address) {
+            let assurance = if self.is_proved(&from.address) {
                 Assurance::ChannelProved
             } else {
                 Assurance::SelfStated
@@ -113,10 +126,10 @@ impl Mail<'_> {
         let name = from.as_ref().and_then(|from| from.name.clone());
         let actor = from.map_or_else(|| Actor::of(kind), |from| actor(kind, from));
         let (direction, visibility) = (Direction::In, Visibility::Public);
-        People { direction, visibility, actor, who, name }
+        People { direction, visibility, actor, who: who.claims, name }
     }
 
-    fn claim_recipients(&self, who: &mut Vec<Claim>, of_first: Assurance) {
+    fn claim_recipients(&self, who: &mut Who, of_first: Assurance) {
         for (role, mailbox) in &self.recipients {
             let assurance = if *role == Role::To { of_first } else { Assurance::SelfStated };
             self.claim(who, mailbox, *role, assurance);
@@ -124,18 +137,23 @@ impl Mail<'_> {
     }
 
     /// Adds a claim, unless the address is our own, nobody's, or already claimed in that role.
-    fn claim(&self, who: &mut Vec<Claim>, mailbox: &Mailbox, role: Role, assurance: Assurance) {
+    fn claim(&self, who: &mut Who, mailbox: &Mailbox, role: Role, assurance: Assurance) {
         if self.options.is_own_address(&mailbox.address) {
             return;
         }
         let Ok(claim) = Claim::new(Namespace::Email, &mailbox.address, role, assurance) else {
             return;
         };
-        let is_known =
-            |other: &Claim| other.role == claim.role && other.identifier() == claim.identifier();
-        if !who.iter().any(is_known) {
-            who.push(claim);
+        if who.known.insert((claim.role, claim.identifier().clone())) {
+            who.claims.push(claim);
         }
+    }
+
+    /// Whether the sender's domain vouches for the mail, and it has one sender only.
+    fn is_proved(&self, address: &str) -> bool {
+        let is_one =
+            self.headers.raw("from").len() == 1 && self.headers.mailboxes("from").len() == 1;
+        is_one && self.results.prove(address)
     }
 }
 
@@ -177,67 +195,21 @@ fn suppresses_answers(headers: Headers<'_>) -> bool {
 /// Whether the mail went to many. A list of our own, such as a group that is a shared mailbox, is
 /// one way to reach us, and says nothing of who wrote.
 fn is_of_a_list(headers: Headers<'_>, options: &Options) -> bool {
+    let precedence = first_word(headers, "precedence").unwrap_or_default();
+    let is_of_any = !headers.raw("list-id").is_empty()
+        || ["bulk", "junk", "list", "auto_reply"].contains(&precedence.as_str());
+    is_of_any && !is_of_own_list(headers, options)
+}
+
+/// Whether the mail went through a list of our own.
+fn is_of_own_list(headers: Headers<'_>, options: &Options) -> bool {
     let list = headers.raw("list-id").into_iter().next();
-    let is_ours = list.as_deref().is_some_and(|list| {
-        let id = list.rsplit_once('<').map_or(list, |(_, id)| id).trim_end_matches('>');
+    list.is_some_and(|list| {
+        let id = list.rsplit_once('<').map_or(list.as_str(), |(_, id)| id).trim_end_matches('>');
         // `support.acme.example` is the list `support` of `acme.example`.
         id.split_once('.')
             .is_some_and(|(name, domain)| options.is_own_address(&format!("{name}@{domain}")))
-    });
-    let precedence = first_word(headers, "precedence").unwrap_or_default();
-    !is_ours
-        && (list.is_some() || ["bulk", "junk", "list", "auto_reply"].contains(&precedence.as_str()))
-}
-
-/// Whether the topmost `Authentication-Results`, which the last server wrote, says that the
-/// sender's domain vouches for the mail (DMARC), and for this very domain.
-fn is_proved(headers: Headers<'_>, address: &str) -> bool {
-    let Some(results) = headers.raw("authentication-results").into_iter().next() else {
-        return false;
-    };
-    if headers.raw("from").len() != 1 || headers.mailboxes("from").len() != 1 {
-        return false;
-    }
-    let results = without_comments(&results).to_ascii_lowercase();
-    let Some(dmarc) = dmarc_of(&results) else { return false };
-    let mut words = dmarc.split_whitespace();
-    let is_passed = words.next() == Some("dmarc=pass");
-    let domain = address.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
-    let named = words.find_map(|word| word.strip_prefix("header.from="));
-    let is_same = named.is_none_or(|named| {
-        let named = named.trim_matches('"');
-        domain.is_some_and(|domain| domain == named || domain.ends_with(&format!(".{named}")))
-    });
-    is_passed && is_same
-}
-
-/// Whether the last server found that the sender's domain does not vouch for the mail.
-fn is_forged(headers: Headers<'_>) -> bool {
-    let results = headers.raw("authentication-results").into_iter().next().unwrap_or_default();
-    let results = without_comments(&results).to_ascii_lowercase();
-    dmarc_of(&results).is_some_and(|dmarc| dmarc.split_whitespace().next() == Some("dmarc=fail"))
-}
-
-/// The part about DMARC.
-fn dmarc_of(results: &str) -> Option<&str> {
-    results.split(';').map(str::trim).find(|part| part.starts_with("dmarc="))
-}
-
-/// A header's value without what stands in round brackets.
-fn without_comments(value: &str) -> String {
-    let mut depth = 0_u32;
-    let outside = value.chars().filter(|c| match c {
-        '(' => {
-            depth += 1;
-            false
-        }
-        ')' => {
-            depth = depth.saturating_sub(1);
-            false
-        }
-        _ => depth == 0,
-    });
-    outside.collect()
+    })
 }
 
 #[cfg(test)]
@@ -296,6 +268,36 @@ mod tests {
             "From: web@acme.example\nTo: help@acme.example\nReply-To: Jan <jan@example.nl>",
             "in customer from=jan@example.nl",
         );
+    }
+
+    #[test]
+    fn a_group_of_ours_passes_on_what_a_customer_wrote() {
+        check(
+            "From: \"'Jan de Vries' via Support\" <support@acme.example>\nTo: support@acme.example\n\
+             Reply-To: support@acme.example\nX-Original-From: Jan <jan@example.nl>\nList-Id: <support.acme.example>",
+            "in customer from=jan@example.nl",
+        );
+        check(
+            "From: web@acme.example\nTo: help@acme.example\nReply-To: help@acme.example, jan@example.nl",
+            "in customer from=jan@example.nl",
+        );
+        let name = people("From: \"'Jan de Vries' via Support\" <jan@example.nl>").name;
+        assert_eq!(name.as_deref(), Some("Jan de Vries"));
+    }
+
+    #[test]
+    fn a_sender_of_ours_beside_one_that_passed_is_from_nobody() {
+        check(
+            "From: boss@acme.example\nFrom: x@evil.example\nTo: help@acme.example\n\
+             Authentication-Results: mx; dmarc=pass header.from=evil.example",
+            "in unknown",
+        );
+    }
+
+    #[test]
+    fn time_grows_with_the_recipients_alone() {
+        let to: Vec<String> = (0..20_000).map(|n| format!("{n}@example.nl")).collect();
+        assert_eq!(people(&format!("From: a@example.nl\nTo: {}", to.join(", "))).who.len(), 20_001);
     }
 
     #[test]

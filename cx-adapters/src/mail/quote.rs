@@ -202,11 +202,12 @@ const SIGNATURE_LINES: usize = 12;
 /// Cut are quoted lines (`>`) wherever they stand, the line that announces them, everything below
 /// `-----Original Message-----` and blocks of headers, and signatures. What stands below a
 /// quotation is kept, for those who answer there; so is a forwarded mail, since it is what the
-/// mail is about.
-pub(super) fn written(whole: &str) -> Option<String> {
+/// mail is about: behind a ruled line, or, where the subject says that the mail is one, behind its
+/// headers.
+pub(super) fn written(whole: &str, is_forward: bool) -> Option<String> {
     let lines: Vec<&str> = whole.lines().collect();
     let mut kept: Vec<&str> = Vec::new();
-    let mut rest = Rest { lines: &lines, at: 0 };
+    let mut rest = Rest { lines: &lines, at: 0, is_forward };
     while let Some(step) = rest.step() {
         match step {
             Step::Keep(line) => kept.push(line),
@@ -224,9 +225,20 @@ pub(super) fn written(whole: &str) -> Option<String> {
     (!text.is_empty() && text != whole.trim()).then_some(text)
 }
 
+/// How the subject of a forwarded mail begins, in folded form.
+const FORWARDS: &[&str] =
+    &["fw:", "fwd:", "wg:", "tr:", "doorst:", "rv:", "vs:", "vb:", "i:", "enc:", "pd:"];
+
+/// Whether a subject says that the mail was forwarded.
+pub(super) fn is_forward(subject: &str) -> bool {
+    let subject = folded(subject);
+    FORWARDS.iter().any(|start| subject.starts_with(start))
+}
+
 struct Rest<'l, 't> {
     lines: &'l [&'t str],
     at: usize,
+    is_forward: bool,
 }
 
 enum Step<'t> {
@@ -242,10 +254,10 @@ impl<'t> Rest<'_, 't> {
         let line = *self.lines.get(self.at)?;
         let (start, end) = (self.at, self.lines.len());
         self.at += 1;
-        if line.starts_with('>') {
+        if self.is_quoted(start) {
             return Some(Step::Cut);
         }
-        if is_ruled(line, FORWARDED) {
+        if is_ruled(line, FORWARDED) || self.is_forward && self.is_block(start) {
             self.at = end;
             return Some(Step::KeepAll(self.lines.get(start..).unwrap_or_default().to_vec()));
         }
@@ -268,10 +280,21 @@ impl<'t> Rest<'_, 't> {
         self.lines.get(at).copied().unwrap_or_default()
     }
 
+    /// Whether a line is marked as quoted. `>50 EUR` alone is no quotation.
+    fn is_quoted(&self, at: usize) -> bool {
+        let is_marked = |at: usize| self.line(at).starts_with('>');
+        let is_amount = |line: &str| {
+            line.strip_prefix('>')
+                .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        };
+        let is_alone = !is_marked(at + 1) && !at.checked_sub(1).is_some_and(is_marked);
+        is_marked(at) && !(is_alone && is_amount(self.line(at)))
+    }
+
     /// Whether earlier mails begin here.
     fn is_history(&self, at: usize) -> bool {
         let line = self.line(at);
-        line.starts_with('>')
+        self.is_quoted(at)
             || is_ruled(line, ORIGINAL)
             || is_ruled(line, FORWARDED)
             || self.is_block(at)
@@ -279,8 +302,9 @@ impl<'t> Rest<'_, 't> {
     }
 
     /// A line `From:` with two other such lines close below it, a date, a subject or a recipient.
-    /// Without a subject the people have addresses: a journey is from and to somewhere, too. A few
-    /// programs put the date above the sender.
+    /// A journey is from and to somewhere, too, and a form has a sender and a subject: so somebody has
+    /// an address or the date has a year, and no other field of a form stands right above. A few programs
+    /// put the date above the sender.
     fn is_block(&self, at: usize) -> bool {
         let place = |at: usize| {
             let label = label(self.line(at))?;
@@ -290,14 +314,39 @@ impl<'t> Rest<'_, 't> {
         if !self.is_sender(at) {
             return place(at) == Some(Place::Sent)
                 && self.is_sender(at + 1)
-                && self.is_block(at + 1);
+                && self.is_block_of(at + 1, Some(at), place);
+        }
+        self.is_block_of(at, None, place)
+    }
+
+    fn is_block_of(
+        &self,
+        at: usize,
+        dated: Option<usize>,
+        place: impl Fn(usize) -> Option<Place>,
+    ) -> bool {
+        let above = dated.unwrap_or(at).checked_sub(1).map(|at| self.line(at));
+        let is_field = |line: &str| {
+            let value = line.split_once(':').map(|(_, value)| value.trim());
+            label(line).is_some_and(|label| label.split(' ').count() < 4)
+                && value.is_some_and(|value| !value.is_empty() && !value.starts_with("//"))
+        };
+        if above.is_some_and(is_field) {
+            return false;
         }
         let places: Vec<(usize, Place)> =
             (at + 1..at + 7).filter_map(|at| Some((at, place(at)?))).collect();
         let find = |wanted| places.iter().find(|(_, place)| *place == wanted).map(|(at, _)| *at);
-        match (find(Place::Sent), find(Place::To), find(Place::Subject)) {
-            (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => true,
-            (Some(_), Some(to), None) => self.line(at).contains('@') || self.line(to).contains('@'),
+        let has_address = |at: Option<usize>| at.is_some_and(|at| self.line(at).contains('@'));
+        let sent = dated.or(find(Place::Sent));
+        match (sent, find(Place::To), find(Place::Subject)) {
+            (sent, to, Some(_)) if sent.is_some() || to.is_some() => {
+                let has_year = |line: &str| line.split(|c: char| !c.is_ascii_digit()).any(is_year);
+                has_address(Some(at))
+                    || has_address(to)
+                    || sent.is_some_and(|at| has_year(self.line(at)))
+            }
+            (Some(_), Some(to), None) => has_address(Some(at)) || has_address(Some(to)),
             _ => false,
         }
     }
@@ -307,20 +356,37 @@ impl<'t> Rest<'_, 't> {
     }
 
     /// How many lines, up to three, are the announcement of a quotation that begins here.
+    ///
+    /// What stands right above an announcement is text: of the lines from which it could begin, the
+    /// last that has the words with which one begins; where it has none, the last with an address, and
+    /// the line above that if the date stands there.
     fn attribution(&self, at: usize) -> Option<usize> {
-        let mut text = String::new();
-        for length in 1..=3 {
-            let line = self.line(at + length - 1).trim();
-            if line.is_empty() || text.len() + line.len() > 500 {
+        let (mut written, mut length) = (Vec::new(), 0);
+        loop {
+            let line = self.line(at + written.len()).trim();
+            length += line.len();
+            if line.is_empty() || length > 500 || written.len() == 3 {
                 return None;
             }
-            text.push_str(line);
-            text.push(' ');
+            written.push(line);
             if line.ends_with([':', '：']) {
-                return is_attribution(&folded(&text)).then_some(length);
+                break;
             }
         }
-        None
+        let lines: Vec<String> = written.into_iter().map(folded).collect();
+        let from = |start: usize| lines.get(start..).unwrap_or_default().join(" ");
+        let starts = 0..lines.len();
+        let begun = starts.clone().rev().find(|start| is_attribution(&from(*start), true));
+        let begun = begun.or_else(|| {
+            let last = starts.clone().rev().find(|start| is_attribution(&from(*start), false))?;
+            let is_dated = |line: &String| {
+                let words = || line.split(|c: char| c.is_whitespace() || c == ',');
+                words().any(is_clock) && words().any(is_year)
+            };
+            let above = last.checked_sub(1);
+            Some(above.filter(|above| lines.get(*above).is_some_and(is_dated)).unwrap_or(last))
+        });
+        (begun == Some(0)).then_some(lines.len())
     }
 
     /// Whether the next line that says anything is quoted.
@@ -342,7 +408,9 @@ impl<'t> Rest<'_, 't> {
             return is_near_end(SIGNATURE_LINES);
         }
         let text = folded(line);
+        let is_sentence = text.contains([',', '?', '!', ';']) || text.split(' ').count() > 10;
         let is_device = line.chars().count() < 100
+            && !is_sentence
             && DEVICES.iter().any(|(start, word)| text.starts_with(start) && text.contains(word));
         is_device && is_near_end(2)
     }
@@ -373,14 +441,19 @@ fn label(line: &str) -> Option<String> {
 }
 
 /// Whether a folded text that ends in a colon announces a quotation: a verb of writing, and an
-/// address or a time of day.
-fn is_attribution(text: &str) -> bool {
+/// address or a time of day. Either with the words with which one begins, or without any.
+fn is_attribution(text: &str, is_begun: bool) -> bool {
     let says_who = text.contains('@') && (text.contains('<') || text.contains('('));
     let says_when = text.split(|c: char| c.is_whitespace() || c == ',').any(is_clock);
-    ATTRIBUTIONS.iter().any(|(start, verb)| {
+    ATTRIBUTIONS.iter().filter(|(start, _)| start.is_empty() != is_begun).any(|(start, verb)| {
         let has_words = text.starts_with(start) && text.contains(verb);
-        has_words && (says_who || says_when && !start.is_empty())
+        has_words && (says_who || says_when && is_begun)
     })
+}
+
+/// `2026`.
+fn is_year(word: &str) -> bool {
+    word.len() == 4 && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// `9:05`, `09.05`, `9:05:00`.
@@ -401,7 +474,11 @@ mod tests {
     use super::*;
 
     fn check(whole: &str, expected: &str) {
-        assert_eq!(written(whole).as_deref().unwrap_or(whole.trim()), expected, "of {whole:?}");
+        assert_eq!(
+            written(whole, false).as_deref().unwrap_or(whole.trim()),
+            expected,
+            "of {whole:?}"
+        );
     }
 
     #[test]
@@ -409,7 +486,7 @@ mod tests {
         for text in
             ["Where is my order?", "Dear all\n\nOn Monday I wrote:\nnothing came", "", "--", "> "]
         {
-            assert_eq!(written(text), None, "{text:?}");
+            assert_eq!(written(text, false), None, "{text:?}");
         }
     }
 
@@ -432,10 +509,10 @@ mod tests {
             "-----Oorspronkelijk bericht-----",
             "-----Ursprüngliche Nachricht-----",
             "-----Message d’origine-----",
-            "________________________________\nFrom: Acme\nSent: Monday\nTo: Jan\nSubject: Hi",
-            "Van: Acme\nVerzonden: maandag\nAan: Jan\nOnderwerp: Hoi",
-            "*Von:* Acme\n*Gesendet:* Montag\n*An:* Jan\n*Betreff:* Hallo",
-            "De : Acme\nEnvoyé : lundi\nÀ : Jan\nObjet : Bonjour",
+            "________________________________\nFrom: Acme\nSent: Monday, March 2, 2026 9:12 AM\nTo: Jan\nSubject: Hi",
+            "Van: Acme\nVerzonden: maandag 2 maart 2026\nAan: Jan\nOnderwerp: Hoi",
+            "*Von:* Acme\n*Gesendet:* Montag, 2. März 2026\n*An:* Jan\n*Betreff:* Hallo",
+            "De : Acme <help@acme.example>\nEnvoyé : lundi\nÀ : Jan\nObjet : Bonjour",
             "Gesendet: Montag, 2. März 2026 um 09:00 Uhr\nVon: \"Acme\" <help@acme.example>\nAn: jan@example.nl\nBetreff: Re: Frage",
             "From: help@acme.example\nDate: Monday\nTo: Jan",
             "##- Please type your reply above this line -##",
@@ -449,8 +526,13 @@ mod tests {
         for text in [
             "I would like this:\n\nFrom: Amsterdam\nTo: Paris Nord\nDate: 12 March 2026\n\nMy number is 0612345678",
             "Datum: 12 maart\nVan: Amsterdam\nAan: Parijs\n\nTwee personen",
+            "Change my booking:\nFrom: Amsterdam\nTo: Paris\nDate: 3 March\nSubject: trip\nI am 80 and need help.",
+            "Hallo,\nVan: dinsdag\nTot: vrijdag\nAan: huis\nOnderwerp: levering\nKan dat?",
+            "Name: Jan\nFrom: jan@example.nl\nSubject: question\nDate: 2026\nMessage: My question",
+            "Where is it?\nSent from my old house to the new one, it never arrived.",
+            "Prices:\n>50 EUR is fine\nok",
         ] {
-            assert_eq!(written(text), None, "{text:?}");
+            assert_eq!(written(text, false), None, "{text:?}");
         }
     }
 
@@ -477,7 +559,7 @@ mod tests {
     #[test]
     fn a_rule_in_the_text_is_no_signature() {
         let long = format!("Two questions\n--\n{}", "Another line\n".repeat(20));
-        assert_eq!(written(&long), None);
+        assert_eq!(written(&long, false), None);
     }
 
     #[test]
@@ -487,9 +569,33 @@ mod tests {
     }
 
     #[test]
+    fn a_mail_forwarded_under_its_headers_is_kept_where_the_subject_says_so() {
+        let mail =
+            "Please handle\n\nFrom: A <a@b.example>\nSent: x\nTo: z\nSubject: y\n\nIt is broken";
+        assert_eq!(written(mail, is_forward("FW: It is broken")), None);
+        assert_eq!(written(mail, is_forward("RE: It is broken")).as_deref(), Some("Please handle"));
+    }
+
+    #[test]
+    fn what_stands_right_above_the_announcement_is_kept() {
+        for line in [
+            "On Mon, Mar 2, 2026 at 9:12 AM Help <help@acme.example> wrote:",
+            "On Mon, Mar 2, 2026 at 9:12 AM Acme Service\n<help@acme.example> wrote:",
+            "Op ma 2 mrt 2026 om 09:12 schreef Help <help@acme.example>:",
+            "pon., 2 mar 2026 o 09:00 Acme\n<help@acme.example> napisał(a):",
+            "Help <help@acme.example> skrev den 2. mars 2026 kl. 09:12:",
+        ] {
+            for text in ["Yes", "Hi,\n\nPlease cancel my order.\nThanks", "Stuur maar op.\nJan"] {
+                check(&format!("{text}\n{line}\n> old"), text);
+                check(&format!("{text}\n{line}\n\nold"), text);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_all_history_is_kept() {
         for text in ["> a\n> b", "-----Original Message-----\nHi", "-- \nJan"] {
-            assert_eq!(written(text), None, "{text:?}");
+            assert_eq!(written(text, false), None, "{text:?}");
         }
     }
 
@@ -506,7 +612,7 @@ mod tests {
             )
         ) {
             let whole = lines.join("\n");
-            if let Some(text) = written(&whole) {
+            if let Some(text) = written(&whole, false) {
                 prop_assert!(!text.trim().is_empty());
                 let mut rest = lines.iter().map(|line| line.trim());
                 for line in text.lines() {
@@ -517,7 +623,7 @@ mod tests {
 
         #[test]
         fn no_text_breaks_it(text in "\\PC{0,200}") {
-            drop(written(&text));
+            drop(written(&text, false));
         }
     }
 }

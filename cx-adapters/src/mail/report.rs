@@ -22,6 +22,8 @@ pub(super) struct Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
     pub(super) outcomes: Vec<Outcome>,
+    /// Whether a reader's program sent it, and no server on the way.
+    pub(super) is_receipt: bool,
     pub(super) thread: Option<Thread>,
 }
 
@@ -40,18 +42,17 @@ pub(super) fn of(message: &Message<'_>) -> Option<Report> {
         let part = message.parts.iter().find(is_it)?;
         Some(groups(&String::from_utf8_lossy(contents(part))))
     };
-    let outcomes = find("delivery-status")
-        .map(|groups| groups.iter().filter_map(|group| delivery(group, &original)).collect())
-        .or_else(|| {
-            let groups = find("disposition-notification")?;
-            Some(groups.iter().filter_map(|group| disposition(group, &original)).collect())
-        })
-        .or_else(|| {
-            let groups = find("feedback-report")?;
-            Some(groups.iter().find_map(|group| complaint(group, &original)).into_iter().collect())
-        });
-    let outcomes: Vec<Outcome> = outcomes?;
-    (!outcomes.is_empty()).then_some(Report { outcomes, thread: original.thread })
+    let (outcomes, is_receipt): (Vec<Outcome>, bool) = if let Some(groups) = find("delivery-status")
+    {
+        (groups.iter().filter_map(|group| delivery(group, &original)).collect(), false)
+    } else if let Some(groups) = find("disposition-notification") {
+        (groups.iter().filter_map(|group| disposition(group, &original)).collect(), true)
+    } else {
+        let groups = find("feedback-report")?;
+        (groups.iter().find_map(|group| complaint(group, &original)).into_iter().collect(), false)
+    };
+    let thread = original.thread;
+    (!outcomes.is_empty()).then_some(Report { outcomes, is_receipt, thread })
 }
 
 fn contents<'m>(part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {

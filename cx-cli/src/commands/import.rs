@@ -173,11 +173,23 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>, CliError> {
     Ok(Box::new(BufReader::with_capacity(1 << 20, opened)))
 }
 
-/// The files that are named, and those in the folders that are named, in order of their names.
+/// The files that are named, and those in the folders that are named, in order of their names. Of a
+/// Maildir also its folders, whose names begin with a dot, but nothing that is still on its way.
 fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
+    files_within(named, &mut Vec::new())
+}
+
+/// The same below these folders. A link to one of them is not followed.
+fn files_within(named: &[PathBuf], above: &mut Vec<PathBuf>) -> Result<Vec<PathBuf>, CliError> {
     let mut files = Vec::new();
     for path in named {
         if path.is_dir() {
+            let real = std::fs::canonicalize(path)
+                .map_err(|error| CliError::Read { path: path.clone(), error })?;
+            if above.contains(&real) {
+                continue;
+            }
+            let is_maildir = path.join("cur").is_dir();
             let entries = std::fs::read_dir(path)
                 .map_err(|error| CliError::Read { path: path.clone(), error })?;
             let mut inside = Vec::new();
@@ -185,8 +197,10 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
                 let entry = entry.map_err(|error| CliError::Read { path: path.clone(), error })?;
                 let path = entry.path();
                 let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+                let is_on_its_way = is_maildir && entry.file_name() == "tmp";
                 // A link to a folder may lead back to where it is.
-                if is_hidden || path.is_symlink() && path.is_dir() {
+                let leads_back = path.is_symlink() && path.is_dir();
+                if is_on_its_way || leads_back || is_hidden && !path.join("cur").is_dir() {
                     continue;
                 }
                 if path.exists() {
@@ -198,7 +212,9 @@ fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
                 }
             }
             inside.sort();
-            files.extend(self::files(&inside)?);
+            above.push(real);
+            files.extend(files_within(&inside, above)?);
+            above.pop();
         } else {
             // That one is missing is told before anything is taken in.
             if path != Path::new("-") {

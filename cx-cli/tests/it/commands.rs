@@ -379,6 +379,24 @@ fn folders_are_read_and_payloads_can_be_written_out() {
     assert!(said.starts_with("2 files → a.cx: 11 new"), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn the_folders_of_a_maildir_are_read_and_nothing_that_is_on_its_way() {
+    let shell = Shell::new();
+    for (folder, id) in [("cur", 1), ("new", 2), ("tmp", 3), (".Sent/cur", 4), (".Sent/tmp", 5)] {
+        let folder = shell.path("md").join(folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let mail = format!(
+            "From: jan@example.nl\nDate: Mon, 2 Mar 2026 09:00:00 +0100\nMessage-ID: <{id}@x.example>\n\nHi\n"
+        );
+        std::fs::write(folder.join("1"), mail).unwrap();
+    }
+    std::fs::write(shell.path("md/.hidden"), "no mail").unwrap();
+    std::os::unix::fs::symlink("..", shell.path("md/cur/loop")).unwrap();
+    let said = shell.ok(&["import", "md", "--from", "mail", "--into", "a.cx"]);
+    assert!(said.starts_with("3 files → a.cx: 3 new"), "{said}");
+}
+
 #[test]
 fn completions_are_printed_for_every_shell() {
     let shell = Shell::new();

@@ -15,13 +15,14 @@ use super::facts::{
     PossibleDuplicate, Sharing, SourceFreshness, StatedValue, Weight,
 };
 use super::person::{self, mask};
+use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
 use crate::conversation::{Conversation, ConversationFold, Corrections, WaitingOn};
 use crate::event::conversation::{Party, PartyType};
 use crate::event::{Event, Kind, Visibility};
 use crate::feedback::{Feedback, FeedbackFold, LoopState};
-use crate::identifier::{Identifier, Namespace};
+use crate::identifier::{Claim, Identifier, Namespace};
 use crate::ids::{ConversationKey, EventKey};
 use crate::journey;
 use crate::outbound::{OutboundFold, OutboundMail};
@@ -40,7 +41,8 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let events: Vec<&Event> = facts.events.iter().filter(visible).collect();
     let earlier: Vec<&Event> = facts.earlier.iter().filter(visible).collect();
     let mut all: Vec<&Event> = facts.events.iter().filter(past).collect();
-    all.extend(facts.conversation_events.iter().filter(past));
+    let is_shown = |event: &&Event| past(event) && !view.is_of_others(event, facts);
+    all.extend(facts.conversation_events.iter().filter(is_shown));
     all.sort_by(|a, b| a.timeline_cmp(b));
     all.dedup_by(|a, b| a.key == b.key);
     // What was taken out is gone also for those who may not see who did it.
@@ -313,6 +315,23 @@ impl View<'_> {
     fn may_see(&self, event: &Event) -> bool {
         self.is_inner()
             || (event.visibility == Visibility::Public && !matches!(event.kind, Kind::Note(_)))
+    }
+
+    /// Whether an event of a conversation is about others alone. Anybody who knows the id of a mail can
+    /// answer it, so to be in one conversation is no leave to read what others wrote there; only those
+    /// who work for the business may.
+    fn is_of_others(&self, event: &Event, facts: &ContextFacts<'_>) -> bool {
+        let is_meant = |identifier: &Identifier| {
+            facts.asked.contains(identifier)
+                || self.own.iter().any(|fact| fact.identifier == *identifier)
+        };
+        let named = event.who.iter().map(Claim::identifier);
+        let mut named = named.filter(|it| !it.namespace().is_bridge()).peekable();
+        let says_nobody = named.peek().is_none();
+        let is_by_somebody = matches!(event.actor.kind, ActorType::Customer | ActorType::Contact);
+        self.options.audience != Audience::Agent
+            && !named.any(is_meant)
+            && (!says_nobody || is_by_somebody)
     }
 
     /// Whether a source may be named: to the customer only one from which something came that the

@@ -169,6 +169,15 @@ pub(super) fn normalise(raw: &str) -> Result<(String, bool), IdentifierError> {
     Ok((key, linkable))
 }
 
+/// The domain of an address, or a domain itself, in the form in which its spellings meet; `None` where
+/// there is none.
+pub fn domain(text: &str) -> Option<String> {
+    let plain: String = bare_address(text).nfkc().collect();
+    let domain = plain.rsplit_once('@').map_or(plain.as_str(), |(_, domain)| domain).trim();
+    let ascii = ascii(domain).or_else(|| ascii(&text::folded(domain)));
+    ascii.filter(|domain| !domain.is_empty())
+}
+
 /// A domain in its ASCII form. One with marks that belong in no domain has none.
 fn ascii(domain: &str) -> Option<String> {
     let domain = domain.trim_end_matches('.').as_bytes();
@@ -210,6 +219,18 @@ pub(super) fn written(key: &str) -> Vec<String> {
     domains.into_iter().map(|domain| format!("{local}@{domain}")).collect()
 }
 
+/// The same address under the other names of its provider, with the dots that it was written with.
+pub(super) fn elsewhere(address: &str) -> Vec<String> {
+    let Some((local, _)) = bare_address(address).rsplit_once('@') else { return Vec::new() };
+    let Some(domain) = domain(address) else { return Vec::new() };
+    let names = || DOTLESS.iter().chain(SAME_DOMAIN);
+    let meets = names().find(|(name, _)| *name == domain).map_or(domain.as_str(), |(_, it)| it);
+    let others = names().filter(|(_, it)| *it == meets).map(|(name, _)| *name).chain([meets]);
+    let mut others: Vec<&str> = others.filter(|name| *name != domain).collect();
+    others.dedup();
+    others.into_iter().map(|name| format!("{local}@{name}")).collect()
+}
+
 /// Whether the key is the address of a role (`info@`, `support@`) and not of a person.
 pub fn is_role(key: &str) -> bool {
     let local = key.split('@').next().unwrap_or_default();
@@ -244,6 +265,13 @@ mod tests {
         assert_eq!(key("J.Doe+shop@googlemail.com"), "jdoe@gmail.com");
         assert_eq!(key("j.doe+shop@outlook.com"), "j.doe@outlook.com");
         assert_eq!(key("j.doe+shop@example.nl"), "j.doe+shop@example.nl");
+    }
+
+    #[test]
+    fn an_address_is_written_under_every_name_of_its_provider() {
+        assert_eq!(elsewhere("J.Doe@gmail.com"), ["J.Doe@googlemail.com"]);
+        assert_eq!(elsewhere("J <j.doe@me.com>"), ["j.doe@mac.com", "j.doe@icloud.com"]);
+        assert!(elsewhere("j.doe@example.nl").is_empty() && elsewhere("j.doe").is_empty());
     }
 
     #[test]
