@@ -137,14 +137,14 @@ enum Next<'h> {
     Tag(Tag<'h>),
 }
 
-/// What is looked for to the end of the HTML, and is given up once it was not found there.
+/// Whose end is looked for to the end of the HTML, and is given up once it was not found there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Sought {
-    TagEnd,
-    QuotedTagEnd,
-    CommentEnd,
-    HiddenEnd,
-    UnseenEnd(String),
+    Tag,
+    QuotedTag,
+    Comment,
+    Hidden,
+    Unseen(String),
 }
 
 /// The HTML, and how far it is read.
@@ -209,16 +209,16 @@ impl<'h> Reader<'h> {
     }
 
     fn end_of_comment(&mut self, rest: &str) -> Option<usize> {
-        let whole = rest.strip_prefix("<!--").and_then(|inner| {
-            self.seek(Sought::CommentEnd, |_| inner.find("-->")).map(|end| end + 7)
-        });
-        whole.or_else(|| self.seek(Sought::TagEnd, |_| rest.find('>')).map(|end| end + 1))
+        let whole = rest
+            .strip_prefix("<!--")
+            .and_then(|inner| self.seek(Sought::Comment, |_| inner.find("-->")).map(|end| end + 7));
+        whole.or_else(|| self.seek(Sought::Tag, |_| rest.find('>')).map(|end| end + 1))
     }
 
     /// Where the element ends whose content is no HTML.
     fn end_of_unseen(&mut self, name: &str) -> Option<usize> {
         let (html, from) = (self.html, self.at);
-        self.seek(Sought::UnseenEnd(name.to_owned()), |_| {
+        self.seek(Sought::Unseen(name.to_owned()), |_| {
             let mut at = from;
             loop {
                 at += html.get(at..)?.find("</")? + 2;
@@ -234,7 +234,7 @@ impl<'h> Reader<'h> {
     /// Where the element ends that nobody sees. What is never closed is read: it is not lost.
     fn end_of_hidden(&mut self, name: &str) -> Option<usize> {
         let from = self.at;
-        self.seek(Sought::HiddenEnd, |reader| {
+        self.seek(Sought::Hidden, |reader| {
             let (mut at, mut depth) = (from, 1_usize);
             loop {
                 at += reader.html.get(at..)?.find('<')?;
@@ -260,7 +260,7 @@ impl<'h> Reader<'h> {
         if !inner.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return None;
         }
-        let quoted = self.seek(Sought::QuotedTagEnd, |_| {
+        let quoted = self.seek(Sought::QuotedTag, |_| {
             let mut quote = None;
             inner
                 .bytes()
@@ -280,7 +280,7 @@ impl<'h> Reader<'h> {
                 .flatten()
                 .next()
         });
-        let end = quoted.or_else(|| self.seek(Sought::TagEnd, |_| inner.find('>')))?;
+        let end = quoted.or_else(|| self.seek(Sought::Tag, |_| inner.find('>')))?;
         let content = inner.get(..end)?;
         let length = content.find(|c: char| c.is_ascii_whitespace() || c == '/');
         let (name, attributes) = content.split_at_checked(length.unwrap_or(end))?;
@@ -560,7 +560,7 @@ mod tests {
             "<tr><td>a</td></tr>".repeat(400)
         );
         assert!(text(&wide).len() < wide.len());
-        let many: String = (0..TIMES).map(|n| format!(" a{n}=b")).collect();
+        let many = (0..TIMES).fold(String::new(), |all, n| all + " a" + &n.to_string() + "=b");
         assert_eq!(text(&format!("<p{many} style=display:none>a</p>b")), "b");
     }
 
