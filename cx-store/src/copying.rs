@@ -62,7 +62,7 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        beside::expect_nothing(to, &["-wal", "-journal"])?;
+        beside::expect_nothing(to, &["", "-wal", "-journal"])?;
         let copy = NewFile::create(to)?;
         if self.is_encrypted() == key.is_some() {
             self.read(|connection| pages(connection, copy.beside(), key))?;

@@ -140,6 +140,13 @@ pub enum StoreError {
         /// What the system said.
         detail: String,
     },
+    /// The file of the store was renamed, replaced or removed while it was open. What was written since
+    /// may not be kept.
+    #[error("{}: was renamed, replaced or removed while it was open: what was written since may not be kept; open the store again", path.display())]
+    FileGone {
+        /// The file.
+        path: PathBuf,
+    },
     /// The log of the store was taken away while it was open: by another SQLite library in this
     /// process, or by another program after a descriptor of the file was closed in this process.
     /// What was written since is not kept.

@@ -50,26 +50,27 @@ impl Seek for KeptFile {
     }
 }
 
-/// The log of a store that is open, and which file that is.
+/// The file of a store that is open, or its log, and which file that is.
 ///
-/// An engine of its own in this process (Python's `sqlite3`, DuckDB) does not see the locks that
+/// Whoever renames the file of a store takes it away from its log, which stands beside the name: what
+/// is written afterwards nobody would find. An engine of its own in this process (Python's `sqlite3`, DuckDB) does not see the locks that
 /// this one has. As it closes the file it takes itself for the last one, and takes the log away;
 /// what is written to it afterwards nobody would ever read.
 #[derive(Debug)]
-pub(crate) struct LogWatch {
+pub(crate) struct FileWatch {
     path: PathBuf,
     known: OnceLock<Id>,
 }
 
-impl LogWatch {
-    /// The log in this file, as it is now.
+impl FileWatch {
+    /// The file of this name, as it is now.
     pub(crate) fn at(path: PathBuf) -> Self {
-        let log = Self { path, known: OnceLock::new() };
-        log.is_there();
-        log
+        let file = Self { path, known: OnceLock::new() };
+        file.is_there();
+        file
     }
 
-    /// Whether the log is the one that it was. Where none was seen so far, this one is it.
+    /// Whether the file is the one that it was. Where none was seen so far, this one is it.
     pub(crate) fn is_there(&self) -> bool {
         let now = id_of(&self.path);
         match (self.known.get(), now) {

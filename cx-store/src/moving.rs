@@ -149,7 +149,7 @@ impl Store {
         if key.is_some() {
             encryption::require_engine()?;
         }
-        beside::expect_nothing(to, &["-wal", "-journal"])?;
+        beside::expect_nothing(to, &["", "-wal", "-journal"])?;
         // Nobody finds half a store, or makes one of other settings there meanwhile.
         let file = NewFile::create(to)?;
         let (store, report) = import(lines, file.beside(), key)?;

@@ -32,7 +32,7 @@ use crate::export::{self, Export};
 use crate::feed::{self, ChangeRecord};
 use crate::history::{History, SCAN};
 use crate::ingest::{self, Dictionary, Incoming, Writing};
-use crate::kept::{KeptFile, LogWatch};
+use crate::kept::{FileWatch, KeptFile};
 use crate::measured;
 use crate::memory::{Memory, Recalled};
 use crate::neighbourhood::Asking;
@@ -92,8 +92,10 @@ struct Inner {
     path: PathBuf,
     /// The same, whatever the current folder becomes.
     file: PathBuf,
-    /// `None` where nothing is written to one.
-    log: Option<LogWatch>,
+    /// The file under its name; `None` where nothing is written to one.
+    named: Option<FileWatch>,
+    /// Its log, likewise.
+    log: Option<FileWatch>,
     place: Place,
     /// Which process opened it.
     process: u32,
@@ -234,9 +236,22 @@ impl Store {
         let kept = Mutex::new(kept);
         let process = std::process::id();
         let file = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-        let log = (place == Place::File).then(|| LogWatch::at(beside::beside(&file, "-wal")));
-        let inner =
-            Inner { path, file, log, place, process, key, readers, known, memory, writer, kept };
+        let watch = |path| (place == Place::File).then(|| FileWatch::at(path));
+        let (named, log) = (watch(file.clone()), watch(beside::beside(&file, "-wal")));
+        let inner = Inner {
+            path,
+            file,
+            named,
+            log,
+            place,
+            process,
+            key,
+            readers,
+            known,
+            memory,
+            writer,
+            kept,
+        };
         Self(Arc::new(inner))
     }
 
@@ -1089,8 +1104,12 @@ impl Store {
         Ok(writer)
     }
 
-    fn expect_log(&self) -> Result<(), StoreError> {
-        if self.0.log.as_ref().is_none_or(LogWatch::is_there) {
+    /// Refuses a file that has another name by now, or none, and one whose log is gone.
+    fn expect_files(&self) -> Result<(), StoreError> {
+        if self.0.named.as_ref().is_some_and(|file| !file.is_there()) {
+            return Err(StoreError::FileGone { path: self.0.path.clone() });
+        }
+        if self.0.log.as_ref().is_none_or(FileWatch::is_there) {
             return Ok(());
         }
         Err(StoreError::LogGone { path: self.0.path.clone() })
@@ -1108,7 +1127,7 @@ impl Store {
         let Writer { connection, dictionary, settings, is_log_suspect, .. } = &mut *writer;
         let mut before = (settings.said, Arc::clone(&settings.assertions));
         let run = || -> Result<T, StoreError> {
-            self.expect_log()?;
+            self.expect_files()?;
             trust_log(connection, is_log_suspect)?;
             let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             // Another process may have said something meanwhile.
@@ -1123,7 +1142,7 @@ impl Store {
             }
             tx.commit()?;
             // Where it is gone, nobody will ever read what was just written.
-            self.expect_log()?;
+            self.expect_files()?;
             *dictionary = names;
             Ok(done)
         };
@@ -1182,7 +1201,7 @@ impl Store {
         let done = encryption::sound(connection, self.key(), &self.0.path, done);
         done.map_err(|error| match error.at(&self.0.path) {
             // It is not the disk.
-            failed @ StoreError::DiskFailed { .. } => self.expect_log().err().unwrap_or(failed),
+            failed @ StoreError::DiskFailed { .. } => self.expect_files().err().unwrap_or(failed),
             other => other,
         })
     }

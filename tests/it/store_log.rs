@@ -45,6 +45,30 @@ fn events_and_columns_that_are_handed_out_one_after_another_hold_no_log() {
     assert_eq!(n_scanned + pages.map(|page| page.unwrap().n_rows).sum::<usize>(), 3_000);
 }
 
+#[test]
+#[cfg(unix)]
+fn nothing_is_acknowledged_once_the_file_has_another_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("live.cx"), folder.path().join("other.cx"));
+    let event = story::message("k11", 11, "chat", "", &["email jan@example.nl"]);
+    let recording = Recording::new("2026-03-04T10:00:00Z".parse().unwrap(), "test");
+    let store = Store::open(&path).unwrap();
+    write(&store, 0, 10);
+    let refused = || {
+        let refused = store.ingest(&recording, [event.clone()]).unwrap_err();
+        assert!(matches!(refused, StoreError::FileGone { .. }), "{refused}");
+    };
+    fs::rename(&path, &other).unwrap();
+    refused();
+    // What has the name since is another file.
+    fs::copy(&other, &path).unwrap();
+    refused();
+    fs::rename(&other, &path).unwrap();
+    write(&store, 10, 20);
+    fs::remove_file(&path).unwrap();
+    refused();
+}
+
 /// What another copy of SQLite in the process does as it closes the file: the two do not see each
 /// other's locks.
 #[test]

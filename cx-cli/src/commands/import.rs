@@ -198,9 +198,7 @@ fn files_within(named: &[PathBuf], above: &mut Vec<PathBuf>) -> Result<Vec<PathB
                 let path = entry.path();
                 let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
                 let is_on_its_way = is_maildir && entry.file_name() == "tmp";
-                // A link to a folder may lead back to where it is.
-                let leads_back = path.is_symlink() && path.is_dir();
-                if is_on_its_way || leads_back || is_hidden && !path.join("cur").is_dir() {
+                if is_on_its_way || is_hidden && !path.join("cur").is_dir() {
                     continue;
                 }
                 if path.exists() {
