@@ -14,6 +14,8 @@ use cx_core::event::{
 use cx_core::identifier::{Assurance, Claim, IdentifierError, Namespace, Role};
 use cx_core::ids::{ConversationKey, EventKey};
 use cx_core::money::{Money, MoneyError};
+use cx_core::time::{Timestamp, UtcOffset};
+use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -85,6 +87,39 @@ pub fn read<'a>(
             }
         }
     })
+}
+
+/// The columns of a table that cx does not know, by their names: what stands in them is kept as
+/// `extra`. Only the header line is read; of one that is refused there are none.
+///
+/// ```
+/// let names = cx_adapters::csv::unknown_columns(&b"kind,Status,email\n"[..], Default::default());
+/// assert_eq!(names, ["Status"]);
+/// ```
+pub fn unknown_columns(reader: impl BufRead, map: ColumnMap) -> Vec<String> {
+    let header = Rows::new(reader, ROW_LIMIT, map.delimiter()).next();
+    let columns = header.and_then(Result::ok).and_then(|row| map.over(&row.cells).ok());
+    let Some(columns) = columns else { return Vec::new() };
+    let names = columns.unknown().filter_map(|position| columns.names.get(position));
+    names.filter(|name| !name.is_empty()).cloned().collect()
+}
+
+/// The instant that a cell of the column `occurred_at` tells, and the offset with which it does; of
+/// one without an offset, as clocks in the zone showed it.
+///
+/// # Errors
+/// What is wrong with it, in words.
+///
+/// ```
+/// let (at, offset) = cx_adapters::csv::instant("2026-03-02 09:00+0100", None)?;
+/// assert_eq!((at.to_string(), offset.is_some()), ("2026-03-02T08:00:00Z".to_owned(), true));
+/// # Ok::<(), String>(())
+/// ```
+pub fn instant(
+    text: &str,
+    zone: Option<&TimeZone>,
+) -> Result<(Timestamp, Option<UtcOffset>), String> {
+    cell::moment(text.trim(), zone, None).map(|moment| (moment.at, moment.offset))
 }
 
 /// A table of which the header line is read.

@@ -10,7 +10,7 @@ pub mod state;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::actor::ActorType;
 use crate::channel::Channel;
@@ -27,7 +27,7 @@ pub use corrections::Corrections;
 pub use state::{IllegalTransition, Lifecycle};
 
 /// Who has to act before the conversation can go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum WaitingOn {
@@ -1146,7 +1146,17 @@ fn told<'a>(event: &'a Event, mut corrections: Vec<&'a Event>) -> LastMessage {
         channel: event.channel.clone(),
         direction: event.direction,
         actor: event.actor.kind,
-        actor_name: event.actor.name.clone().or_else(|| event.name.clone()),
+        actor_name: speaker(event),
         text: now.and_then(|now| now.body.as_ref()).map(|body| body.text.clone()),
     }
+}
+
+/// Who said it, by name. Whom an event is about has said what comes from the customer's side only.
+fn speaker(event: &Event) -> Option<String> {
+    let is_theirs = match event.actor.kind {
+        ActorType::Customer | ActorType::Contact => true,
+        ActorType::Unknown => event.direction == Direction::In,
+        _ => false,
+    };
+    event.actor.name.clone().or_else(|| event.name.clone().filter(|_| is_theirs))
 }

@@ -486,6 +486,32 @@ impl Event {
         Ok(event)
     }
 
+    /// Whether all that an event is asked for by has a name: its kind, and the namespaces of its
+    /// claims. What is read from a store is not looked at so; what comes from outside is.
+    ///
+    /// # Errors
+    /// The first of them that has none, or a namespace that differs from one of cx's in case only.
+    pub fn check_names(&self) -> Result<(), FieldError> {
+        if self.kind.name().trim().is_empty() {
+            let (pointer, problem) = ("/kind".to_owned(), "missing".to_owned());
+            return Err(FieldError { pointer, value: None, problem });
+        }
+        for (position, claim) in self.who.iter().enumerate() {
+            let Namespace::Other(name) = claim.identifier().namespace() else { continue };
+            let meant = Namespace::from_name(&name.to_lowercase());
+            let problem = if !Namespace::is_name(name) {
+                "no name of a namespace: a word, without spaces and colons".to_owned()
+            } else if Namespace::NAMED.contains(&meant) {
+                format!("no namespace of cx, which is written {meant}")
+            } else {
+                continue;
+            };
+            let pointer = format!("/who/{position}/ns");
+            return Err(FieldError::malformed(pointer, &Value::from(name.as_str()), problem));
+        }
+        Ok(())
+    }
+
     /// Reads an event from JSON text. Several times as fast as by way of [`Event::from_json`], with
     /// the same outcome for every text; [`EventReader`] is faster still for many events.
     ///

@@ -601,6 +601,18 @@ impl Recent {
     }
 }
 
+/// Whether a text is a telephone number with its country code (`+31612345678`) as the plan of that
+/// country gives them out, and not only of a possible length.
+///
+/// ```
+/// use cx_core::identifier::is_international_number;
+/// assert!(is_international_number("+31 6 1234 5678"));
+/// assert!(!is_international_number("+612345678") && !is_international_number("0612345678"));
+/// ```
+pub fn is_international_number(text: &str) -> bool {
+    phone::is_international(text)
+}
+
 /// Whether a text is a region (ISO 3166, `NL`) in which telephone numbers are read.
 pub fn is_region(text: &str) -> bool {
     phone::is_region(text)

@@ -12,7 +12,7 @@ mod matters;
 
 use std::sync::LazyLock;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::time::Timestamp;
@@ -21,7 +21,7 @@ pub use definition::{Definition, DefinitionError};
 pub use instance::{Instance, Outcome, instances};
 
 /// A journey in the context answer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Summary {
     /// The definition's id.
@@ -57,7 +57,7 @@ pub struct Summary {
 }
 
 /// A step of a journey.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepSummary {
     /// The touchpoint.

@@ -717,6 +717,7 @@ impl<'a> Batch<'a> {
         } else {
             self.report.revised += 1;
         }
+        self.report.count_unlinked(record.event);
         let before = revisions.iter().map(|other| other.recorded).min();
         let before = before.map_or(Ok(Timestamp::MAX), codec::timestamp)?;
         let recorded = before.min(self.recorded_at);

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use cx_core::event::Event;
+use cx_core::identifier::Claim;
+use serde::{Deserialize, Serialize};
 
 /// Who recorded facts, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Recording {
 }
 
 /// What became of the events of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IngestReport {
     /// Keys that were not there before.
     pub new: u64,
@@ -49,6 +51,9 @@ pub struct IngestReport {
     pub problems: Vec<String>,
     /// How many new events there are of each kind.
     pub kinds: BTreeMap<String, u64>,
+    /// How many claims of what was taken in link nobody, by namespace: numbers without a country code
+    /// where no region was said, and what is no address.
+    pub unlinked: BTreeMap<String, u64>,
     /// How many customers are new, gone, or have other events than before: in each batch, so that
     /// whom several batches touch counts in each.
     pub customers: u64,
@@ -74,6 +79,14 @@ impl IngestReport {
         }
     }
 
+    /// Counts the claims of an event that is taken in, of which nobody is known by any.
+    pub(crate) fn count_unlinked(&mut self, event: &Event) {
+        let claims = event.who.iter().map(Claim::identifier).filter(|of| !of.is_linkable());
+        for identifier in claims {
+            *self.unlinked.entry(identifier.namespace().name().to_owned()).or_insert(0) += 1;
+        }
+    }
+
     /// How many records were read.
     pub const fn total(&self) -> u64 {
         let kept = self.new + self.duplicate + self.revised + self.conflict;
@@ -96,6 +109,9 @@ impl IngestReport {
         self.problems.extend(other.problems.into_iter().take(room));
         for (kind, n) in other.kinds {
             *self.kinds.entry(kind).or_insert(0) += n;
+        }
+        for (namespace, n) in other.unlinked {
+            *self.unlinked.entry(namespace).or_insert(0) += n;
         }
     }
 }

@@ -882,3 +882,45 @@ fn whatever_the_budget_markdown_keeps_to_it_and_tells_the_most_useful_first() {
     }
     assert_eq!(render::markdown(&context, Some(whole.len().div_ceil(4))), whole);
 }
+
+#[test]
+fn nobody_is_quoted_with_what_was_written_to_them() {
+    let said = |actor: Value, direction: &str| {
+        let talk = |key: &str, more: Value| {
+            let mut more = more;
+            more["who"] = json!([{"ns": "email", "value": "jan@example.nl", "role": "from"}]);
+            of_jan(key, "message", "email", "2026-03-02T09:00:00Z", &more)
+        };
+        let store = store(vec![
+            talk("m/1", json!({"direction": "in", "conversation": {"key": "t"}})),
+            talk(
+                "m/2",
+                json!({
+                    "occurred_at": "2026-03-02T10:00:00Z", "direction": direction, "actor": actor,
+                    "conversation": {"key": "t"}, "body": {"text": "I refuse."},
+                    "name": "Jan de Vries",
+                }),
+            ),
+        ]);
+        let answer = ask(&store, Audience::Agent);
+        answer.open.into_iter().next().and_then(|matter| matter.last).and_then(|last| last.name)
+    };
+    for kind in ["agent", "bot", "ai", "automation", "unknown"] {
+        assert_eq!(said(json!({"type": kind}), "out"), None, "{kind}");
+    }
+    assert_eq!(said(json!({"type": "agent", "name": "Sam"}), "out").as_deref(), Some("Sam"));
+    for kind in ["customer", "contact", "unknown"] {
+        let name = said(json!({"type": kind}), "in");
+        assert_eq!(name.as_deref(), Some("Jan de Vries"), "{kind}");
+    }
+}
+
+#[test]
+fn an_answer_reads_back_what_it_writes() {
+    for audience in [Audience::Agent, Audience::Customer, Audience::Marketing, Audience::Model] {
+        let answer = ask(&store(full()), audience);
+        let again: Context = serde_json::from_str(&answer.to_json()).unwrap();
+        assert_eq!(again, answer);
+        assert_eq!(again.to_json(), answer.to_json());
+    }
+}

@@ -1,5 +1,6 @@
 //! `cx import`: the records of other systems taken into a file.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     let recording = Recording::new(now, format.name());
     let bar = progress(files.len());
     let mut done = Done::default();
-    let records_of = |file: &PathBuf| -> Result<Box<dyn Iterator<Item = Named>>, CliError> {
+    let mut unknown = BTreeSet::new();
+    let mut records_of = |file: &PathBuf| -> Result<Box<dyn Iterator<Item = Named>>, CliError> {
         let name = file.display().to_string();
         let reader = open(file)?;
         bar.set_message(name.clone());
@@ -44,6 +46,11 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
             Some(columns) => Box::new(csv::read(reader, columns.clone(), &options)),
             None => format::read(format, reader, &options),
         };
+        // What comes in by a pipe cannot be read again.
+        if format == Format::Csv && file.is_file() {
+            let columns = columns.clone().unwrap_or_default();
+            unknown.extend(csv::unknown_columns(open(file)?, columns));
+        }
         Ok(Box::new(records.map(move |record| record.map_err(|error| error.in_file(&name)))))
     };
     // Many small files are taken in like one. What is before one that cannot be read goes in.
@@ -64,8 +71,9 @@ pub(crate) fn run(args: &Args, import: &Import) -> Result<ExitCode, CliError> {
     });
     let taken = taken.map_err(CliError::from).and_then(|_| unread.map_or(Ok(()), Err));
     bar.finish_and_clear();
+    done.unknown = unknown;
     if taken.is_ok() || done.report.total() > 0 {
-        tell(&done, files.len(), &import.into)?;
+        tell(&done, files.len(), import)?;
     }
     taken?;
     Ok(if done.report.rejected > 0 { ExitCode::from(1) } else { ExitCode::SUCCESS })
@@ -80,6 +88,8 @@ struct Done {
     report: IngestReport,
     /// In how many transactions.
     batches: u64,
+    /// The columns of tables that cx does not know.
+    unknown: BTreeSet<String>,
 }
 
 /// Makes a file of the facts of another one.
@@ -225,8 +235,8 @@ fn files_within(named: &[PathBuf], above: &mut Vec<PathBuf>) -> Result<Vec<PathB
     Ok(files)
 }
 
-fn tell(done: &Done, files: usize, into: &Path) -> Result<(), CliError> {
-    let report = &done.report;
+fn tell(done: &Done, files: usize, import: &Import) -> Result<(), CliError> {
+    let (report, into) = (&done.report, &import.into);
     for problem in report.problems.iter().take(SHOWN) {
         anstream::eprintln!("rejected: {}", output::tame(problem, 400));
     }
@@ -243,6 +253,19 @@ fn tell(done: &Done, files: usize, into: &Path) -> Result<(), CliError> {
     let more = report.conflict.saturating_sub(u64::try_from(SHOWN).unwrap_or_default());
     if more > 0 {
         anstream::eprintln!("… and {} more", output::counted(more, "conflict"));
+    }
+    if !done.unknown.is_empty() {
+        let names: Vec<&str> = done.unknown.iter().map(String::as_str).collect();
+        let names = output::tame(&names.join(", "), 400);
+        anstream::eprintln!("columns that cx does not know, kept as they stand: {names}");
+    }
+    for (namespace, n) in &report.unlinked {
+        let hint = match (namespace.as_str(), &import.source.region) {
+            ("phone", None) => "; numbers without a country code need --region",
+            _ => "",
+        };
+        let (n, namespace) = (output::count(*n), output::tame(namespace, 80));
+        anstream::eprintln!("linking nobody: {n} of {namespace}{hint}");
     }
     // Who was touched by several batches is counted in each.
     let each = match done.batches {

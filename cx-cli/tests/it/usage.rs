@@ -356,3 +356,18 @@ fn a_question_leaves_a_file_of_an_earlier_schema_as_it_is() {
     assert!(said.err.contains("old.cx: brought forward"), "{}", said.err);
     assert_eq!(shell.cx(&["find", "old.cx", NOBODY]).err, "");
 }
+
+#[test]
+fn an_import_tells_what_it_did_not_understand_and_what_links_nobody() {
+    let shell = Shell::new();
+    let table = "key,kind,occurred_at,phone,Status,agent\n\
+        1,call,2026-03-02T09:00:00Z,0612345678,closed,Sam\n\
+        2,call,2026-03-02T09:00:00Z,+31612345678,,\n";
+    shell.write("calls.csv", table);
+    let said = import(&shell, &["calls.csv"], "csv");
+    assert!(said.err.contains("kept as they stand: Status, agent\n"), "{}", said.err);
+    assert!(said.err.contains("linking nobody: 1 of phone; "), "{}", said.err);
+    assert!(said.err.contains("--region"), "{}", said.err);
+    let again = import(&shell, &["calls.csv"], "csv");
+    assert!(!again.err.contains("linking nobody"), "duplicates link as before: {}", again.err);
+}

@@ -90,6 +90,13 @@ pub(super) fn normalise(
     Ok((key, !is_service(&parsed) && !is_typed_away))
 }
 
+/// Whether it is a number with its country code that is valid there.
+pub(super) fn is_international(raw: &str) -> bool {
+    let folded = text::folded(raw);
+    let number = with_plus(&folded);
+    number.starts_with('+') && PHONE_NUMBER_UTIL.parse(&number, None).is_ok_and(|it| is_valid(&it))
+}
+
 /// The key of a WhatsApp number: the digits of its E.164 form.
 pub(super) fn normalise_wa_id(raw: &str) -> Result<(String, bool), IdentifierError> {
     let folded = text::folded(raw);
