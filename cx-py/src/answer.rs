@@ -50,10 +50,37 @@ impl Hit {
         &self.snippet
     }
 
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, PickledHit)> {
+        let told = (self.event.clone_ref(py), self.customer.clone(), self.snippet.clone());
+        Ok((py.import("cxcontext._native")?.getattr("_hit")?, told))
+    }
+
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let key = PyString::new(py, self.event.get().inner().key.as_str()).repr()?;
         Ok(format!("Hit({key}, {})", PyString::new(py, &self.snippet).repr()?))
     }
+}
+
+/// What a hit is made of.
+type PickledHit = (Py<Event>, Option<String>, String);
+
+/// The hit that was pickled.
+#[pyfunction]
+#[pyo3(name = "_hit")]
+pub(crate) const fn unpickled_hit(
+    event: Py<Event>,
+    customer: Option<String>,
+    snippet: String,
+) -> Hit {
+    Hit { event, customer, snippet }
 }
 
 /// A conversation with all that was said in it.

@@ -6,7 +6,7 @@ use cx_core::context::render::{self, Colour};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::convert::count;
+use crate::convert::{count, pickled};
 use crate::error::BindingError;
 use crate::fields::Fields;
 
@@ -194,11 +194,24 @@ impl Context {
     /// ----------
     /// max_tokens : int, optional
     ///     Leave out the least useful sections that no longer fit, and name them at the end. A
-    ///     token is counted as four bytes.
+    ///     token is counted as four bytes. The heading and that line are there in any case: some
+    ///     30 tokens.
     #[pyo3(signature = (*, max_tokens=None))]
     fn to_markdown(&self, max_tokens: Option<i64>) -> Result<String, BindingError> {
         let max_tokens = max_tokens.map(|most| count("max_tokens", most)).transpose()?;
         Ok(render::markdown(&self.inner, max_tokens))
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((py.import("cxcontext._native")?.getattr("_context")?, (self.inner.to_json(),)))
     }
 
     fn __str__(&self) -> String {
@@ -226,4 +239,11 @@ impl Context {
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| self.inner == other.get().inner)
     }
+}
+
+/// The answer that was pickled.
+#[pyfunction]
+#[pyo3(name = "_context")]
+pub(crate) fn unpickled_context(json: &str) -> Result<Context, BindingError> {
+    pickled(json).map(Context::new)
 }

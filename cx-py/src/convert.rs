@@ -4,14 +4,17 @@
 //! `datetime` without a zone names no instant, so it is refused unless the caller says which zone
 //! is meant.
 
+use chrono::{FixedOffset, SecondsFormat};
+use cx_adapters::csv;
 use cx_core::event::FieldError;
-use cx_core::time::{TimeError, Timestamp};
+use cx_core::time::{TimeError, Timestamp, UtcOffset};
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
 };
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value, json};
 
 use crate::error::BindingError;
@@ -26,17 +29,37 @@ const DEPTH: usize = 64;
 pub(crate) struct Zone(TimeZone);
 
 impl Zone {
-    /// Reads `tz=`: the IANA name of a zone, or a `zoneinfo.ZoneInfo`.
+    /// Reads `tz=`: the IANA name of a zone, an offset, a `zoneinfo.ZoneInfo`, or a
+    /// `datetime.timezone`.
     pub(crate) fn from_python(tz: Option<&Bound<'_, PyAny>>) -> Result<Option<Self>, BindingError> {
         let Some(tz) = tz else { return Ok(None) };
         let name: String = match tz.getattr_opt("key")? {
             Some(key) => key.extract()?,
             None => tz.str()?.extract()?,
         };
-        let zone = TimeZone::get(&name).map_err(|_| {
+        let zone = Self::named(&name).ok_or_else(|| {
             BindingError::argument("tz", &*name, "not a time zone like \"Europe/Amsterdam\"")
         })?;
-        Ok(Some(Self(zone)))
+        Ok(Some(zone))
+    }
+
+    /// The zone of that name, or with that offset: `Europe/Amsterdam`, `+01:00`, `UTC+01:00`.
+    fn named(name: &str) -> Option<Self> {
+        if is_utc(name) {
+            return Some(Self(TimeZone::UTC));
+        }
+        if let Ok(zone) = TimeZone::get(name) {
+            return Some(Self(zone));
+        }
+        let (sign, rest) = match name.strip_prefix("UTC").unwrap_or(name).split_at_checked(1)? {
+            ("+", rest) => (1, rest),
+            ("-", rest) => (-1, rest),
+            _ => return None,
+        };
+        let (hours, minutes) = rest.split_once(':')?;
+        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+        let seconds = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
+        Some(Self(TimeZone::fixed(Offset::from_seconds(sign * seconds).ok()?)))
     }
 
     /// The instant that a clock on the wall there showed as `written`, with its offset, as
@@ -58,21 +81,7 @@ impl Zone {
 
     /// The zone of a column of instants, as Arrow names it; `None` where that is UTC, or unknown.
     pub(crate) fn of_column(name: &str) -> Option<Self> {
-        if matches!(name, "UTC" | "Etc/UTC" | "Z" | "+00:00") {
-            return None;
-        }
-        if let Ok(zone) = TimeZone::get(name) {
-            return Some(Self(zone));
-        }
-        let (sign, rest) = match name.split_at_checked(1)? {
-            ("+", rest) => (1, rest),
-            ("-", rest) => (-1, rest),
-            _ => return None,
-        };
-        let (hours, minutes) = rest.split_once(':')?;
-        let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
-        let seconds = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
-        Some(Self(TimeZone::fixed(Offset::from_seconds(sign * seconds).ok()?)))
+        Self::named(name).filter(|zone| zone.0 != TimeZone::UTC)
     }
 
     /// An instant as clocks there show it, with its offset, as RFC 3339.
@@ -82,7 +91,19 @@ impl Zone {
     }
 }
 
+/// Whether a zone of this name is UTC: programs live there, and no people, so that it says nothing
+/// of anybody's clock.
+fn is_utc(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_prefix("etc/").unwrap_or(&name);
+    let names = ["utc", "uct", "z", "zulu", "universal", "gmt", "gmt0", "gmt+0", "gmt-0"];
+    names.contains(&name) || matches!(name, "greenwich" | "+00:00" | "-00:00")
+}
+
 fn with_offset(zoned: &jiff::Zoned) -> String {
+    if *zoned.time_zone() == TimeZone::UTC {
+        return zoned.timestamp().to_string();
+    }
     let seconds = zoned.offset().seconds();
     let (sign, seconds) = if seconds < 0 { ('-', -seconds) } else { ('+', seconds) };
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
@@ -106,12 +127,18 @@ pub(crate) struct Defaults {
 
 impl Defaults {
     /// A zone, and a source as in `crm` or `crm:acme`.
-    pub(crate) fn new(zone: Option<Zone>, source: Option<&str>) -> Self {
-        let source = source.map(|source| match source.split_once(':') {
-            Some((system, instance)) => json!({"system": system, "instance": instance}),
-            None => json!({"system": source}),
-        });
-        Self { zone, region: None, source }
+    pub(crate) fn new(zone: Option<Zone>, source: Option<&str>) -> Result<Self, BindingError> {
+        let Some(source) = source else { return Ok(Self { zone, ..Self::default() }) };
+        let (system, instance) = source.split_once(':').unwrap_or((source, ""));
+        if system.trim().is_empty() {
+            let problem = "names no system: one is \"crm\", or \"crm:acme\"";
+            return Err(BindingError::argument("source", source, problem));
+        }
+        let source = match instance {
+            "" => json!({"system": system}),
+            instance => json!({"system": system, "instance": instance}),
+        };
+        Ok(Self { zone, region: None, source: Some(source) })
     }
 
     /// The same with a region.
@@ -156,9 +183,7 @@ fn value(any: &Bound<'_, PyAny>, zone: Option<&Zone>, depth: usize) -> Result<Va
     } else if any.is_instance_of::<PyInt>() {
         integer(any)
     } else if let Ok(float) = any.cast::<PyFloat>() {
-        Number::from_f64(float.value())
-            .map(Value::Number)
-            .ok_or_else(|| problem("not a number: leave the field out, or use None"))
+        number(float.value())
     } else if let Ok(at) = any.cast::<PyDateTime>() {
         // pandas has a `datetime` that is none.
         if is_missing(any) { Ok(Value::Null) } else { instant(at, zone).map(Value::String) }
@@ -205,6 +230,15 @@ fn mapping_value(
     Ok(Value::Object(map))
 }
 
+/// What is no number is a missing value, as in a frame.
+fn number(float: f64) -> Result<Value, FieldError> {
+    if float.is_nan() {
+        return Ok(Value::Null);
+    }
+    let number = Number::from_f64(float).map(Value::Number);
+    number.ok_or_else(|| problem("infinite: leave the field out, or use None"))
+}
+
 fn integer(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
     if let Ok(number) = any.extract::<i64>() {
         return Ok(number.into());
@@ -217,12 +251,17 @@ fn integer(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
         .ok_or_else(|| problem("an integer with too many digits"))
 }
 
-/// What other libraries use for text and numbers: `Decimal`, `UUID`, NumPy's integers.
+/// What other libraries use for text and numbers: `Decimal`, `UUID`, NumPy's numbers.
 fn foreign(any: &Bound<'_, PyAny>) -> Result<Value, FieldError> {
     let name = type_name(any);
+    if is_missing(any) {
+        return Ok(Value::Null);
+    }
     match name.as_str() {
         "Decimal" | "UUID" => text_of(any, "__str__"),
-        "NAType" | "NaTType" => Ok(Value::Null),
+        "float16" | "float32" | "longdouble" => {
+            number(any.extract().map_err(|error: PyErr| problem(error.to_string()))?)
+        }
         "bool" | "bool_" => {
             any.is_truthy().map(Value::Bool).map_err(|error| problem(error.to_string()))
         }
@@ -246,9 +285,14 @@ fn instant(at: &Bound<'_, PyDateTime>, zone: Option<&Zone>) -> Result<String, Fi
     match Timestamp::parse_with_offset(&text) {
         Ok(_) if text.ends_with("+00:00") => {
             // `timezone.utc` is what programs use; only a zone that people live in is an offset.
-            let zone: Option<String> =
-                at.call_method0("tzname").and_then(|name| name.extract()).map_err(python)?;
-            let utc = zone.is_none_or(|name| name == "UTC");
+            let key = at.getattr("tzinfo").and_then(|zone| zone.getattr_opt("key"));
+            let zone: Option<String> = match key.map_err(python)? {
+                Some(key) => key.extract().map_err(python)?,
+                None => {
+                    at.call_method0("tzname").and_then(|name| name.extract()).map_err(python)?
+                }
+            };
+            let utc = zone.is_none_or(|name| is_utc(&name));
             Ok(if utc { text.replace("+00:00", "Z") } else { text })
         }
         Ok(_) => Ok(text),
@@ -274,7 +318,7 @@ fn instant(at: &Bound<'_, PyDateTime>, zone: Option<&Zone>) -> Result<String, Fi
 }
 
 /// A date and time without an offset, as the clock of `zone` showed it.
-pub(crate) fn localised(text: &str, zone: Option<&Zone>) -> Result<String, FieldError> {
+fn localised(text: &str, zone: Option<&Zone>) -> Result<String, FieldError> {
     let Some(zone) = zone else {
         return Err(malformed(
             text,
@@ -287,17 +331,41 @@ pub(crate) fn localised(text: &str, zone: Option<&Zone>) -> Result<String, Field
     zone.instant(written).ok_or_else(|| malformed(text, "no instant in that time zone"))
 }
 
-/// Gives `occurred_at` of an event the offset it lacks, if a zone is known; refuses it otherwise.
+/// Writes `occurred_at` of an event as RFC 3339, where it is written in another way that tables
+/// are read in, or lacks the offset and a zone is known; refuses it where none is.
 pub(crate) fn localise(
     json: &mut Map<String, Value>,
     zone: Option<&Zone>,
 ) -> Result<(), FieldError> {
-    if let Some(Value::String(text)) = json.get_mut("occurred_at")
-        && let Err(TimeError::NoOffset { .. }) = Timestamp::parse_with_offset(text)
-    {
-        *text = localised(text, zone).map_err(|error| inside(error, "occurred_at"))?;
-    }
+    let Some(Value::String(text)) = json.get_mut("occurred_at") else { return Ok(()) };
+    let read = match Timestamp::parse_with_offset(text) {
+        Ok(_) => return Ok(()),
+        Err(TimeError::NoOffset { .. }) => localised(text, zone),
+        Err(_) => match csv::instant(text, zone.map(|zone| &zone.0)) {
+            Ok((at, offset)) => {
+                let is_of_utc = zone.is_some_and(|zone| zone.0 == TimeZone::UTC);
+                Ok(written(at, offset.filter(|offset| !is_of_utc || offset.as_minutes() != 0)))
+            }
+            // Without a zone only its lack is wrong with what could be read in one.
+            Err(_) if csv::instant(text, Some(&TimeZone::UTC)).is_ok() => localised(text, None),
+            // What is wrong with it is told where the event is read.
+            Err(_) => return Ok(()),
+        },
+    };
+    *text = read.map_err(|error| inside(error, "occurred_at"))?;
     Ok(())
+}
+
+/// An instant as RFC 3339, with this offset.
+fn written(at: Timestamp, offset: Option<UtcOffset>) -> String {
+    let fixed =
+        offset.and_then(|offset| FixedOffset::east_opt(i32::from(offset.as_minutes()) * 60));
+    match fixed {
+        Some(offset) => {
+            at.to_chrono().with_timezone(&offset).to_rfc3339_opts(SecondsFormat::AutoSi, false)
+        }
+        None => at.to_string(),
+    }
 }
 
 /// A JSON value as plain Python: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`.
@@ -374,7 +442,7 @@ pub(crate) fn timestamp(
     match text.parse() {
         Ok(at) => Ok(Some(at)),
         Err(TimeError::NoOffset { .. }) => {
-            Err(refuse(text, "has no offset: add Z or +01:00".into()))
+            Err(refuse(text, "has no offset: a whole one is 2026-03-02T09:00:00Z".into()))
         }
         Err(error) => Err(refuse(text, error.to_string())),
     }
@@ -446,6 +514,12 @@ pub(crate) fn is_missing(any: &Bound<'_, PyAny>) -> bool {
 pub(crate) fn count(argument: &'static str, given: i64) -> Result<usize, BindingError> {
     usize::try_from(given)
         .map_err(|_| BindingError::argument(argument, given.to_string(), "not 0 or more"))
+}
+
+/// What was pickled as JSON.
+pub(crate) fn pickled<T: DeserializeOwned>(json: &str) -> Result<T, BindingError> {
+    serde_json::from_str(json)
+        .map_err(|error| BindingError::argument("json", json, error.to_string()))
 }
 
 /// The name of a value's type, for messages.

@@ -3,6 +3,7 @@
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
+use cx_adapters::RecordError;
 use cx_core::event::FieldError;
 use cx_store::StoreError as CxStoreError;
 use pyo3::{PyErr, import_exception};
@@ -21,6 +22,7 @@ import_exception!(cxcontext.exceptions, ReadOnlyStoreError);
 import_exception!(cxcontext.exceptions, StoreClosedError);
 import_exception!(cxcontext.exceptions, StoreError);
 import_exception!(cxcontext.exceptions, StoreLockedError);
+import_exception!(cxcontext.exceptions, TableError);
 import_exception!(cxcontext.exceptions, TenantError);
 import_exception!(cxcontext.exceptions, UnencryptedStoreError);
 import_exception!(cxcontext.exceptions, WrongKeyError);
@@ -31,6 +33,9 @@ pub(crate) enum BindingError {
     /// A record is not an event.
     #[error("{0}")]
     Row(RowError),
+    /// A record in a file is not an event.
+    #[error("{0}")]
+    Record(RecordError),
     /// An argument cannot be meant.
     #[error("{argument}: {value:?}: {problem}")]
     Argument {
@@ -42,7 +47,7 @@ pub(crate) enum BindingError {
         problem: String,
     },
     /// An Arrow stream cannot be read or made.
-    #[error("{0}")]
+    #[error("the table cannot be read: {0}")]
     Arrow(#[from] arrow_schema::ArrowError),
     /// The store could not do it.
     #[error("{}", with_source(.0))]
@@ -54,12 +59,22 @@ pub(crate) enum BindingError {
         path: PathBuf,
     },
     /// What was asked for by its name is not there.
-    #[error("{name}: not in the store")]
+    #[error("{name}: not in the {place}")]
     NotFound {
         /// Its name.
         name: String,
+        /// Where it was looked for.
+        place: &'static str,
     },
-    /// A file to import cannot be read.
+    /// Whoever is named is not one customer.
+    #[error("{name}: {why}")]
+    Nobody {
+        /// What was typed.
+        name: String,
+        /// Whether it is nobody, or several.
+        why: String,
+    },
+    /// A file of others cannot be read, or one cannot be written.
     #[error("{}: {}", path.display(), said(problem))]
     File {
         /// The file.
@@ -143,18 +158,25 @@ impl From<BindingError> for PyErr {
                 let field = (!field.is_empty()).then_some(field);
                 InvalidEventError::new_err((message, row, field, value))
             }
+            BindingError::Record(RecordError { pointer, value, .. }) => {
+                let field = pointer.map(|pointer| pointer.trim_start_matches('/').to_owned());
+                InvalidEventError::new_err((message, None::<u64>, field, value))
+            }
             BindingError::Argument { argument, value, .. } => {
                 InvalidArgumentError::new_err((message, argument, value))
             }
-            BindingError::Arrow(_) => InvalidEventError::new_err((message,)),
+            BindingError::Arrow(_) => TableError::new_err((message,)),
             BindingError::Store(error) => of_store(&error, message),
             BindingError::Closed { path } => StoreClosedError::new_err((message, text(&path))),
-            BindingError::NotFound { .. } => NotFoundError::new_err((message,)),
+            BindingError::NotFound { .. } | BindingError::Nobody { .. } => {
+                NotFoundError::new_err((message,))
+            }
             BindingError::File { path, problem } => {
-                if problem.kind() == std::io::ErrorKind::NotFound {
-                    MissingFileError::new_err((message, text(&path)))
-                } else {
-                    StoreError::new_err((message, text(&path)))
+                let told = (message, text(&path));
+                match problem.kind() {
+                    std::io::ErrorKind::NotFound => MissingFileError::new_err(told),
+                    std::io::ErrorKind::AlreadyExists => ExistingFileError::new_err(told),
+                    _ => StoreError::new_err(told),
                 }
             }
             BindingError::Python(error) => error,
@@ -182,6 +204,7 @@ fn of_store(error: &CxStoreError, message: String) -> PyErr {
         CxStoreError::Exists { path } => ExistingFileError::new_err((message, text(path))),
         CxStoreError::CannotOpen { path, .. }
         | CxStoreError::DiskFull { path }
+        | CxStoreError::FileGone { path }
         | CxStoreError::LogGone { path }
         | CxStoreError::OtherProcess { path } => StoreError::new_err((message, text(path))),
         CxStoreError::UnknownObservation { .. }
@@ -206,9 +229,9 @@ fn with_source(error: &CxStoreError) -> String {
 }
 
 fn said(problem: &std::io::Error) -> String {
-    if problem.kind() == std::io::ErrorKind::NotFound {
-        "no such file".to_owned()
-    } else {
-        problem.to_string()
+    match problem.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_owned(),
+        std::io::ErrorKind::AlreadyExists => "exists already".to_owned(),
+        _ => problem.to_string(),
     }
 }

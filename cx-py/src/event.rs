@@ -69,7 +69,7 @@ impl Event {
         tz: Option<&Bound<'_, PyAny>>,
         source: Option<&str>,
     ) -> Result<Self, BindingError> {
-        let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        let defaults = Defaults::new(Zone::from_python(tz)?, source)?;
         Ok(Self::new(read(event, &defaults)?))
     }
 
@@ -283,7 +283,9 @@ pub(crate) fn read(
     let mut json = convert::object(record, zone)?;
     convert::localise(&mut json, zone)?;
     defaults.fill(&mut json);
-    cx_core::event::Event::from_json(json)
+    let event = cx_core::event::Event::from_json(json)?;
+    event.check_names()?;
+    Ok(event)
 }
 
 /// The part with every field it can have: what is not said stands as in `empty`.

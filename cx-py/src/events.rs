@@ -107,7 +107,7 @@ impl Events {
         tz: Option<&Bound<'_, PyAny>>,
         source: Option<&str>,
     ) -> Result<Self, BindingError> {
-        let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        let defaults = Defaults::new(Zone::from_python(tz)?, source)?;
         let mut incoming = Incoming::from_python(events, defaults)?;
         let mut kept = Vec::new();
         while let Some(batch) = incoming.next_batch(py, TAKEN) {

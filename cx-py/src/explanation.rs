@@ -1,10 +1,14 @@
 //! `cx.Explanation`: who is who and why, in fields and in sentences.
 
+use std::borrow::Cow;
+
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
 use serde::Serialize;
 
+use crate::convert::pickled;
+use crate::error::BindingError;
 use crate::fields::Fields;
 
 /// An answer about who is who: its fields, and the same in sentences.
@@ -27,17 +31,21 @@ use crate::fields::Fields;
 /// ('strong', 'email:jan@example.nl')
 #[pyclass(module = "cxcontext", frozen)]
 pub(crate) struct Explanation {
-    kind: &'static str,
+    kind: Cow<'static, str>,
     fields: Fields,
     json: String,
     sentences: Vec<String>,
 }
+
+/// Its kind, its JSON and its sentences.
+type Pickled = (String, String, Vec<String>);
 
 impl Explanation {
     /// The answer as Python sees it.
     pub(crate) fn new(kind: &'static str, answer: &impl Serialize, sentences: &[String]) -> Self {
         let value = serde_json::to_value(answer).unwrap_or_default();
         let json = value.to_string();
+        let kind = Cow::Borrowed(kind);
         Self { kind, fields: Fields::from_json(value), json, sentences: sentences.to_vec() }
     }
 }
@@ -53,8 +61,8 @@ impl Explanation {
 
     /// What is told: ``"why"``, ``"why_not"``, ``"how"``, ``"candidate"``.
     #[getter]
-    const fn kind(&self) -> &'static str {
-        self.kind
+    fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// The answer in sentences that somebody who serves customers understands.
@@ -71,6 +79,19 @@ impl Explanation {
     /// The answer as JSON on one line.
     fn to_json(&self) -> &str {
         &self.json
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Pickled)> {
+        let told = (self.kind.to_string(), self.json.clone(), self.sentences.clone());
+        Ok((py.import("cxcontext._native")?.getattr("_explanation")?, told))
     }
 
     fn __str__(&self) -> String {
@@ -95,6 +116,18 @@ impl Explanation {
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         other.cast::<Self>().is_ok_and(|other| self.json == other.get().json)
     }
+}
+
+/// The explanation that was pickled.
+#[pyfunction]
+#[pyo3(name = "_explanation")]
+pub(crate) fn unpickled_explanation(
+    kind: String,
+    json: String,
+    sentences: Vec<String>,
+) -> Result<Explanation, BindingError> {
+    let fields = Fields::from_json(pickled(&json)?);
+    Ok(Explanation { kind: Cow::Owned(kind), fields, json, sentences })
 }
 
 fn escaped(text: &str) -> String {

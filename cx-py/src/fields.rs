@@ -5,13 +5,14 @@ use std::sync::Arc;
 use chrono::DateTime;
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 use serde_json::{Map, Value};
 
 use crate::convert;
+use crate::error::BindingError;
 
-/// The fields that hold an instant, wherever they stand. Other fields are never read as one,
-/// whatever text a customer wrote into them.
+/// The fields that hold an instant, wherever cx names them. Other fields are never read as one,
+/// whatever text a customer wrote into them; nor is what a source named so: see [`Named`].
 const INSTANTS: &[&str] = &[
     "accepted_at",
     "as_of",
@@ -50,13 +51,45 @@ const INSTANTS: &[&str] = &[
 /// The read-only fields of one part of an answer.
 ///
 /// A field is an attribute (``customer.name``) and an item (``customer["name"]``); a field whose
-/// name is a word of Python has an underscore behind it (``handover.from_``). Instants are aware
-/// datetimes, lists are tuples, nested parts are ``Fields`` again.
+/// name is a word of Python (``handover.from_``) or a method of mappings (``change.cause.values_``)
+/// has an underscore behind it. Instants are aware datetimes, lists are tuples, nested parts are
+/// ``Fields`` again. They are mappings: ``pandas.DataFrame(store.who_is_waiting())`` is a table.
 #[derive(Debug)]
 #[pyclass(module = "cxcontext", frozen, mapping)]
 pub(crate) struct Fields {
     root: Arc<Value>,
     path: Vec<Step>,
+    named: Named,
+}
+
+/// Who gave the fields their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// cx did.
+    ByUs,
+    /// They are an event's: only the instants that every event has are instants.
+    AsInAnEvent,
+    /// The source did: what stands in `data` and `extra` of an event.
+    ByTheSource,
+}
+
+impl Named {
+    /// Who named what stands in the field of this name.
+    fn within(self, name: &str) -> Self {
+        match (self, name) {
+            (Self::ByUs, "event") => Self::AsInAnEvent,
+            (Self::ByUs, name) if !matches!(name, "data" | "extra") => Self::ByUs,
+            _ => Self::ByTheSource,
+        }
+    }
+
+    fn is_instant(self, name: &str) -> bool {
+        match self {
+            Self::ByUs => INSTANTS.contains(&name),
+            Self::AsInAnEvent => name == "occurred_at",
+            Self::ByTheSource => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -68,7 +101,7 @@ enum Step {
 impl Fields {
     /// The object itself.
     pub(crate) const fn of(root: Arc<Value>) -> Self {
-        Self { root, path: Vec::new() }
+        Self { root, path: Vec::new(), named: Named::ByUs }
     }
 
     /// The object in this JSON.
@@ -85,7 +118,8 @@ impl Fields {
         let Some(value) = self.map().and_then(|map| map.get(name)) else { return Ok(None) };
         let mut path = self.path.clone();
         path.push(Step::Field(name.to_owned()));
-        python(py, &self.root, path, value, INSTANTS.contains(&name)).map(Some)
+        let place = Place { named: self.named.within(name), path };
+        python(py, &self.root, place, value, self.named.is_instant(name)).map(Some)
     }
 
     /// The JSON value behind it.
@@ -138,8 +172,30 @@ impl Fields {
         names
     }
 
-    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
-        other.cast::<Self>().is_ok_and(|other| self.value() == other.get().value())
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        match other.cast::<Self>() {
+            Ok(other) => Ok(self.value() == other.get().value()),
+            Err(_) if other.is_instance_of::<PyDict>() => self.to_dict(py)?.eq(other),
+            Err(_) => Ok(false),
+        }
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, u8))> {
+        let json = self.value().unwrap_or(&Value::Null).to_string();
+        let named = match self.named {
+            Named::ByUs => 0,
+            Named::AsInAnEvent => 1,
+            Named::ByTheSource => 2,
+        };
+        Ok((py.import("cxcontext._native")?.getattr("_fields")?, (json, named)))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -183,24 +239,31 @@ impl Fields {
     }
 }
 
+/// Where a value stands.
+#[derive(Clone)]
+struct Place {
+    path: Vec<Step>,
+    named: Named,
+}
+
 /// A value as Python has it, parts and all.
 fn python<'py>(
     py: Python<'py>,
     root: &Arc<Value>,
-    path: Vec<Step>,
+    place: Place,
     value: &Value,
     instant: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     match value {
         Value::Object(_) => {
-            let part = Fields { root: Arc::clone(root), path };
+            let part = Fields { root: Arc::clone(root), path: place.path, named: place.named };
             Ok(Bound::new(py, part)?.into_any())
         }
         Value::Array(items) => {
             let items = items.iter().enumerate().map(|(position, item)| {
-                let mut path = path.clone();
-                path.push(Step::Item(position));
-                python(py, root, path, item, false)
+                let mut place = place.clone();
+                place.path.push(Step::Item(position));
+                python(py, root, place, item, false)
             });
             Ok(PyTuple::new(py, items.collect::<PyResult<Vec<_>>>()?)?.into_any())
         }
@@ -214,4 +277,17 @@ fn python<'py>(
             convert::to_python(py, value)
         }
     }
+}
+
+/// The fields that were pickled.
+#[pyfunction]
+#[pyo3(name = "_fields")]
+pub(crate) fn unpickled_fields(json: &str, named: u8) -> Result<Fields, BindingError> {
+    let named = match named {
+        0 => Named::ByUs,
+        1 => Named::AsInAnEvent,
+        _ => Named::ByTheSource,
+    };
+    let root = Arc::new(convert::pickled(json)?);
+    Ok(Fields { root, path: Vec::new(), named })
 }

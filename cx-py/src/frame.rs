@@ -1,8 +1,14 @@
 //! `cx.Frame`: a small table of an answer, which any library that speaks Arrow reads.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, UInt8Type, UInt32Type};
-use arrow_array::{Array, RecordBatch, RecordBatchIterator};
+use arrow_array::{
+    Array, ArrayRef, Float64Array, RecordBatch, RecordBatchIterator, StringArray, UInt8Array,
+    UInt32Array,
+};
 use arrow_schema::DataType;
 use arrow_schema::ffi::FFI_ArrowSchema;
 use pyo3::prelude::*;
@@ -30,13 +36,13 @@ const SHOWN: usize = 10;
 #[pyclass(module = "cxcontext", frozen, sequence)]
 pub(crate) struct Frame {
     batch: RecordBatch,
-    title: &'static str,
+    title: Cow<'static, str>,
 }
 
 impl Frame {
     /// These columns, under this name.
     pub(crate) const fn new(title: &'static str, batch: RecordBatch) -> Self {
-        Self { batch, title }
+        Self { batch, title: Cow::Borrowed(title) }
     }
 
     fn cell<'py>(&self, py: Python<'py>, column: usize, row: usize) -> PyResult<Bound<'py, PyAny>> {
@@ -56,6 +62,29 @@ impl Frame {
             _ => array.as_string::<i32>().value(row).into_pyobject(py)?.into_any(),
         })
     }
+}
+
+/// The name of a column, what it holds, and its cells.
+type Pickled<'py> = (String, u8, Bound<'py, PyAny>);
+
+/// The table that was pickled.
+#[pyfunction]
+#[pyo3(name = "_frame")]
+pub(crate) fn unpickled_frame(
+    title: String,
+    columns: Vec<Pickled<'_>>,
+) -> Result<Frame, BindingError> {
+    let columns = columns.into_iter().map(|(name, holds, cells)| -> Result<_, BindingError> {
+        let array: ArrayRef = match holds {
+            0 => Arc::new(UInt8Array::from(cells.extract::<Vec<u8>>()?)),
+            1 => Arc::new(UInt32Array::from(cells.extract::<Vec<u32>>()?)),
+            2 => Arc::new(Float64Array::from(cells.extract::<Vec<f64>>()?)),
+            _ => Arc::new(StringArray::from(cells.extract::<Vec<String>>()?)),
+        };
+        Ok((name, array))
+    });
+    let batch = RecordBatch::try_from_iter(columns.collect::<Result<Vec<_>, _>>()?)?;
+    Ok(Frame { batch, title: Cow::Owned(title) })
 }
 
 #[pymethods]
@@ -120,6 +149,34 @@ impl Frame {
 
     fn __len__(&self) -> usize {
         self.batch.num_rows()
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, (String, Vec<Pickled<'py>>))> {
+        let mut columns = Vec::new();
+        for (position, field) in self.batch.schema().fields().iter().enumerate() {
+            let rows = 0..self.batch.num_rows();
+            let cells =
+                rows.map(|row| self.cell(py, position, row)).collect::<PyResult<Vec<_>>>()?;
+            let holds = match field.data_type() {
+                DataType::UInt8 => 0,
+                DataType::UInt32 => 1,
+                DataType::Float64 => 2,
+                _ => 3,
+            };
+            columns.push((field.name().clone(), holds, PyList::new(py, cells)?.into_any()));
+        }
+        Ok((py.import("cxcontext._native")?.getattr("_frame")?, (self.title.to_string(), columns)))
     }
 
     fn __repr__(&self) -> String {

@@ -1,5 +1,7 @@
 //! Records as Python hands them over: an iterable of dicts or events, or an Arrow stream.
 
+use std::collections::BTreeSet;
+
 use cx_core::event::Event;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyString};
@@ -8,6 +10,9 @@ use crate::convert::{Defaults, type_name};
 use crate::error::{BindingError, RowError};
 use crate::event;
 use crate::table::rows::Rows;
+
+/// So many fields that are none of ours are told.
+const UNKNOWN: usize = 1_000;
 
 /// Records that become events batch by batch.
 pub(crate) enum Incoming<'py> {
@@ -19,6 +24,8 @@ pub(crate) enum Incoming<'py> {
         defaults: Defaults,
         /// How many were taken.
         row: u64,
+        /// Fields of theirs that are none of ours, the first of them.
+        unknown: BTreeSet<String>,
     },
     /// Rows of an Arrow stream. Boxed: it is much the larger one.
     Rows(Box<Rows>),
@@ -48,16 +55,19 @@ impl<'py> Incoming<'py> {
             "LazyFrame" => Err(refuse(events, "a lazy frame: call .collect() first")),
             "DataFrame" => Err(refuse(events, "a frame without Arrow: install pyarrow")),
             _ => match events.try_iter() {
-                Ok(records) => Ok(Self::Records { records, defaults, row: 0 }),
+                Ok(records) => {
+                    Ok(Self::Records { records, defaults, row: 0, unknown: BTreeSet::new() })
+                }
                 Err(_) => Err(refuse(events, "not an iterable of dicts, nor a table of Arrow")),
             },
         }
     }
 
-    /// Columns of a table that are none of ours: their cells are kept in `extra`.
+    /// Columns of a table that are none of ours: their cells are kept in `extra`; or such fields of
+    /// records, that are kept as they are.
     pub(crate) fn unmapped(&self) -> Vec<String> {
         match self {
-            Self::Records { .. } => Vec::new(),
+            Self::Records { unknown, .. } => unknown.iter().cloned().collect(),
             Self::Rows(rows) => rows.unmapped(),
         }
     }
@@ -71,7 +81,7 @@ impl<'py> Incoming<'py> {
     ) -> Option<Result<Batch, BindingError>> {
         match self {
             Self::Rows(rows) => py.detach(|| rows.next_batch(size)),
-            Self::Records { records, defaults, row } => {
+            Self::Records { records, defaults, row, unknown } => {
                 let mut batch = Vec::new();
                 for record in records.take(size) {
                     let record = match record {
@@ -79,6 +89,11 @@ impl<'py> Incoming<'py> {
                         Err(error) => return Some(Err(error.into())),
                     };
                     let event = event::read(&record, defaults);
+                    for name in event.iter().flat_map(|event| event.unknown.keys()) {
+                        if unknown.len() < UNKNOWN && !unknown.contains(name) {
+                            unknown.insert(name.clone());
+                        }
+                    }
                     batch.push(event.map_err(|error| RowError::from(error).in_row(*row)));
                     *row = row.saturating_add(1);
                 }

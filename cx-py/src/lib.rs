@@ -32,23 +32,23 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::answer::{Hit, Transcript};
+    use super::answer::{Hit, Transcript, unpickled_hit};
     #[pymodule_export]
-    use super::context::Context;
+    use super::context::{Context, unpickled_context};
     #[pymodule_export]
     use super::event::Event;
     #[pymodule_export]
     use super::events::{EventIterator, Events};
     #[pymodule_export]
-    use super::explanation::Explanation;
+    use super::explanation::{Explanation, unpickled_explanation};
     #[pymodule_export]
-    use super::fields::Fields;
+    use super::fields::{Fields, unpickled_fields};
     #[pymodule_export]
-    use super::frame::Frame;
+    use super::frame::{Frame, unpickled_frame};
     #[pymodule_export]
     use super::link::{LinkModel, Linkage, link};
     #[pymodule_export]
-    use super::report::{CheckReport, IngestReport};
+    use super::report::{CheckReport, IngestReport, unpickled_report};
     #[pymodule_export]
     use super::scan::Scan;
     #[pymodule_export]

@@ -1,6 +1,7 @@
 //! `cx.link` and `cx.LinkModel`: which rows of a table of persons are one person's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use cx_core::linkage::{
     Attribute, Layout, LinkOptions, Linkage as Found, Model, Quality, ScoredPair, Table,
     TableBuilder, TrainOptions, link as link_rows, quality, train as train_rows, waterfall,
 };
-use pyo3::exceptions::PyIndexError;
+use cx_store::NewFile;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyFloat, PyIterator, PyString};
 
@@ -85,7 +86,12 @@ impl LinkModel {
         read_model(json, "json")
     }
 
-    /// Writes the model as JSON.
+    /// Writes the model as JSON to a new file.
+    ///
+    /// Raises
+    /// ------
+    /// ExistingFileError
+    ///     Something stands there already.
     #[expect(clippy::needless_pass_by_value, reason = "read from Python")]
     fn save(&self, path: PathBuf) -> Result<(), BindingError> {
         write(&path, &self.0.to_json())
@@ -114,6 +120,18 @@ impl LinkModel {
     #[getter]
     fn hash(&self) -> String {
         self.0.hash()
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String,))> {
+        Ok((py.get_type::<Self>().getattr("loads")?, (self.0.to_json(),)))
     }
 
     fn __repr__(&self) -> String {
@@ -346,7 +364,7 @@ impl Linkage {
     ///
     /// Raises
     /// ------
-    /// IndexError
+    /// NotFoundError
     ///     Where there is no such row.
     fn explain(&self, row_a: i64, row_b: i64) -> Result<Explanation, BindingError> {
         let (first, all) = (self.persons.first, self.persons.table.len());
@@ -357,8 +375,8 @@ impl Linkage {
         };
         let in_a = row(row_a).filter(|a| *a < first);
         let (Some(a), Some(b)) = (in_a, b.filter(|b| *b < all)) else {
-            let problem = format!("rows {row_a} and {row_b}: no such rows");
-            return Err(PyIndexError::new_err(problem).into());
+            let name = format!("rows {row_a} and {row_b}");
+            return Err(BindingError::NotFound { name, place: "table" });
         };
         let told = waterfall(&self.persons.table, &self.model, a, b);
         Ok(Explanation::new("waterfall", &told, &told.sentences))
@@ -429,8 +447,14 @@ pub(crate) fn threads_of(given: Option<i64>) -> Result<NonZeroUsize, BindingErro
 
 fn trained(table: &Table, start: &Model, threads: NonZeroUsize) -> Result<Model, BindingError> {
     let options = TrainOptions { threads, ..TrainOptions::default() };
-    train_rows(table, start, &options)
-        .map_err(|error| BindingError::argument("frame", "", error.to_string()))
+    train_rows(table, start, &options).map_err(|error| {
+        let (n, error) = (table.len(), error.to_string());
+        let problem = format!(
+            "{error}: a model that is there already needs no more, as in \
+                model=LinkModel.shipped()"
+        );
+        BindingError::argument("frame", format!("{n} rows"), problem)
+    })
 }
 
 fn read_model(json: &str, place: &str) -> Result<LinkModel, BindingError> {
@@ -443,8 +467,10 @@ fn read_model(json: &str, place: &str) -> Result<LinkModel, BindingError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), BindingError> {
-    let problem = std::fs::write(path, text);
-    problem.map_err(|problem| BindingError::File { path: path.to_owned(), problem })
+    let mut file = NewFile::create(path)?;
+    let unwritten = |problem| BindingError::File { path: path.to_owned(), problem };
+    file.write_all(text.as_bytes()).map_err(unwritten)?;
+    Ok(file.finish()?)
 }
 
 /// How tables are to be read.

@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyTuple};
 use serde_json::Value;
 
 use crate::convert;
+use crate::error::BindingError;
 use crate::events::escaped;
 
 /// How many problems a report shows in a notebook.
@@ -16,7 +17,8 @@ const SHOWN: usize = 20;
 /// What became of the records of an import.
 ///
 /// Every record is counted once: ``total`` is the sum of ``new``, ``duplicate``, ``revised``,
-/// ``conflict`` and ``rejected``.
+/// ``conflict``, ``suppressed``, ``expired`` and ``rejected``. What was left out and what links
+/// nobody is shown where there is any.
 ///
 /// Examples
 /// --------
@@ -111,7 +113,15 @@ impl IngestReport {
         self.inner.kinds.clone()
     }
 
-    /// Columns of the table that are none of cx's. Their cells are kept in ``extra``.
+    /// How many claims of what was taken in link nobody, by namespace: numbers without a country
+    /// code where no ``region`` was said, and what is no address.
+    #[getter]
+    fn unlinked(&self) -> BTreeMap<String, u64> {
+        self.inner.unlinked.clone()
+    }
+
+    /// Columns of the table that are none of cx's: their cells are kept in ``extra``. Of dicts the
+    /// fields that are none, kept as they are.
     #[getter]
     fn unmapped<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.unmapped)
@@ -124,13 +134,35 @@ impl IngestReport {
         convert::object_to_python(py, &json)
     }
 
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| {
+            let other = other.get();
+            self.inner == other.inner && self.unmapped == other.unmapped
+        })
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Pickled)> {
+        let json = serde_json::to_string(&self.inner).unwrap_or_default();
+        let told = (json, self.unmapped.clone());
+        Ok((py.import("cxcontext._native")?.getattr("_ingest_report")?, told))
+    }
+
     fn __repr__(&self) -> String {
-        let counts = self.counts().map(|(name, n)| format!("{name}={n}"));
-        format!("IngestReport({})", counts.join(", "))
+        let counts = self.counts().into_iter().map(|(name, n)| format!("{name}={n}"));
+        format!("IngestReport({})", counts.collect::<Vec<_>>().join(", "))
     }
 
     fn _repr_html_(&self) -> String {
-        let counts = self.counts().map(|(name, n)| (name, n.to_string()));
+        let counts = self.counts().into_iter().map(|(name, n)| (name, n.to_string()));
+        let counts: Vec<_> = counts.collect();
         let conflicts = self.inner.conflicts.iter().map(|key| format!("in conflict: {key}"));
         let problems = self.inner.problems.iter().cloned().chain(conflicts);
         html("IngestReport", &counts, &problems.collect::<Vec<_>>())
@@ -138,15 +170,36 @@ impl IngestReport {
 }
 
 impl IngestReport {
-    const fn counts(&self) -> [(&'static str, u64); 5] {
-        [
-            ("new", self.inner.new),
-            ("duplicate", self.inner.duplicate),
-            ("revised", self.inner.revised),
-            ("conflict", self.inner.conflict),
-            ("rejected", self.inner.rejected),
-        ]
+    /// What is counted, and of the rest what there is.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let inner = &self.inner;
+        let rest = [
+            ("suppressed", inner.suppressed),
+            ("expired", inner.expired),
+            ("unlinked", inner.unlinked.values().sum()),
+        ];
+        let always = [
+            ("new", inner.new),
+            ("duplicate", inner.duplicate),
+            ("revised", inner.revised),
+            ("conflict", inner.conflict),
+            ("rejected", inner.rejected),
+        ];
+        always.into_iter().chain(rest.into_iter().filter(|(_, n)| *n > 0)).collect()
     }
+}
+
+/// The counts as JSON, and the columns.
+type Pickled = (String, Vec<String>);
+
+/// The report that was pickled.
+#[pyfunction]
+#[pyo3(name = "_ingest_report")]
+pub(crate) fn unpickled_report(
+    json: &str,
+    unmapped: Vec<String>,
+) -> Result<IngestReport, BindingError> {
+    Ok(IngestReport { inner: convert::pickled(json)?, unmapped })
 }
 
 /// What a check of a store looked at, and what is wrong.

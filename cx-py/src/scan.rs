@@ -183,7 +183,11 @@ impl Scan {
     }
 
     fn _repr_html_(&self, py: Python<'_>) -> Result<String, BindingError> {
-        let first = py.detach(|| self.pages(self.query.clone())?.next().transpose())?;
+        let first = py.detach(|| self.pages(self.query.clone())?.next().transpose());
+        let (first, closed) = match first {
+            Err(BindingError::Closed { .. }) => (None, ", closed"),
+            first => (first?, ""),
+        };
         let mut out = format!(
             "<div class=\"cx-scan\"><table><tr><th>{}</th></tr>",
             self.names().join("</th><th>")
@@ -204,7 +208,7 @@ impl Scan {
         }
         let more = first.is_some_and(|page| page.n_rows > SHOWN);
         let (more, title) = (if more { "… " } else { "" }, escaped(&self.__repr__()));
-        let _infallible = write!(out, "</table><p>{more}{title}</p></div>");
+        let _infallible = write!(out, "</table><p>{more}{title}{closed}</p></div>");
         Ok(out)
     }
 }

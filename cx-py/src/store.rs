@@ -2,6 +2,7 @@
 //!
 //! Every call of the store runs without the interpreter lock.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
 use std::io::BufReader;
 use std::ops::ControlFlow;
@@ -250,6 +251,27 @@ impl Store {
         Ok(py.detach(move || work(&store))?)
     }
 
+    /// Runs a call that is about one customer; where nobody is meant, it is told why.
+    fn with_one<T: Send>(
+        &self,
+        py: Python<'_>,
+        typed: &str,
+        region: Option<&str>,
+        work: impl FnOnce(&cx_store::Store, &Who) -> Result<T, StoreError> + Send,
+    ) -> Result<T, BindingError> {
+        let who = who("who", typed, region)?;
+        let done = self.with(py, |store| work(store, &who));
+        let Err(BindingError::Store(StoreError::NobodyMeant)) = done else { return done };
+        let found = self.with(py, |store| store.find(&who))?;
+        let names = found.customers.iter().map(|customer| customer.id.to_string());
+        let why = match found.customers.len() {
+            0 if found.is_erased => "the customer who had this id was erased".to_owned(),
+            0 | 1 => "nobody is known by it".to_owned(),
+            _ => format!("several share it: {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        Err(BindingError::Nobody { name: typed.to_owned(), why })
+    }
+
     /// Compresses what events say, or undoes it.
     fn repack(
         &self,
@@ -290,7 +312,9 @@ impl Store {
             Who::Identifier(identifier) => Ok(Subject::Identifier(identifier)),
             customer @ Who::Customer(_) => {
                 let anchor = self.with(py, |store| store.anchor(&customer))?;
-                anchor.map(Subject::Observation).ok_or(BindingError::NotFound { name: typed })
+                anchor
+                    .map(Subject::Observation)
+                    .ok_or(BindingError::NotFound { name: typed, place: "store" })
             }
         }
     }
@@ -373,8 +397,8 @@ impl Store {
 
     /// Close the store; closing twice is closing once.
     ///
-    /// Calls that run in other threads, and tables that are being read, go on: the file is closed
-    /// when the last of them is done.
+    /// Calls that run in other threads go on: the file is closed when the last of them is done.
+    /// Tables that are being read end with a :class:`StoreClosedError`.
     fn close(&self, py: Python<'_>) {
         py.detach(|| self.handle.close());
     }
@@ -433,15 +457,20 @@ impl Store {
     /// events : Iterable[Mapping[str, object]], or Arrow stream
     ///     Records, or anything that has ``__arrow_c_stream__`` (polars, pandas, pyarrow, DuckDB)
     ///     with the columns of ``Events.columns``; ``key``, ``kind`` and ``occurred_at`` must be
-    ///     there. Text may be of any string type or categorical, instants of any unit. Columns of
-    ///     other names are kept in ``extra``, as is an ``email`` or ``phone`` that identifies
-    ///     nobody (``n/a``, ``noreply@…``).
+    ///     there. Text may be of any string type or categorical, instants of any unit. What a table
+    ///     that cx did not write leaves out is taken as from a table in a file (``docs/import.md``):
+    ///     names and words in any case, identifiers and fields of the kind in columns of their own
+    ///     (``loyalty``, ``data.duration_s``), the actor ``customer`` where ``direction`` is
+    ///     ``in`` and ``agent`` where it is ``out``. Keys stay as they are. All other columns are
+    ///     kept in ``extra``, as is what identifies nobody (``n/a``, ``noreply@…``). Dicts say
+    ///     everything themselves, as lines of JSON do.
     /// recorded_at : datetime or str, optional
     ///     When the facts are recorded. Now, if left out.
     /// adapter : str, default "python"
     ///     What made the events.
-    /// tz : str or zoneinfo.ZoneInfo, optional
-    ///     The zone of times that carry none. Without it such a time is refused.
+    /// tz : str, zoneinfo.ZoneInfo or datetime.timezone, optional
+    ///     The zone of times that carry none: a name, or an offset such as ``"+01:00"``. Without it
+    ///     such a time is refused.
     /// source : str, optional
     ///     The source of records that name none: ``"crm"`` or ``"crm:acme"``.
     /// region : str, optional
@@ -485,9 +514,8 @@ impl Store {
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Result<IngestReport, BindingError> {
         let recording = Recording::new(timestamp_or_now("recorded_at", recorded_at)?, adapter);
-        let on_error =
-            choice("errors", errors, &[("report", OnError::Report), ("raise", OnError::Raise)])?;
-        let defaults = Defaults::new(Zone::from_python(tz)?, source);
+        let on_error = choice("errors", errors, &ON_ERROR)?;
+        let defaults = Defaults::new(Zone::from_python(tz)?, source)?;
         let defaults = defaults.with_region(self::region(region)?);
         let progress = Progress::from_python(py, progress, || length(events))?;
         self.handle.store()?;
@@ -538,6 +566,8 @@ impl Store {
     ///     The instant of records that carry none. ``recorded_at``, if left out.
     /// recorded_at : datetime or str, optional
     ///     When the facts are recorded. Now, if left out.
+    /// errors : {"report", "raise"}, default "report"
+    ///     As of :meth:`ingest`; what stands before the record in the file stays.
     /// progress : bool or Callable[[int, int | None], object], optional
     ///     As of :meth:`ingest`.
     ///
@@ -552,7 +582,7 @@ impl Store {
     ///     There is no such file.
     #[pyo3(signature = (
         path, *, source, instance="", region=None, own=None, own_numbers=None, columns=None,
-        constants=None, received_at=None, recorded_at=None, progress=None,
+        constants=None, received_at=None, recorded_at=None, errors="report", progress=None,
     ))]
     fn import_file(
         &self,
@@ -567,8 +597,10 @@ impl Store {
         constants: Option<&Bound<'_, PyAny>>,
         received_at: Option<&Bound<'_, PyAny>>,
         recorded_at: Option<&Bound<'_, PyAny>>,
+        errors: &str,
         progress: Option<&Bound<'_, PyAny>>,
     ) -> Result<IngestReport, BindingError> {
+        let on_error = choice("errors", errors, &ON_ERROR)?;
         let format: Format = choice(
             "source",
             source,
@@ -592,12 +624,15 @@ impl Store {
         options.received_at = timestamp("received_at", received_at)?.or(Some(recorded_at));
         let recording = Recording::new(recorded_at, format.name());
         let columns = column_map(format, columns, constants)?;
-        let import = Import { format, columns, options, recording };
+        let import = Import { format, columns, options, recording, on_error };
         let progress = Progress::from_python(py, progress, || Ok(None))?;
         let told = &progress;
-        let report = py.detach(move || self.import(&path, &import, told))?;
+        let (report, unmapped) = py.detach(move || {
+            let report = self.import(&path, &import, told)?;
+            Ok::<_, BindingError>((report, unmapped(&path, &import)))
+        })?;
         progress.close(py)?;
-        Ok(IngestReport::new(report, Vec::new()))
+        Ok(IngestReport::new(report, unmapped))
     }
 
     /// Everything that is known of one customer.
@@ -740,7 +775,9 @@ impl Store {
         Ok(Events::of(Timeline { handle, who, query, limit, asked }))
     }
 
-    /// All events, in the order in which they were first recorded.
+    /// All events, batch by batch in the order in which they were first recorded; those that came in
+    /// one batch in no order that says anything. Their own order is ``occurred_at``, ``seq``,
+    /// ``key``.
     ///
     /// Returns
     /// -------
@@ -841,7 +878,9 @@ impl Store {
     fn event(&self, py: Python<'_>, key: &str) -> Result<Event, BindingError> {
         let asked = event_key("key", key)?;
         let event = self.with(py, |store| store.event(&asked))?;
-        event.map(Event::new).ok_or_else(|| BindingError::NotFound { name: key.to_owned() })
+        event
+            .map(Event::new)
+            .ok_or_else(|| BindingError::NotFound { name: key.to_owned(), place: "store" })
     }
 
     /// A conversation by any of its keys, with all that was said in it.
@@ -854,7 +893,7 @@ impl Store {
         let asked = ConversationKey::new(key).map_err(|error| malformed_id("key", key, &error))?;
         match self.with(py, |store| store.conversation(&asked))? {
             Some(transcript) => Ok(Transcript::new(py, transcript)?),
-            None => Err(BindingError::NotFound { name: key.to_owned() }),
+            None => Err(BindingError::NotFound { name: key.to_owned(), place: "store" }),
         }
     }
 
@@ -1325,7 +1364,8 @@ impl Store {
     /// Raises
     /// ------
     /// NotFoundError
-    ///     Nobody is known by it, or nothing with this id was said.
+    ///     Nobody has or had this customer id, or nothing with this id was said. Of an identifier that
+    ///     nobody has yet, ``changes`` are none.
     #[pyo3(signature = (verdict, a, b=None, *, region=None))]
     fn preview(
         &self,
@@ -1522,9 +1562,8 @@ impl Store {
         who: &str,
         region: Option<&str>,
     ) -> Result<Fields, BindingError> {
-        let who = self::who("who", who, region)?;
         let now = timestamp_or_now("at", None)?;
-        let export = self.with(py, |store| store.export(&who, now))?;
+        let export = self.with_one(py, who, region, |store, who| store.export(who, now))?;
         Ok(Fields::from_json(serde_json::to_value(&export).unwrap_or_default()))
     }
 
@@ -1537,7 +1576,8 @@ impl Store {
     /// mode : {"anonymise", "delete"}
     ///     Whether times, kinds and counts stay, or nothing does.
     /// compact : bool, default True
-    ///     Rewrite the file, so that no byte of the person is left in it.
+    ///     Rewrite the file, so that no byte of the person is left in it; :meth:`compact` does it
+    ///     later.
     ///
     /// Returns
     /// -------
@@ -1559,12 +1599,11 @@ impl Store {
         compact: bool,
         region: Option<&str>,
     ) -> Result<Fields, BindingError> {
-        let who = self::who("who", who, region)?;
         let modes = [("anonymise", EraseMode::Anonymise), ("delete", EraseMode::Delete)];
         let mode = choice("mode", mode, &modes)?;
         let now = timestamp_or_now("at", None)?;
-        let erasure = self.with(py, |store| {
-            let mut erasure = store.erase(&who, mode, now)?;
+        let erasure = self.with_one(py, who, region, |store, who| {
+            let mut erasure = store.erase(who, mode, now)?;
             if compact {
                 erasure.compacted_at = Some(store.compact(now)?.compacted_at);
             }
@@ -1596,11 +1635,11 @@ impl Store {
         mode: &str,
         region: Option<&str>,
     ) -> Result<Fields, BindingError> {
-        let who = self::who("who", who, region)?;
         let modes = [("anonymise", EraseMode::Anonymise), ("delete", EraseMode::Delete)];
         let mode = choice("mode", mode, &modes)?;
         let now = timestamp_or_now("at", None)?;
-        let certificate = self.with(py, |store| store.erase_for_good(&who, mode, now))?;
+        let certificate =
+            self.with_one(py, who, region, |store, who| store.erase_for_good(who, mode, now))?;
         let mut json = serde_json::to_value(&certificate).unwrap_or_default();
         if let Some(fields) = json.as_object_mut() {
             fields.insert("text".to_owned(), certificate.to_string().into());
@@ -1742,6 +1781,21 @@ impl Store {
         Ok(assertions.iter().map(answer::assertion_json).map(Fields::from_json).collect())
     }
 
+    /// Rewrite the file, so that no byte is left in it of what was erased or taken out.
+    ///
+    /// What :meth:`erase` and :meth:`retain` were told not to do (``compact=False``) is done by it.
+    ///
+    /// Returns
+    /// -------
+    /// Fields
+    ///     ``compacted_at``, ``bytes_before``, ``bytes_after``, ``erasures`` (as of :meth:`erasures`) of
+    ///     which nothing is left.
+    fn compact(&self, py: Python<'_>) -> Result<Fields, BindingError> {
+        let now = timestamp_or_now("at", None)?;
+        let done = self.with(py, |store| store.compact(now))?;
+        Ok(Fields::from_json(serde_json::to_value(done).unwrap_or_default()))
+    }
+
     /// Compress what events say, from now on also of those that come in. No answer changes; the
     /// dictionary comes with cx, and nothing of what customers wrote is kept in it.
     ///
@@ -1879,7 +1933,15 @@ impl Store {
             None => cx_adapters::format::read(import.format, reader, &import.options),
         };
         let name = path.display().to_string();
-        let records = records.map(|record| record.map_err(|problem| problem.in_file(&name)));
+        let refused = RefCell::new(None);
+        // One that may not be reported ends the file there.
+        let records = records.map_while(|record| match record.map_err(|it| it.in_file(&name)) {
+            Err(problem) if import.on_error == OnError::Raise => {
+                refused.replace(Some(problem));
+                None
+            }
+            record => Some(record),
+        });
         let mut stopped = None;
         let report = store.import(&import.recording, records, |so_far| {
             match Python::attach(|py| progress.tell(py, so_far.total())) {
@@ -1890,6 +1952,9 @@ impl Store {
                 }
             }
         })?;
+        if let Some(problem) = refused.into_inner() {
+            stopped.get_or_insert(BindingError::Record(problem));
+        }
         stopped.map_or(Ok(report), Err)
     }
 }
@@ -1897,12 +1962,25 @@ impl Store {
 /// How many records there are, where they say so without being read: a table that has to be run to
 /// be counted, as a relation of DuckDB or a table of cx, may be one that is read only once.
 fn length(events: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
-    let is_read = events.hasattr("__arrow_c_stream__")? && !events.hasattr("__dataframe__")?;
+    // A frame is in memory.
+    let is_frame = type_name(events) == "DataFrame" || events.hasattr("__dataframe__")?;
+    let is_read = events.hasattr("__arrow_c_stream__")? && !is_frame;
     if is_read || !events.hasattr("__len__")? { Ok(None) } else { events.len().map(Some) }
 }
 
 fn retention_rules(text: &str) -> Result<Retention, BindingError> {
     Retention::read(text).map_err(|error| BindingError::argument("rules", text, error.to_string()))
+}
+
+/// The columns of a table in a file that cx does not know. A pipe cannot be read again for them.
+fn unmapped(path: &Path, import: &Import) -> Vec<String> {
+    let is_table = import.format == Format::Csv && path.is_file();
+    match std::fs::File::open(path) {
+        Ok(file) if is_table => {
+            csv::unknown_columns(BufReader::new(file), import.columns.clone().unwrap_or_default())
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// What is imported, and as what.
@@ -1911,6 +1989,7 @@ struct Import {
     columns: Option<ColumnMap>,
     options: Options,
     recording: Recording,
+    on_error: OnError,
 }
 
 /// Reads `columns=` and `constants=` of a table.
@@ -1947,8 +2026,10 @@ fn column_map(
     })
 }
 
+const ON_ERROR: [(&str, OnError); 2] = [("report", OnError::Report), ("raise", OnError::Raise)];
+
 /// What becomes of a record that is no event.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum OnError {
     Report,
     Raise,

@@ -82,7 +82,7 @@ def test_a_pair_explains_itself() -> None:
     assert pair["weight"] == pytest.approx(told.weight)
     assert pair["probability"] == pytest.approx(told.probability)
     assert "<li>" in told._repr_html_()
-    with pytest.raises(IndexError, match="no such rows"):
+    with pytest.raises(cx.NotFoundError, match="not in the table"):
         linkage.explain(0, 17)
 
 
@@ -291,7 +291,7 @@ def test_pairs_are_told_heaviest_first_whatever_their_verdict() -> None:
 def test_numbers_that_cannot_be_meant_are_refused_by_name() -> None:
     linkage = cx.link(PEOPLE)
     for rows in ((-1, 0), (0, -1), (2**40, 0)):
-        with pytest.raises(IndexError, match="no such rows"):
+        with pytest.raises(cx.NotFoundError, match="not in the table"):
             linkage.explain(*rows)
     for probability in (0.0, 1.0):
         with pytest.raises(cx.InvalidArgumentError, match="neither of them"):

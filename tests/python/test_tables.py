@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import cxcontext as cx
@@ -93,7 +97,7 @@ def test_times_without_a_zone_are_of_the_zone_that_is_named() -> None:
 def test_a_column_in_a_zone_keeps_its_offset() -> None:
     for zone, offset in [("Europe/Amsterdam", "+01:00"), ("-03:30", "-03:30"), ("UTC", None)]:
         at = pd.to_datetime(["2026-01-01"]).tz_localize(zone)
-        frame = pd.DataFrame([row()]).assign(occurred_at=at)
+        frame = pd.DataFrame([row(kind="page.viewed")]).assign(occurred_at=at)
         [event] = cx.Events(frame, source="crm")
         assert event.utc_offset == offset
         assert [event] == list(cx.Events(frame.to_dict("records"), source="crm"))
@@ -156,3 +160,205 @@ def test_what_is_not_known_of_a_part_is_kept() -> None:
     parts = {"actor": {"type": "agent", "team": "B"}, "body": {"text": "x", "zz": 1}}
     event = cx.Event.from_dict(row(**parts), source="crm")
     assert event.extra == {"actor.team": "B", "body.zz": 1}
+
+
+TABLE = """\
+key,Kind,channel,Direction,occurred_at,email,phone,name,text,conversation,subject,loyalty,data.duration_s,status
+k/1,message,Email,in,2026-03-02T09:00:00Z,jan@example.nl,,Jan,Where is it?,t/1,Parcel,007,,open
+k/2,message,EMAIL,Outbound,2026-03-02T10:00:00Z,jan@example.nl,,Jan,On its way.,t/1,Parcel,,,open
+k/3,Call,phone,,2026-03-03T10:00:00Z,,+31 6 1234 5678,Jan,,,,,184,
+k/4,note,,,2026-03-03T11:00:00Z,jan@example.nl,,,He was angry.,,,,,
+k/5,page.viewed,web,none,2026-03-04T11:00:00+01:00,jan@example.nl,,,,,,,,
+"""
+
+
+def test_a_frame_says_what_the_same_table_in_a_file_says(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
+    as_text = pl.read_csv(io.StringIO(TABLE), infer_schema=False)
+    frames = [as_text, as_text.with_columns(pl.col("data.duration_s").cast(pl.Float64))]
+    with cx.open() as of_file:
+        report = of_file.import_file(tmp_path / "t.csv", source="csv")
+        assert (report.new, report.problems, report.unmapped) == (5, (), ("status",))
+        said = {event.key: event.to_dict() for event in of_file.events()}
+        waiting = [matter.waiting_on for matter in of_file.who_is_waiting()]
+    assert waiting == ["customer"]
+    for frame in frames:
+        with cx.open() as store:
+            report = store.ingest(frame, source="csv")
+            assert (report.new, report.rejected, report.unmapped) == (5, 0, ("status",))
+            for event in store.events():
+                other = said[event.key]
+                assert event.to_dict() | {"source": other["source"]} == other
+            assert [matter.waiting_on for matter in store.who_is_waiting()] == waiting
+            assert store.find("loyalty:csv:007").confidence == "certain"
+
+
+def test_the_words_of_our_own_tables_stay_as_they_are() -> None:
+    events = [
+        row(key="1", channel="Email", kind="Custom.Visit", direction="out"),
+        row(key="2", conversation={"key": "c", "subject": "x"}, kind="message"),
+        row(key="3", occurred_at="2026-01-01T00:00:00+00:00", kind="message", direction="out"),
+        row(key="4", who=[{"ns": "shop", "value": "7"}], extra={"shop": "north"}),
+    ]
+    with cx.open() as store:
+        store.ingest(events, source="crm")
+        for frame in (store.events(), store.events().to_polars(), store.events().to_pandas()):
+            report = store.ingest(frame)
+            assert (report.duplicate, report.unmapped) == (4, ())
+
+
+def test_what_a_table_cannot_mean_is_told_by_its_column() -> None:
+    for cells, field, words in [
+        ({"Direction": "sideways"}, "direction", "sideways"),
+        ({"role": "boss"}, "role", "boss"),
+        ({"ASSURANCE": "sure"}, "ASSURANCE", "sure"),
+        ({"kind": "call", "data.duration_s": "long"}, "data/duration_s", ""),
+        ({"KEY": "b"}, "KEY", "two columns"),
+    ]:
+        error = refused(pl.DataFrame([row(**cells)]), source="crm")
+        assert error.field == field
+        assert words in str(error)
+
+
+def test_a_field_may_be_a_number_or_a_text() -> None:
+    rows = [row(kind="order.placed", **{"data.order_id": 1001, "data.urgent": "true"})]
+    [event] = of_table(*rows)
+    assert (event.data["order_id"], event.data["urgent"]) == ("1001", True)
+
+
+def test_numbers_that_were_read_as_numbers_are_numbers_still() -> None:
+    text = "key,kind,occurred_at,phone\n1,call,2026-03-02T09:00:00Z,+31612345678\n"
+    for more in ("", "2,call,2026-03-02T09:00:00Z,\n"):
+        for region in (None, "US", "NL"):
+            frame = pd.read_csv(io.StringIO(text + more))
+            with cx.open() as store:
+                report = store.ingest(frame, source="crm", region=region)
+                assert (report.rejected, report.unlinked) == (0, {})
+                assert store.find("+31612345678").confidence == "certain"
+    # What lost its nought is a number of the region, and of nobody without one.
+    frame = pd.DataFrame([row(kind="call", phone=612345678)])
+    for region, unlinked in ((None, {"phone": 1}), ("NL", {})):
+        with cx.open() as store:
+            report = store.ingest(frame, source="crm", region=region)
+            assert report.unlinked == unlinked
+            assert ("unlinked=1" in repr(report)) == bool(unlinked)
+
+
+def test_a_table_that_was_written_as_text_comes_back_as_it_was(tmp_path: Path) -> None:
+    with cx.open() as store:
+        who = [{"ns": "phone", "value": "+31612345678"}, {"ns": "email", "value": "a@example.nl"}]
+        store.ingest([row(kind="call", who=who), row(key="b", kind="call")], source="crm")
+        store.events().to_pandas().to_csv(tmp_path / "pandas.csv", index=False)
+        store.events().to_polars().write_csv(tmp_path / "polars.csv")
+        for frame in (pd.read_csv(tmp_path / "pandas.csv"), pl.read_csv(tmp_path / "polars.csv")):
+            report = store.ingest(frame)
+            assert (report.duplicate, report.problems) == (2, ())
+
+
+def test_ids_that_lost_digits_as_floats_are_refused() -> None:
+    for cells in ({"key": 12345678901234567.0}, {"key": 1.5}, {"loyalty": 1e17}, {"rev": 1e16}):
+        error = refused(pd.DataFrame([row(**cells)]), source="crm")
+        assert (error.row, error.field) == (0, next(iter(cells)))
+        assert "as text" in str(error)
+    [event] = of_table(row(key=12345678901234567, rev=1.5))
+    assert (event.key, event.rev) == ("12345678901234567", "1.5")
+
+
+def test_utc_by_any_name_is_one_record() -> None:
+    at = dt.datetime(2026, 3, 2, 9)
+    with cx.open() as store:
+        assert store.ingest([row(occurred_at=at.replace(tzinfo=UTC))], source="crm").new == 1
+        zones: list[Any] = [
+            "UTC",
+            "utc",
+            "Etc/UTC",
+            "Zulu",
+            UTC,
+            ZoneInfo("UTC"),
+            dt.timezone(dt.timedelta()),
+        ]
+        for tz in zones:
+            assert store.ingest([row(occurred_at=at)], source="crm", tz=tz).duplicate == 1
+        assert (
+            store.ingest([row(occurred_at="2026-03-02 09:00")], source="crm", tz="UTC").total == 1
+        )
+        for name in ("UTC", "utc", "GMT", "Zulu", "+00:00", "Etc/GMT"):
+            table = pa.table(
+                {
+                    "key": ["a"],
+                    "kind": ["note"],
+                    "visibility": ["public"],
+                    "occurred_at": pa.array([at], pa.timestamp("us", name)),
+                }
+            )
+            assert store.ingest(table, source="crm").duplicate == 1
+        assert store.check().is_clean
+        assert store.counts().events == 1
+
+
+def test_an_instant_in_any_spelling_is_read_as_in_a_file() -> None:
+    at = dt.datetime(2026, 3, 2, 8, tzinfo=UTC)
+    spelled = ["2026-03-02T09:00+01:00", "2026-03-02 09:00:00+0100", "2026-03-02 09:00+01"]
+    spelled += ["2026-03-02 08:00:00 UTC", "2026-03-02T09:00[Europe/Amsterdam]"]
+    for text in spelled:
+        assert cx.Event.from_dict(row(occurred_at=text), source="crm").occurred_at == at
+        assert of_table(row(occurred_at=text))[0].occurred_at == at
+    event = cx.Event.from_dict(row(occurred_at="2026-10-25 02:30"), source="crm", tz="+01:00")
+    assert event.utc_offset == "+01:00"
+    assert of_table(row(occurred_at=int(at.timestamp())))[0].occurred_at == at
+    for text, words in (("2026-03-02 09:00", 'tz="Europe/Amsterdam"'), ("soon", "not a date")):
+        assert words in str(refused([row(occurred_at=text)], source="crm"))
+
+
+def test_what_is_no_number_is_missing_in_dicts_too() -> None:
+    given = {"a": float("nan"), "b": np.float32("nan"), "c": Decimal("NaN"), "d": np.float32(0.5)}
+    [event] = cx.Events([row(name=float("nan"), extra=given)], source="crm")
+    assert event.name is None
+    assert event.extra["d"] == 0.5
+    assert [event.extra.get(name) for name in "abc"] == [None] * 3
+
+
+@pytest.mark.parametrize("given", [list, pl.DataFrame])
+def test_what_cannot_be_asked_for_is_refused(given: Any) -> None:
+    refusals: list[tuple[dict[str, Any], str]] = [
+        ({"kind": ""}, "kind"),
+        ({"kind": " "}, "kind"),
+        ({"who": [{"ns": "my crm", "value": "x"}]}, "who/0/ns"),
+        ({"who": [{"ns": "a:b", "value": "x"}]}, "who/0/ns"),
+        ({"who": [{"ns": "", "value": "x"}]}, "who/0/ns"),
+        ({"who": [{"ns": "Email", "value": "x@example.nl"}]}, "who/0/ns"),
+    ]
+    for cells, field in refusals:
+        assert refused(given([row(**cells)]), source="crm").field == field
+    for source in ("", " ", ":x"):
+        with pytest.raises(cx.InvalidArgumentError, match="names no system"):
+            cx.Events(given([row()]), source=source)
+
+
+def test_fields_of_dicts_that_cx_does_not_know_are_told() -> None:
+    flat = row(kind="call", email="jan@example.nl", phone="+31612345678")
+    with cx.open() as store:
+        report = store.ingest([flat], source="crm")
+        assert (report.new, report.unmapped) == (1, ("email", "phone"))
+
+
+def test_how_many_rows_a_frame_has_is_told() -> None:
+    for frame in (pl.DataFrame([row()]), pd.DataFrame([row()]), pa.Table.from_pylist([row()])):
+        told: list[tuple[int, int | None]] = []
+        with cx.open() as store:
+            store.ingest(frame, source="crm", progress=lambda *so_far, to=told: to.append(so_far))
+        assert told == [(1, 1)]
+
+
+def test_a_file_may_have_to_be_right_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("key,kind,occurred_at\n1,call,2026-01-01Z\n2,call,soon\n")
+    (tmp_path / "u.csv").write_bytes("key,kind\n".encode("utf-16"))
+    with cx.open() as store:
+        for name, told in (("t.csv", "t.csv:"), ("u.csv", "u.csv")):
+            with pytest.raises(cx.InvalidEventError, match=told):
+                store.import_file(tmp_path / name, source="csv", errors="raise")
+        with pytest.raises(cx.InvalidEventError) as caught:
+            store.import_file(tmp_path / "t.csv", source="csv", errors="raise")
+        assert caught.value.field == "occurred_at"
+        report = store.import_file(tmp_path / "t.csv", source="csv")
+        assert report.rejected > 0

@@ -6,6 +6,8 @@ with everything that is known, how it is known, and since when.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cxcontext._native import (
     CheckReport,
     Context,
@@ -43,10 +45,14 @@ from cxcontext.exceptions import (
     StoreClosedError,
     StoreError,
     StoreLockedError,
+    TableError,
     TenantError,
     UnencryptedStoreError,
     WrongKeyError,
 )
+
+# Other libraries take for a row what is a mapping.
+Mapping.register(Fields)
 
 __all__ = [
     "CheckReport",
@@ -78,6 +84,7 @@ __all__ = [
     "StoreClosedError",
     "StoreError",
     "StoreLockedError",
+    "TableError",
     "TenantError",
     "Tenants",
     "Transcript",

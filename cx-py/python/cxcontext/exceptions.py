@@ -6,6 +6,8 @@ LookupError`` or ``except OSError`` works without knowing cx.
 
 from __future__ import annotations
 
+import errno
+
 __all__ = [
     "ConflictWarning",
     "CorruptStoreError",
@@ -23,6 +25,7 @@ __all__ = [
     "StoreClosedError",
     "StoreError",
     "StoreLockedError",
+    "TableError",
     "TenantError",
     "UnencryptedStoreError",
     "WrongKeyError",
@@ -90,6 +93,10 @@ class InvalidEventError(CxError, ValueError):
         self.value = value
 
 
+class TableError(CxError, RuntimeError):
+    """A table of another library could not be read: what makes it failed, or a type is unknown."""
+
+
 class NotFoundError(CxError, LookupError):
     """What was asked for by its id or path is not there.
 
@@ -103,20 +110,32 @@ class StoreError(CxError, OSError):
     Attributes
     ----------
     path : str or None
-        The file, where one is to blame.
+        The file, where one is to blame; ``filename`` is the same.
     """
+
+    _errno: int | None = None
 
     def __init__(self, message: str, path: str | None = None) -> None:
         super().__init__(message)
         self.path = path
+        self.filename = path
+        self.errno = self._errno
+
+    def __str__(self) -> str:
+        # That of OSError tells the number and not what happened.
+        return str(self.args[0])
 
 
 class MissingFileError(StoreError, NotFoundError, FileNotFoundError):
     """There is no such file."""
 
+    _errno = errno.ENOENT
+
 
 class ExistingFileError(StoreError, FileExistsError):
     """A file stands where one was to be written. It was left as it is."""
+
+    _errno = errno.EEXIST
 
 
 class StoreClosedError(StoreError):

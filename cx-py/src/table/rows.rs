@@ -13,17 +13,22 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
-use cx_core::event::Event;
-use cx_core::identifier::{Assurance, Claim, IdentifierError, Namespace, Role};
+use cx_adapters::csv;
+use cx_core::actor::ActorType;
+use cx_core::event::{Direction, Event, Kind, Visibility};
+use cx_core::identifier::{
+    Assurance, Claim, IdentifierError, Namespace, Role, is_international_number,
+};
 use cx_core::ids::CustomerId;
 use cx_core::time::Timestamp;
 use jiff::civil;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
-use serde_json::{Map, Number, Value};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value, json};
 
 use super::stream::Stream;
-use super::{ACTOR, BODY, CONVERSATION, Column, Holds, Parts, SOURCE};
+use super::{ACTOR, BODY, COLUMNS, CONVERSATION, Column, Fill, Holds, Parts, SOURCE};
 use crate::convert::{Defaults, Zone, localise};
 use crate::error::{BindingError, RowError};
 
@@ -50,9 +55,77 @@ const NOTHING_IF_EMPTY: &[&str] = &[
     "who",
 ];
 
+/// Columns in which what follows a point would be lost digits of an id, and no version or word.
+const IDS: &[&str] =
+    &["key", "conversation", "reply_to", "actor_id", "source_id", "email", "phone"];
+
+/// From here on not every whole number has a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// What a column of a table says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Says {
+    /// Nothing: it numbers the rows.
+    Nothing,
+    /// What the column of this name says in every table that cx writes.
+    Ours(&'static Column),
+    /// What only other people's tables say in a column of its own: identifiers, fields of the kind,
+    /// roles and assurances. As in tables in files.
+    Theirs(csv::Column),
+    /// What cx does not know.
+    Unknown,
+}
+
+impl Says {
+    /// Names are the same in any case.
+    fn of(name: &str) -> Self {
+        if is_index(name) {
+            return Self::Nothing;
+        }
+        let name = name.trim().to_ascii_lowercase();
+        if let Some(column) = column(&name) {
+            return Self::Ours(column);
+        }
+        match csv::Column::from_name(&name) {
+            Some(
+                column @ (csv::Column::Identifier(..)
+                | csv::Column::Data(_)
+                | csv::Column::Role
+                | csv::Column::Assurance),
+            ) => Self::Theirs(column),
+            _ => Self::Unknown,
+        }
+    }
+
+    const fn column(&self) -> Option<&'static Column> {
+        match self {
+            Self::Ours(column) => Some(column),
+            Self::Nothing | Self::Theirs(_) | Self::Unknown => None,
+        }
+    }
+}
+
+/// A cell of a column that only other people's tables have, with the name that the table gives it.
+#[derive(Clone, Copy)]
+struct Their<'a> {
+    name: &'a str,
+    column: &'a csv::Column,
+    value: &'a Value,
+}
+
+impl Their<'_> {
+    fn problem(self, problem: impl Into<String>) -> RowError {
+        problem_in(self.name, self.value, problem)
+    }
+}
+
 /// A foreign Arrow stream, read batch by batch.
 pub(crate) struct Rows {
     stream: Stream,
+    /// What its columns say, in their order.
+    says: Vec<Says>,
+    /// Whether the table is one that cx wrote: it leaves nothing to be guessed.
+    is_ours: bool,
     defaults: Defaults,
     row: u64,
     /// What was read of the stream, and how many of its rows were given out.
@@ -68,7 +141,12 @@ impl Rows {
         defaults: Defaults,
     ) -> Result<Self, BindingError> {
         let stream = Stream::from_capsule(capsule)?;
-        let rows = Self { stream, defaults, row: 0, begun: None, has_customers: false };
+        let fields = stream.schema().fields();
+        let says: Vec<Says> = fields.iter().map(|field| Says::of(field.name())).collect();
+        let mut always = COLUMNS.iter().filter(|column| column.fill == Fill::Always);
+        let is_ours = always.all(|column| fields.find(column.name).is_some());
+        let rows =
+            Self { stream, says, is_ours, defaults, row: 0, begun: None, has_customers: false };
         rows.check_columns()?;
         Ok(rows)
     }
@@ -76,9 +154,10 @@ impl Rows {
     /// Columns that are none of ours, and of which cells were or would be kept in `extra`.
     pub(crate) fn unmapped(&self) -> Vec<String> {
         let schema = self.stream.schema();
-        let names = schema.fields().iter().map(|field| field.name().clone());
-        names
-            .filter(|name| column(name).is_none() && !is_index(name))
+        let unknown = schema.fields().iter().zip(&self.says);
+        unknown
+            .filter(|(_, says)| **says == Says::Unknown)
+            .map(|(field, _)| field.name().clone())
             .filter(|name| name != CUSTOMER || self.has_customers)
             .collect()
     }
@@ -125,17 +204,38 @@ impl Rows {
         position: usize,
     ) -> Result<Event, RowError> {
         let mut cells: BTreeMap<&str, Value> = BTreeMap::new();
-        for (field, array) in schema.fields().iter().zip(columns) {
+        let mut theirs = Vec::new();
+        let mut unknown = Vec::new();
+        for ((field, array), says) in schema.fields().iter().zip(columns).zip(&self.says) {
             let name = field.name().as_str();
-            if is_index(name) {
-                continue;
-            }
-            let value = self.cell(column(name), array.as_ref(), position).map_err(|problem| {
-                RowError { row: None, field: name.to_owned(), value: None, problem }
+            let value = match says {
+                Says::Nothing => continue,
+                Says::Ours(_) | Says::Theirs(_) | Says::Unknown => {
+                    self.cell(says.column(), array.as_ref(), position)
+                }
+            };
+            let value = value.map_err(|problem| RowError {
+                row: None,
+                field: name.to_owned(),
+                value: None,
+                problem,
             })?;
-            if !value.is_null() {
-                cells.insert(name, value);
+            match says {
+                _ if value.is_null() => {}
+                Says::Ours(column) => drop(cells.insert(column.name, value)),
+                Says::Theirs(column) if !is_blank(&value) => theirs.push((name, column, value)),
+                Says::Unknown => unknown.push((name, value)),
+                Says::Nothing | Says::Theirs(_) => {}
             }
+        }
+        let theirs: Vec<Their<'_>> =
+            theirs.iter().map(|(name, column, value)| Their { name, column, value }).collect();
+        let guessed = if self.is_ours { Guessed::default() } else { Guessed::of(&mut cells) };
+        if !self.is_ours {
+            data(&mut cells, &theirs);
+        }
+        if cells.contains_key("utc_offset") || self.is_ours {
+            in_utc(&mut cells);
         }
         let mut json = object(cells.remove("rest"));
         let mut extra = object(cells.remove("extra"));
@@ -147,57 +247,81 @@ impl Rows {
         join(&mut json, &mut cells, &mut extra, "conversation", CONVERSATION);
         join(&mut json, &mut cells, &mut extra, "body", BODY);
         let addresses = [
-            (Namespace::Email, "email", cells.remove("email")),
-            (Namespace::Phone, "phone", cells.remove("phone")),
+            (csv::Column::Identifier(Namespace::Email, None), "email", cells.remove("email")),
+            (csv::Column::Identifier(Namespace::Phone, None), "phone", cells.remove("phone")),
         ];
-        for (name, value) in cells {
-            if column(name).is_some() {
-                json.insert(name.to_owned(), value);
-            } else if name != CUSTOMER || !is_customer(&value) {
-                extra.insert(name.to_owned(), value);
-            }
-        }
+        json.extend(cells.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        let unknown =
+            unknown.into_iter().filter(|(name, value)| *name != CUSTOMER || !is_customer(value));
+        extra.extend(unknown.map(|(name, value)| (name.to_owned(), value)));
         if !extra.is_empty() {
             json.insert("extra".to_owned(), Value::Object(extra));
         }
         localise(&mut json, self.defaults.zone.as_ref())?;
         let mut event = Event::from_json(json)?;
-        // Those of the person whom `who` names are in it already, where cx wrote the table.
-        let role = event.person_claims().first().map_or(Role::Subject, |claim| claim.role);
-        for (namespace, column, value) in addresses {
-            if let Some(value) = value {
-                self.claim(&mut event, namespace, column, value, role)?;
-            }
+        event.check_names()?;
+        guessed.fill(&mut event);
+        let role = match word::<Role>(&theirs, &csv::Column::Role)? {
+            Some(role) => role,
+            None => event.person_claims().first().map_or_else(
+                || if self.is_ours { Role::Subject } else { role_of(event.direction) },
+                // Those of the person whom `who` names are in it already, where cx wrote the table.
+                |claim| claim.role,
+            ),
+        };
+        let assurance = word(&theirs, &csv::Column::Assurance)?;
+        let assurance = assurance.unwrap_or(Assurance::ChannelProved);
+        let addresses = addresses.iter().filter_map(|(column, name, value)| {
+            Some(Their { name, column, value: value.as_ref()? })
+        });
+        for cell in addresses.chain(theirs.iter().copied()) {
+            self.claim(&mut event, cell, role, assurance)?;
         }
         Ok(event)
     }
 
-    /// Claims an address, unless `who` holds it. What is none (`n/a`, `noreply@`) is kept as `extra`.
+    /// Claims an identifier, unless `who` holds it. What is none (`n/a`, `noreply@`) is kept as
+    /// `extra`.
     fn claim(
         &self,
         event: &mut Event,
-        namespace: Namespace,
-        column: &str,
-        value: Value,
+        cell: Their<'_>,
         role: Role,
+        assurance: Assurance,
     ) -> Result<(), RowError> {
-        let problem = |problem: String| RowError {
-            row: None,
-            field: column.to_owned(),
-            value: Some(cx_core::text::first_words(&value.to_string(), 80)),
-            problem,
+        let csv::Column::Identifier(namespace, scope) = cell.column else { return Ok(()) };
+        let raw = match cell.value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) => id(cell.value).map_err(|problem| cell.problem(problem))?,
+            _ => return Err(cell.problem("not text")),
         };
-        let Value::String(raw) = &value else { return Err(problem("not text".to_owned())) };
-        let assurance = Assurance::ChannelProved;
+        let own = event.source.scope();
+        let scope = match scope {
+            Some(scope) => scope.as_str(),
+            None if *namespace == Namespace::UserId || !namespace.is_scoped() => "",
+            None => own.as_str(),
+        };
         let claim = match namespace {
-            Namespace::Phone => Claim::phone(raw, self.defaults.region.as_deref(), role, assurance),
-            namespace => Claim::new(namespace, raw, role, assurance),
+            Namespace::Phone => {
+                let region = self.defaults.region.as_deref();
+                let claim = Claim::phone(&raw, region, role, assurance);
+                let is_read = claim.as_ref().is_ok_and(|it| it.identifier().key().starts_with('+'));
+                // Who reads a column of numbers as numbers loses the plus before them.
+                let international = format!("+{raw}");
+                if cell.value.is_number() && !is_read && is_international_number(&international) {
+                    Claim::phone(&international, region, role, assurance)
+                } else {
+                    claim
+                }
+            }
+            namespace => Claim::scoped(namespace.clone(), scope, &raw, role, assurance),
         };
         match claim {
             Ok(claim) => {
                 let is_known = event.who.iter().map(Claim::identifier).any(|known| {
                     known == claim.identifier()
                         || (known.namespace() == claim.identifier().namespace()
+                            && known.scope() == claim.identifier().scope()
                             && known.key() == raw)
                 });
                 if !is_known {
@@ -205,9 +329,9 @@ impl Rows {
                 }
             }
             Err(IdentifierError::Placeholder | IdentifierError::Nobody) => {
-                event.extra.insert(column.to_owned(), value);
+                event.extra.insert(cell.name.to_owned(), cell.value.clone());
             }
-            Err(error) => return Err(problem(error.to_string())),
+            Err(error) => return Err(cell.problem(error.to_string())),
         }
         Ok(())
     }
@@ -230,8 +354,15 @@ impl Rows {
         }
         match holds {
             Holds::Json => {}
+            // Whether it was a number is asked where it is claimed.
+            Holds::Text if value.is_number() && name == "phone" => return Ok(value),
             // Ids are numbers in many tables and text everywhere else.
-            Holds::Text if value.is_number() => return Ok(as_text(value).into()),
+            Holds::Text if value.is_number() && IDS.contains(&name) => {
+                return Ok(id(&value)?.into());
+            }
+            Holds::Text if value.is_number() => return Ok(exact(&value)?.into()),
+            // As an instant is told in tables in files: seconds or milliseconds since 1970.
+            Holds::Instant if value.is_number() => return Ok(as_text(value).into()),
             Holds::Count if value.is_number() || value.is_string() => {
                 let whole = as_text(value).trim().parse::<u64>();
                 return whole.map(Value::from).map_err(|_| "not a whole number".to_owned());
@@ -260,15 +391,20 @@ impl Rows {
     /// What is wrong with the table as a whole is said once, before any row is read.
     fn check_columns(&self) -> Result<(), BindingError> {
         let schema = self.stream.schema();
-        let mut seen = BTreeSet::new();
-        for field in schema.fields() {
-            if !seen.insert(field.name().as_str()) {
+        let (mut seen, mut known) = (BTreeSet::new(), BTreeSet::new());
+        for (field, says) in schema.fields().iter().zip(&self.says) {
+            let is_new = match says {
+                Says::Ours(column) => known.insert(column.name.to_owned()),
+                Says::Theirs(column) => known.insert(column.name()),
+                Says::Nothing | Says::Unknown => true,
+            };
+            if !seen.insert(field.name().as_str()) || !is_new {
                 return Err(whole(field.name(), "two columns have this name"));
             }
             if let Some(problem) = unreadable(field.data_type()) {
                 return Err(whole(field.name(), &problem));
             }
-            if column(field.name()).is_some_and(|column| column.holds == Holds::Instant)
+            if says.column().is_some_and(|column| column.holds == Holds::Instant)
                 && is_naive(field.data_type())
                 && self.defaults.zone.is_none()
             {
@@ -280,13 +416,183 @@ impl Rows {
             }
         }
         let required = ["key", "kind", "occurred_at"];
-        match required.into_iter().find(|name| !seen.contains(name)) {
+        match required.into_iter().find(|name| !known.contains(*name)) {
             Some(name) => {
                 let there = seen.into_iter().collect::<Vec<_>>().join(", ");
                 Err(whole(name, &format!("no such column; there are: {there}")))
             }
             None => Ok(()),
         }
+    }
+}
+
+/// What follows from the other cells of a row, where a table does not say it: as in tables in files.
+#[derive(Debug, Clone, Copy, Default)]
+struct Guessed {
+    direction: bool,
+    visibility: bool,
+    actor: bool,
+}
+
+impl Guessed {
+    /// Reads the words of a row in any case, and tells which of them are missing.
+    fn of(cells: &mut BTreeMap<&str, Value>) -> Self {
+        for (name, value) in &mut *cells {
+            let Value::String(text) = value else { continue };
+            let lower = text.trim().to_ascii_lowercase();
+            *text = match *name {
+                "kind" | "channel" => lower,
+                "direction" => match lower.as_str() {
+                    "inbound" | "incoming" => "in".to_owned(),
+                    "outbound" | "outgoing" => "out".to_owned(),
+                    _ => lower,
+                },
+                "visibility" | "occurred_at_origin" | "actor" => lower.replace([' ', '-'], "_"),
+                _ => continue,
+            };
+        }
+        // Of a message it is the subject of both; without a conversation there is only one.
+        let is_message = cells.get("kind").is_some_and(|kind| kind == "message");
+        if is_message
+            && let Some(subject) = cells.remove("subject").filter(|subject| !is_blank(subject))
+        {
+            if cells.contains_key("conversation") {
+                cells.insert("subject", subject.clone());
+            }
+            if let Value::Object(data) = cells.entry("data").or_insert_with(|| json!({})) {
+                data.entry("subject").or_insert(subject);
+            }
+        }
+        let lacks = |name| !cells.contains_key(name);
+        Self {
+            direction: lacks("direction"),
+            visibility: lacks("visibility"),
+            actor: lacks("actor"),
+        }
+    }
+
+    fn fill(self, event: &mut Event) {
+        if self.direction && event.kind.is_talk() {
+            event.direction = match event.actor.kind {
+                ActorType::Customer | ActorType::Contact => Direction::In,
+                ActorType::Agent | ActorType::Bot | ActorType::Ai | ActorType::Automation => {
+                    Direction::Out
+                }
+                _ => event.direction,
+            };
+        }
+        if self.visibility && matches!(event.kind, Kind::Note(_)) {
+            event.visibility = Visibility::Internal;
+        }
+        if self.actor {
+            event.actor.kind = match event.direction {
+                Direction::In => ActorType::Customer,
+                Direction::Out => ActorType::Agent,
+                Direction::None => event.actor.kind,
+            };
+        }
+    }
+}
+
+const fn role_of(direction: Direction) -> Role {
+    match direction {
+        Direction::In => Role::From,
+        Direction::Out => Role::To,
+        Direction::None => Role::Subject,
+    }
+}
+
+/// The word in a column, in any case.
+fn word<T: DeserializeOwned>(
+    theirs: &[Their<'_>],
+    column: &csv::Column,
+) -> Result<Option<T>, RowError> {
+    let Some(cell) = theirs.iter().find(|cell| cell.column == column) else { return Ok(None) };
+    let word = as_text(cell.value.clone()).trim().to_ascii_lowercase().replace([' ', '-'], "_");
+    let read = serde_json::from_value(Value::String(word));
+    read.map(Some).map_err(|error| cell.problem(error.to_string()))
+}
+
+/// Puts the fields of the kind that have a column each (`data.duration_s`) to the others. What the
+/// kind does not take as the number or text it is may be meant as the other of them.
+fn data(cells: &mut BTreeMap<&str, Value>, theirs: &[Their<'_>]) {
+    let fields: BTreeMap<&str, &Value> = theirs
+        .iter()
+        .filter_map(|cell| match cell.column {
+            csv::Column::Data(field) => Some((field.as_str(), cell.value)),
+            _ => None,
+        })
+        .collect();
+    let Some(kind) = cells.get("kind").and_then(Value::as_str).map(str::to_owned) else { return };
+    if fields.is_empty() {
+        return;
+    }
+    let Value::Object(all) = cells.entry("data").or_insert_with(|| json!({})) else { return };
+    for (field, value) in &fields {
+        all.insert((*field).to_owned(), read_as_cell(value));
+    }
+    while let Err(error) = Kind::from_json(&kind, all.clone()) {
+        let field = error.pointer.strip_prefix("/data/").unwrap_or_default();
+        match (fields.get(field), all.get_mut(field)) {
+            (Some(written), Some(value)) if !value.is_string() => {
+                *value = as_text((*written).clone()).into();
+            }
+            // What is wrong with it is told where the event is read.
+            _ => return,
+        }
+    }
+}
+
+/// Text as a cell of a table in a file: numbers, `true` and `false`, lists and objects as such.
+/// Whole numbers are floats in pandas, as soon as one is missing.
+fn read_as_cell(value: &Value) -> Value {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => as_text(value.clone()),
+        _ => return value.clone(),
+    };
+    match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Null | Value::String(_)) | Err(_) => value.clone(),
+        Ok(read) => read,
+    }
+}
+
+/// An instant that stands in a column beside its offset is in UTC, however that is spelled there.
+fn in_utc(cells: &mut BTreeMap<&str, Value>) {
+    let Some(Value::String(text)) = cells.get_mut("occurred_at") else { return };
+    if let Ok((at, Some(offset))) = csv::instant(text, None)
+        && offset.as_minutes() == 0
+    {
+        *text = at.to_string();
+    }
+}
+
+/// A number as the text of an id: a float is one only where it has lost no digit of it.
+fn id(number: &Value) -> Result<String, String> {
+    if number.as_f64().is_some_and(|float| number.is_f64() && float.fract() != 0.0) {
+        return Err("an id with a fraction: read the column as text".to_owned());
+    }
+    exact(number)
+}
+
+/// A number as text, where it is the one that was written.
+fn exact(number: &Value) -> Result<String, String> {
+    if number.as_f64().is_some_and(|float| number.is_f64() && float.abs() >= EXACT) {
+        return Err("a float that may have lost digits: read the column as text".to_owned());
+    }
+    Ok(as_text(number.clone()))
+}
+
+fn is_blank(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+fn problem_in(field: &str, value: &Value, problem: impl Into<String>) -> RowError {
+    RowError {
+        row: None,
+        field: field.to_owned(),
+        value: Some(cx_core::text::first_words(&value.to_string(), 80)),
+        problem: problem.into(),
     }
 }
 
@@ -371,7 +677,7 @@ fn whole(column: &str, problem: &str) -> BindingError {
 }
 
 fn column(name: &str) -> Option<&'static Column> {
-    super::COLUMNS.iter().find(|column| column.name == name)
+    COLUMNS.iter().find(|column| column.name == name)
 }
 
 /// Whether pandas calls an index so that has no name: it numbers rows, and says nothing of them.

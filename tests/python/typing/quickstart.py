@@ -50,6 +50,10 @@ def ask(path: Path, rows: list[dict[str, Any]], frame: pl.DataFrame, table: pa.T
         assert_type(store.events().to_polars(), pl.DataFrame)
         assert_type(store.events().to_pandas(), pd.DataFrame)
         assert_type(store.events().to_dicts(), list[dict[str, Any]])
+        assert_type(pl.DataFrame(store.events()), pl.DataFrame)
+        assert_type(pl.DataFrame(store.scan()), pl.DataFrame)
+        assert_type(pl.DataFrame(cx.link(rows).persons), pl.DataFrame)
+        assert_type(store.compact(), cx.Fields)
         for hit in store.search("parcel"):
             assert_type(hit.event.text, str | None)
         for waiting in store.who_is_waiting():
