@@ -712,6 +712,8 @@ impl<'a> Update<'a> {
     fn component(&mut self, seed: i64) -> Result<Vec<i64>, StoreError> {
         let mut component = Vec::new();
         let mut next = vec![seed];
+        // Whoever has a value is found once, and not again by each who has it.
+        let mut followed = FxHashSet::default();
         while let Some(bundle) = next.pop() {
             if !self.visited.insert(bundle) {
                 continue;
@@ -721,7 +723,7 @@ impl<'a> Update<'a> {
                 self.loaded.insert(bundle, loaded);
             }
             for row in self.linked_rows(bundle)? {
-                if !self.is_hub(row)? {
+                if followed.insert(row) && !self.is_hub(row)? {
                     let others = self.linked_bundles(row)?;
                     next.extend(others.into_iter().filter(|other| !self.visited.contains(other)));
                 }
@@ -830,6 +832,7 @@ impl<'a> Update<'a> {
         rows: &BTreeMap<Identifier, i64>,
         component: &[i64],
     ) -> Result<(), StoreError> {
+        let component: FxHashSet<i64> = component.iter().copied().collect();
         for (identifier, row) in rows {
             let is_contested = resolution.contested.contains(identifier);
             let was_contested = self.contested.borrow().get(row).copied();
@@ -837,7 +840,7 @@ impl<'a> Update<'a> {
                 continue;
             }
             // Whoever has a value without being linked by it does not say that nobody contests it.
-            if !is_contested && !self.is_theirs(*row, component)? {
+            if !is_contested && !self.is_theirs(*row, &component)? {
                 continue;
             }
             self.contested.borrow_mut().insert(*row, is_contested);
@@ -850,7 +853,7 @@ impl<'a> Update<'a> {
     }
 
     /// Whether all who are linked by a value are in this component: a hub links nobody.
-    fn is_theirs(&self, row: i64, component: &[i64]) -> Result<bool, StoreError> {
+    fn is_theirs(&self, row: i64, component: &FxHashSet<i64>) -> Result<bool, StoreError> {
         if self.is_hub(row)? {
             return Ok(true);
         }

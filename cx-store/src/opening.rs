@@ -87,7 +87,8 @@ impl OpenOptions {
         }
     }
 
-    /// Whether the file that is there has an earlier schema: opened for writing, it is brought
+    /// Whether the file that is there has an earlier schema, or was written under earlier rules of
+    /// who is who: opened for writing, it is brought
     /// forward, and earlier versions of cx cannot read it any more.
     ///
     /// # Errors
@@ -97,8 +98,7 @@ impl OpenOptions {
         match schema::look(path, self.key.as_ref())? {
             Found::Nothing => Err(nothing(path)),
             // What is wrong with a file is told by whoever opens it.
-            Found::Ours => Ok(schema::version(path, self.key.as_ref())
-                .is_ok_and(|version| (1..schema::latest()).contains(&version))),
+            Found::Ours => Ok(schema::is_earlier(path, self.key.as_ref()).unwrap_or_default()),
         }
     }
 

@@ -70,9 +70,15 @@ fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreErro
     Ok(policy.filter(|policy| hash != policy.hash() && policy.was_named(&hash)))
 }
 
+/// Whether the file was written under earlier normalisers and rules.
+pub(crate) fn is_of_earlier_rules(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(of_earlier_rules(connection)?.is_some())
+}
+
 /// Files all records and derives everybody anew, where the file was written under earlier
-/// normalisers and rules: a step of the schema, so that earlier versions of cx, which would go on
-/// under theirs, refuse the file. The change feed tells what became of whom.
+/// normalisers and rules. It is a step of the schema, so that versions of cx before it, which would
+/// go on under theirs, refuse the file, and is done again whenever the rules have changed since.
+/// The change feed tells what became of whom.
 pub(crate) fn bring_forward(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let Some(policy) = of_earlier_rules(tx)? else { return Ok(()) };
     let (tenant, id_key) = codec::tenant(tx)?

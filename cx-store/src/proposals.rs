@@ -4,11 +4,13 @@
 //! A run compares the customers as identifiers and people's words make them, never as an earlier
 //! run has linked them: so the outcome does not depend on how often it is run.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Kind;
+use cx_core::identifier::Identifier;
 use cx_core::identity::explain::Relation;
-use cx_core::identity::{Assertion, Assertions, Rules, Subject, Verdict};
+use cx_core::identity::{Assertion, Assertions, PersonName, Rules, Subject, Verdict};
 use cx_core::ids::{BundleId, CustomerId, ObservationId};
 use cx_core::linkage::{
     Address, CustomerRow, LinkOptions, Linkage, Model, ScoredPair, Table, TrainError, TrainOptions,
@@ -131,6 +133,7 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     let assertions = Assertions::new(corrections::all(connection)?);
     let divided = divided(connection, asking, &assertions)?;
     let mut rows: BTreeMap<ObservationId, CustomerRow> = BTreeMap::new();
+    let mut names: BTreeMap<ObservationId, BTreeSet<PersonName>> = BTreeMap::new();
     let mut anchor_of: BTreeMap<i64, ObservationId> = BTreeMap::new();
     let mut alone: BTreeMap<i64, ObservationId> = BTreeMap::new();
     let mut members = connection.prepare(
@@ -149,17 +152,21 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
         let known = rows.entry(anchor).or_default();
         if let Some(name) = row.get::<_, Option<String>>(2)? {
             known.name(&name);
+            names.entry(anchor).or_default().insert(PersonName::from_key(&name));
         }
     }
-    // Hubs, and values that several persons carry, neither weigh nor block.
+    // Hubs, and values that several persons carry, neither weigh nor block. What only a limit keeps
+    // from joining people of one name does: a system may know one person twice.
+    let mut on: BTreeMap<Identifier, BTreeSet<ObservationId>> = BTreeMap::new();
     let mut claims = connection.prepare(
-        "SELECT c.bundle_id, d.name, i.scope, i.key, i.linkable FROM bundle_claim c
+        "SELECT c.bundle_id, d.name, i.scope, i.key, i.linkable, i.contested FROM bundle_claim c
            JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
-         WHERE i.hub = 0 AND i.contested = 0 AND c.caveat = 0 AND i.linkable = 1
+         WHERE i.hub = 0 AND c.caveat = 0 AND i.linkable = 1
            AND d.name IN ('email', 'phone', 'wa_id', 'national_id')",
     )?;
     let mut claims = claims.query([])?;
     while let Some(row) = claims.next()? {
+        let is_contested: bool = row.get(5)?;
         let bundle: i64 = row.get(0)?;
         let Some(anchor) = anchor_of.get(&bundle) else { continue };
         let identifier = codec::read_identifier(row, 1)?;
@@ -167,8 +174,22 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
         if alone.get(&bundle).is_some_and(|of| assertions.is_taken(*of, &identifier)) {
             continue;
         }
-        if let Some(known) = rows.get_mut(anchor).filter(|_| !assertions.blocks(&identifier)) {
+        if assertions.blocks(&identifier) {
+            continue;
+        }
+        if is_contested {
+            on.entry(identifier).or_default().insert(*anchor);
+        } else if let Some(known) = rows.get_mut(anchor) {
             known.identifier(&identifier);
+        }
+    }
+    for (identifier, anchors) in on {
+        if anchors.len() <= MOST_OF_ONE_NAME && are_of_one_name(&anchors, &names) {
+            for anchor in anchors {
+                if let Some(known) = rows.get_mut(&anchor) {
+                    known.identifier(&identifier);
+                }
+            }
         }
     }
     let mut profiles = connection.prepare(
@@ -188,6 +209,22 @@ pub(crate) fn read(connection: &Connection, asking: &Asking) -> Result<Compared,
     }
     let (anchors, rows): (Vec<ObservationId>, Vec<CustomerRow>) = rows.into_iter().unzip();
     Ok(Compared { anchors, anchor_of, table: customers(&rows) })
+}
+
+/// So many customers who share a value are held against each other at most.
+const MOST_OF_ONE_NAME: usize = 64;
+
+/// Whether all these customers have names, and no two of those disagree.
+fn are_of_one_name(
+    anchors: &BTreeSet<ObservationId>,
+    names: &BTreeMap<ObservationId, BTreeSet<PersonName>>,
+) -> bool {
+    let of: Vec<&BTreeSet<PersonName>> =
+        anchors.iter().filter_map(|anchor| names.get(anchor)).collect();
+    let all: BTreeSet<&PersonName> = of.iter().copied().flatten().collect();
+    of.len() == anchors.len()
+        && all.len() <= MOST_OF_ONE_NAME
+        && all.iter().all(|one| all.iter().all(|other| one.agrees(other)))
 }
 
 /// The observation that names each bundle's customer, had no model linked anybody; of the
@@ -297,10 +334,11 @@ pub(crate) fn keep(
     }
     let mut wanted: BTreeMap<(ObservationId, ObservationId), i32> = BTreeMap::new();
     for pair in &linkage.links {
-        if let Some(ends) = compared.pair(pair).filter(|ends| !revoked_by_people.contains(ends)) {
+        if let Some(ends) = compared.pair(pair) {
             wanted.insert(ends, pair.weight);
         }
     }
+    let mut wanted = without_taken_back(wanted, &revoked_by_people);
     let mut said = Vec::new();
     let assertion = |verdict| Assertion { verdict, by: by.clone(), reason: None, at };
     let mut gone: u64 = 0;
@@ -337,7 +375,16 @@ pub(crate) fn keep(
     let apart = apart(tx, &writer.settings.assertions)?;
     tx.execute("DELETE FROM proposal", [])?;
     let (mut possible, mut households) = (0, 0);
-    let proposals = linkage.possible.iter().map(|pair| (pair, Relation::Possible));
+    // What something stands against is not linked, and people decide about it, too.
+    let mut undecided: Vec<&ScoredPair> = linkage.possible.iter().collect();
+    for pair in &linkage.links {
+        let Some((a, b)) = compared.pair(pair) else { continue };
+        if anchored(tx, a)? != anchored(tx, b)? {
+            undecided.push(pair);
+        }
+    }
+    undecided.sort_by_key(|pair| (Reverse(pair.weight), pair.a, pair.b));
+    let proposals = undecided.into_iter().map(|pair| (pair, Relation::Possible));
     let households_of = linkage.households.iter().map(|pair| (pair, Relation::Household));
     for (pair, relation) in proposals.take(most).chain(households_of.take(most)) {
         let Some((a, b)) = compared.pair(pair) else { continue };
@@ -378,6 +425,49 @@ pub(crate) fn keep(
     })
 }
 
+/// What is to be linked but those links that would make one customer of two of whom a person took
+/// that back, be it over others: of those that do it together the lightest goes.
+fn without_taken_back(
+    wanted: BTreeMap<(ObservationId, ObservationId), i32>,
+    taken_back: &BTreeSet<(ObservationId, ObservationId)>,
+) -> BTreeMap<(ObservationId, ObservationId), i32> {
+    if taken_back.is_empty() {
+        return wanted;
+    }
+    let mut heaviest: Vec<((ObservationId, ObservationId), i32)> = wanted.into_iter().collect();
+    heaviest.sort_by_key(|(ends, weight)| (Reverse(*weight), *ends));
+    let mut of: BTreeMap<ObservationId, ObservationId> = BTreeMap::new();
+    let mut members: BTreeMap<ObservationId, BTreeSet<ObservationId>> = BTreeMap::new();
+    let mut left = BTreeMap::new();
+    for ((a, b), weight) in heaviest {
+        let (one, other) = (of.get(&a).copied().unwrap_or(a), of.get(&b).copied().unwrap_or(b));
+        if one != other {
+            let set = |name: ObservationId| {
+                members.get(&name).cloned().unwrap_or_else(|| BTreeSet::from([name]))
+            };
+            let (ones, others) = (set(one), set(other));
+            let parted = |(x, y): &(ObservationId, ObservationId)| {
+                ones.contains(x) && others.contains(y) || ones.contains(y) && others.contains(x)
+            };
+            if taken_back.iter().any(parted) {
+                continue;
+            }
+            of.extend(others.iter().map(|member| (*member, one)));
+            of.insert(one, one);
+            members.remove(&other);
+            members.entry(one).or_insert(ones).extend(others);
+        }
+        left.insert((a, b), weight);
+    }
+    left
+}
+
+/// Whether it was a model that said something, and not a person of that name.
+fn is_by_model(by: &str) -> bool {
+    by.strip_prefix("model ")
+        .is_some_and(|hash| hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
 /// The pairs whose links people have taken back, and not taken that back: no model links them again.
 fn taken_back(
     all: &[Assertion],
@@ -391,7 +481,7 @@ fn taken_back(
     }
     let revoked = all.iter().filter_map(|said| match said.verdict {
         // A model takes back what models said; a person's word is another matter.
-        Verdict::Revoke(id) if !said.by.starts_with("model ") && in_force.stands(said.id()) => {
+        Verdict::Revoke(id) if !is_by_model(&said.by) && in_force.stands(said.id()) => {
             probable.get(&id).copied()
         }
         _ => None,

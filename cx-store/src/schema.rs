@@ -501,15 +501,22 @@ enum Beside {
     Nobody,
 }
 
-/// The version of the schema of a file, which is left as it is.
-pub(crate) fn version(path: &Path, key: Option<&EncryptionKey>) -> Result<u32, StoreError> {
+/// Whether a file is of an earlier schema, or of this one under earlier rules.
+fn is_behind(connection: &Connection) -> Result<bool, StoreError> {
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version < latest() || version == latest() && policy::is_of_earlier_rules(connection)?)
+}
+
+/// Whether a file, which is left as it is, is brought forward when it is opened for writing.
+pub(crate) fn is_earlier(path: &Path, key: Option<&EncryptionKey>) -> Result<bool, StoreError> {
     let open = |beside| -> Result<Connection, StoreError> {
         let connection = open_as_it_is(path, key, beside)?;
         connection.pragma_query(None, "user_version", |_| Ok(()))?;
         Ok(connection)
     };
     let connection = beside_a_writer_or_nobody(path, |beside| twice(|| open(beside)))?;
-    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version > 0 && is_behind(&connection)?)
 }
 
 fn open_to_read(
@@ -527,8 +534,8 @@ fn to_read(
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
     connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
-    let version = refuse_newer(&connection, path)?;
-    if version < latest() { brought_forward(&connection, path, key) } else { Ok(connection) }
+    refuse_newer(&connection, path)?;
+    if is_behind(&connection)? { brought_forward(&connection, path, key) } else { Ok(connection) }
 }
 
 fn open_as_it_is(
@@ -671,12 +678,21 @@ pub(crate) fn put_aside<T>(
     Ok(done)
 }
 
-/// Takes the file forward, each step in a transaction of its own.
+/// Takes the file forward, each step in a transaction of its own. What was derived under earlier
+/// rules is derived anew.
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     loop {
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let position = usize::try_from(version).unwrap_or(usize::MAX);
-        let Some(step) = STEPS.get(position) else { return Ok(()) };
+        let Some(step) = STEPS.get(position) else {
+            if version == latest() && policy::is_of_earlier_rules(connection)? {
+                let now = rusqlite::TransactionBehavior::Immediate;
+                let tx = connection.transaction_with_behavior(now)?;
+                policy::bring_forward(&tx)?;
+                tx.commit()?;
+            }
+            return Ok(());
+        };
         let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         // Another process may have taken the step meanwhile.
         if tx.pragma_query_value::<u32, _>(None, "user_version", |row| row.get(0))? == version {

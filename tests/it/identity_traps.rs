@@ -336,3 +336,82 @@ fn an_account_that_staff_logs_into_does_not_become_staff() {
 fn the_clock_of_a_session_ends_after_half_an_hour() {
     assert_eq!(Policy::default().session.0, Micros::MINUTE.times(30));
 }
+
+#[test]
+fn whoever_types_somebody_elses_number_is_not_that_one() {
+    let (number, stated) = ("phone 06 12345678", "phone 06 12345678 ?");
+    for (victim, attacker) in [("Jan Bos", ""), ("Jan Bos", "J. Bos"), ("", ""), ("", "Mal Lory")] {
+        let events = [
+            message("v", 0, "email", victim, &["email jan@example.nl", number]),
+            message("m", 5, "web", attacker, &["email mal@example.com", stated]),
+            message("c", 9, "phone", "", &[number]),
+        ];
+        check(&events, "m | v c");
+    }
+    // Under one whole name they are one, as in a shop's order and a mail; so is whoever has proved it.
+    let own = [
+        message("v", 0, "email", "Jan Bos", &["email jan@example.nl", number]),
+        message("m", 5, "web", "Jan Bos", &["email jan@example.com", stated]),
+    ];
+    check(&own, "v m");
+}
+
+#[test]
+fn nobody_is_one_with_those_who_use_the_same_kiosk_without_a_name() {
+    let of = |key, at, mail| message(key, at, "web", "", &["cookie kiosk", mail]);
+    check(
+        &[
+            of("a", 0, "email ann@example.nl"),
+            of("b", 300, "email bob@example.nl"),
+            message("v", 310, "web", "", &["cookie kiosk"]),
+        ],
+        "a | b v",
+    );
+    // One address is one person, and so is one name.
+    check(&[of("a", 0, "email ann@example.nl"), of("b", 9, "email ann@example.nl")], "a b");
+    let named = |key, mail| message(key, 0, "web", "Ann Prins", &["cookie c1", mail]);
+    check(&[named("a", "email ann@example.nl"), named("b", "email prins@example.nl")], "a b");
+}
+
+#[test]
+fn a_family_that_shares_a_mailbox_does_not_vanish_when_the_fourth_of_them_writes() {
+    let names = ["Jan Bos", "Eva Bos", "Piet Bos", "Mia Bos", "Jan Bos"];
+    let events: Vec<Event> = (0..)
+        .zip(names)
+        .map(|(n, name)| message(&format!("{n}"), n, "email", name, &["email bosjes@example.nl"]))
+        .collect();
+    assert_eq!(customers(&events), "0 4 | 1 | 2 | 3");
+}
+
+#[test]
+fn relatives_on_one_landline_stay_apart_whatever_they_are_called() {
+    for (one, other) in [
+        ("Paul Smith", "Paula Smith"),
+        ("Jean Dupont", "Jeanne Dupont"),
+        ("John Smith Sr", "John Smith Jr"),
+        ("María García López", "María Sánchez López"),
+        ("王小明", "王大明"),
+    ] {
+        let landline = "phone 020 624 1111";
+        let of = |key, name| message(key, 0, "phone", name, &[landline]);
+        check(&[of("a", one), of("b", other)], "a | b");
+    }
+}
+
+#[test]
+fn a_person_whose_mail_client_says_more_stays_one_customer() {
+    let names = ["Jan de Vries (Acme)", "Jan de Vries | Sales", "Jan de Vries", "Jan de Vries MBA"];
+    let events: Vec<Event> = (0..)
+        .zip(names)
+        .map(|(n, name)| message(&format!("{n}"), n, "email", name, &["email jdv@example.nl"]))
+        .collect();
+    assert_eq!(customers(&events), "0 1 2 3");
+}
+
+#[test]
+fn a_card_that_a_couple_pays_with_does_not_make_them_one() {
+    let of = |key, name, mail| message(key, 0, "store", name, &["payment_token tok_1", mail]);
+    let events =
+        [of("a", "Jan Bos", "email jan@example.nl"), of("b", "Eva Smit", "email eva@example.nl")];
+    check(&events, "a | b");
+}

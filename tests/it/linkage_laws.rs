@@ -95,6 +95,16 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_rows_does_not_matter_to_training(
+        (rows, turned) in vec(row(), 2..60).prop_flat_map(|rows| (Just(rows.clone()), Just(rows).prop_shuffle())),
+    ) {
+        let learnt = |rows: &[Row]| {
+            train(&table(rows), &Model::shipped(), &TrainOptions::default()).map(|model| model.to_json())
+        };
+        prop_assert_eq!(learnt(&rows), learnt(&turned));
+    }
+
+    #[test]
     fn a_name_alone_never_links(name in "[A-Z][a-z]{2,9} [A-Z][a-z]{2,12}", n in 2..20_usize) {
         let mut builder = TableBuilder::new(&[Attribute::FullName, Attribute::BirthDate]);
         (0..n).for_each(|_| builder.push(&[&name, ""]));
@@ -239,4 +249,56 @@ fn a_model_that_says_a_thing_twice_or_cannot_weigh_is_refused() {
         model["comparisons"][0]["levels"].as_array_mut().unwrap().push(missing.clone());
     };
     assert!(read(&with).is_err());
+}
+
+#[test]
+fn twins_are_a_household_and_so_are_father_and_son_of_one_name_and_day() {
+    let columns = [
+        Attribute::GivenName,
+        Attribute::FamilyName,
+        Attribute::BirthDate,
+        Attribute::Street,
+        Attribute::Postcode,
+        Attribute::Phone,
+        Attribute::Email,
+    ];
+    let linked = |rows: [[&str; 3]; 2]| {
+        let mut builder = TableBuilder::new(&columns);
+        for [given, born, mail] in rows {
+            let home = ["Kerkstraat 1", "2611 AA", "0612345678"];
+            builder.push(&[given, "Zwartjes", born, home[0], home[1], home[2], mail]);
+        }
+        // Others, so that to be alike is worth something.
+        for n in 0..50 {
+            let (given, street) = (format!("Given{n}"), format!("Dorpsweg {n}"));
+            let (born, code) = (format!("19{}-01-02", 40 + n), format!("{} AB", 3000 + n));
+            builder.push(&[&given, &format!("Other{n}"), &born, &street, &code, "", ""]);
+        }
+        let linkage = link(&builder.finish(), &Model::shipped(), &on(1));
+        (linkage.persons[1] == 0, linkage.households.iter().any(|pair| (pair.a, pair.b) == (0, 1)))
+    };
+    assert_eq!(linked([["Tim", "1990-05-06", ""], ["Ann", "1990-05-06", ""]]), (false, true));
+    assert_eq!(linked([["Peter", "1950-05-06", ""], ["Peter", "1980-05-06", ""]]), (false, true));
+    assert_eq!(linked([["Peter", "1980-05-06", ""], ["Peter", "1980-05-07", ""]]), (true, false));
+    let mail = "pz1950@example.nl";
+    assert!(linked([["Peter", "1950-05-06", mail], ["Peter", "1980-05-06", mail]]).0);
+}
+
+#[test]
+fn who_is_in_a_table_a_hundred_times_is_one_person() {
+    for copies in [2, 9, 10, 70, 150] {
+        let mut builder =
+            TableBuilder::new(&[Attribute::GivenName, Attribute::FamilyName, Attribute::Email]);
+        for _ in 0..copies {
+            for n in 0..20_u8 {
+                let letter = char::from(b'a' + n);
+                let mail = format!("{letter}{letter}{letter}{n}@example.nl");
+                builder.push(&[&format!("G{letter}vin"), &format!("Fam{letter}ly"), &mail]);
+            }
+        }
+        let linkage = link(&builder.finish(), &Model::shipped(), &on(2));
+        let persons: BTreeSet<u32> = linkage.persons.iter().copied().collect();
+        assert_eq!(persons.len(), 20, "{copies}: {:?}", linkage.dropped);
+        assert!(linkage.blanked.is_empty(), "{copies}: {:?}", linkage.blanked);
+    }
 }

@@ -375,3 +375,78 @@ fn what_a_model_proposed_is_moved_and_salvaged() {
     assert!(report.is_complete(), "{:?}", report.lost);
     assert_eq!(saved.proposals(10).unwrap(), proposed);
 }
+
+#[test]
+fn a_link_that_a_person_took_back_is_not_made_again_over_a_third() {
+    let tim = |key: &str, mail: &str| {
+        on_record(key, "Tim Zwartjes", "1990-05-06", "Kerkstraat 1", &[mail])
+    };
+    let store = store_of(&[tim("t", "email tim@x.example"), tim("a", "email tim2@x.example")]);
+    let (one, other) = (mail("tim@x.example"), mail("tim2@x.example"));
+    assert_eq!(propose(&store, Some(3_000), later(1)).linked, 1);
+    let by_model = |said: &Assertion| matches!(said.verdict, Verdict::Probable(..));
+    let link = store.assertions().unwrap().into_iter().find(by_model).unwrap();
+    // Whatever the person is called.
+    let mut revoked = said(Verdict::Revoke(link.id()), 2);
+    revoked.by = "model team lead".to_owned();
+    store.assert(&revoked, later(2)).unwrap();
+    store.ingest(&Recording::new(later(3), "test"), [tim("c", "email tim3@x.example")]).unwrap();
+    let done = propose(&store, Some(3_000), later(4));
+    assert_eq!(done.linked, 1, "{done:?}");
+    assert_ne!(customer(&store, &one), customer(&store, &other));
+    let again = propose(&store, Some(3_000), later(5));
+    assert_eq!((again.linked, again.taken_back, again.changes.len()), (1, 0, 0));
+}
+
+#[test]
+fn what_a_limit_stands_against_is_proposed_and_weighs_all_that_both_have() {
+    let record = |key: &str, id: &str| {
+        let claims = [&format!("crm {id}"), "email tim@x.example", "phone 06 12345678"];
+        on_record(key, "Tim Zwartjes", "1990-05-06", "Kerkstraat 1", &claims)
+    };
+    let store = store_of(&[record("t", "1"), record("a", "2")]);
+    for link_at in [None, Some(3_000)] {
+        let done = propose(&store, link_at, later(1));
+        assert_eq!((done.linked, done.possible), (0, 1), "{done:?}");
+        let proposal = store.proposals(10).unwrap().remove(0);
+        let told = proposal.waterfall.sentences.join("\n");
+        assert!(told.contains("tim@x.example") && told.contains("612345678"), "{told}");
+    }
+}
+
+#[test]
+fn twins_are_proposed_to_nobody_and_never_linked() {
+    let twin = |key: &str, name: &str, mail: &str| {
+        on_record(key, name, "1990-05-06", "Kerkstraat 1", &[mail])
+    };
+    let store = store_of(&[
+        twin("t", "Tim Zwartjes", "email tim@x.example"),
+        twin("a", "Ann Zwartjes", "email ann@y.example"),
+    ]);
+    let done = propose(&store, Some(1_000), later(1));
+    assert_eq!((done.linked, done.households), (0, 1), "{done:?}");
+}
+
+#[test]
+fn a_run_on_an_unchanged_store_finds_what_the_one_before_found() {
+    // All at one instant, as in an import, so that only what records say puts them in order.
+    let mut events = Vec::new();
+    for n in 0..60 {
+        let (given, family) = (["Anthony", "Avthony", "Tony", "Ann"][n % 4], n / 12);
+        let (mail, phone) =
+            (format!("email m{}@x.example", n / 3), format!("phone 06 1234567{}", n / 9));
+        let born = format!("19{}-05-06", 60 + n / 4);
+        let name = format!("{given} Bosma{}", char::from(b'a' + u8::try_from(family).unwrap()));
+        events.push(on_record(&format!("k/{n}"), &name, &born, "Kerkstraat 1", &[&mail, &phone]));
+    }
+    let store = store_of(&events);
+    let first = propose(&store, Some(1_000), later(1));
+    assert!(first.linked > 0, "{first:?}");
+    let before = partition(&store);
+    for minutes in 2..5 {
+        let again = propose(&store, Some(1_000), later(minutes));
+        assert_eq!((again.taken_back, again.changes.len()), (0, 0), "{again:?}");
+        assert_eq!((again.linked, again.compared), (first.linked, first.compared));
+        assert_eq!(partition(&store), before);
+    }
+}

@@ -204,3 +204,37 @@ fn a_file_of_earlier_normalisers_and_rules_is_derived_anew_when_it_is_opened() {
         assert_eq!(store.find(&who).unwrap().customers.len(), 1);
     }
 }
+
+/// Opened for reading, it is derived anew in memory; opened for writing, in the file, and once.
+#[test]
+fn a_file_of_the_rules_before_todays_is_derived_anew_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rules-2.cx");
+    std::fs::copy(files().join("rules-2.cx"), &path).unwrap();
+    let lines = std::fs::read_to_string(files().join("rules-2.jsonl")).unwrap();
+    let told: Vec<Event> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let today = Store::open_in_memory().unwrap();
+    today.ingest(&Recording::new(at("2026-02-01T10:00:00Z"), "jsonl"), told).unwrap();
+    let expected = customers(&today);
+    let keys = |of: &[&str]| of.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+    let who = [&["k/2", "k/1"][..], &["k/1", "k/2"], &["k/3"], &["k/4"], &["k/5"], &["k/6"]];
+    assert!(expected.iter().all(|one| who.iter().any(|of| keys(of) == *one)), "{expected:?}");
+    let before = std::fs::read(&path).unwrap();
+    let options = cx_store::OpenOptions::new();
+    assert!(options.is_of_earlier_schema(&path).unwrap());
+    let store = Store::open_read_only(&path, None).unwrap();
+    assert_eq!(customers(&store), expected, "read only");
+    assert!(store.check().unwrap().is_clean());
+    drop(store);
+    assert!(std::fs::read(&path).unwrap() == before, "it was written to");
+    let mut changes = Vec::new();
+    for _ in 0..2 {
+        let store = Store::open_existing(&path).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_clean(), "{:?}", report.problems);
+        assert_eq!(customers(&store), expected);
+        changes.push(store.changes(0, 100).unwrap().len());
+    }
+    assert_eq!(changes[0], changes[1], "it was derived anew twice");
+    assert!(!options.is_of_earlier_schema(&path).unwrap());
+}

@@ -102,7 +102,19 @@ fn nodes(observations: &[Observation], assertions: &Assertions) -> Vec<Node> {
         }
     };
     let mut nodes: Vec<Node> = by.into_iter().map(node).collect();
-    nodes.sort_by_key(|node| (node.facts.first_seen, node.facts.id));
+    // A record that somebody named stands where it would, had nobody.
+    let unnamed = |facts: &BundleFacts| {
+        let observation = Observation {
+            id: facts.anchor.1,
+            occurred_at: facts.first_seen,
+            claims: facts.claims.clone(),
+            name: facts.name.clone(),
+            bridges: Vec::new(),
+            source: String::new(),
+        };
+        if facts.claims.is_empty() { facts.id } else { observation.bundle() }
+    };
+    nodes.sort_by_key(|node| (node.facts.first_seen, unnamed(&node.facts), node.facts.id));
     nodes
 }
 
@@ -220,7 +232,30 @@ impl World<'_> {
         (least.is_none(), least)
     }
 
-    fn groups(&self, mut named: Vec<Cluster>, must_agree: bool) -> Vec<Vec<Cluster>> {
+    /// What a cluster has proved of itself.
+    fn own(&self, cluster: &Cluster) -> BTreeSet<Identifier> {
+        let of = |node: &usize| {
+            let proved = self.nodes[*node].facts.claims.iter().filter(|c| c.assurance.is_proved());
+            let linking =
+                proved.map(|c| &c.identifier).filter(|id| self.linking[*node].contains(id));
+            let strong =
+                linking.filter(|id| self.rules.policy.of_identifier(id).tier <= Tier::Strong);
+            strong.cloned().collect::<Vec<_>>()
+        };
+        cluster.iter().flat_map(of).collect()
+    }
+
+    /// Each has proved something that the other has not, and no two whole names vouch for them.
+    fn are_strangers(&self, a: &Cluster, b: &Cluster) -> bool {
+        let (ours, theirs) = (self.own(a), self.own(b));
+        let is_told = |cluster| self.names(cluster).iter().any(|n| n.brevity() <= Brevity::Whole);
+        !(is_told(a) && is_told(b))
+            && !ours.is_empty()
+            && !theirs.is_empty()
+            && ours.is_disjoint(&theirs)
+    }
+
+    fn groups(&self, mut named: Vec<Cluster>, must_agree: bool, tier: Tier) -> Vec<Vec<Cluster>> {
         if must_agree {
             named.sort_by_key(|cluster| (self.brevity(cluster), *cluster.first().unwrap()));
         }
@@ -229,9 +264,12 @@ impl World<'_> {
             let fits = |group: &Vec<Cluster>| {
                 group.iter().all(|other| self.allowed(&cluster, other))
                     && (!must_agree || group.iter().all(|other| self.agree(&cluster, other)))
+                    && (!must_agree
+                        || tier != Tier::Device
+                        || !group.iter().any(|other| self.are_strangers(&cluster, other)))
             };
             let fitting: Vec<usize> = (0..groups.len()).filter(|n| fits(&groups[*n])).collect();
-            let is_whole = self.brevity(&cluster).1 == Some(Brevity::Whole);
+            let is_whole = self.brevity(&cluster).1 == Some(Brevity::Full);
             match fitting.as_slice() {
                 [] => groups.push(vec![cluster]),
                 [only] => groups[*only].push(cluster),
@@ -306,19 +344,32 @@ impl World<'_> {
         let mut on: Vec<Cluster> =
             clusters.iter().filter(|c| !c.is_disjoint(&carriers)).cloned().collect();
         on.sort_by_key(|cluster| *cluster.first().unwrap());
-        let (named, anonymous): (Vec<Cluster>, Vec<Cluster>) = on
-            .into_iter()
-            .partition(|c| !self.names(c).is_empty() || !self.exclusive(c).is_empty());
-        let groups = self.groups(named, !trusted && policy.names == Names::MustAgree);
+        let must_agree = !trusted && policy.names == Names::MustAgree;
+        if must_agree && self.tier(value) == Tier::Corroborating {
+            let proves = |c: &Cluster| {
+                c.intersection(&carriers).any(|n| {
+                    let claims = &self.nodes[*n].facts.claims;
+                    claims.iter().any(|c| c.identifier == *value && c.assurance.is_proved())
+                })
+            };
+            let provers: Vec<Cluster> = on.iter().filter(|c| proves(c)).cloned().collect();
+            on.retain(|c| proves(c) || !provers.iter().any(|p| self.are_strangers(c, p)));
+        }
+        let on_device = must_agree && self.tier(value) == Tier::Device;
+        let (named, anonymous): (Vec<Cluster>, Vec<Cluster>) = on.into_iter().partition(|c| {
+            !self.names(c).is_empty()
+                || !self.exclusive(c).is_empty()
+                || on_device && !self.own(c).is_empty()
+        });
+        let groups = self.groups(named, must_agree, self.tier(value));
         let head = |cluster: &Cluster| *cluster.first().unwrap();
         let seen = |cluster: &Cluster| -> BTreeSet<(Timestamp, ObservationId)> {
             cluster.intersection(&carriers).flat_map(|n| self.nodes[*n].seen.clone()).collect()
         };
         if policy.contest == Contest::Session && groups.len() > 1 {
-            let mut proved: Vec<(Timestamp, BundleId, usize)> = Vec::new();
+            let mut proved: Vec<(Timestamp, usize)> = Vec::new();
             for node in groups.iter().flatten().flatten().filter(|n| carriers.contains(n)) {
-                let id = self.nodes[*node].facts.id;
-                proved.extend(self.nodes[*node].seen.iter().map(|(at, _)| (*at, id, *node)));
+                proved.extend(self.nodes[*node].seen.iter().map(|(at, _)| (*at, *node)));
             }
             proved.sort();
             let whole = |cluster: &&Cluster| cluster.is_disjoint(&self.asserted);
@@ -330,12 +381,11 @@ impl World<'_> {
                 {
                     let nearest = proved
                         .iter()
-                        .filter(|(_, _, owner)| self.allowed(of(node), of(owner)))
-                        .min_by_key(|(t, id, _)| (away(*t, *at), *t > *at, *id));
-                    if let Some((t, _, owner)) =
-                        nearest.filter(|(t, ..)| away(*t, *at) <= self.rules.policy.session.0)
+                        .filter(|(_, owner)| self.allowed(of(node), of(owner)))
+                        .min_by_key(|(t, owner)| (away(*t, *at), *t > *at, *owner));
+                    if let Some((_, owner)) =
+                        nearest.filter(|(t, _)| away(*t, *at) <= self.rules.policy.session.0)
                     {
-                        let _ = t;
                         elsewhere.insert(*observation, *owner);
                     }
                 }

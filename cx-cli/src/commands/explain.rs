@@ -83,6 +83,11 @@ pub(crate) fn candidates(args: &Args, asked: &Candidates) -> Result<ExitCode, Cl
         return Ok(ExitCode::SUCCESS);
     }
     let (mut after, mut left) = (None, asked.limit);
+    // What a model has weighed comes first, the heaviest before the rest.
+    let proposed = if past == Past::today() { store.proposals(asked.limit)? } else { Vec::new() };
+    for pair in proposed {
+        left -= pairs.tell_of(pair.a, |other| other == pair.b, left)?;
+    }
     while left > 0 {
         let page = store.doubtful(after, 100)?;
         let Some(last) = page.last() else { break };
@@ -105,8 +110,19 @@ struct Pairs<'a> {
 impl Pairs<'_> {
     /// Who may be the same person as this customer, at most so many; how many that were.
     fn tell(&mut self, customer: CustomerId, most: usize) -> Result<usize, CliError> {
+        self.tell_of(customer, |_| true, most)
+    }
+
+    /// The same, of those of whom that holds.
+    fn tell_of(
+        &mut self,
+        customer: CustomerId,
+        holds: impl Fn(CustomerId) -> bool,
+        most: usize,
+    ) -> Result<usize, CliError> {
         let mut n = 0;
-        for candidate in self.store.candidates(&Who::Customer(customer), self.past)? {
+        let candidates = self.store.candidates(&Who::Customer(customer), self.past)?;
+        for candidate in candidates.into_iter().filter(|one| holds(one.customer.id)) {
             let mut pair = [customer, candidate.customer.id];
             pair.sort();
             if n == most || !self.told.insert(pair) {

@@ -50,10 +50,13 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
         from => trained(&persons, &from.unwrap_or_else(Model::shipped), threads)?,
     };
     if let Some([a, b]) = asked.explain.as_deref() {
-        let last = persons.table.len();
-        let row = |n: &u32| match n.checked_sub(1) {
-            Some(row) if row < last => Ok(row),
-            _ => Err(CliError::Usage(format!("row {n}: there are rows 1 to {last}"))),
+        let last = persons.numbers.last().copied().unwrap_or_default();
+        let row = |n: &u32| {
+            let found = persons.numbers.binary_search(n).ok();
+            found.and_then(|row| u32::try_from(row).ok()).ok_or_else(|| {
+                let problem = if (1..=last).contains(n) { "it was left out; " } else { "" };
+                CliError::Usage(format!("row {n}: {problem}there are rows 1 to {last}"))
+            })
         };
         let told = waterfall(&persons.table, &model, row(a)?, row(b)?);
         return output::told(&told, &told.sentences, asked.json);
@@ -74,10 +77,10 @@ pub(crate) fn run(asked: &Link) -> Result<ExitCode, CliError> {
             ("possible", &linkage.possible),
             ("household", &linkage.households),
         ];
-        write_pairs(out, &kinds)?;
+        write_pairs(out, &persons.numbers, &kinds)?;
     }
     if let Some(out) = household {
-        write_pairs(out, &[("household", &linkage.households)])?;
+        write_pairs(out, &persons.numbers, &[("household", &linkage.households)])?;
     }
     report(asked, &persons, &model, &linkage)?;
     Ok(if persons.problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
@@ -207,21 +210,23 @@ fn write_rows(asked: &Link, mut out: NewFile, linkage: &Linkage) -> Result<(), C
     let mut writer = csv::Writer::from_writer(&mut out);
     let own = ["person", "row", "table"].into_iter();
     writer.write_record(own.chain(names.iter().map(String::as_str))).map_err(cannot)?;
-    let mut people = linkage.persons.iter().zip(1_u64..);
+    let mut people = linkage.persons.iter();
+    let mut before = 0;
     for (position, (path, places)) in asked.tables.iter().zip(&places).enumerate() {
         let table = (position + 1).to_string();
-        persons::each_row(path, &asked.columns, &mut Vec::new(), |record| {
-            let Some((person, row)) = people.next() else { return Ok(()) };
-            let (person, row) = (format!("{}", person + 1), row.to_string());
-            let mut cells = vec![""; names.len()];
-            for (cell, place) in record.iter().zip(places) {
-                if let Some(slot) = cells.get_mut(*place) {
-                    *slot = cell;
+        before =
+            persons::each_row(path, &asked.columns, before, &mut Vec::new(), |row, record| {
+                let Some(person) = people.next() else { return Ok(()) };
+                let (person, row) = (format!("{}", person + 1), row.to_string());
+                let mut cells = vec![""; names.len()];
+                for (cell, place) in record.iter().zip(places) {
+                    if let Some(slot) = cells.get_mut(*place) {
+                        *slot = cell;
+                    }
                 }
-            }
-            let own = [person.as_str(), row.as_str(), table.as_str()].into_iter();
-            writer.write_record(own.chain(cells)).map_err(cannot)
-        })?;
+                let own = [person.as_str(), row.as_str(), table.as_str()].into_iter();
+                writer.write_record(own.chain(cells)).map_err(cannot)
+            })?;
     }
     writer.flush()?;
     drop(writer);
@@ -234,7 +239,15 @@ fn cannot(error: csv::Error) -> CliError {
 
 /// Writes pairs by the numbers of their rows, those of a second table following those of the
 /// first.
-fn write_pairs(mut out: NewFile, kinds: &[(&str, &[ScoredPair])]) -> Result<(), CliError> {
+fn write_pairs(
+    mut out: NewFile,
+    numbers: &[u32],
+    kinds: &[(&str, &[ScoredPair])],
+) -> Result<(), CliError> {
+    let number = |row: u32| {
+        let at = usize::try_from(row).ok().and_then(|row| numbers.get(row));
+        at.copied().unwrap_or(row).to_string()
+    };
     let mut writer = csv::Writer::from_writer(&mut out);
     let names = ["verdict", "row_a", "row_b", "weight_bits", "probability"];
     writer.write_record(names).map_err(cannot)?;
@@ -244,8 +257,8 @@ fn write_pairs(mut out: NewFile, kinds: &[(&str, &[ScoredPair])]) -> Result<(), 
             let probability = cx_core::linkage::model::probability(pair.weight);
             let cells = [
                 (*verdict).to_owned(),
-                (pair.a + 1).to_string(),
-                (pair.b + 1).to_string(),
+                number(pair.a),
+                number(pair.b),
                 format!("{bits:.3}"),
                 format!("{probability:.6}"),
             ];

@@ -17,6 +17,9 @@ pub(crate) struct Persons {
     pub(crate) columns: Vec<Vec<(String, Option<Attribute>)>>,
     /// The truth of each row as a number, where a column was named for it.
     pub(crate) truth: Option<Vec<u32>>,
+    /// The number of each row: those that could not be read count, and those of a second table
+    /// follow those of the first.
+    pub(crate) numbers: Vec<u32>,
     /// Rows that could not be read, with their places.
     pub(crate) problems: Vec<String>,
 }
@@ -91,13 +94,16 @@ pub(crate) fn read(
     let mut truths = Vec::new();
     let mut next = 0_u32;
     let mut problems = Vec::new();
+    let mut numbers = Vec::new();
+    let mut before = 0;
     for (position, (path, here)) in paths.iter().zip(&recognised).enumerate() {
         if position == 1 {
             builder.second_table();
         }
         let truth_at =
             truth.and_then(|truth| here.iter().position(|(name, _)| *name == truth.of(position)));
-        each_row(path, columns, &mut problems, |record| {
+        before = each_row(path, columns, before, &mut problems, |number, record| {
+            numbers.push(number);
             builder.push(&layout.row(position, record));
             if let (Some(at), Some(truth)) = (truth_at, truth) {
                 let cell = record.get(at).unwrap_or_default();
@@ -118,23 +124,28 @@ pub(crate) fn read(
         })?;
     }
     let truth = truth.map(|_| truths);
-    Ok(Persons { table: builder.finish(), columns: recognised, truth, problems })
+    Ok(Persons { table: builder.finish(), columns: recognised, truth, numbers, problems })
 }
 
-/// Calls for each row of a table that can be read; of the others the places are noted.
+/// Calls for each row of a table that can be read, with its number: the first one has that after
+/// `before`, and those that cannot be read count; of them the places are noted. Gives the last
+/// number.
 pub(crate) fn each_row(
     path: &Path,
     columns: &Columns,
+    before: u32,
     problems: &mut Vec<String>,
-    mut each: impl FnMut(&csv::StringRecord) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+    mut each: impl FnMut(u32, &csv::StringRecord) -> Result<(), CliError>,
+) -> Result<u32, CliError> {
     let mut reader = reader(path, columns)?;
     reader.headers().map_err(|error| unreadable(path, &error))?;
     let mut record = csv::StringRecord::new();
+    let mut last = before;
     loop {
+        let number = last.saturating_add(1);
         match reader.read_record(&mut record) {
-            Ok(false) => return Ok(()),
-            Ok(true) => each(&record)?,
+            Ok(false) => return Ok(last),
+            Ok(true) => each(number, &record)?,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
                 let problem = match error.kind() {
@@ -147,6 +158,7 @@ pub(crate) fn each_row(
                 problems.push(format!("{}:{line}: {problem}", path.display()));
             }
         }
+        last = number;
     }
 }
 

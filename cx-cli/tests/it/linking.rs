@@ -35,8 +35,12 @@ fn rows_that_cannot_be_read_are_told_with_their_lines_and_the_rest_is_linked() {
         out,
         "person,row,table,Name,Geburtsdatum,E-Mail\n\
          1,1,1,Jan Smit,1980-03-04,jan80@example.nl\n\
-         1,2,1,\"Smit, Jan\",04.03.1980,JAN80@example.nl\n"
+         1,4,1,\"Smit, Jan\",04.03.1980,JAN80@example.nl\n"
     );
+    // A row is known by its number below the header, whatever was left out above it.
+    assert_eq!(shell.cx(&["link", "people.csv", "--explain", "1", "4"]).code, 0);
+    let said = shell.cx(&["link", "people.csv", "--explain", "1", "2"]);
+    assert!(said.code == 2 && said.err.contains("row 2: it was left out"), "{}", said.err);
 }
 
 #[test]

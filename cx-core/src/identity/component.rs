@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::assertions::Assertions;
 use super::hub::HubReason;
 use super::name::PersonName;
-use super::observation::{Caveat, ObservedClaim};
+use super::observation::{Caveat, ObservedClaim, bundle_id};
 use super::policy::{Policy, Tier};
 use crate::identifier::{Assurance, Identifier, Namespace, email};
 use crate::ids::{BundleId, ObservationId};
@@ -39,6 +39,13 @@ impl BundleFacts {
     /// Whether it claims more than one person would have.
     pub const fn is_crowded(&self) -> bool {
         self.claims.len() > MOST_CLAIMS
+    }
+
+    /// The bundle that its observations would be in, had nobody singled one out: what people say of
+    /// a record does not move it among others that are as old.
+    pub(super) fn unnamed(&self) -> BundleId {
+        let all = || bundle_id(&self.claims, self.name.as_ref(), &[]);
+        if self.alone.is_some() { all().unwrap_or(self.id) } else { self.id }
     }
 
     /// Whether the bundle names somebody, or somebody singled it out. Others are carried by their
@@ -127,30 +134,35 @@ impl Rules<'_> {
 
     /// Whether a bundle is somebody even where no claim of it links: an observation that somebody
     /// singled out, or a name together with a value of a kind that links, be it only stated or a
-    /// role's. Who wrote from an unproved address is a customer, and joins nobody. A name beside a
-    /// postal address, or beside a value that strangers use, is nobody: namesakes have it too.
+    /// role's. Who wrote from an unproved address is a customer, and joins nobody. So is who wrote
+    /// from a mailbox that a whole family uses. A name beside a postal address, or beside another
+    /// value that strangers use, is nobody: namesakes have it too.
     pub fn stands_alone(&self, bundle: &BundleFacts, hubs: &BTreeSet<Identifier>) -> bool {
         let says_who = |claim: &ObservedClaim| {
             let identifier = &claim.identifier;
-            let is_role =
-                *identifier.namespace() == Namespace::Email && email::is_role(identifier.key());
+            let is_mailbox = *identifier.namespace() == Namespace::Email
+                && (email::is_role(identifier.key())
+                    || claim.assurance.is_proved() && !self.is_blocked(identifier));
             identifier.is_linkable()
                 && !identifier.namespace().is_bridge()
                 && claim.assurance >= Assurance::SelfStated
                 && self.policy.of_identifier(identifier).tier < Tier::Never
-                && (is_role || !hubs.contains(identifier))
+                && (is_mailbox || !hubs.contains(identifier))
                 && !self.assertions.detaches(bundle, identifier)
         };
         bundle.alone.is_some() || bundle.name.is_some() && bundle.claims.iter().any(says_who)
     }
 
+    /// Whether a person, or the policy, says that a value links nobody.
+    fn is_blocked(&self, identifier: &Identifier) -> bool {
+        self.assertions.blocks(identifier)
+            || !self.policy.blocked.is_empty()
+                && self.policy.blocked.contains(&identifier.to_string())
+    }
+
     /// Why a value links nobody, if it does not: a person's word first, then the numbers.
     pub fn hub(&self, identifier: &Identifier, view: &super::hub::DirectView) -> Option<HubReason> {
-        if self.assertions.blocks(identifier) {
-            return Some(HubReason::Blocked);
-        }
-        if !self.policy.blocked.is_empty() && self.policy.blocked.contains(&identifier.to_string())
-        {
+        if self.is_blocked(identifier) {
             return Some(HubReason::Blocked);
         }
         if self.assertions.trusts(identifier) {

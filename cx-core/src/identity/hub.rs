@@ -81,7 +81,7 @@ fn name_groups(names: &BTreeSet<PersonName>, looked_at: usize) -> u32 {
     for name in names {
         let fits = |group: &&mut Vec<&PersonName>| group.iter().all(|other| other.agrees(name));
         let is_ambiguous =
-            name.brevity() != Brevity::Whole && groups.iter_mut().filter(fits).count() > 1;
+            name.brevity() != Brevity::Full && groups.iter_mut().filter(fits).count() > 1;
         match groups.iter_mut().find(fits) {
             Some(_) if is_ambiguous => {}
             Some(group) => group.push(name),

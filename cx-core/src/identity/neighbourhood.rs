@@ -4,7 +4,7 @@
 //! components do not touch each other, both give the same answer about the same bundle.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 
 use super::assertions::Assertions;
@@ -307,6 +307,7 @@ fn components(
         }
     }
     let mut seen: BTreeSet<BundleId> = BTreeSet::new();
+    let mut followed: HashSet<&Identifier> = HashSet::new();
     let mut components = Vec::new();
     for start in persons.keys() {
         if !seen.insert(*start) {
@@ -315,6 +316,7 @@ fn components(
         let (mut component, mut next) = (vec![*start], vec![*start]);
         while let Some(bundle) = next.pop() {
             let linked = links.get(&bundle).into_iter().flatten();
+            let linked = linked.filter(|identifier| followed.insert(**identifier));
             let neighbours = linked.filter_map(|identifier| by.get(identifier)).flatten();
             for other in neighbours.chain(asserted.get(&bundle).into_iter().flatten()) {
                 if seen.insert(*other) {

@@ -244,8 +244,10 @@ impl Default for Policy {
         };
         let never =
             NamespacePolicy { tier: Tier::Never, limit: Limit::None, hub_above: None, ..exclusive };
-        let token = NamespacePolicy { hub_above: Some(3), ..record };
-        let national = NamespacePolicy { limit: Limit::Hard(1), ..token };
+        // A couple pays with one card, and an account speaks for a shop.
+        let token = NamespacePolicy { hub_above: Some(3), names: Names::MustAgree, ..record };
+        let social = NamespacePolicy { names: Names::MustAgree, ..record };
+        let national = NamespacePolicy { limit: Limit::Hard(1), names: Names::Ignored, ..token };
         let login = NamespacePolicy { min_assurance: Assurance::ChannelProved, ..exclusive };
         let namespaces = [
             (Namespace::UserId, login),
@@ -254,7 +256,7 @@ impl Default for Policy {
             (Namespace::Helpdesk, record),
             (Namespace::Shop, record),
             (Namespace::WaBsuid, record),
-            (Namespace::Social, record),
+            (Namespace::Social, social),
             (Namespace::PaymentToken, token),
             (Namespace::NationalId, national),
             (Namespace::Loyalty, card),

@@ -205,6 +205,8 @@ struct Summary {
     limited: BTreeMap<(Namespace, String), BTreeSet<String>>,
     names: BTreeSet<PersonName>,
     apart: BTreeMap<usize, AssertionId>,
+    /// The proved values by which it is linked that say who it is: addresses, ids.
+    own: BTreeSet<Identifier>,
     /// Whether a person said that some of these are one.
     asserted: bool,
 }
@@ -229,7 +231,7 @@ struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     fn new(bundles: &'a [BundleFacts], hubs: &'a BTreeSet<Identifier>, rules: Rules<'a>) -> Self {
         let mut sorted: Vec<&BundleFacts> = bundles.iter().collect();
-        sorted.sort_by_key(|bundle| (bundle.first_seen, bundle.id));
+        sorted.sort_by_cached_key(|bundle| (bundle.first_seen, bundle.unnamed(), bundle.id));
         let mut linking = Vec::new();
         let mut proved = Vec::new();
         let mut summaries = Vec::new();
@@ -239,7 +241,11 @@ impl<'a> Resolver<'a> {
             summary.names.extend(bundle.name.clone());
             for claim in &claims {
                 let identifier = &claim.identifier;
-                if matches!(rules.policy.of_identifier(identifier).limit, Limit::Hard(_)) {
+                let policy = rules.policy.of_identifier(identifier);
+                if policy.tier <= Tier::Strong && claim.assurance.is_proved() {
+                    summary.own.insert(identifier.clone());
+                }
+                if matches!(policy.limit, Limit::Hard(_)) {
                     let place = (identifier.namespace().clone(), identifier.scope().to_owned());
                     summary.limited.entry(place).or_default().insert(identifier.key().to_owned());
                 }
@@ -419,11 +425,23 @@ impl<'a> Resolver<'a> {
         let trusted = self.rules.assertions.trusts(&value.identifier);
         let carrying = value.bundles.iter().rev();
         self.carrier = carrying.filter_map(|b| Some((*self.cluster_of.get(*b)?, *b))).collect();
-        let clusters: BTreeSet<usize> = self.carrier.keys().copied().collect();
-        let (named, anonymous): (Vec<usize>, Vec<usize>) =
-            clusters.into_iter().partition(|cluster| self.is_somebody(*cluster));
+        let mut clusters: BTreeSet<usize> = self.carrier.keys().copied().collect();
         let names = if trusted { Names::Ignored } else { policy.names };
-        let groups = self.groups(named, names);
+        let mut claimants = Vec::new();
+        if value.tier == Tier::Corroborating && names == Names::MustAgree {
+            claimants = self.claimants(value);
+            for claimant in &claimants {
+                clusters.remove(claimant);
+            }
+        }
+        let of = if names == Names::MustAgree { value.tier } else { Tier::Exclusive };
+        let (named, anonymous): (Vec<usize>, Vec<usize>) =
+            clusters.into_iter().partition(|cluster| self.is_somebody(*cluster, of));
+        let groups = self.groups(named, names, of);
+        if !claimants.is_empty() {
+            // Who they are to the holders, people decide.
+            self.resolution.contested.insert(value.identifier.clone());
+        }
         let n_groups = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let heads: Vec<BundleId> =
             groups.iter().filter_map(|group| group.first()).map(|c| self.id(*c)).collect();
@@ -461,11 +479,49 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Whether anything says who the cluster is: a name, or a value of which a person has one.
-    fn is_somebody(&self, cluster: usize) -> bool {
-        self.summaries
-            .get(cluster)
-            .is_some_and(|summary| !summary.names.is_empty() || !summary.limited.is_empty())
+    /// Whether anything says who the cluster is: a name, or a value of which a person has one; on a
+    /// device also a proved address.
+    fn is_somebody(&self, cluster: usize, tier: Tier) -> bool {
+        self.summaries.get(cluster).is_some_and(|summary| {
+            !summary.names.is_empty()
+                || !summary.limited.is_empty()
+                || tier == Tier::Device && !summary.own.is_empty()
+        })
+    }
+
+    /// Whether two clusters, by what they have proved of themselves, are two persons: neither has
+    /// what the other has, and their names do not say that they are one, since one has none, or a
+    /// short form.
+    fn are_strangers(&self, one: usize, other: usize) -> bool {
+        let (Some(one), Some(other)) = (self.summaries.get(one), self.summaries.get(other)) else {
+            return false;
+        };
+        let is_told =
+            |summary: &Summary| summary.names.iter().any(|name| name.brevity() <= Brevity::Whole);
+        !(is_told(one) && is_told(other))
+            && !one.own.is_empty()
+            && !other.own.is_empty()
+            && one.own.is_disjoint(&other.own)
+    }
+
+    /// The clusters that only state a value, and that another one has proved who is a stranger to
+    /// them: whoever types somebody's number beside an address of their own is not shown what that
+    /// one has said.
+    fn claimants(&self, value: &Value) -> Vec<usize> {
+        let mut provers: BTreeSet<usize> = BTreeSet::new();
+        let mut stating: BTreeSet<usize> = BTreeSet::new();
+        for bundle in &value.bundles {
+            let Some(cluster) = self.cluster_of.get(*bundle).copied() else { continue };
+            let has_own = self.summaries.get(cluster).is_some_and(|s| !s.own.is_empty());
+            let proves =
+                self.proved.get(*bundle).is_some_and(|proved| proved.contains(&value.identifier));
+            if has_own {
+                (if proves { &mut provers } else { &mut stating }).insert(cluster);
+            }
+        }
+        let mut claimants: Vec<usize> = stating.difference(&provers).copied().collect();
+        claimants.retain(|one| provers.iter().any(|other| self.are_strangers(*one, *other)));
+        claimants
     }
 
     /// Whether anything links the cluster that is stronger than a value.
@@ -489,7 +545,10 @@ impl<'a> Resolver<'a> {
     /// names come first, then shorter forms of them, then those with an id of their own and no
     /// name, each in the order of their first observation. Whoever fits several groups and says
     /// less than they do is of none of them, whichever was first.
-    fn groups(&self, mut named: Vec<usize>, names: Names) -> Vec<Vec<usize>> {
+    ///
+    /// On a device nobody is one person with a stranger. Time is the product of the clusters and of
+    /// what differs between them: each is held against those of a group that say something else.
+    fn groups(&self, mut named: Vec<usize>, names: Names, tier: Tier) -> Vec<Vec<usize>> {
         let must_agree = names == Names::MustAgree;
         let brevity = |cluster: &usize| {
             let names = self.summaries.get(*cluster).map(|summary| &summary.names);
@@ -502,24 +561,49 @@ impl<'a> Resolver<'a> {
             });
         }
         let mut groups: Vec<Vec<usize>> = Vec::new();
+        let mut telling: Vec<Vec<usize>> = Vec::new();
         for cluster in named {
             let fits = |group: &Vec<usize>| {
                 group.iter().all(|other| {
                     self.refusal(cluster, *other).is_none()
                         && (!must_agree || self.names_agree(cluster, *other))
+                        && (tier != Tier::Device || !self.are_strangers(cluster, *other))
                 })
             };
-            let is_short = must_agree && brevity(&cluster) != Some(Brevity::Whole);
-            let mut fitting = (0..).zip(&groups).filter(|(_, group)| fits(group));
+            let is_short = must_agree && brevity(&cluster) != Some(Brevity::Full);
+            let mut fitting = (0..).zip(&telling).filter(|(_, group)| fits(group));
             let (first, second) = (fitting.next().map(|(n, _)| n), fitting.next());
             let is_ambiguous = is_short && second.is_some();
-            match first.and_then(|n: usize| groups.get_mut(n)) {
+            let first: Option<usize> = first;
+            match first.and_then(|n| Some((groups.get_mut(n)?, telling.get_mut(n)?))) {
                 Some(_) if is_ambiguous => {}
-                Some(group) => group.push(cluster),
-                None => groups.push(vec![cluster]),
+                Some((group, telling)) => {
+                    group.push(cluster);
+                    if !telling.iter().any(|other| self.says_the_same(cluster, *other, tier)) {
+                        telling.push(cluster);
+                    }
+                }
+                None => {
+                    groups.push(vec![cluster]);
+                    telling.push(vec![cluster]);
+                }
             }
         }
         groups
+    }
+
+    /// Whether whoever may be one person with one of two clusters may be with the other.
+    fn says_the_same(&self, one: usize, other: usize, tier: Tier) -> bool {
+        match (self.summaries.get(one), self.summaries.get(other)) {
+            (Some(one), Some(other)) => {
+                one.apart.is_empty()
+                    && other.apart.is_empty()
+                    && one.limited == other.limited
+                    && one.names == other.names
+                    && (tier != Tier::Device || one.own == other.own)
+            }
+            _ => false,
+        }
     }
 
     /// A cluster without names agrees with all; otherwise at least half of the names of the side
@@ -593,22 +677,18 @@ impl<'a> Resolver<'a> {
         // A cluster is named by its earliest bundle; the smaller summary goes into the larger.
         let (name, gone) = if one < other { (one, other) } else { (other, one) };
         let mut small = self.take_summary(gone);
-        let mut large = self.take_summary(name);
-        if small.members.len() > large.members.len() {
-            std::mem::swap(&mut small, &mut large);
-        }
         for member in &small.members {
             if let Some(cluster) = self.cluster_of.get_mut(*member) {
                 *cluster = name;
             }
         }
-        for member in &large.members {
-            if let Some(cluster) = self.cluster_of.get_mut(*member) {
-                *cluster = name;
-            }
+        let mut large = self.take_summary(name);
+        if small.members.len() > large.members.len() {
+            std::mem::swap(&mut small, &mut large);
         }
         large.members.append(&mut small.members);
         large.names.append(&mut small.names);
+        large.own.append(&mut small.own);
         large.apart.append(&mut small.apart);
         large.asserted |= small.asserted || matches!(by, Joiner::Assertion(_));
         for (place, mut values) in small.limited {
@@ -677,11 +757,10 @@ impl<'a> Resolver<'a> {
 
     /// The bundles of these clusters that carry the value.
     fn carriers(&self, value: &Value, clusters: &[usize]) -> Vec<usize> {
-        let in_clusters = |bundle: &&usize| {
-            self.cluster_of.get(**bundle).is_some_and(|of| {
-                clusters.iter().any(|cluster| self.cluster_of.get(*cluster) == Some(of))
-            })
-        };
+        let of: BTreeSet<usize> =
+            clusters.iter().filter_map(|cluster| self.cluster_of.get(*cluster)).copied().collect();
+        let in_clusters =
+            |bundle: &&usize| self.cluster_of.get(**bundle).is_some_and(|it| of.contains(it));
         value.bundles.iter().filter(in_clusters).copied().collect()
     }
 
@@ -757,11 +836,10 @@ impl<'a> Resolver<'a> {
         if anonymous.is_empty() {
             return Ok(());
         }
-        let mut proved: Vec<(Timestamp, BundleId, usize)> = Vec::new();
+        let mut proved: Vec<(Timestamp, usize, usize)> = Vec::new();
         for bundle in groups.iter().flat_map(|group| self.carriers(value, group)) {
-            let id = self.id(bundle);
             let of = self.cluster_of.get(bundle).copied().unwrap_or(bundle);
-            proved.extend(moments.of(id)?.into_iter().map(|(at, _)| (at, id, of)));
+            proved.extend(moments.of(self.id(bundle))?.into_iter().map(|(at, _)| (at, bundle, of)));
         }
         proved.sort_unstable();
         let owners: BTreeSet<usize> = groups.iter().flatten().copied().collect();
@@ -772,10 +850,10 @@ impl<'a> Resolver<'a> {
             // Whom a person called somebody else is not near, whatever the time.
             let refused = |of: &usize| self.refusal(*cluster, *of).is_some();
             let refused: BTreeSet<usize> = owners.iter().copied().filter(refused).collect();
-            let proved: Vec<(Timestamp, BundleId)> = proved
+            let proved: Vec<(Timestamp, usize)> = proved
                 .iter()
                 .filter(|(_, _, of)| !refused.contains(of))
-                .map(|(at, id, _)| (*at, *id))
+                .map(|(at, bundle, _)| (*at, *bundle))
                 .collect();
             // Only what carries nothing but this device is nobody's: other values may say more.
             for bundle in self.carriers(value, &[*cluster]) {
@@ -784,6 +862,7 @@ impl<'a> Resolver<'a> {
                 }
                 for (at, observation) in moments.of(self.id(bundle))? {
                     let owner = nearest(&proved, at, self.rules.policy.session.0);
+                    let owner = owner.map(|owner| self.id(owner));
                     self.attribute(bundle, observation, owner);
                 }
             }
@@ -915,13 +994,13 @@ fn tenant(tenancies: &[Tenancy], at: Timestamp, gap: Micros) -> Option<usize> {
     (away(nearest) < gap).then_some(nearest.group)
 }
 
-fn nearest(proved: &[(Timestamp, BundleId)], at: Timestamp, within: Micros) -> Option<BundleId> {
+fn nearest(proved: &[(Timestamp, usize)], at: Timestamp, within: Micros) -> Option<usize> {
     let split = proved.partition_point(|(other, _)| *other <= at);
     let before = split.checked_sub(1).and_then(|before| proved.get(before));
     // Of several at one instant the first in order counts.
     let before = before.and_then(|(when, _)| proved.iter().find(|(other, _)| other == when));
     let after = proved.get(split);
-    let away = |found: &&(Timestamp, BundleId)| (found.0 - at).max(at - found.0);
+    let away = |found: &&(Timestamp, usize)| (found.0 - at).max(at - found.0);
     let found = before.into_iter().chain(after).min_by_key(away)?;
     (away(&found) <= within).then_some(found.1)
 }

@@ -154,10 +154,11 @@ const RULES: &[(&str, Key)] = &[
 ];
 
 impl Blocks {
-    /// The blocks of a table. At most about `pairs_per_record` pairs for each record come of each
-    /// rule: where there would be more, the largest blocks are dropped.
-    pub(super) fn new(table: &Table, pairs_per_record: u64) -> Self {
+    /// The blocks of these rows of a table. At most about `pairs_per_record` pairs for each record
+    /// come of each rule: where there would be more, the largest blocks are dropped.
+    pub(super) fn new(table: &Table, rows: &[u32], pairs_per_record: u64) -> Self {
         let keys = Keys::new(table);
+        let records = u64::try_from(rows.len()).unwrap_or(u64::MAX);
         let n = index(table.len());
         let n_rules = RULES.len();
         let mut blocks = Self {
@@ -169,15 +170,16 @@ impl Blocks {
             dropped: Vec::new(),
         };
         // The first rules are the most telling; the last ones share what is left.
-        let mut left = u64::from(table.len()) * pairs_per_record * ALL;
+        let mut left = records * pairs_per_record * ALL;
         for (rule, (name, key)) in RULES.iter().enumerate() {
-            let mut keyed: Vec<(u64, u32)> = (0..table.len())
-                .flat_map(|row| key(&keys, row).keys().map(move |key| (key, row)))
+            let mut keyed: Vec<(u64, u32)> = rows
+                .iter()
+                .flat_map(|row| key(&keys, *row).keys().map(move |key| (key, *row)))
                 .collect();
             keyed.sort_unstable();
             keyed.dedup();
             let groups = || keyed.chunk_by(|a, b| a.0 == b.0);
-            let pairs = (u64::from(table.len()) * pairs_per_record).min(left);
+            let pairs = (records * pairs_per_record).min(left);
             let (largest, taken) = cap(groups().map(<[_]>::len), pairs);
             left = left.saturating_sub(taken);
             let mut dropped =

@@ -263,6 +263,37 @@ impl<'a> Comparer<'a> {
         number_beside_names(local(column.text(value)), &given, &family.collect::<Vec<_>>())
     }
 
+    /// Whether given names are of nearly the same letters, in any order: `hNoaN` is a slip of the
+    /// hand that no likeness shows, and no twin of Noah.
+    pub(super) fn are_garbled(&self, a: u32, b: u32) -> bool {
+        let Some(given) = self.given else { return false };
+        let are_alike = |one: &str, other: &str| {
+            let mut left: Vec<u8> = other.bytes().collect();
+            let in_common = one.bytes().filter(|byte| {
+                let at = left.iter().position(|other| other == byte);
+                at.map(|at| left.swap_remove(at)).is_some()
+            });
+            in_common.count() * 10 > one.len().max(other.len()) * 7
+        };
+        given
+            .telling(a)
+            .any(|one| given.telling(b).any(|other| are_alike(given.text(one), given.text(other))))
+    }
+
+    /// Whether two dates of birth are of one day, or nearly, in years between which a generation
+    /// fits.
+    pub(super) fn are_of_two_generations(&self, a: u32, b: u32) -> bool {
+        let birth = self.parts.iter().find(|(part, _)| *part == Part::Birth);
+        let Some(column) = birth.and_then(|(_, column)| *column) else { return false };
+        let years = |row: u32| {
+            let dates = column.telling(row).filter_map(|value| parts(column.text(value)));
+            dates.map(|(year, ..)| year)
+        };
+        years(a).next().is_some()
+            && years(b).next().is_some()
+            && years(a).all(|one| years(b).all(|other| one.abs_diff(other) >= GENERATION))
+    }
+
     /// Postcode and town: the same postcode, nearly the same, the same town under another one or
     /// none, others.
     fn place(&self, a: u32, b: u32) -> u8 {
@@ -277,6 +308,9 @@ impl<'a> Comparer<'a> {
         }
     }
 }
+
+/// So many years are between father and son at least.
+const GENERATION: u32 = 15;
 
 /// Whether two names are one, a slip of the hand aside.
 fn alike(one: &str, other: &str) -> bool {

@@ -108,7 +108,8 @@ fn root(persons: &[u32], mut row: u32) -> u32 {
 ///
 /// A name alone never links: at least one of birth date, telephone, mail, national id must speak
 /// for it, or, if [`LinkOptions::address`] lets it, the whole address. Records with another given
-/// name and birth date are no one's but a household's, whatever they share. Nobody is gathered who
+/// name, or of one name and born a generation apart, are no one's but a household's, unless a mail
+/// address or national id speaks for them. Nobody is gathered who
 /// has two national ids, or two dates of birth that are nothing alike.
 ///
 /// Time is linear in the pairs compared: at most `pairs_per_record` for each record and rule.
@@ -116,7 +117,24 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
     let comparisons = Comparison::of(table);
     let weights = Weights::new(model, &comparisons, f64::from(table.len()), table.n_pairs());
     let judge = Judge::new(table, model, &comparisons, &weights, options.address);
-    let blocks = Blocks::new(table, options.pairs_per_record);
+    // Rows that say the same, and enough to be one person's, are gathered at once: an export of
+    // orders has each person as often as there are orders.
+    let alike = table.first_alike();
+    let mut copies: Vec<ScoredPair> = Vec::new();
+    let mut rows: Vec<u32> = Vec::with_capacity(alike.len());
+    for (row, first) in (0..table.len()).zip(alike) {
+        if first == row {
+            rows.push(row);
+            continue;
+        }
+        match judge.score(first, row) {
+            (weight, Verdict::May) if weight >= options.link_at => {
+                copies.push(ScoredPair { a: first, b: row, weight });
+            }
+            _ => rows.push(row),
+        }
+    }
+    let blocks = Blocks::new(table, &rows, options.pairs_per_record);
     let found = in_parallel(blocks.len(), options.threads, |range| {
         let mut found = Found::default();
         blocks.pairs(table, range, |a, b| {
@@ -139,6 +157,7 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
         found
     });
     let mut linkage = Linkage { dropped: blocks.dropped.clone(), ..Linkage::default() };
+    linkage.compared = u64::try_from(copies.len()).unwrap_or(u64::MAX);
     drop(blocks);
     let mut may = Vec::new();
     for mut part in found {
@@ -155,6 +174,14 @@ pub fn link(table: &Table, model: &Model, options: &LinkOptions) -> Linkage {
         (std::cmp::Reverse(pair.weight), one.min(other), one.max(other), pair.a, pair.b)
     });
     gather(&judge, &comparisons, may, options, &mut linkage);
+    for pair in copies {
+        let person = linkage.persons.get(index(pair.a)).copied();
+        if let (Some(of), Some(person)) = (linkage.persons.get_mut(index(pair.b)), person) {
+            *of = person;
+        }
+        linkage.links.push(pair);
+    }
+    linkage.links.sort_by_key(|pair| std::cmp::Reverse(pair.weight));
     linkage.possible.sort_unstable_by_key(|pair| (std::cmp::Reverse(pair.weight), pair.a, pair.b));
     linkage.possible.dedup();
     linkage.households.sort_unstable_by_key(|pair| (pair.a, pair.b));
@@ -289,16 +316,17 @@ impl<'a> Judge<'a> {
             level > 0 && level <= usize::from(*up_to)
         };
         let other_given = level(self.given) == 7;
-        let exact_birth = level(self.birth) == 1;
         let shares = matches!(level(self.family), 1..=3)
             && (level(self.street) == 1 || level(self.place) == 1)
             || self.shares_number(a, b);
-        if other_given
-            && !exact_birth
-            && !self
-                .telling
-                .iter()
-                .any(|one| one.0 != self.birth.unwrap_or(usize::MAX) && tells(one))
+        // Twins have one date of birth, and father and son one name and one telephone.
+        let of_twins = |one: &(usize, u8)| Some(one.0) == self.birth;
+        let of_a_family = |one: &(usize, u8)| of_twins(one) || Some(one.0) == self.phone;
+        let is_slip = || level(self.birth) == 1 && self.comparer.are_garbled(a, b);
+        if other_given && !is_slip() && !self.telling.iter().any(|one| !of_twins(one) && tells(one))
+            || matches!(level(self.birth), 2 | 3)
+                && self.comparer.are_of_two_generations(a, b)
+                && !self.telling.iter().any(|one| !of_a_family(one) && tells(one))
         {
             return if shares { Verdict::Household } else { Verdict::Never };
         }

@@ -45,6 +45,18 @@ pub enum SplinkError {
         /// What is wanted there.
         wanted: &'static str,
     },
+    /// What a level says of how often it occurs is no share.
+    #[error("comparison {comparison:?}, level {level}: {field} is {said}, not between 0 and 1")]
+    Share {
+        /// The comparison, by the name of its column in the output.
+        comparison: String,
+        /// The level, from 1 on, the missing values included.
+        level: usize,
+        /// Which of the two: `m_probability` or `u_probability`.
+        field: &'static str,
+        /// What stands there.
+        said: String,
+    },
     /// The condition of a level is none that cx understands.
     #[error(
         "comparison {comparison:?}, level {level}: the condition is not understood: {condition}"
@@ -54,7 +66,7 @@ pub enum SplinkError {
         comparison: String,
         /// The level, from 1 on, the missing values included.
         level: usize,
-        /// The condition, in SQL.
+        /// The condition, in SQL; of a long one the begin.
         condition: String,
     },
 }
@@ -197,6 +209,15 @@ fn number(value: Option<&Value>) -> Option<f64> {
     value.and_then(Value::as_f64).filter(|number| number.is_finite())
 }
 
+/// A text as it stands in an error.
+fn begin_of(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// A comparison of Splink as conditions.
 fn comparison(
     said: &Value,
@@ -212,6 +233,9 @@ fn comparison(
     };
     let all = said.get("comparison_levels").and_then(Value::as_array);
     let all = all.ok_or_else(|| missing(None, "a list \"comparison_levels\""))?;
+    if all.is_empty() {
+        return Err(missing(None, "a level"));
+    }
     let mut levels = Vec::new();
     for (at, said) in all.iter().enumerate() {
         let text = |key: &str| said.get(key).and_then(Value::as_str);
@@ -220,14 +244,23 @@ fn comparison(
         let condition = pattern::condition(sql, columns).ok_or_else(|| SplinkError::Condition {
             comparison: name.clone(),
             level: at + 1,
-            condition: sql.to_owned(),
+            condition: begin_of(sql),
         })?;
         let is_null = said.get("is_null_level").and_then(Value::as_bool).unwrap_or(false);
-        let share = |key: &str| match said.get(key) {
-            Some(Value::String(_)) => Some(NOT_SEEN),
-            other => number(other).map(|share| share.clamp(0.0, 1.0)),
+        let share = |field: &'static str| match said.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(said)) if said.contains("not observed") => Ok(Some(NOT_SEEN)),
+            Some(other) => match other.as_f64() {
+                Some(share) if (0.0..=1.0).contains(&share) => Ok(Some(share)),
+                _ => Err(SplinkError::Share {
+                    comparison: name.clone(),
+                    level: at + 1,
+                    field,
+                    said: begin_of(&other.to_string()),
+                }),
+            },
         };
-        let shares = match (share("m_probability"), share("u_probability")) {
+        let shares = match (share("m_probability")?, share("u_probability")?) {
             (Some(m), Some(u)) if !is_null => Some(Shares { m, u }),
             _ => None,
         };

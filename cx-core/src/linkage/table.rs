@@ -1,5 +1,6 @@
 //! Records of persons, column by column, each value once.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mix::{Mixed, Mixer, mixed};
 use super::similarity::{jaro_winkler, one_edit};
-use crate::identity::name::{PersonName, nickname_mask, words};
+use crate::identity::name::{given_and_family, nickname_mask, words};
 use crate::text;
 
 /// What a column says of a person.
@@ -82,11 +83,15 @@ impl Attribute {
     /// # use cx_core::linkage::Attribute;
     /// assert_eq!(Attribute::of_header("Geburtsdatum"), Some(Attribute::BirthDate));
     /// assert_eq!(Attribute::of_header("E-Mail Address"), Some(Attribute::Email));
+    /// assert_eq!(Attribute::of_header("Prénom"), Some(Attribute::GivenName));
     /// assert_eq!(Attribute::of_header("cluster"), None);
     /// ```
     pub fn of_header(header: &str) -> Option<Self> {
+        let latin = deunicode::deunicode_with_tofu(&text::folded(header), "");
         let bare: String =
-            text::folded(header).chars().filter(char::is_ascii_alphanumeric).collect();
+            text::folded(&latin).chars().filter(char::is_ascii_alphanumeric).collect();
+        // `E-mail 1 - Value`, as address books say.
+        let bare = bare.strip_suffix("value").unwrap_or(&bare);
         let bare = bare.trim_end_matches(|c: char| c.is_ascii_digit());
         HEADERS
             .iter()
@@ -130,6 +135,7 @@ const HEADERS: &[(Attribute, &[&str])] = &[
             "nachname",
             "familienname",
             "nomdefamille",
+            "nom",
             "apellido",
             "apellidos",
             "secondname",
@@ -177,6 +183,7 @@ const HEADERS: &[(Attribute, &[&str])] = &[
             "rue",
             "addr",
             "straatnaam",
+            "straatenhuisnummer",
             "homeaddress",
             "streetname",
         ],
@@ -233,11 +240,25 @@ const HEADERS: &[(Attribute, &[&str])] = &[
             "workphone",
             "phoneno",
             "telephonenumber",
+            "numerodetelephone",
+            "customerphone",
         ],
     ),
     (
         Attribute::Email,
-        &["email", "emailaddress", "mail", "emailadres", "courriel", "mailaddress", "eposta"],
+        &[
+            "email",
+            "emailaddress",
+            "mail",
+            "emailadres",
+            "emailadresse",
+            "adresseemail",
+            "adressemail",
+            "courriel",
+            "mailaddress",
+            "customeremail",
+            "eposta",
+        ],
     ),
     (
         Attribute::NationalId,
@@ -482,6 +503,19 @@ impl Table {
         hasher.finish()
     }
 
+    /// For each row the first one that says the same; rows of two tables are never the same.
+    pub(super) fn first_alike(&self) -> Vec<u32> {
+        let mut first: HashMap<u64, u32, Mixed> = HashMap::default();
+        let same = |a: u32, b: u32| self.columns.iter().all(|column| column.of(a) == column.of(b));
+        let alike = |row: u32| match first.entry(self.content(row)) {
+            Entry::Vacant(entry) => *entry.insert(row),
+            Entry::Occupied(entry) if same(*entry.get(), row) => *entry.get(),
+            Entry::Occupied(_) => row,
+        };
+        let rows = 0..self.n;
+        if self.is_two() { rows.collect() } else { rows.map(alike).collect() }
+    }
+
     pub(super) fn column(&self, attribute: &Attribute) -> Option<usize> {
         self.columns.iter().position(|column| column.attribute == *attribute)
     }
@@ -620,7 +654,7 @@ impl TableBuilder {
     }
 }
 
-/// How many of the people with one value are looked at.
+/// How many of those with one value who say something else are looked at.
 const LOOKED_AT: usize = 64;
 
 impl Table {
@@ -641,11 +675,11 @@ impl Table {
         carried.retain(|(value, _)| column.count(*value) > 1);
         carried.sort_unstable();
         let mut shared = Vec::new();
+        let nothing_tells = given.or(birth).is_none();
         for group in carried.chunk_by(|a, b| a.0 == b.0) {
-            // Nobody has a hundred records, and a switchboard has.
             let mut persons: Vec<u32> = Vec::new();
             // In the order of what tells them apart, so that it does not matter which row stands first.
-            let mut rows: Vec<u32> = group.iter().take(LOOKED_AT).map(|(_, row)| *row).collect();
+            let mut rows: Vec<u32> = group.iter().map(|(_, row)| *row).collect();
             let name_of = |column: Option<&Column>, row: u32| -> Vec<String> {
                 let texts = column.into_iter().flat_map(|column| {
                     column.of(row).iter().map(|value| column.text(*value).to_owned())
@@ -655,7 +689,16 @@ impl Table {
             rows.sort_by_cached_key(|row| {
                 (name_of(given, *row), name_of(family, *row), name_of(birth, *row))
             });
-            for row in &rows {
+            // What says the same is one, however often it is there: an order for each row.
+            if !nothing_tells {
+                let told = |column: Option<&'_ Column>, row: u32| {
+                    column.map(|column| column.of(row).to_vec()).unwrap_or_default()
+                };
+                rows.dedup_by_key(|row| (told(given, *row), told(family, *row), told(birth, *row)));
+            }
+            // A switchboard has hundreds of names.
+            let are_many = rows.len() > LOOKED_AT;
+            for row in rows.iter().take(LOOKED_AT) {
                 let is_known = |other: &u32| match birth {
                     Some(birth) => may_be_one_date(birth, *other, *row),
                     None => may_be_one(given, family, *other, *row),
@@ -666,7 +709,7 @@ impl Table {
                     persons.push(*row);
                 }
             }
-            if (persons.len() >= people || group.len() > LOOKED_AT)
+            if (persons.len() >= people || are_many)
                 && let Some((value, _)) = group.first()
             {
                 shared.push(*value);
@@ -786,9 +829,8 @@ fn plain(text: &str) -> String {
 }
 
 fn name_parts(text: &str) -> (String, String) {
-    let Some(name) = PersonName::parse(text) else { return (String::new(), family(text)) };
-    let (given, family) = name.parts();
-    (plain(given), plain(family))
+    let Some((given, last)) = given_and_family(text) else { return (String::new(), family(text)) };
+    (plain(&given), plain(&last))
 }
 
 /// A family name without particles, where anything else is left.

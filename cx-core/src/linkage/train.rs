@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use super::block::Blocks;
 use super::compare::{Comparer, Comparison, Level, Pattern};
 use super::model::{ComparisonWeights, FLOOR, LevelWeights, Model, Prior};
-use super::table::{Attribute, Table};
+use super::table::{Attribute, Table, index};
 
 /// How training is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,11 +129,15 @@ impl State {
         let mut counts: Vec<Vec<f64>> =
             comparisons.iter().map(|comparison| vec![0.0; comparison.levels().len()]).collect();
         let believed = self.chance.clone();
+        // What a row says decides whether it is drawn, and not where it stands.
+        let mut rows: Vec<u32> = (0..table.len()).collect();
+        rows.sort_by_cached_key(|row| (*row >= table.first(), table.content(*row)));
+        let drawn = |n: u32| rows.get(index(n)).copied().unwrap_or(n);
         let mut chance = Chance(seed);
         let wanted =
             RANDOM_PAIRS.min(u32::try_from(u64::from(table.len()) * 40).unwrap_or(u32::MAX));
         for _ in 0..wanted {
-            let (a, b) = (chance.below(table.len()), chance.below(table.len()));
+            let (a, b) = (drawn(chance.below(table.len())), drawn(chance.below(table.len())));
             if !table.may_meet(a, b) {
                 continue;
             }
@@ -271,7 +275,8 @@ fn blocked_patterns(
     comparisons: &[Comparison],
     threads: NonZeroUsize,
 ) -> Vec<(Pattern, f64)> {
-    let blocks = Blocks::new(table, 4);
+    let rows: Vec<u32> = (0..table.len()).collect();
+    let blocks = Blocks::new(table, &rows, 4);
     let step = blocks.n_pairs().div_ceil(BLOCKED_PAIRS).max(1);
     let counted = super::gather::in_parallel(blocks.len(), threads, |range| {
         let comparer = Comparer::new(table, comparisons);

@@ -125,12 +125,15 @@ fn sentence(bar: &Bar, rare: &str) -> String {
         }
         _ => String::new(),
     };
+    // What both have and does not count is what several people have.
+    let is_shared =
+        bar.level == level_name(Level::Missing) && !bar.a.is_empty() && !bar.b.is_empty();
+    let level = if is_shared { "used under several names" } else { &bar.level };
     format!(
-        "{}: {} and {}, {}{shares}: {:+.1} bits{rare}",
+        "{}: {} and {}, {level}{shares}: {:+.1} bits{rare}",
         bar.comparison,
         spoken(&bar.a),
         spoken(&bar.b),
-        bar.level,
         bar.weight,
     )
 }

@@ -248,6 +248,7 @@ impl Explainer<'_> {
                         Because::Names { .. }
                             | Because::Contested { .. }
                             | Because::SharedDevice { .. }
+                            | Because::Limit { .. }
                     )
                 });
             let found = if is_household { Relation::Household } else { Relation::Possible };

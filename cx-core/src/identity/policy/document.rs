@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Contest, Limit, Policy};
-use crate::identifier::Who;
+use crate::identifier::{IdentifierError, Who, WhoError};
 use crate::time::Micros;
 
 /// Why a text is no policy.
@@ -160,6 +160,11 @@ impl Policy {
                         format!("{value:?} links nobody as it is: a number needs its country code");
                     return invalid("blocked".to_owned(), &problem);
                 }
+                // `noreply@`, `test@` and the like link nobody, whoever says so.
+                Err(WhoError {
+                    reason: Some(IdentifierError::Placeholder | IdentifierError::Nobody),
+                    ..
+                }) => continue,
                 Ok(Who::Customer(_)) | Err(_) => {
                     let problem = format!("{value:?} is no NAMESPACE:VALUE");
                     return invalid("blocked".to_owned(), &problem);
