@@ -1123,6 +1123,18 @@ impl Store {
         region: Option<&str>,
     ) -> Result<String, BindingError> {
         let (a, b) = self.two_sides(py, a, b, region)?;
+        for (argument, side) in [("a", &a), ("b", &b)] {
+            let Subject::Identifier(identifier) = side else { continue };
+            let found = self.with(py, |store| store.find(&Who::Identifier(identifier.clone())))?;
+            // Of several holders nobody is chosen, and of a role's mailbox whoever writes next.
+            let problem = match found.customers.len() {
+                0 | 1 if found.is_hub => "it links nobody, and anybody may use it: name a customer",
+                0 | 1 => continue,
+                _ if found.chosen().is_some() => continue,
+                _ => "several customers use it: name one of them",
+            };
+            return Err(BindingError::argument(argument, side.to_string(), problem));
+        }
         self.say(py, Verdict::Same(a, b), Said { by, reason, at })
     }
 
