@@ -36,14 +36,16 @@ pub struct OrderState {
     pub at: Timestamp,
     /// The state of payment, or `cancelled`, or `refunded`.
     pub state: String,
-    /// The state of delivery, as the shop has it.
+    /// The state of delivery, as the shop has it; `partial` where only a part was sent.
     pub fulfilment: Option<String>,
     /// The currency of all amounts.
     pub currency: Option<Currency>,
     /// What it all cost.
     pub total: Option<Amount>,
-    /// How much was given back.
+    /// How much was given back in the currency of the order.
     pub refunded: Option<Amount>,
+    /// How much was given back in others.
+    pub refunded_in: BTreeMap<Currency, Amount>,
     /// What was ordered.
     pub lines: Vec<Line>,
     /// Where the parcels are.
@@ -53,9 +55,11 @@ pub struct OrderState {
 /// What a customer buys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Commerce {
-    /// The cart that was changed last, unless it is empty or became an order.
+    /// The cart that was changed last, unless it is empty or became an order; of several shops the
+    /// latest of these.
     pub cart: Option<OpenCart>,
-    /// The checkout that was begun last, unless it became an order.
+    /// The checkout that was begun last, unless it became an order; of several shops the latest of
+    /// these.
     pub checkout: Option<OpenCart>,
     /// The orders, newest first.
     pub orders: Vec<OrderState>,
@@ -95,11 +99,15 @@ struct OrderFold {
     payment: Option<String>,
     cancelled: bool,
     fulfilment: Option<String>,
+    /// What the latest parcel that is on its way, or was, says of the delivery.
+    parcel: Option<String>,
     currency: Option<Currency>,
     total: Option<Amount>,
     lines: Vec<Line>,
     /// The lines that were sent last.
     sent: Vec<Line>,
+    /// How many of each article were sent in all.
+    n_sent: BTreeMap<String, u64>,
     tracking: Vec<Tracking>,
     refunds: BTreeMap<String, Refund>,
 }
@@ -212,8 +220,16 @@ impl Taken {
                     checkout.cart_id.as_deref(),
                     checkout.checkout_id.as_deref(),
                 );
+                let (cart, checkout) = (checkout.cart_id.is_none(), checkout.checkout_id.is_none());
+                self.buy_nameless(event, cart, checkout);
             }
             Kind::OrderPlaced(order) => {
+                let claims = |namespace| {
+                    event.who.iter().any(|it| *it.identifier().namespace() == namespace)
+                };
+                let is_cart_named = order.cart_id.is_some() || claims(Namespace::Cart);
+                let is_checkout_named = order.checkout_id.is_some() || claims(Namespace::Checkout);
+                self.buy_nameless(event, !is_cart_named, !is_checkout_named);
                 let fold = self.order(event, order, scopes);
                 fold.placed_at.get_or_insert(at);
             }
@@ -227,8 +243,7 @@ impl Taken {
             Kind::OrderCancelled(order) => self.order(event, order, scopes).cancelled = true,
             Kind::OrderFulfilled(order) => {
                 let fold = self.order(event, order, scopes);
-                let fulfilment = order.fulfilment.clone();
-                fold.fulfilment = Some(fulfilment.unwrap_or_else(|| "fulfilled".to_owned()));
+                fold.send(order);
             }
             Kind::OrderRefunded(refund) => {
                 let place = scopes.place(event, Namespace::Order, &refund.order_id);
@@ -247,7 +262,7 @@ impl Taken {
         let is_told = matches!(event.kind, Kind::CartUpdated(_))
             || !cart.lines.is_empty()
             || cart.total.is_some();
-        if !is_told && self.carts.contains_key(&place) {
+        if !is_told {
             return;
         }
         let open = OpenCart {
@@ -264,6 +279,10 @@ impl Taken {
     fn take_checkout(&mut self, event: &Event, checkout: &Checkout, scopes: &Scopes) {
         if checkout.order_id.is_some() {
             self.buy(event, scopes, None, checkout.checkout_id.as_deref());
+            if checkout.checkout_id.is_none() {
+                self.buy_nameless(event, checkout.cart_id.is_none(), true);
+                return;
+            }
         }
         let id = checkout.checkout_id.as_deref();
         let cart = checkout.cart_id.as_deref();
@@ -278,6 +297,17 @@ impl Taken {
         };
         let place = where_it_is(event, Namespace::Checkout, id, scopes);
         self.checkouts.insert(place, (open, cart));
+    }
+
+    /// Takes away the current cart, or checkout, of a source that names none: it became an order.
+    fn buy_nameless(&mut self, event: &Event, cart: bool, checkout: bool) {
+        let place = (event.source.scope(), None);
+        if cart {
+            self.carts.remove(&place);
+        }
+        if checkout {
+            self.checkouts.remove(&place);
+        }
     }
 
     /// Notes which carts and checkouts an event says became an order.
@@ -304,12 +334,18 @@ impl Taken {
         // An event that says less does not take away what another one said.
         later(&mut fold.name, order.name.as_ref());
         later(&mut fold.payment, order.payment.as_ref());
-        later(&mut fold.fulfilment, order.fulfilment.as_ref());
         later(&mut fold.currency, order.currency.as_ref());
         // What was sent may be a part of it.
         let is_sent = matches!(event.kind, Kind::OrderFulfilled(_));
         if !is_sent {
             later(&mut fold.total, order.total.as_ref());
+            if order.fulfilment.is_some() {
+                fold.fulfilment.clone_from(&order.fulfilment);
+                // What is told of the whole later than of a parcel counts.
+                if !matches!(event.kind, Kind::OrderPlaced(_)) {
+                    fold.parcel = None;
+                }
+            }
         }
         if !order.lines.is_empty() {
             let lines = if is_sent { &mut fold.sent } else { &mut fold.lines };
@@ -320,26 +356,25 @@ impl Taken {
     }
 
     fn finish(self) -> Commerce {
-        let (carts, checkouts) = (self.bought_carts, self.bought_checkouts);
+        let (mut carts, checkouts) = (self.bought_carts, self.bought_checkouts);
         let is_bought = |bought: &BTreeSet<Place>, (scope, id): &(String, Option<String>)| {
             let place = |id: &String| Place { scope: scope.clone(), id: id.clone() };
             id.as_ref().is_some_and(|id| bought.contains(&place(id)))
         };
-        let checkout = self
-            .checkouts
-            .into_iter()
-            .filter(|(place, (_, cart))| {
-                !is_bought(&checkouts, place)
-                    && cart.as_ref().is_none_or(|cart| !carts.contains(cart))
-            })
-            .max_by(|(a, (x, _)), (b, (y, _))| (x.at, a).cmp(&(y.at, b)))
-            .map(|(_, (open, _))| open);
-        let cart = self
-            .carts
-            .into_iter()
-            .filter(|(place, open)| !is_bought(&carts, place) && !open.lines.is_empty())
-            .max_by(|(a, x), (b, y)| (x.at, a).cmp(&(y.at, b)))
-            .map(|(_, open)| open);
+        // With a checkout the cart it came from was bought.
+        let bought = self.checkouts.iter().filter(|(place, _)| is_bought(&checkouts, place));
+        carts.extend(bought.filter_map(|(_, (_, cart))| cart.clone()));
+        let begun = self.checkouts.into_iter().map(|(place, (open, cart))| {
+            let is_open = !is_bought(&checkouts, &place)
+                && cart.as_ref().is_none_or(|cart| !carts.contains(cart));
+            (place, open, is_open)
+        });
+        let checkout = last_if_open(begun);
+        let filled = self.carts.into_iter().map(|(place, open)| {
+            let is_open = !is_bought(&carts, &place) && !open.lines.is_empty();
+            (place, open, is_open)
+        });
+        let cart = last_if_open(filled);
         let orders = self.orders.into_iter();
         let mut orders: Vec<(Place, OrderState)> = orders
             .filter_map(|(place, fold)| Some((place.clone(), fold.finish(place.id)?)))
@@ -349,6 +384,24 @@ impl Taken {
         let spent = spent(&orders);
         Commerce { cart, checkout, orders, spent }
     }
+}
+
+/// Of each source the one that was changed last, where it is open; of these the latest.
+fn last_if_open(
+    all: impl Iterator<Item = ((String, Option<String>), OpenCart, bool)>,
+) -> Option<OpenCart> {
+    let mut last: BTreeMap<String, (Option<String>, OpenCart, bool)> = BTreeMap::new();
+    for ((scope, id), open, is_open) in all {
+        let is_later =
+            last.get(&scope).is_none_or(|(known, it, _)| (it.at, known) < (open.at, &id));
+        if is_later {
+            last.insert(scope, (id, open, is_open));
+        }
+    }
+    let open = last.into_iter().filter(|(_, (.., is_open))| *is_open);
+    let open = open.map(|(scope, (id, open, _))| (open.at, scope, id, open));
+    let latest = open.max_by(|a, b| (a.0, &a.1, &a.2).cmp(&(b.0, &b.1, &b.2)));
+    latest.map(|(.., open)| open)
 }
 
 fn where_it_is(
@@ -366,6 +419,14 @@ fn where_it_is(
     }
 }
 
+/// What is said of an order, or of a parcel, that was sent.
+const SENT: &str = "fulfilled";
+
+/// By what a line of an order and one of a parcel are the same.
+fn article(line: &Line) -> &str {
+    line.sku.as_deref().unwrap_or(&line.name)
+}
+
 fn later<T: Clone>(known: &mut Option<T>, said: Option<&T>) {
     if let Some(said) = said {
         *known = Some(said.clone());
@@ -373,12 +434,64 @@ fn later<T: Clone>(known: &mut Option<T>, said: Option<&T>) {
 }
 
 impl OrderFold {
+    /// Takes a parcel, or that all was sent.
+    fn send(&mut self, order: &Order) {
+        let word = order.fulfilment.as_deref().unwrap_or(SENT);
+        // One that was called off says nothing of the others.
+        if matches!(word, "cancelled" | "canceled" | "error") {
+            return;
+        }
+        self.parcel = Some(word.to_owned());
+        for line in &order.lines {
+            let n = self.n_sent.entry(article(line).to_owned()).or_insert(0);
+            *n = n.saturating_add(line.quantity);
+        }
+    }
+
+    /// How far the delivery is: what is told of a parcel is not told of the whole order.
+    fn delivery(&self) -> Option<String> {
+        let (own, parcel) = (self.fulfilment.as_deref(), self.parcel.as_deref());
+        let is_whole = matches!(parcel, Some(SENT | "success"));
+        if !is_whole {
+            return parcel.or(own).map(str::to_owned);
+        }
+        let mut missing: BTreeMap<&str, u64> = BTreeMap::new();
+        for line in &self.lines {
+            let n = missing.entry(article(line)).or_insert(0);
+            *n = n.saturating_add(line.quantity);
+        }
+        let is_sent = |(article, n): (&&str, &u64)| self.n_sent.get(*article) >= Some(n);
+        let is_known = !self.n_sent.is_empty() && !missing.is_empty();
+        let is_part = is_known && !missing.iter().all(is_sent);
+        let word = match own {
+            Some(SENT) => SENT,
+            Some(own) if own.starts_with("partial") && (is_part || !is_known) => own,
+            Some(_) | None if is_part => "partial",
+            Some(_) | None => parcel.unwrap_or(SENT),
+        };
+        Some(word.to_owned())
+    }
+
     fn finish(self, id: String) -> Option<OrderState> {
-        let refunded = self.refunds.values().try_fold(Amount::default(), |sum, refund| {
-            if sum.is_zero() { Ok(refund.amount) } else { sum.plus(refund.amount) }
-        });
-        let refunded = refunded.ok().filter(|_| !self.refunds.is_empty());
-        let currency = self.currency.or_else(|| self.refunds.values().find_map(|r| r.currency));
+        let fulfilment = self.delivery();
+        let given: BTreeSet<Currency> =
+            self.refunds.values().filter_map(|refund| refund.currency).collect();
+        // Where only refunds tell a currency, and all the same one, it is the order's.
+        let only = given.first().copied().filter(|_| given.len() == 1);
+        let currency = self.currency.or(only);
+        // Amounts in two currencies are no sum. One that tells none is in that of the order.
+        let mut sums: BTreeMap<Option<Currency>, Option<Amount>> = BTreeMap::new();
+        for refund in self.refunds.values() {
+            let amount = Some(refund.amount);
+            let sum = sums.entry(refund.currency.or(currency)).or_insert(Some(Amount::default()));
+            *sum = match *sum {
+                Some(sum) if sum.is_zero() => amount,
+                sum => sum.zip(amount).and_then(|(sum, amount)| sum.plus(amount).ok()),
+            };
+        }
+        let refunded = sums.remove(&currency).flatten().filter(|sum| !sum.is_zero());
+        let others = sums.into_iter().filter_map(|(of, sum)| Some((of?, sum?)));
+        let refunded_in = others.filter(|(_, sum)| !sum.is_zero()).collect();
         let total = self.total.or_else(|| sum(&self.lines));
         let is_given_back = match (refunded, total) {
             (Some(refunded), Some(total)) => !total.is_zero() && refunded >= total,
@@ -400,10 +513,11 @@ impl OrderFold {
             name: self.name,
             at: self.placed_at.or(self.first_at)?,
             state,
-            fulfilment: self.fulfilment,
+            fulfilment,
             currency,
             total,
             refunded,
+            refunded_in,
             lines: if self.lines.is_empty() { self.sent } else { self.lines },
             tracking,
         })

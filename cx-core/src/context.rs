@@ -7,6 +7,7 @@
 
 pub mod blocks;
 pub mod facts;
+mod masking;
 mod person;
 pub mod build;
 pub mod render;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::feedback::{Answered, GoodEnd, Scale, Survey};
 use crate::event::{Event, Kind};
+use crate::ids::EventKey;
 use crate::time::Timestamp;
 
 /// An answer to a survey.
@@ -27,14 +28,18 @@ pub struct Rating {
     pub about: Option<String>,
     /// When it was answered.
     pub at: Timestamp,
+    /// The event that says so.
+    pub event: EventKey,
 }
 
 impl Rating {
-    /// Whether the answer lies in the lower half of its scale, or, of an NPS, is a detractor's; `None`
-    /// where nothing says.
+    /// Whether the answer lies in the lower half of its scale, or is 0 to 6 where likelihood to
+    /// recommend was asked; `None` where nothing says.
     pub fn is_bad(&self) -> Option<bool> {
-        let (score, scale) = (self.score?, self.scale?);
-        if self.survey == Survey::Nps && scale == Scale::high_is_good(0, 10) {
+        const RECOMMEND: Scale = Scale::high_is_good(0, 10);
+        let is_nps = self.survey == Survey::Nps;
+        let (score, scale) = (self.score?, self.scale.or(is_nps.then_some(RECOMMEND))?);
+        if is_nps && scale == RECOMMEND {
             return Some(score <= 6);
         }
         let (from_bad, from_good) = match scale.good {
@@ -156,6 +161,7 @@ impl FeedbackFold {
                     reason: answered.reason.clone(),
                     about: answered.about.clone(),
                     at: event.occurred_at,
+                    event: event.key.clone(),
                 };
                 self.ratings.insert(question, (self.n, names, rating));
             }
@@ -169,9 +175,10 @@ impl FeedbackFold {
     }
 
     fn hear(&mut self, event: &Event, id: Option<&String>, told: Option<bool>) {
-        let word =
-            |id: &String| Word { n: self.n, scope: event.source.scope(), id: id.clone(), told };
-        self.words.extend(id.map(word));
+        // One that names none means the answer that is about the same conversation.
+        let conversation = event.conversation.as_ref().map(|it| it.key.to_string());
+        let word = |id| Word { n: self.n, scope: event.source.scope(), id, told };
+        self.words.extend(id.cloned().or(conversation).map(word));
     }
 
     /// What the customer thinks, as the events leave it.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::conversation::corrections::bare;
 use crate::event::mail::{Bounce, Machine, MailEvent};
 use crate::event::{Direction, Event, Kind};
-use crate::identifier::Namespace;
+use crate::identifier::{Claim, Identifier, Namespace};
 use crate::time::{Micros, Timestamp};
 
-/// An outbound mail and what became of it.
+/// An outbound mail to one address and what became of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OutboundMail {
     /// Its id: the `Message-ID` where there is one.
@@ -20,6 +21,8 @@ pub struct OutboundMail {
     pub address: Option<String>,
     /// When it was sent; when it was first heard of, if nothing says so.
     pub sent_at: Option<Timestamp>,
+    /// When it was first heard of.
+    pub heard_at: Option<Timestamp>,
     /// When it arrived.
     pub delivered_at: Option<Timestamp>,
     /// How often a person opened it.
@@ -32,7 +35,7 @@ pub struct OutboundMail {
     pub last_opened_at: Option<Timestamp>,
     /// Why an opening by nobody knows whom may have been a program's: a hint, never a fact.
     pub machine_hint: Option<String>,
-    /// The links that were clicked, in the order of the first click.
+    /// The links that were clicked, by programs aside, in the order of the first click.
     pub clicked: Vec<String>,
     /// How it came back, unless it arrived after all.
     pub bounced: Option<Bounce>,
@@ -48,11 +51,6 @@ pub struct OutboundMail {
     pub complained: bool,
 }
 
-/// An id without its brackets.
-fn bare(id: &str) -> &str {
-    id.trim_start_matches('<').trim_end_matches('>')
-}
-
 impl OutboundMail {
     /// Adds what was told of the same mail under another name.
     fn take(&mut self, other: Self) {
@@ -62,6 +60,7 @@ impl OutboundMail {
             campaign,
             address,
             sent_at,
+            heard_at,
             delivered_at,
             opened_by_human,
             opened_by_machine,
@@ -81,6 +80,7 @@ impl OutboundMail {
         self.campaign = self.campaign.take().or(campaign);
         self.address = self.address.take().or(address);
         self.sent_at = earlier(self.sent_at, sent_at);
+        self.heard_at = earlier(self.heard_at, heard_at);
         self.delivered_at = earlier(self.delivered_at, delivered_at);
         self.opened_by_human = self.opened_by_human.saturating_add(opened_by_human);
         self.opened_by_machine = self.opened_by_machine.saturating_add(opened_by_machine);
@@ -106,17 +106,36 @@ impl OutboundMail {
     }
 }
 
-/// Whether a mail failed, and none that was delivered later shows that its address receives again.
-pub(crate) fn is_undeliverable(mail: &OutboundMail, mails: &[OutboundMail]) -> bool {
-    let Some(failed_at) = mail.failed_at else { return false };
-    let address = |mail: &OutboundMail| mail.address.as_ref().map(|it| it.to_lowercase());
-    let to = address(mail);
-    !mails.iter().any(|other| {
-        other.failed_at.is_none()
-            && other.delivered_at.is_some_and(|at| at > failed_at)
-            && to.is_some()
-            && address(other) == to
-    })
+/// When each address last received a mail that did not come back.
+pub(crate) struct Received(BTreeMap<String, Timestamp>);
+
+impl Received {
+    pub(crate) fn of(mails: &[OutboundMail]) -> Self {
+        let mut received: BTreeMap<String, Timestamp> = BTreeMap::new();
+        for mail in mails.iter().filter(|mail| mail.failed_at.is_none()) {
+            let (Some(address), Some(at)) = (&mail.address, mail.delivered_at) else { continue };
+            let last = received.entry(spelt_alike(address)).or_insert(at);
+            *last = at.max(*last);
+        }
+        Self(received)
+    }
+
+    /// Whether an address received a mail after this instant.
+    pub(crate) fn since(&self, address: &str, at: Timestamp) -> bool {
+        self.0.get(&spelt_alike(address)).is_some_and(|received| *received > at)
+    }
+
+    /// Whether a mail failed, and its address has not received any since.
+    pub(crate) fn is_undeliverable(&self, mail: &OutboundMail) -> bool {
+        let is_later = |at| mail.address.as_ref().is_some_and(|address| self.since(address, at));
+        mail.failed_at.is_some_and(|at| !is_later(at))
+    }
+}
+
+/// An address in the one spelling by which it is known.
+fn spelt_alike(address: &str) -> String {
+    Identifier::normalise(Namespace::Email, "", address, None)
+        .map_or_else(|_| address.to_lowercase(), |identifier| identifier.key().to_owned())
 }
 
 /// How soon after delivery an opening hints at a program.
@@ -125,9 +144,27 @@ const TOO_SOON: Micros = Micros::SECOND.times(2);
 /// Folds outbound mail, in timeline order.
 #[derive(Debug, Clone, Default)]
 pub struct OutboundFold {
-    mails: BTreeMap<String, OutboundMail>,
+    /// By what they are called and to whom they went: what becomes of a mail is another thing for
+    /// each address.
+    mails: BTreeMap<(Name, Option<String>), OutboundMail>,
     /// What the sending services call mails that have a `Message-ID`.
-    names: BTreeMap<String, String>,
+    names: BTreeMap<Name, Name>,
+}
+
+/// What a mail is called. An id means something only within its source, but one with an `@`, such
+/// as a `Message-ID`, everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Name {
+    scope: String,
+    id: String,
+}
+
+impl Name {
+    fn of(event: &Event, id: &str) -> Self {
+        let id = bare(id).to_owned();
+        let scope = if id.contains('@') { String::new() } else { event.source.scope() };
+        Self { scope, id }
+    }
 }
 
 impl OutboundFold {
@@ -161,7 +198,8 @@ impl OutboundFold {
                 let Some(mail) = self.of(data, event) else { return };
                 mail.delivered_at.get_or_insert(at);
                 // Tried again, and then it arrived.
-                if matches!(mail.bounced, Some(Bounce::Soft | Bounce::Blocked)) {
+                if mail.dropped || matches!(mail.bounced, Some(Bounce::Soft | Bounce::Blocked)) {
+                    mail.dropped = false;
                     (mail.bounced, mail.failed_at, mail.reason) = (None, None, None);
                 }
             }
@@ -184,7 +222,7 @@ impl OutboundFold {
             Kind::MailClicked(data) => {
                 let Some(mail) = self.of(data, event) else { return };
                 let url = data.url.clone().unwrap_or_default();
-                if !mail.clicked.contains(&url) {
+                if data.machine != Machine::Yes && !mail.clicked.contains(&url) {
                     mail.clicked.push(url);
                 }
             }
@@ -225,7 +263,7 @@ impl OutboundFold {
     fn of(&mut self, data: &MailEvent, event: &Event) -> Option<&mut OutboundMail> {
         let id = data.mail_id.clone().or_else(|| data.service_id.clone())?;
         if let Some(service) = data.service_id.as_ref().filter(|service| **service != id) {
-            self.call(service, &id);
+            self.call(Name::of(event, service), Name::of(event, &id));
         }
         let mail = self.mail(&id, event);
         if data.subject.is_some() {
@@ -238,54 +276,99 @@ impl OutboundFold {
     }
 
     fn mail(&mut self, id: &str, event: &Event) -> &mut OutboundMail {
-        let id = self.known(bare(id));
-        let mail = self.mails.entry(id.clone()).or_default();
+        let name = self.known(Name::of(event, id));
+        let claims = event.person_claims().into_iter();
+        let mut claims = claims.filter(|it| *it.identifier().namespace() == Namespace::Email);
+        let claim: Option<&Claim> = claims.next();
+        let address = claim.map(|claim| claim.identifier().key().to_owned());
+        let id = name.id.clone();
+        let mail = self.mails.entry((name, address)).or_default();
         mail.id = id;
         if mail.address.is_none() {
-            let claim = event
-                .person_claims()
-                .into_iter()
-                .find(|claim| *claim.identifier().namespace() == Namespace::Email);
             mail.address = claim.map(|claim| claim.raw().to_owned());
         }
+        let at = event.occurred_at;
+        mail.heard_at = Some(mail.heard_at.map_or(at, |heard| heard.min(at)));
         mail
     }
 
     /// A service calls this mail so: what was told under that name was told of it.
-    fn call(&mut self, service: &str, id: &str) {
-        let id = bare(id).to_owned();
-        let known = self.names.entry(service.to_owned()).or_insert(id).clone();
-        if known != service
-            && let Some(told) = self.mails.remove(service)
-        {
-            let mail = self.mails.entry(known.clone()).or_default();
-            mail.id = known;
+    fn call(&mut self, service: Name, name: Name) {
+        let known = self.names.entry(service.clone()).or_insert(name).clone();
+        if known != service {
+            self.rename(&service, &known);
+        }
+    }
+
+    fn rename(&mut self, from: &Name, to: &Name) {
+        let first = (from.clone(), None);
+        let told = self.mails.range(first..).take_while(|((name, _), _)| name == from);
+        let told: Vec<Option<String>> = told.map(|((_, address), _)| address.clone()).collect();
+        for address in told {
+            let Some(told) = self.mails.remove(&(from.clone(), address.clone())) else { continue };
+            let mail = self.mails.entry((to.clone(), address)).or_default();
+            mail.id.clone_from(&to.id);
             mail.take(told);
         }
     }
 
-    /// The id under which a mail is known. Some senders call a mail by the first part of its
-    /// `Message-ID` once it is on its way.
-    fn known(&self, id: &str) -> String {
-        if let Some(known) = self.names.get(id) {
-            return known.clone();
-        }
-        let whole = format!("{id}@");
-        let later = self.mails.range(whole.clone()..).next().map(|(known, _)| known);
-        match later.filter(|known| !id.contains('@') && known.starts_with(&whole)) {
+    /// The name under which a mail is known.
+    fn known(&self, name: Name) -> Name {
+        match self.names.get(&name) {
             Some(known) => known.clone(),
-            None => id.to_owned(),
+            None => self.whole(&name).unwrap_or(name),
         }
     }
 
-    /// The mails, newest first.
-    pub fn finish(self) -> Vec<OutboundMail> {
-        let mut mails: Vec<OutboundMail> = self.mails.into_values().collect();
-        for mail in &mut mails {
-            let heard = mail.delivered_at.or(mail.last_opened_at);
-            mail.sent_at = mail.sent_at.or(heard);
+    /// Some senders call a mail by the first part of its `Message-ID` once it is on its way.
+    fn whole(&self, name: &Name) -> Option<Name> {
+        if name.scope.is_empty() {
+            return None;
         }
-        mails.sort_by(|a, b| (b.sent_at, &b.id).cmp(&(a.sent_at, &a.id)));
+        let begin = format!("{}@", name.id);
+        let whole = Name { scope: String::new(), id: begin.clone() };
+        let ((known, _), _) = self.mails.range((whole, None)..).next()?;
+        (known.scope.is_empty() && known.id.starts_with(&begin)).then(|| known.clone())
+    }
+
+    /// The mails, newest first.
+    pub fn finish(mut self) -> Vec<OutboundMail> {
+        // A part of a name may have been told before the whole.
+        let names: Vec<Name> = self.mails.keys().map(|(name, _)| name.clone()).collect();
+        for name in names {
+            if let Some(whole) = self.whole(&name) {
+                self.rename(&name, &whole);
+            }
+        }
+        let mut by_name: BTreeMap<Name, Vec<OutboundMail>> = BTreeMap::new();
+        for ((name, _), mail) in self.mails {
+            by_name.entry(name).or_default().push(mail);
+        }
+        let mut mails: Vec<OutboundMail> = by_name.into_values().flat_map(of_one_mail).collect();
+        for mail in &mut mails {
+            mail.sent_at = mail.sent_at.or(mail.heard_at);
+        }
+        mails.sort_by(|a, b| (b.sent_at, &b.id, &b.address).cmp(&(a.sent_at, &a.id, &a.address)));
         mails
     }
+}
+
+/// A mail, by the addresses to which it went, none first: what is told of it without one is told of
+/// the only one there is, and what it is and when it was sent is told of all.
+fn of_one_mail(mut to: Vec<OutboundMail>) -> Vec<OutboundMail> {
+    if let [nowhere, only] = to.as_mut_slice()
+        && nowhere.address.is_none()
+    {
+        only.take(std::mem::take(nowhere));
+        to.remove(0);
+    }
+    let subject = to.iter().find_map(|mail| mail.subject.clone());
+    let campaign = to.iter().find_map(|mail| mail.campaign.clone());
+    let sent_at = to.iter().filter_map(|mail| mail.sent_at).min();
+    for mail in &mut to {
+        mail.subject = mail.subject.take().or_else(|| subject.clone());
+        mail.campaign = mail.campaign.take().or_else(|| campaign.clone());
+        mail.sent_at = mail.sent_at.or(sent_at);
+    }
+    to
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Audience, Confidence};
+use super::masking::{Place, Texts};
 use crate::conversation::WaitingOn;
 use crate::event::conversation::{HandoverReason, State, StateCategory};
 use crate::event::feedback::{Scale, Survey};
@@ -23,6 +24,12 @@ macro_rules! blocks {
             #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
             pub struct $name {
                 $($(#[$field_doc])* pub $field: $type,)*
+            }
+
+            impl Texts for $name {
+                fn each(&mut self, _: Place, show: &mut dyn FnMut(Place, &mut String)) {
+                    $(self.$field.each((stringify!($name), stringify!($field)), show);)*
+                }
             }
         )*
     };
@@ -328,6 +335,10 @@ blocks! {
         team: Option<String>,
         /// Its priority, as the source has it.
         priority: Option<String>,
+        /// Why it is in that state, as the source says.
+        reason: Option<String>,
+        /// Its tags.
+        tags: Vec<String>,
         /// Who has to act before it can go on.
         waiting_on: Option<WaitingOn>,
         /// Since when.
@@ -384,6 +395,8 @@ blocks! {
         name: Option<String>,
         /// The first words.
         text: Option<String>,
+        /// The names of the files with it.
+        attachments: Vec<String>,
         /// The event's key.
         event: String,
     }
@@ -436,7 +449,7 @@ blocks! {
 
     /// The last contacts.
     Contacts {
-        /// By channel: when the customer's side was last in touch, and how often in 90 days.
+        /// By channel: the last contact, and how often the customer's side was in touch in 90 days.
         by_channel: BTreeMap<String, ChannelContacts>,
         /// The last contacts on all channels, newest first.
         recent: Vec<Contact>,
@@ -446,7 +459,7 @@ blocks! {
     ChannelContacts {
         /// The last contact, in either direction.
         last: Option<String>,
-        /// How often in the 90 days before the answer.
+        /// How often the customer's side was in touch in the 90 days before the answer.
         count_90d: u64,
     }
 
@@ -468,6 +481,8 @@ blocks! {
         name: Option<String>,
         /// The first words.
         text: Option<String>,
+        /// The names of the files with it.
+        attachments: Vec<String>,
         /// The conversation's key.
         conversation: Option<String>,
         /// The source.
@@ -528,8 +543,10 @@ blocks! {
         total: Option<String>,
         /// The currency of all amounts.
         currency: Option<String>,
-        /// How much was given back.
+        /// How much was given back in the currency of the order.
         refunded: Option<String>,
+        /// How much was given back in other currencies.
+        refunded_in: Vec<MoneyBlock>,
         /// What was ordered.
         lines: Vec<LineBlock>,
         /// The parcels' numbers.

@@ -14,18 +14,19 @@ use super::facts::{
     Audience, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, MergeFact,
     PossibleDuplicate, Sharing, SourceFreshness, StatedValue, Weight,
 };
+use super::masking;
 use super::person::{self, mask};
 use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
 use crate::conversation::{Conversation, ConversationFold, Corrections, WaitingOn};
-use crate::event::conversation::{Party, PartyType};
-use crate::event::{Event, Kind, Visibility};
+use crate::event::conversation::{Party, PartyType, State};
+use crate::event::{Attachment, Direction, Event, Kind, Visibility};
 use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Claim, Identifier, Namespace};
 use crate::ids::{ConversationKey, EventKey};
 use crate::journey;
-use crate::outbound::{OutboundFold, OutboundMail};
+use crate::outbound::{OutboundFold, OutboundMail, Received};
 use crate::profile::{Attribute, ConsentFold, Consents, Profile, ProfileFold, Ruling};
 use crate::text::first_words;
 use crate::time::{Micros, Timestamp};
@@ -49,6 +50,15 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let corrections = Corrections::of(&all);
     all.retain(|event| view.may_see(event));
     let conversations = conversations(&all, facts, options.as_of);
+    let removed =
+        |conversation: &&Conversation| matches!(conversation.state, State::Spam | State::Deleted);
+    let removed: BTreeSet<&ConversationKey> =
+        conversations.iter().filter(removed).map(|conversation| &conversation.key).collect();
+    let is_removed = |event: &Event| {
+        let of = event.conversation.as_ref().map(|it| &it.key);
+        !removed.is_empty() && of.is_some_and(|key| removed.contains(&(facts.canonical)(key)))
+    };
+    let said = SaidAt { corrections: &corrections, only_there: only_there(&all, &corrections) };
     let mut commerce = CommerceFold::default();
     let mut outbound = OutboundFold::default();
     let mut feedback = FeedbackFold::default();
@@ -79,10 +89,19 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let rulings = consents.rulings();
     let mails = outbound.finish();
     let mut left_out = facts.left_out.clone();
+    let talk: Vec<&Event> = all.iter().copied().filter(|event| is_contact(event)).collect();
+    let n_talk = talk.len();
+    let talk: Vec<&Event> = talk.into_iter().filter(|event| !is_removed(event)).collect();
+    if talk.len() < n_talk {
+        let n = u64::try_from(n_talk - talk.len()).unwrap_or(u64::MAX);
+        left_out.insert("removed".to_owned(), n);
+    }
+    let own_talk: Vec<&Event> =
+        events.iter().copied().filter(|event| event.kind.is_talk() && !is_removed(event)).collect();
     let orders = commerce.finish();
     let seen: Vec<&Event> = earlier.iter().chain(&events).copied().collect();
     let identifiers = view.known_identifiers(facts, &seen);
-    Context {
+    let mut context = Context {
         v: 1,
         as_of: options.as_of.to_string(),
         audience: options.audience,
@@ -92,10 +111,10 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             .as_ref()
             .map(|customer| view.customer(customer, &identifiers, &seen, &profile)),
         alerts: view.alerts(facts, &identifiers, &profile, (&consents, &rulings), &events, &mails),
-        open: view.open(&conversations, &all, &corrections),
+        open: view.open(&conversations, &all, &said),
         cases: Vec::new(),
-        handover: view.handover(&conversations),
-        contacts: view.contacts(&all, facts, &corrections, &mut left_out),
+        handover: view.handover(&conversations, &all, &corrections),
+        contacts: view.contacts(&talk, &own_talk, facts, &corrections, &mut left_out),
         commerce: CommerceBlock {
             cart: orders.cart.map(cart),
             checkout: orders.checkout.map(cart),
@@ -117,9 +136,9 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         },
         mails: cut(mails, options.items, "mails", &mut left_out)
             .into_iter()
-            .map(|mail| view.mail(mail))
+            .map(|mail| view.mail(mail, &said))
             .collect(),
-        feedback: view.feedback(feedback, &mut left_out),
+        feedback: view.feedback(feedback, &corrections, &mut left_out),
         incidents: incidents(&events),
         // Internal steps are among those of a journey.
         journeys: if options.audience == Audience::Customer {
@@ -130,7 +149,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         behaviour: behaviour(&events, options.items),
         profile: person::profile(&profile, options, own, &mut left_out),
         consent: person::consent(&rulings, options, |event| view.may_see(event)),
-        measures: measures(&events, options.as_of),
+        measures: measures(&own_talk, options.as_of),
         provenance: Provenance {
             sources: facts
                 .sources
@@ -146,7 +165,43 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             merges: if view.is_inner() { view.merges(facts) } else { Vec::new() },
             left_out,
         },
+    };
+    if options.audience == Audience::Model {
+        masking::mask(&mut context, own);
     }
+    context
+}
+
+/// What was said, as corrections leave it.
+struct SaidAt<'a> {
+    corrections: &'a Corrections<'a>,
+    /// Subjects that stand on nothing but what was taken out.
+    only_there: BTreeSet<&'a str>,
+}
+
+fn only_there<'a>(events: &[&'a Event], corrections: &Corrections<'_>) -> BTreeSet<&'a str> {
+    let is_out = |event: &&&Event| corrections.took_out(event.key.as_str());
+    let mut only: BTreeSet<&str> =
+        events.iter().filter(is_out).flat_map(|event| subjects(event)).collect();
+    if !only.is_empty() {
+        for event in events.iter().filter(|event| !is_out(event)) {
+            subjects(event).for_each(|subject| {
+                only.remove(subject);
+            });
+        }
+    }
+    only
+}
+
+/// The subjects that an event gives.
+fn subjects(event: &Event) -> impl Iterator<Item = &str> {
+    let of_kind = match &event.kind {
+        Kind::Message(message) => message.subject.as_deref(),
+        Kind::ConversationSubject(changed) => changed.to.as_deref(),
+        _ => None,
+    };
+    let of_conversation = event.conversation.as_ref().and_then(|it| it.subject.as_deref());
+    of_kind.into_iter().chain(of_conversation)
 }
 
 /// The conversations of these events, each by its one key, in the order of the keys.
@@ -228,13 +283,22 @@ fn order(order: OrderState) -> OrderBlock {
         total: order.total.map(|total| total.to_string()),
         currency: order.currency.map(|currency| currency.to_string()),
         refunded: order.refunded.map(|refunded| refunded.to_string()),
+        refunded_in: order
+            .refunded_in
+            .into_iter()
+            .map(|(currency, amount)| MoneyBlock {
+                amount: amount.to_string(),
+                currency: currency.to_string(),
+            })
+            .collect(),
         lines: order.lines.iter().map(line).collect(),
         tracking: tracking.collect(),
     }
 }
 
 fn incidents(events: &[&Event]) -> Vec<IncidentBlock> {
-    let mut incidents: BTreeMap<&str, IncidentBlock> = BTreeMap::new();
+    // An id means something only within its source.
+    let mut incidents: BTreeMap<(&str, String), IncidentBlock> = BTreeMap::new();
     for event in events {
         let (Kind::IncidentOpened(data)
         | Kind::IncidentAffects(data)
@@ -243,7 +307,8 @@ fn incidents(events: &[&Event]) -> Vec<IncidentBlock> {
         else {
             continue;
         };
-        let block = incidents.entry(&data.incident).or_insert_with(|| IncidentBlock {
+        let place = (data.incident.as_str(), event.source.scope());
+        let block = incidents.entry(place).or_insert_with(|| IncidentBlock {
             id: data.incident.clone(),
             title: None,
             state: "open".to_owned(),
@@ -252,14 +317,40 @@ fn incidents(events: &[&Event]) -> Vec<IncidentBlock> {
         });
         block.title = data.title.clone().or_else(|| block.title.take());
         block.workaround = data.workaround.clone().or_else(|| block.workaround.take());
-        if matches!(event.kind, Kind::IncidentResolved(_)) {
-            "resolved".clone_into(&mut block.state);
-        }
-        if matches!(event.kind, Kind::ProactiveSent(_)) {
-            block.told = Some(event.occurred_at.to_string());
+        match event.kind {
+            Kind::IncidentResolved(_) => "resolved".clone_into(&mut block.state),
+            Kind::ProactiveSent(_) => block.told = Some(event.occurred_at.to_string()),
+            _ => "open".clone_into(&mut block.state),
         }
     }
     incidents.into_values().collect()
+}
+
+/// The addresses that do not receive, as the last word of some source has it, as they are written
+/// there, and since when it says so: unless one received a mail since.
+fn undeliverable<'e>(events: &[&'e Event], received: &Received) -> Vec<(&'e str, Timestamp)> {
+    type Said<'e> = (&'e str, Option<Timestamp>);
+    let mut said: BTreeMap<(&Identifier, String), Said<'e>> = BTreeMap::new();
+    for event in events {
+        let Kind::IdentityLinked(link) = &event.kind else { continue };
+        let Some(is_so) = link.undeliverable else { continue };
+        // The record of the person stands beside it.
+        let addresses =
+            event.who.iter().filter(|it| *it.identifier().namespace() == Namespace::Email);
+        for claim in addresses {
+            let place = (claim.identifier(), event.source.scope());
+            let (written, since) = said.entry(place).or_insert((claim.raw(), None));
+            *written = claim.raw();
+            *since = is_so.then(|| since.unwrap_or(event.occurred_at));
+        }
+    }
+    let mut told: BTreeMap<&Identifier, (&str, Timestamp)> = BTreeMap::new();
+    for ((address, _), (written, since)) in said {
+        let Some(since) = since.filter(|since| !received.since(written, *since)) else { continue };
+        let known = told.entry(address).or_insert((written, since));
+        known.1 = known.1.min(since);
+    }
+    told.into_values().collect()
 }
 
 fn behaviour(events: &[&Event], items: usize) -> Behaviour {
@@ -430,6 +521,17 @@ impl View<'_> {
         self.text(now.filter(|edit| self.may_see(edit)).and_then(words))
     }
 
+    /// The names of the files with it; none for marketing, nor where it was taken out.
+    fn attachments(&self, event: &Event, corrections: &Corrections<'_>) -> Vec<String> {
+        let is_out = corrections.took_out(event.key.as_str());
+        if is_out || self.options.audience == Audience::Marketing {
+            return Vec::new();
+        }
+        let name = |file: &Attachment| file.name.clone().or_else(|| file.media_type.clone());
+        let names = event.attachments.iter().filter_map(name);
+        names.map(|name| first_words(&name, self.options.characters)).collect()
+    }
+
     fn value(&self, value: &str) -> String {
         match self.options.audience {
             Audience::Model => mask(value),
@@ -589,7 +691,8 @@ impl View<'_> {
         }
         let possible = facts.customer.iter().flat_map(|customer| &customer.possible);
         alerts.extend(possible.filter_map(|other| self.duplicate(other, identifiers)));
-        for mail in mails.iter().filter(|mail| crate::outbound::is_undeliverable(mail, mails)) {
+        let received = Received::of(mails);
+        for mail in mails.iter().filter(|mail| received.is_undeliverable(mail)) {
             let address = self.value(mail.address.as_deref().unwrap_or("an address"));
             let text = if mail.bounced.is_some() {
                 format!("mail to {address} bounces")
@@ -601,7 +704,7 @@ impl View<'_> {
                     "mail_bounce",
                     "warn",
                     text,
-                    mail.sent_at,
+                    mail.failed_at,
                     Some(mail.id.clone()),
                 ));
             }
@@ -614,17 +717,9 @@ impl View<'_> {
             let text = "wants no more campaign mail".to_owned();
             alerts.push(alert("unsubscribed", "warn", text, mail.sent_at, Some(mail.id.clone())));
         }
-        for event in events {
-            if let Kind::IdentityLinked(link) = &event.kind
-                && link.undeliverable == Some(true)
-                && let Some(address) = event.who.iter().find(|claim| {
-                    // The record of the person stands beside it.
-                    *claim.identifier().namespace() == Namespace::Email
-                })
-            {
-                let text = format!("mail to {} does not arrive", self.value(address.raw()));
-                alerts.push(alert("mail_bounce", "warn", text, Some(event.occurred_at), None));
-            }
+        for (address, since) in undeliverable(events, &received) {
+            let text = format!("mail to {} does not arrive", self.value(address));
+            alerts.push(alert("mail_bounce", "warn", text, Some(since), None));
         }
         alerts
     }
@@ -655,11 +750,11 @@ impl View<'_> {
         Some(alert("possible_duplicate", "info", text, None, Some(other.id.to_string())))
     }
 
-    fn open(
+    fn open<'e>(
         &self,
         conversations: &[Conversation],
-        events: &[&Event],
-        corrections: &Corrections<'_>,
+        events: &[&'e Event],
+        said: &SaidAt<'_>,
     ) -> Vec<OpenMatter> {
         let mut open: Vec<&Conversation> =
             conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events)).collect();
@@ -669,12 +764,38 @@ impl View<'_> {
             let ours = conversation.waiting_on != Some(WaitingOn::Us);
             (ours, conversation.waiting_since, conversation.key.clone())
         });
-        open.into_iter().map(|conversation| self.matter(conversation, corrections)).collect()
+        // A promised call has words of its own, others the name of a metric.
+        let call = |event: &&'e Event| match &event.kind {
+            Kind::CallbackPromised(call) => call.text.as_deref(),
+            _ => None,
+        };
+        let calls: BTreeSet<&str> = events.iter().filter_map(call).collect();
+        let last: BTreeSet<&EventKey> =
+            open.iter().filter_map(|it| it.last.as_ref()).map(|last| &last.event).collect();
+        let last = events.iter().filter(|event| last.contains(&event.key));
+        let last: HashMap<&EventKey, &Event> = last.map(|event| (&event.key, *event)).collect();
+        open.into_iter()
+            .map(|conversation| {
+                let words = conversation.last.as_ref().and_then(|it| last.get(&it.event).copied());
+                self.matter(conversation, words, &calls, said)
+            })
+            .collect()
     }
 
-    fn matter(&self, conversation: &Conversation, corrections: &Corrections<'_>) -> OpenMatter {
+    fn matter(
+        &self,
+        conversation: &Conversation,
+        words: Option<&Event>,
+        calls: &BTreeSet<&str>,
+        said: &SaidAt<'_>,
+    ) -> OpenMatter {
+        let is_marketing = self.options.audience == Audience::Marketing;
         let due = conversation.promises.iter().map(|promise| Due {
-            metric: promise.what.clone(),
+            metric: if is_marketing && calls.contains(promise.what.as_str()) {
+                "call back".to_owned()
+            } else {
+                promise.what.clone()
+            },
             at: promise.due_at.map(|at| at.to_string()),
             breached: promise.is_breached
                 || promise.due_at.is_some_and(|at| at < self.options.as_of),
@@ -689,7 +810,7 @@ impl View<'_> {
                 instance: conversation.source.instance.clone(),
                 id: self.key(&conversation.source.id),
             },
-            subject: self.text(conversation.subject.as_deref()),
+            subject: self.subject(conversation.subject.as_deref(), said),
             channels: conversation.channels.iter().map(ToString::to_string).collect(),
             state: conversation.state,
             category: conversation.state.category(),
@@ -702,6 +823,8 @@ impl View<'_> {
                 .as_ref()
                 .and_then(|team| team.name.clone().or_else(|| team.id.clone())),
             priority: conversation.priority.clone(),
+            reason: conversation.reason.clone().filter(|_| self.is_inner()),
+            tags: if self.is_inner() { conversation.tags.clone() } else { Vec::new() },
             waiting_on: conversation.waiting_on,
             waiting_since: conversation.waiting_since.map(|since| since.to_string()),
             call_since: conversation.call_since.map(|since| since.to_string()),
@@ -716,18 +839,26 @@ impl View<'_> {
                 direction: last.direction.name().to_owned(),
                 actor: last.actor.name().to_owned(),
                 name: last.actor_name.clone(),
-                text: self.said(&last.event, last.text.as_deref(), corrections),
+                text: self.said(&last.event, last.text.as_deref(), said.corrections),
+                attachments: words
+                    .map(|event| self.attachments(event, said.corrections))
+                    .unwrap_or_default(),
                 event: last.event.to_string(),
             }),
         }
     }
 
     /// The latest hand-over among open matters; nobody shall be asked twice.
-    fn handover(&self, conversations: &[Conversation]) -> Option<HandoverBlock> {
+    fn handover(
+        &self,
+        conversations: &[Conversation],
+        events: &[&Event],
+        corrections: &Corrections<'_>,
+    ) -> Option<HandoverBlock> {
         if matches!(self.options.audience, Audience::Customer | Audience::Marketing) {
             return None;
         }
-        let handed = conversations.iter().filter(|conversation| conversation.is_open());
+        let handed = conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events));
         let handed = handed.filter_map(|conversation| {
             conversation.handover.as_ref().map(|handover| (handover.at, conversation, handover))
         });
@@ -753,6 +884,7 @@ impl View<'_> {
             facts: handover
                 .facts
                 .iter()
+                .filter(|fact| !fact.event.as_ref().is_some_and(|key| corrections.took_out(key)))
                 .map(|fact| FactBlock {
                     name: fact.name.clone(),
                     value: first_words(&self.as_noted(&fact.value), self.options.characters),
@@ -761,13 +893,17 @@ impl View<'_> {
                 .collect(),
             tried: handover.tried.iter().map(|it| self.as_noted(it).into_owned()).collect(),
             summary: self.text(handover.summary.as_deref().map(|it| self.as_noted(it)).as_deref()),
-            accepted_at: handed.accepted_at.map(|at| at.to_string()),
+            accepted_at: handed
+                .accepted_at
+                .filter(|at| *at <= self.options.as_of)
+                .map(|at| at.to_string()),
         })
     }
 
     fn contacts(
         &self,
-        events: &[&Event],
+        talk: &[&Event],
+        own_talk: &[&Event],
         facts: &ContextFacts<'_>,
         corrections: &Corrections<'_>,
         left_out: &mut BTreeMap<String, u64>,
@@ -775,13 +911,21 @@ impl View<'_> {
         let from = self.options.as_of - Micros::DAY.times(90);
         let mut by_channel: BTreeMap<&Channel, ChannelContacts> = BTreeMap::new();
         let mut recent = Vec::new();
-        for event in events.iter().rev().filter(|event| is_contact(event)) {
-            let channel = by_channel
-                .entry(&event.channel)
-                .or_insert(ChannelContacts { last: None, count_90d: 0 });
-            channel.last.get_or_insert_with(|| event.occurred_at.to_string());
-            channel.count_90d += u64::from(event.occurred_at > from);
-            recent.push(*event);
+        let none = ChannelContacts { last: None, count_90d: 0 };
+        for event in talk.iter().rev() {
+            // What we send by itself is told among the mails.
+            if !is_automatic(event) {
+                let channel = by_channel.entry(&event.channel).or_insert_with(|| none.clone());
+                channel.last.get_or_insert_with(|| event.occurred_at.to_string());
+            }
+            if !is_automatic(event) || !is_mail(event) {
+                recent.push(*event);
+            }
+        }
+        let is_counted = |event: &&&Event| event.is_from_customer() && event.occurred_at > from;
+        for event in own_talk.iter().filter(is_counted) {
+            let channel = by_channel.entry(&event.channel).or_insert_with(|| none.clone());
+            channel.count_90d += 1;
         }
         let by_channel =
             by_channel.into_iter().map(|(channel, told)| (channel.to_string(), told)).collect();
@@ -795,6 +939,7 @@ impl View<'_> {
             actor: event.actor.kind.name().to_owned(),
             name: event.actor.name.clone(),
             text: self.said(&event.key, words(event), corrections),
+            attachments: self.attachments(event, corrections),
             conversation: event
                 .conversation
                 .as_ref()
@@ -804,14 +949,19 @@ impl View<'_> {
         Contacts { by_channel, recent: recent.into_iter().map(contact).collect() }
     }
 
-    fn mail(&self, mail: OutboundMail) -> Mail {
+    /// A subject as it was written, unless it stands on nothing but what was taken out.
+    fn subject(&self, subject: Option<&str>, said: &SaidAt<'_>) -> Option<String> {
+        self.text(subject.filter(|subject| !said.only_there.contains(subject)))
+    }
+
+    fn mail(&self, mail: OutboundMail, said: &SaidAt<'_>) -> Mail {
         Mail {
             kind: if mail.campaign.is_some() { "campaign" } else { "message" }.to_owned(),
             subject: match self.options.audience {
                 // The subject of a campaign is marketing's own; that of an answer is not.
                 Audience::Marketing if mail.campaign.is_none() => None,
                 Audience::Agent | Audience::Marketing | Audience::Customer | Audience::Model => {
-                    mail.subject
+                    mail.subject.filter(|subject| !said.only_there.contains(subject.as_str()))
                 }
             },
             id: mail.id,
@@ -833,7 +983,12 @@ impl View<'_> {
         }
     }
 
-    fn feedback(&self, feedback: Feedback, left_out: &mut BTreeMap<String, u64>) -> FeedbackBlock {
+    fn feedback(
+        &self,
+        feedback: Feedback,
+        corrections: &Corrections<'_>,
+        left_out: &mut BTreeMap<String, u64>,
+    ) -> FeedbackBlock {
         let loops = feedback.open_loops.into_iter().map(|open| LoopBlock {
             id: open.id,
             state: open.state,
@@ -849,7 +1004,7 @@ impl View<'_> {
             survey: rating.survey,
             score: rating.score,
             scale: rating.scale,
-            comment: self.text(rating.comment.as_deref()),
+            comment: self.said(&rating.event, rating.comment.as_deref(), corrections),
             reason: self.text(rating.reason.as_deref()),
             at: rating.at.to_string(),
             about: rating.about,
@@ -861,6 +1016,17 @@ impl View<'_> {
 /// What counts as a contact: what people said to each other, and notes about it.
 const fn is_contact(event: &Event) -> bool {
     event.kind.is_talk() || matches!(event.kind, Kind::Note(_))
+}
+
+/// Whether we sent it by itself.
+fn is_automatic(event: &Event) -> bool {
+    event.actor.kind == ActorType::Automation && event.direction == Direction::Out
+}
+
+/// Whether it is a mail that stands among the mails.
+fn is_mail(event: &Event) -> bool {
+    matches!(&event.kind, Kind::Message(message) if message.message_id.is_some())
+        && event.channel == Channel::Email
 }
 
 /// What an event says as it was written.

@@ -190,8 +190,8 @@ pub struct ContextFacts<'a> {
     pub earlier: &'a [Event],
     /// What others, or nobody, said of consents on the customer's contact points.
     pub words_of_others: &'a [Event],
-    /// Further events of the customer's conversations, in timeline order: what colleagues and
-    /// systems did in them.
+    /// Further events of the customer's conversations, in timeline order: what colleagues, systems
+    /// and other customers did in them.
     pub conversation_events: &'a [Event],
     /// The one key of a conversation that is known by several.
     pub canonical: &'a dyn Fn(&ConversationKey) -> ConversationKey,

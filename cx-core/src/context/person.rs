@@ -290,13 +290,17 @@ pub(super) fn masked_key(key: &str, own: &[IdentifierFact]) -> String {
 }
 
 fn with_whole_words_masked(text: &str, value: &str) -> String {
+    // Some sources keep the capital letters.
+    let (lower, value) = (text.to_ascii_lowercase(), value.to_ascii_lowercase());
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(value) {
+    while let Some(place) = lower.get(text.len() - rest.len()..).and_then(|it| it.find(&value)) {
+        let Some((before, behind)) = rest.split_at_checked(place) else { break };
+        let Some((found, behind)) = behind.split_at_checked(value.len()) else { break };
         masked.push_str(before);
         let is_amid_a_word =
             masked.ends_with(char::is_alphanumeric) || behind.starts_with(char::is_alphanumeric);
-        masked.push_str(&if is_amid_a_word { value.to_owned() } else { mask(value) });
+        masked.push_str(&if is_amid_a_word { found.to_owned() } else { mask(found) });
         rest = behind;
     }
     masked.push_str(rest);

@@ -74,7 +74,7 @@ pub struct Ruling<'a> {
     pub contact_point: Option<&'a Identifier>,
     /// For what, folded; `None` for every purpose.
     pub purpose: Option<String>,
-    /// On which channel, folded; `None` for every channel.
+    /// On which channel, folded, by its one name; `None` for every channel.
     pub channel: Option<String>,
     /// The list; `None` for every list.
     pub list: Option<&'a str>,
@@ -191,7 +191,7 @@ impl<'a> ConsentFold<'a> {
                 };
                 let subject = Subject {
                     purpose: folded(&told.purpose),
-                    channel: folded(&told.on),
+                    channel: folded(&told.on).map(channel),
                     list: told.list.as_deref(),
                 };
                 (subject, told.state, Basis::Stated, told.wording.as_deref())
@@ -254,6 +254,16 @@ impl<'a> ConsentFold<'a> {
         }
         consents.statements = by_point.into_iter().collect();
         consents
+    }
+}
+
+/// The one name of a channel, folded, that sources call in several ways.
+fn channel(word: String) -> String {
+    match word.as_str() {
+        "e-mail" | "mail" => "email".to_owned(),
+        "tel" | "telephone" => "phone".to_owned(),
+        "text" => "sms".to_owned(),
+        _ => word,
     }
 }
 
@@ -331,7 +341,8 @@ impl<'a> Consents<'a> {
     /// Whether this may be done. `Unknown` where nothing was said.
     pub fn state(&self, asked: Question<'_>) -> ConsentState {
         let purpose = Some(text::folded(asked.purpose)).filter(|purpose| !purpose.is_empty());
-        let channel = asked.channel.map(text::folded).filter(|channel| !channel.is_empty());
+        let folded = asked.channel.map(text::folded).filter(|channel| !channel.is_empty());
+        let channel = folded.map(channel);
         let is_wide = purpose.as_deref().is_some_and(|it| CUSTOMER_WIDE.contains(&it));
         let point = asked.contact_point.filter(|_| !is_wide);
         let said = self.said(point).iter().chain(self.said(None));

@@ -8,6 +8,7 @@ use crate::context::blocks::{
 use crate::context::facts::Confidence;
 use crate::conversation::{WaitingOn, goes_on};
 use crate::event::identity::{Address, ConsentState};
+use crate::feedback::LoopState;
 use crate::journey::Summary;
 use crate::text::steers;
 use crate::time::Timestamp;
@@ -181,6 +182,13 @@ fn subtitle(context: &Context) -> Vec<Line> {
     if let Some(customer) = &context.customer {
         lines.push(about(customer));
     }
+    if let Some(n) = context.provenance.left_out.get("unattributed") {
+        let text = match n {
+            1 => "1 event with it cannot be put to anybody".to_owned(),
+            n => format!("{n} events with it cannot be put to anybody"),
+        };
+        lines.push(Line::new(0).plain(text));
+    }
     lines.push(Line::new(0).faint(format!(
         "as of {}, for {}; times are UTC",
         minute(&context.as_of),
@@ -275,7 +283,17 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
         Ok(serde_json::Value::String(name)) => name.replace('_', " "),
         _ => String::new(),
     };
-    let line = line.faint("·").plain(state);
+    let is_other = |native: &&String| native.to_lowercase().replace('_', " ") != state;
+    let native = matter.native_state.as_ref().filter(is_other);
+    let line = line.faint("·").plain(&state);
+    let line = match native {
+        Some(native) => line.faint("as the source says:").name(native),
+        None => line,
+    };
+    let line = match &matter.reason {
+        Some(reason) => line.faint("because of").name(reason),
+        None => line,
+    };
     let since = matter.waiting_since.as_deref();
     let how_long = since.map(|since| format!("since {}{}", minute(since), ago(since, now)));
     let how_long = how_long.unwrap_or_default();
@@ -306,6 +324,15 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
         Some(_) => line.faint("· the end of the call was not told"),
         None => line,
     };
+    let line = match &matter.priority {
+        Some(priority) => line.faint("· priority").name(priority),
+        None => line,
+    };
+    let line = if matter.tags.is_empty() {
+        line
+    } else {
+        line.faint("· tags").name(matter.tags.join(", "))
+    };
     let line = if matter.reopened > 0 {
         line.faint(format!("· reopened {}×", matter.reopened))
     } else {
@@ -313,8 +340,8 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
     };
     let mut lines = vec![line];
     for due in &matter.due {
-        let when = due.at.as_deref().map(minute).unwrap_or_default();
-        let text = format!("promised: {} by {when}", due.metric);
+        let when = due.at.as_deref().map(|at| format!(" by {}", minute(at)));
+        let text = format!("promised: {}{}", due.metric, when.unwrap_or_default());
         let line = Line::new(1);
         lines.push(if due.breached {
             line.warning(format!("{text} (missed)"))
@@ -322,7 +349,8 @@ fn matter_lines(matter: &OpenMatter, now: Option<Timestamp>) -> Vec<Line> {
             line.plain(text)
         });
     }
-    lines.extend(matter.last.as_ref().filter(|last| last.text.is_some()).map(said));
+    let says = |last: &&Said| last.text.is_some() || !last.attachments.is_empty();
+    lines.extend(matter.last.as_ref().filter(says).map(said));
     lines
 }
 
@@ -332,7 +360,11 @@ fn said(said: &Said) -> Line {
         Some(name) => line.name(format!("{name}:")),
         None => line.plain(format!("{}:", word(&said.actor))),
     };
-    line.quote(said.text.as_deref())
+    files(line.quote(said.text.as_deref()), &said.attachments)
+}
+
+fn files(line: Line, names: &[String]) -> Line {
+    if names.is_empty() { line } else { line.faint("with").name(names.join(", ")) }
 }
 
 fn handover(context: &Context) -> Vec<Line> {
@@ -434,8 +466,10 @@ fn order(order: &OrderBlock) -> Line {
             line.plain(text)
         };
     }
-    if let Some(refunded) = &order.refunded {
-        line = line.plain(format!("refunded {refunded}"));
+    let others = order.refunded_in.iter().map(|it| money(Some(&it.amount), Some(&it.currency)));
+    let back = order.refunded.clone().into_iter().chain(others).collect::<Vec<_>>().join(" and ");
+    if !back.is_empty() {
+        line = line.plain(format!("refunded {back}"));
     }
     if !order.tracking.is_empty() {
         line = line.faint(format!("parcel {}", order.tracking.join(", ")));
@@ -517,7 +551,7 @@ fn contacts(context: &Context) -> Vec<Line> {
                 "message" => line,
                 kind => line.plain(format!("({kind})")),
             };
-            line.quote(contact.text.as_deref())
+            files(line.quote(contact.text.as_deref()), &contact.attachments)
         })
         .collect();
     let by_channel: Vec<String> = context
@@ -553,9 +587,12 @@ fn feedback(context: &Context) -> Vec<Line> {
         lines.push(line.quote(rating.comment.as_deref()));
     }
     for open in &context.feedback.open_loops {
+        let how_far = match open.state {
+            LoopState::Received => "is not dealt with",
+            LoopState::Acted => "was dealt with, and the customer was not told",
+        };
         lines.push(
-            Line::new(0)
-                .warning(format!("a bad answer since {} is not dealt with", day(&open.since))),
+            Line::new(0).warning(format!("a bad answer since {} {how_far}", day(&open.since))),
         );
     }
     lines
