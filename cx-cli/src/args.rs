@@ -155,7 +155,7 @@ pub(crate) enum Command {
     Measure(Measure),
     /// Tells who holds an identifier.
     Find(Find),
-    /// Searches what was written.
+    /// Searches the texts and subjects of what was written, as they stand now.
     Search(Search),
     /// Lists who is waiting, over all customers: for us first, and of these whose answer is due, or
     /// who has waited, longest.

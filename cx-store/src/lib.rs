@@ -100,7 +100,7 @@ pub use report::{IngestReport, Recording};
 pub use retention::{Due, RetainOptions, Retained, RetentionPreview};
 pub use salvage::SalvageReport;
 pub use scan::{Holds, Names, Scan, ScanColumn, ScanPage, ScanQuery, Texts, UnknownColumn, Values};
-pub use search::{Hit, SearchQuery};
+pub use search::{Hit, SearchQuery, Words};
 pub use store::{Events, Store, StoreOptions};
 pub use tenants::Tenants;
 pub use waiting::Waiting;

@@ -226,6 +226,11 @@ pub(crate) fn corrections(connection: &Connection) -> Result<String, StoreError>
     })
 }
 
+/// The numbers of the kinds that are notes, as a list in SQL; empty where there are none.
+pub(crate) fn notes(connection: &Connection) -> Result<String, StoreError> {
+    numbers(connection, KIND, |name| name == "note")
+}
+
 /// A place on a timeline, to go on from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {

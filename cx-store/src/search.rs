@@ -1,14 +1,14 @@
 //! Searching what was written: full text, diacritics folded, caught up behind ingest.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::context::Audience;
 use cx_core::conversation::Corrections;
-use cx_core::event::{Event, Kind, Visibility};
+use cx_core::event::{Event, Kind};
 use cx_core::ids::{CustomerId, EventKey};
 use cx_core::time::Timestamp;
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
@@ -31,7 +31,7 @@ impl SearchQuery {
     pub const WORDS: usize = 32;
 
     /// So many events are ranked. Where the words stand in more of them, those that came in last
-    /// are: what is best among all of a hundred thousand is no better to anybody who reads it.
+    /// are, and where these are not enough the next older ones behind them: what is best among all of a hundred thousand is no better to anybody who reads it.
     pub const RANKED: usize = 1_000;
 
     /// Everything in which all these words stand, for agents; a `*` behind a word stands for any
@@ -197,10 +197,9 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
         return Ok(Vec::new());
     }
     let agents = query.audience == Audience::Agent;
-    let Some(first) = first_ranked(connection, &expression, agents, query)? else {
-        return Ok(Vec::new());
-    };
-    let mut rows = connection.prepare_cached(
+    // Notes are for agents, however they are marked.
+    let notes = read::notes(connection)?;
+    let mut rows = connection.prepare_cached(&format!(
         "SELECT
            iif(packed IS NULL, payload, cx_unpack(packed)),
            snippet(event_fts, -1, '[', ']', '…', 12), u.cid, m.customer_id, c.canonical_id
@@ -209,42 +208,90 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id
            LEFT JOIN conversation c ON c.id = e.conversation_id
-         WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND (?3 IS NULL OR m.customer_id = ?3)
-           AND e.ts >= ?4 AND e.ts <= ?5 AND f.rowid >= ?7
+         WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0 AND e.kind NOT IN ({notes}))
+           AND (?3 IS NULL OR m.customer_id = ?3)
+           AND e.ts >= ?4 AND e.ts <= ?5 AND f.rowid >= ?7 AND f.rowid < ?9
          ORDER BY rank, e.ts DESC, e.key LIMIT ?6 OFFSET ?8",
-    )?;
+    ))?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let (since, until) = (query.since.as_micros(), query.until.as_micros());
     let mut corrected = Corrected::new(connection)?;
-    let (mut hits, mut seen) = (Vec::new(), 0);
-    loop {
-        let before = seen;
-        let parameters =
-            params![expression, agents, query.customer, since, until, limit, first, before];
-        let mut rows = rows.query(parameters)?;
-        while let Some(row) = rows.next()? {
-            seen += 1;
-            let found = codec::event(&row.get::<_, String>(0)?)?;
-            let may_see = agents
-                || (found.visibility == Visibility::Public && !matches!(found.kind, Kind::Note(_)));
-            if hits.len() >= query.limit
-                || !may_see
-                || corrected.has(&found, [row.get(3)?, row.get(4)?])?
-            {
-                continue;
+    let mut hits = Vec::new();
+    // Where all that is ranked was taken back, the next older ones are.
+    let mut before = i64::MAX;
+    while let Some(first) = first_ranked(connection, &expression, &notes, before, query)? {
+        let mut seen = 0;
+        loop {
+            let from = seen;
+            let parameters = params![
+                expression,
+                agents,
+                query.customer,
+                since,
+                until,
+                limit,
+                first,
+                from,
+                before
+            ];
+            let mut rows = rows.query(parameters)?;
+            while let Some(row) = rows.next()? {
+                seen += 1;
+                if hits.len() >= query.limit {
+                    continue;
+                }
+                let found = codec::event(&row.get::<_, String>(0)?)?;
+                if corrected.words(&found, [row.get(3)?, row.get(4)?])? != Words::AsWritten {
+                    continue;
+                }
+                hits.push(Hit {
+                    event: found.key.clone(),
+                    at: found.occurred_at,
+                    customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
+                    snippet: row.get(1)?,
+                    found,
+                });
             }
-            hits.push(Hit {
-                event: found.key.clone(),
-                at: found.occurred_at,
-                customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
-                snippet: row.get(1)?,
-                found,
-            });
+            if hits.len() >= query.limit {
+                return Ok(hits);
+            }
+            if seen - from < limit {
+                break;
+            }
         }
-        if hits.len() >= query.limit || seen - before < limit {
-            return Ok(hits);
-        }
+        before = first;
     }
+    Ok(hits)
+}
+
+/// What became of the words of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Words {
+    /// They stand as they were written.
+    AsWritten,
+    /// An edit tells them now.
+    Edited(Option<String>),
+    /// They were taken out.
+    TakenOut,
+}
+
+/// What became of the words of each of these events.
+pub(crate) fn words(connection: &Connection, events: &[Event]) -> Result<Vec<Words>, StoreError> {
+    let mut corrected = Corrected::new(connection)?;
+    let mut of = connection.prepare_cached(
+        "SELECT m.customer_id, c.canonical_id FROM event e
+           LEFT JOIN attribution a ON a.event_seq = e.seq
+           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+           LEFT JOIN conversation c ON c.id = e.conversation_id
+         WHERE e.key = ?1 AND e.standing = 0",
+    )?;
+    let mut words = Vec::with_capacity(events.len());
+    for event in events {
+        let place =
+            of.query_row([event.key.as_str()], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
+        words.push(corrected.words(event, place.unwrap_or_default())?);
+    }
+    Ok(words)
 }
 
 /// The corrections around what is found, read once.
@@ -253,7 +300,38 @@ struct Corrected<'c> {
     /// The numbers of their kinds, as a list in SQL; empty where there are none.
     kinds: String,
     /// By customer, and by conversation.
-    known: [BTreeMap<i64, Vec<Event>>; 2],
+    known: [BTreeMap<i64, Around>; 2],
+}
+
+/// Corrections, by what they correct and by their own keys.
+struct Around {
+    corrections: Vec<Event>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Around {
+    fn of(corrections: Vec<Event>) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, event) in corrections.iter().enumerate() {
+            for name in names(event) {
+                by_name.entry(name).or_default().push(place);
+            }
+        }
+        Self { corrections, by_name }
+    }
+}
+
+/// By what a message is corrected, and by what a correction hangs together with others.
+fn names(event: &Event) -> Vec<String> {
+    let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();
+    let of_kind = match &event.kind {
+        Kind::Message(message) => message.message_id.as_deref(),
+        Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) => {
+            Some(it.target.as_str())
+        }
+        _ => None,
+    };
+    std::iter::once(bare(event.key.as_str())).chain(of_kind.map(bare)).collect()
 }
 
 impl<'c> Corrected<'c> {
@@ -261,35 +339,66 @@ impl<'c> Corrected<'c> {
         Ok(Self { connection, kinds: read::corrections(connection)?, known: Default::default() })
     }
 
-    /// Whether an event no longer says what it says, by whatever its customer's events and those of
-    /// its conversation correct.
-    fn has(&mut self, event: &Event, of: [Option<i64>; 2]) -> Result<bool, StoreError> {
+    /// What became of the words of an event, by whatever its customer's events and those of its
+    /// conversation correct.
+    fn words(&mut self, event: &Event, of: [Option<i64>; 2]) -> Result<Words, StoreError> {
         if self.kinds.is_empty() {
-            return Ok(false);
+            return Ok(Words::AsWritten);
         }
         let from = [
             "member m JOIN event e ON e.bundle_id = m.bundle_id WHERE m.customer_id = ?1",
             "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1",
         ];
-        let mut around = vec![event];
         for ((known, of), from) in self.known.iter_mut().zip(of).zip(from) {
             let Some(of) = of else { continue };
-            let corrections = match known.entry(of) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(place) => {
-                    let sql = format!(
-                        "SELECT iif(e.packed IS NULL, e.payload, cx_unpack(e.packed))
-                         FROM {from} AND e.standing = 0 AND e.kind IN ({})",
-                        self.kinds
-                    );
-                    place.insert(events(self.connection, &sql, of)?)
-                }
-            };
-            around.extend(&*corrections);
+            if let Entry::Vacant(place) = known.entry(of) {
+                let sql = format!(
+                    "SELECT iif(e.packed IS NULL, e.payload, cx_unpack(e.packed))
+                     FROM {from} AND e.standing = 0 AND e.kind IN ({})",
+                    self.kinds
+                );
+                place.insert(Around::of(events(self.connection, &sql, of)?));
+            }
         }
-        around.sort_by(|a, b| a.timeline_cmp(b));
-        around.dedup_by(|a, b| a.key == b.key);
-        Ok(Corrections::of(&around).of_message(&event.key).is_some())
+        // An edit is taken back with the message that it is an edit of, which may be known by an id.
+        let edited = match &event.kind {
+            Kind::MessageEdited(edit) => self.standing(&edit.target)?,
+            _ => None,
+        };
+        let around = self.known.iter().zip(of);
+        let around = around.filter_map(|(known, of)| known.get(&of?));
+        let around: Vec<&Around> = around.collect();
+        let mut together: Vec<&Event> = std::iter::once(event).chain(&edited).collect();
+        let mut open: Vec<String> = together.iter().flat_map(|event| names(event)).collect();
+        let mut seen: BTreeSet<(usize, usize)> = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            for (n, around) in around.iter().enumerate() {
+                for place in around.by_name.get(&name).into_iter().flatten() {
+                    let Some(correction) = around.corrections.get(*place) else { continue };
+                    if seen.insert((n, *place)) {
+                        together.push(correction);
+                        open.extend(names(correction));
+                    }
+                }
+            }
+        }
+        together.sort_by(|a, b| a.timeline_cmp(b));
+        together.dedup_by(|a, b| a.key == b.key);
+        Ok(match Corrections::of(&together).of_message(&event.key) {
+            None => Words::AsWritten,
+            Some(None) => Words::TakenOut,
+            Some(Some(edit)) => Words::Edited(edit.body.as_ref().map(|body| body.text.clone())),
+        })
+    }
+
+    /// The event of a key, where there is one.
+    fn standing(&self, key: &str) -> Result<Option<Event>, StoreError> {
+        let mut row = self.connection.prepare_cached(
+            "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event
+             WHERE key = ?1 AND standing = 0",
+        )?;
+        let payload = row.query_row([key], |row| row.get::<_, String>(0)).optional()?;
+        payload.map(|payload| codec::event(&payload)).transpose()
     }
 }
 
@@ -299,25 +408,28 @@ fn events(connection: &Connection, sql: &str, of: i64) -> Result<Vec<Event>, Sto
     rows.map(|payload| codec::event(&payload?)).collect()
 }
 
-/// The first row that is ranked: of those that are found, the last ones are. `None` where nothing
+/// The first row that is ranked: of those that are found before a row, the last ones are. `None` where nothing
 /// is found.
 fn first_ranked(
     connection: &Connection,
     expression: &str,
-    agents: bool,
+    notes: &str,
+    before: i64,
     query: &SearchQuery,
 ) -> Result<Option<i64>, StoreError> {
-    let mut found = connection.prepare_cached(
+    let mut found = connection.prepare_cached(&format!(
         "SELECT min(seq) FROM (SELECT f.rowid AS seq
            FROM event_fts f CROSS JOIN event e ON e.seq = f.rowid AND e.standing = 0
-           WHERE event_fts MATCH ?1 AND (?2 OR e.visibility = 0) AND e.ts >= ?4 AND e.ts <= ?5
+           WHERE event_fts MATCH ?1 AND f.rowid < ?7
+             AND (?2 OR e.visibility = 0 AND e.kind NOT IN ({notes})) AND e.ts >= ?4 AND e.ts <= ?5
              AND (?3 IS NULL OR ?3 = (SELECT m.customer_id FROM member m WHERE m.bundle_id = coalesce(
                (SELECT a.bundle_id FROM attribution a WHERE a.event_seq = e.seq), e.bundle_id)))
            ORDER BY f.rowid DESC LIMIT ?6)",
-    )?;
+    ))?;
     let most = i64::try_from(SearchQuery::RANKED).unwrap_or(i64::MAX);
     let (since, until) = (query.since.as_micros(), query.until.as_micros());
-    let parameters = params![expression, agents, query.customer, since, until, most];
+    let agents = query.audience == Audience::Agent;
+    let parameters = params![expression, agents, query.customer, since, until, most, before];
     Ok(found.query_row(parameters, |row| row.get(0))?)
 }
 

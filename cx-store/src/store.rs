@@ -42,7 +42,7 @@ use crate::proposals::{self, Proposal, ProposeOptions, Proposed};
 use crate::read::{self, Cursor, Found, TimelinePage, TimelineQuery, Transcript};
 use crate::report::{IngestReport, Recording};
 use crate::schema::{self, Aside};
-use crate::search::{self, Hit, SearchQuery};
+use crate::search::{self, Hit, SearchQuery, Words};
 use crate::view;
 use crate::waiting::{self, Waiting};
 
@@ -465,6 +465,15 @@ impl Store {
             Some(customer) => read::timeline(connection, customer.row(), query, after),
             None => Ok(TimelinePage { events: Vec::new(), next: None }),
         })
+    }
+
+    /// What became of the words of each of these events: a timeline has events as they were
+    /// written, and says of none that it was edited or taken out later.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn words(&self, events: &[Event]) -> Result<Vec<Words>, StoreError> {
+        self.read(|connection| search::words(connection, events))
     }
 
     /// A conversation by any of its keys, with all that was said in it.
@@ -1356,6 +1365,11 @@ fn answer(
     });
     let is_by_model = |merge: &&MergeFact| matches!(merge.verdict, Verdict::Probable(..));
     let by_model = merges.iter().filter(is_by_model).count();
+    let mut left_out = history.map(|history| history.left_out.clone()).unwrap_or_default();
+    // Whose else it may be is nothing that the customer may learn.
+    if found.unattributed > 0 && options.audience != Audience::Customer {
+        left_out.insert("unattributed".to_owned(), found.unattributed);
+    }
     let one_key = |key: &ConversationKey| {
         history.and_then(|history| history.canonical.get(key)).unwrap_or(key).clone()
     };
@@ -1375,7 +1389,7 @@ fn answer(
         },
         merges,
         at_most: settings.policy.reported(),
-        left_out: history.map(|history| history.left_out.clone()).unwrap_or_default(),
+        left_out,
     };
     Ok((context::build(&facts, options), by_model))
 }

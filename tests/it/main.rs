@@ -8,6 +8,7 @@
     reason = "a binary of tests: a panic is a failing test"
 )]
 
+mod answer_laws;
 mod architecture;
 mod compression_laws;
 mod context_answers;

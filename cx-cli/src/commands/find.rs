@@ -6,7 +6,7 @@ use cx_core::context::Confidence;
 use cx_core::conversation::WaitingOn;
 use cx_core::identifier::{Namespace, Who};
 use cx_core::identity::Assertions;
-use cx_store::{Found, FoundCustomer, SearchQuery, Store};
+use cx_store::{Found, FoundCustomer, SearchQuery, Store, Words};
 
 use super::timeline;
 use crate::args::{self, Args, Find, Search, Waiting};
@@ -86,7 +86,10 @@ pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> 
     }
     for hit in hits {
         let customer = hit.customer.map_or_else(|| "nobody known".to_owned(), |id| id.to_string());
-        output::line(&format!("{}  {customer}", timeline::describe(&hit.found)))?;
+        output::line(&format!(
+            "{}  {customer}",
+            timeline::describe(&hit.found, &Words::AsWritten)
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

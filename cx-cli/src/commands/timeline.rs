@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use cx_core::conversation::Corrections;
 use cx_core::event::{Direction, Event, Kind};
-use cx_core::identifier::Who;
-use cx_store::{Cursor, Store, TimelineQuery};
+use cx_store::{Cursor, TimelineQuery, Words};
 
 use super::find;
 use crate::args::{Args, Timeline};
@@ -43,11 +41,11 @@ pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
         })?;
     }
     if asked.json {
-        for event in &page.events {
-            output::json_line(event)?;
-        }
+        page.events.iter().try_for_each(output::json_line)?;
     } else {
-        tell(&page.events, &corrections(&store, &who)?)?;
+        for (event, words) in page.events.iter().zip(store.words(&page.events)?) {
+            output::line(&describe(event, &words))?;
+        }
     }
     if let Some(next) = page.next {
         anstream::eprintln!("more with --after {next}");
@@ -55,45 +53,8 @@ pub(crate) fn run(args: &Args, asked: &Timeline) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whatever edits, redacts or deletes a message of a customer.
-fn corrections(store: &Store, who: &Who) -> Result<Vec<Event>, CliError> {
-    let kinds = ["message.edited", "message.redacted", "message.deleted"];
-    let query = kinds.into_iter().fold(TimelineQuery::new().limit(1_000), TimelineQuery::kind);
-    let (mut all, mut after) = (Vec::new(), None);
-    loop {
-        let page = store.timeline(who, &query, after.as_ref())?;
-        all.extend(page.events);
-        after = page.next;
-        if after.is_none() {
-            return Ok(all);
-        }
-    }
-}
-
-/// Tells events with the words that they have now: what was taken out is not shown.
-fn tell(events: &[Event], corrections: &[Event]) -> Result<(), CliError> {
-    let mut all: Vec<&Event> = events.iter().chain(corrections).collect();
-    all.sort_by(|a, b| a.timeline_cmp(b));
-    all.dedup_by(|a, b| a.key == b.key);
-    let corrected = Corrections::of(&all);
-    for event in events {
-        let words = match corrected.of_message(&event.key) {
-            None => None,
-            Some(None) => Some("(taken out)".to_owned()),
-            Some(Some(edit)) => edit.body.as_ref().map(|body| format!("{} (edited)", body.text)),
-        };
-        output::line(&described(event, words))?;
-    }
-    Ok(())
-}
-
 /// An event on one line: when, where, which way, what, who, and the first words.
-pub(crate) fn describe(event: &Event) -> String {
-    described(event, None)
-}
-
-/// The same, in other words.
-fn described(event: &Event, words: Option<String>) -> String {
+pub(crate) fn describe(event: &Event, words: &Words) -> String {
     let at = event.occurred_at.to_string();
     let at = at.get(..19).unwrap_or(&at).replace('T', " ");
     let way = match event.direction {
@@ -102,8 +63,7 @@ fn described(event: &Event, words: Option<String>) -> String {
         Direction::None => "-",
     };
     let actor = event.actor.name.clone().unwrap_or_else(|| event.actor.kind.name().to_owned());
-    let written = || event.body.as_ref().map(|body| body.text.clone());
-    let said = words.or_else(written).or_else(|| match &event.kind {
+    let said = event.body.as_ref().map(|body| body.text.clone()).or_else(|| match &event.kind {
         Kind::ConversationStatus(status) => Some(format!("→ {}", status.to.name())),
         Kind::MailOpened(mail) | Kind::MailDelivered(mail) | Kind::MailQueued(mail) => {
             mail.subject.clone().or_else(|| mail.campaign.clone())
@@ -113,6 +73,11 @@ fn described(event: &Event, words: Option<String>) -> String {
         Kind::ProfileUpdated(profile) => profile.name.clone(),
         _ => event.conversation.as_ref().and_then(|conversation| conversation.subject.clone()),
     });
+    let said = match words {
+        Words::AsWritten => said,
+        Words::Edited(now) => Some(format!("(edited) {}", now.as_deref().unwrap_or_default())),
+        Words::TakenOut => Some("(taken out)".to_owned()),
+    };
     format!(
         "{at}  {:<10} {way:<3}  {:<24} {}  {}",
         event.channel.name(),
