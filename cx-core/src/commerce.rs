@@ -220,8 +220,12 @@ impl Taken {
                     checkout.cart_id.as_deref(),
                     checkout.checkout_id.as_deref(),
                 );
-                let (cart, checkout) = (checkout.cart_id.is_none(), checkout.checkout_id.is_none());
-                self.buy_nameless(event, cart, checkout);
+                if checkout.cart_id.is_none() {
+                    self.buy_nameless_cart(event);
+                }
+                if checkout.checkout_id.is_none() {
+                    self.buy_nameless_checkout(event);
+                }
             }
             Kind::OrderPlaced(order) => {
                 let claims = |namespace| {
@@ -229,7 +233,12 @@ impl Taken {
                 };
                 let is_cart_named = order.cart_id.is_some() || claims(Namespace::Cart);
                 let is_checkout_named = order.checkout_id.is_some() || claims(Namespace::Checkout);
-                self.buy_nameless(event, !is_cart_named, !is_checkout_named);
+                if !is_cart_named {
+                    self.buy_nameless_cart(event);
+                }
+                if !is_checkout_named {
+                    self.buy_nameless_checkout(event);
+                }
                 let fold = self.order(event, order, scopes);
                 fold.placed_at.get_or_insert(at);
             }
@@ -280,7 +289,10 @@ impl Taken {
         if checkout.order_id.is_some() {
             self.buy(event, scopes, None, checkout.checkout_id.as_deref());
             if checkout.checkout_id.is_none() {
-                self.buy_nameless(event, checkout.cart_id.is_none(), true);
+                self.buy_nameless_checkout(event);
+                if checkout.cart_id.is_none() {
+                    self.buy_nameless_cart(event);
+                }
                 return;
             }
         }
@@ -299,15 +311,14 @@ impl Taken {
         self.checkouts.insert(place, (open, cart));
     }
 
-    /// Takes away the current cart, or checkout, of a source that names none: it became an order.
-    fn buy_nameless(&mut self, event: &Event, cart: bool, checkout: bool) {
-        let place = (event.source.scope(), None);
-        if cart {
-            self.carts.remove(&place);
-        }
-        if checkout {
-            self.checkouts.remove(&place);
-        }
+    /// Takes away the current cart of a source that names none: it became an order.
+    fn buy_nameless_cart(&mut self, event: &Event) {
+        self.carts.remove(&(event.source.scope(), None));
+    }
+
+    /// The same of a checkout.
+    fn buy_nameless_checkout(&mut self, event: &Event) {
+        self.checkouts.remove(&(event.source.scope(), None));
     }
 
     /// Notes which carts and checkouts an event says became an order.

@@ -263,7 +263,7 @@ impl OutboundFold {
     fn of(&mut self, data: &MailEvent, event: &Event) -> Option<&mut OutboundMail> {
         let id = data.mail_id.clone().or_else(|| data.service_id.clone())?;
         if let Some(service) = data.service_id.as_ref().filter(|service| **service != id) {
-            self.call(Name::of(event, service), Name::of(event, &id));
+            self.call(&Name::of(event, service), Name::of(event, &id));
         }
         let mail = self.mail(&id, event);
         if data.subject.is_some() {
@@ -293,10 +293,10 @@ impl OutboundFold {
     }
 
     /// A service calls this mail so: what was told under that name was told of it.
-    fn call(&mut self, service: Name, name: Name) {
+    fn call(&mut self, service: &Name, name: Name) {
         let known = self.names.entry(service.clone()).or_insert(name).clone();
-        if known != service {
-            self.rename(&service, &known);
+        if known != *service {
+            self.rename(service, &known);
         }
     }
 

@@ -76,19 +76,25 @@ impl Texts for String {
 
 impl<T: Texts> Texts for Option<T> {
     fn each(&mut self, place: Place, show: &mut dyn FnMut(Place, &mut String)) {
-        self.iter_mut().for_each(|it| it.each(place, show));
+        for it in self.iter_mut() {
+            it.each(place, show);
+        }
     }
 }
 
 impl<T: Texts> Texts for Vec<T> {
     fn each(&mut self, place: Place, show: &mut dyn FnMut(Place, &mut String)) {
-        self.iter_mut().for_each(|it| it.each(place, show));
+        for it in self.iter_mut() {
+            it.each(place, show);
+        }
     }
 }
 
 impl<T: Texts> Texts for BTreeMap<String, T> {
     fn each(&mut self, place: Place, show: &mut dyn FnMut(Place, &mut String)) {
-        self.values_mut().for_each(|it| it.each(place, show));
+        for it in self.values_mut() {
+            it.each(place, show);
+        }
     }
 }
 
@@ -96,8 +102,16 @@ impl Texts for Value {
     fn each(&mut self, place: Place, show: &mut dyn FnMut(Place, &mut String)) {
         match self {
             Self::String(text) => show(place, text),
-            Self::Array(values) => values.iter_mut().for_each(|it| it.each(place, show)),
-            Self::Object(parts) => parts.values_mut().for_each(|it| it.each(place, show)),
+            Self::Array(values) => {
+                for it in values {
+                    it.each(place, show);
+                }
+            }
+            Self::Object(parts) => {
+                for it in parts.values_mut() {
+                    it.each(place, show);
+                }
+            }
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
         }
     }

@@ -65,17 +65,12 @@ impl<'a> Corrections<'a> {
     /// The edit that tells the words of a message, `Some(None)` where they were taken out; `None`
     /// where the message stands as it was written.
     pub fn of_message(&self, key: &EventKey) -> Option<Option<&'a Event>> {
-        self.of_key(key.as_str())
-    }
-
-    /// The same of a key as it is written.
-    pub(crate) fn of_key(&self, key: &str) -> Option<Option<&'a Event>> {
-        self.0.get(key).copied()
+        self.0.get(key.as_str()).copied()
     }
 
     /// Whether what a record said was taken out.
     pub(crate) fn took_out(&self, key: &str) -> bool {
-        self.of_key(key) == Some(None)
+        self.0.get(key).is_some_and(Option::is_none)
     }
 }
 
