@@ -11,6 +11,22 @@ use serde_json::{Map, Value};
 
 use crate::{Record, RecordError};
 
+/// The deepest nesting of a record that is taken. What is stored is read again within other fields, and
+/// the reader of JSON ends at 128.
+pub(crate) const DEPTH_LIMIT: usize = 64;
+
+/// Whether a value nests more deeply than so many levels.
+pub(crate) fn nests(value: &Value, deeper_than: usize) -> bool {
+    let Some(left) = deeper_than.checked_sub(1) else {
+        return value.is_array() || value.is_object();
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| nests(item, left)),
+        Value::Object(fields) => fields.values().any(|field| nests(field, left)),
+        _ => false,
+    }
+}
+
 /// One document of a file: the line on which it begins, and its value.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -292,11 +308,20 @@ pub(crate) fn records<'a>(
 fn each(value: &Value, pointer: String, take: &mut impl FnMut(Result<Object<'_>, RecordError>)) {
     if let Value::Array(items) = value {
         for (position, item) in items.iter().enumerate() {
-            take(Object::of(item, format!("{pointer}/{position}")));
+            take(shallow(item, format!("{pointer}/{position}")));
         }
     } else {
-        take(Object::of(value, pointer));
+        take(shallow(value, pointer));
     }
+}
+
+/// A record, unless it nests too deeply.
+fn shallow(value: &Value, pointer: String) -> Result<Object<'_>, RecordError> {
+    if nests(value, DEPTH_LIMIT) {
+        let problem = format!("nested more than {DEPTH_LIMIT} levels deep");
+        return Err(RecordError::new(problem).at(pointer));
+    }
+    Object::of(value, pointer)
 }
 
 /// A JSON object and where it stands.
