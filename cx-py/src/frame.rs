@@ -67,6 +67,9 @@ impl Frame {
 /// The name of a column, what it holds, and its cells.
 type Pickled<'py> = (String, u8, Bound<'py, PyAny>);
 
+/// The name of a table, and its columns.
+type Told<'py> = (String, Vec<Pickled<'py>>);
+
 /// The table that was pickled.
 #[pyfunction]
 #[pyo3(name = "_frame")]
@@ -159,10 +162,7 @@ impl Frame {
         slf
     }
 
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (String, Vec<Pickled<'py>>))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Told<'py>)> {
         let mut columns = Vec::new();
         for (position, field) in self.batch.schema().fields().iter().enumerate() {
             let rows = 0..self.batch.num_rows();
