@@ -619,8 +619,9 @@ impl<'a> Building<'a> {
             Kind::ConversationUntagged(tags) => {
                 self.conversation.tags.retain(|tag| !tags.tags.contains(tag));
             }
-            Kind::SlaApplied(sla) | Kind::SlaWarned(sla) => self.promise_level(event, sla, false),
-            Kind::SlaBreached(sla) => self.promise_level(event, sla, true),
+            Kind::SlaApplied(sla) | Kind::SlaWarned(sla) | Kind::SlaBreached(sla) => {
+                self.promise_level(event, sla);
+            }
             Kind::SlaMet(sla) => {
                 self.conversation.promises.retain(|promise| !is_level(promise, sla));
             }
@@ -972,8 +973,9 @@ impl<'a> Building<'a> {
 
     /// A service level that was applied, warned of or broken. One that was broken stays so, and what
     /// an event leaves out is as it was.
-    fn promise_level(&mut self, event: &Event, sla: &Sla, is_breached: bool) {
+    fn promise_level(&mut self, event: &Event, sla: &Sla) {
         self.ask(event);
+        let is_breached = matches!(event.kind, Kind::SlaBreached(_));
         let promises = &mut self.conversation.promises;
         if let Some(known) = promises.iter_mut().find(|promise| is_level(promise, sla)) {
             known.due_at = if is_breached || !known.is_breached {

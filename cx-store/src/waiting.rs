@@ -9,7 +9,6 @@ use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::error::StoreError;
-use crate::read;
 
 /// A matter in which somebody has to act.
 #[derive(Debug, Clone, PartialEq)]
@@ -328,11 +327,9 @@ fn lives_on_in(
     let mut seen: BTreeSet<i64> = BTreeSet::new();
     let mut last = 0;
     while let Some(into) = among.get(last).and_then(|it| it.merged_into.clone()) {
-        let named: Option<ConversationKey> = into.parse().ok();
-        let id = match &named {
-            Some(key) => read::canonical_id(connection, key)?,
-            None => None,
-        };
+        let mut id =
+            connection.prepare_cached("SELECT canonical_id FROM conversation WHERE key = ?1")?;
+        let id: Option<i64> = id.query_row([into], |row| row.get(0)).optional()?;
         let Some(id) = id.filter(|id| seen.insert(*id)) else { break };
         let own = key(connection, id)?;
         if let Some(it) = among.get_mut(last) {

@@ -67,12 +67,12 @@ fn waits(conversation: &Conversation) -> Option<(WaitingOn, i64)> {
     Some((conversation.waiting_on?, since))
 }
 
-fn us(minute: i64) -> Option<(WaitingOn, i64)> {
-    Some((WaitingOn::Us, minute))
+const fn us(minute: i64) -> (WaitingOn, i64) {
+    (WaitingOn::Us, minute)
 }
 
-fn customer(minute: i64) -> Option<(WaitingOn, i64)> {
-    Some((WaitingOn::Customer, minute))
+const fn customer(minute: i64) -> (WaitingOn, i64) {
+    (WaitingOn::Customer, minute)
 }
 
 /// All that may happen in a conversation.
@@ -218,7 +218,7 @@ fn whoever_is_owed_a_call_waits_for_us_also_where_all_else_is_done() {
         events.push(promised());
         let owed = folded(&events);
         assert!(owed.is_open());
-        assert_eq!(waits(&owed), us(5), "{events:?}");
+        assert_eq!(waits(&owed), Some(us(5)), "{events:?}");
         events.push(called(&json!({"callback": "a"})));
         assert_ne!(folded(&events).waiting_on, Some(WaitingOn::Us));
     }
@@ -238,7 +238,7 @@ fn what_the_customer_says_after_the_source_spoke_waits_for_us() {
         events.push(asks(3, 6));
         let asked = folded(&events);
         assert!(asked.is_open(), "{state}");
-        assert_eq!(waits(&asked), us(5), "{state}");
+        assert_eq!(waits(&asked), Some(us(5)), "{state}");
         for then in [answers(4, 9), status(4, 9, state)] {
             let mut events = events.clone();
             events.push(then);
@@ -277,7 +277,7 @@ fn a_question_that_opens_again_is_asked_in_the_new_cycle() {
     // Opened again by us, it waits for us: the answer is of the cycle before.
     let mut events = first();
     events.push(status(3, 1_000, "open"));
-    assert_eq!(waits(&folded(&events)), us(1_000));
+    assert_eq!(waits(&folded(&events)), Some(us(1_000)));
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn what_was_merged_or_is_told_gone_is_restored_too() {
         events.extend(gone);
         events.push(restored());
         let conversation = folded(&events);
-        assert_eq!((conversation.state, waits(&conversation)), (State::New, us(0)));
+        assert_eq!((conversation.state, waits(&conversation)), (State::New, Some(us(0))));
         assert_eq!((conversation.merged_into, conversation.reopened), (None, 0));
     }
     // It is closed since it was merged: nothing was resolved.
@@ -348,7 +348,7 @@ fn an_answer_that_did_not_arrive_or_was_deleted_is_none() {
     for gone in [of(2, 3, "message.failed", "system"), of(2, 3, "message.deleted", "agent")] {
         let events = [asks(0, 0), answers(1, 2), gone];
         let conversation = folded(&events);
-        assert_eq!((conversation.state, waits(&conversation)), (State::New, us(0)));
+        assert_eq!((conversation.state, waits(&conversation)), (State::New, Some(us(0))));
         assert_eq!(conversation.cycles[0].answered_at, None);
     }
     let tried_again = [
@@ -357,13 +357,13 @@ fn an_answer_that_did_not_arrive_or_was_deleted_is_none() {
         of(2, 3, "message.failed", "system"),
         of(3, 4, "message.delivered", "system"),
     ];
-    assert_eq!(waits(&folded(&tried_again)), customer(2));
+    assert_eq!(waits(&folded(&tried_again)), Some(customer(2)));
     let by_mail = turn(1, 2, "message", "agent", &json!({"message_id": "<m@x>"}));
     let bounced = |bounce: &str| {
         turn(2, 3, "mail.bounced", "system", &json!({"mail_id": "m@x", "bounce": bounce}))
     };
-    assert_eq!(waits(&folded(&[asks(0, 0), by_mail.clone(), bounced("hard")])), us(0));
-    assert_eq!(waits(&folded(&[asks(0, 0), by_mail, bounced("soft")])), customer(2));
+    assert_eq!(waits(&folded(&[asks(0, 0), by_mail.clone(), bounced("hard")])), Some(us(0)));
+    assert_eq!(waits(&folded(&[asks(0, 0), by_mail, bounced("soft")])), Some(customer(2)));
 }
 
 #[test]
@@ -373,8 +373,8 @@ fn what_the_customer_took_back_before_anybody_answered_asks_nothing() {
     let alone = folded(&[asks(0, 0), deleted(1, "customer")]);
     assert_eq!((alone.is_open(), alone.n_contacts, waits(&alone)), (false, 0, None));
     let more = folded(&[asks(0, 0), asks(1, 1), deleted(2, "customer")]);
-    assert_eq!(waits(&more), us(1));
-    assert_eq!(waits(&folded(&[asks(0, 0), deleted(1, "agent")])), us(0));
+    assert_eq!(waits(&more), Some(us(1)));
+    assert_eq!(waits(&folded(&[asks(0, 0), deleted(1, "agent")])), Some(us(0)));
     let answered = folded(&[asks(0, 0), answers(1, 1), deleted(2, "customer")]);
     assert_eq!(answered.cycles[0].answered_at, Some(minutes(1)));
 }
@@ -383,7 +383,7 @@ fn what_the_customer_took_back_before_anybody_answered_asks_nothing() {
 fn what_comes_in_is_from_the_customer_whoever_is_said_to_have_written_it() {
     let unknown = |number, minute| turn(number, minute, "message", "unknown", &json!({}));
     let conversation = folded(&[unknown(0, 0), answers(1, 1), unknown(2, 2)]);
-    assert_eq!((conversation.n_contacts, waits(&conversation)), (2, us(2)));
+    assert_eq!((conversation.n_contacts, waits(&conversation)), (2, Some(us(2))));
 }
 
 #[test]
@@ -396,7 +396,7 @@ fn a_bot_has_what_was_handed_back_and_a_person_what_it_let_go_of() {
     let bot = |number, minute| turn(number, minute, "message", "bot", &json!({}));
     let back =
         folded(&[asks(0, 0), answers(1, 1), asks(2, 2), to(3, 3, "bot", json!({})), bot(4, 4)]);
-    assert_eq!((back.state, waits(&back)), (State::Bot, customer(4)));
+    assert_eq!((back.state, waits(&back)), (State::Bot, Some(customer(4))));
     let told = [
         turn(0, 0, "conversation.opened", "system", &json!({"state": "bot"})),
         asks(1, 1),
@@ -410,7 +410,7 @@ fn a_bot_has_what_was_handed_back_and_a_person_what_it_let_go_of() {
         to(4, 4, "agent", json!({"facts": [{"name": "age", "value": "3"}]})),
     ];
     let handed = folded(&told);
-    assert_eq!((handed.state, waits(&handed)), (State::Open, us(1)));
+    assert_eq!((handed.state, waits(&handed)), (State::Open, Some(us(1))));
     let handover = handed.handover.unwrap().handover;
     let facts: Vec<&str> = handover.facts.iter().map(|fact| fact.value.as_str()).collect();
     assert_eq!((facts, handover.tried), (vec!["1", "3"], vec!["restart".to_owned()]));
