@@ -2,9 +2,7 @@
 
 use std::io::BufRead;
 
-use cx_core::channel::Channel;
-use cx_core::event::{Event, Kind};
-use cx_core::identifier::{Namespace, is_region};
+use cx_core::event::Event;
 use serde_json::{Map, Value};
 
 use crate::json::DEPTH_LIMIT;
@@ -98,49 +96,9 @@ fn is_deep(text: &str) -> bool {
     })
 }
 
-/// The event, if its kind and the namespaces of its claims have names that can be asked for.
+/// The event, if all that it is asked for by has a name.
 fn named(event: Event) -> Result<Event, RecordError> {
-    if event.kind.name().trim().is_empty() {
-        return Err(RecordError::new("missing").at("/kind"));
-    }
-    // A name of cx's own in other letters would be one of somebody else's, and mean nothing.
-    let otherwise = |place: &str, name: &str, is_own: &dyn Fn(&str) -> bool| {
-        let small = name.to_ascii_lowercase();
-        let is_meant = !is_own(name) && is_own(&small);
-        is_meant.then(|| {
-            RecordError::new(format!("written {small:?}"))
-                .at(place)
-                .with_value(&format!("{name:?}"))
-        })
-    };
-    let is_kind = |name: &str| Kind::NAMES.contains(&name);
-    let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
-    let is_namespace = |name: &str| !matches!(Namespace::from_name(name), Namespace::Other(_));
-    let kind = otherwise("/kind", &event.kind.name(), &is_kind);
-    let channel = match &event.channel {
-        Channel::Other(name) => otherwise("/channel", name, &is_channel),
-        _ => None,
-    };
-    if let Some(error) = kind.or(channel) {
-        return Err(error);
-    }
-    for (position, claim) in event.who.iter().enumerate() {
-        let name = claim.identifier().namespace().name();
-        if !Namespace::is_name(name) {
-            let problem = "no name of a namespace: a word, without spaces and colons";
-            return Err(RecordError::new(problem)
-                .at(format!("/who/{position}/ns"))
-                .with_value(&format!("{name:?}")));
-        }
-        if let Some(error) = otherwise(&format!("/who/{position}/ns"), name, &is_namespace) {
-            return Err(error);
-        }
-        if let Some(region) = claim.region().filter(|region| !is_region(region)) {
-            return Err(RecordError::new("no region; one is NL")
-                .at(format!("/who/{position}/region"))
-                .with_value(&format!("{region:?}")));
-        }
-    }
+    event.check_names()?;
     Ok(event)
 }
 

@@ -82,7 +82,7 @@ fn a_kind_and_a_namespace_have_names_that_can_be_asked_for() {
     }
     assert_eq!(errors(line("call", "nonsense").as_bytes()), [""; 0]);
     for ns in ["Email", "EMAIL"] {
-        let told = format!("1: /who/0/ns: {ns:?}: no namespace of cx, which is written email");
+        let told = format!("1: /who/0/ns: {ns:?}: written \"email\"");
         assert_eq!(errors(line("call", ns).as_bytes()), [told]);
     }
 }

@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 
 use crate::actor::{Actor, ActorType};
 use crate::channel::Channel;
-use crate::identifier::{Claim, Identifier, Linkable, Namespace, Role};
+use crate::identifier::{Claim, Identifier, Linkable, Namespace, Role, is_region};
 use crate::ids::{ConversationKey, EventKey, domain, first16};
 use crate::time::{Timestamp, UtcOffset};
 
@@ -486,28 +486,45 @@ impl Event {
         Ok(event)
     }
 
-    /// Whether all that an event is asked for by has a name: its kind, and the namespaces of its
-    /// claims. What is read from a store is not looked at so; what comes from outside is.
+    /// Whether all that an event is asked for by has a name: its kind, its channel, and the namespaces
+    /// and regions of its claims. What is read from a store is not looked at so; what comes from
+    /// outside is.
     ///
     /// # Errors
-    /// The first of them that has none, or a namespace that differs from one of cx's in case only.
+    /// The first of them that has none, or that differs from a name of cx's in case only: it would be
+    /// one of somebody else's, and mean nothing.
     pub fn check_names(&self) -> Result<(), FieldError> {
-        if self.kind.name().trim().is_empty() {
+        let kind = self.kind.name();
+        if kind.trim().is_empty() {
             let (pointer, problem) = ("/kind".to_owned(), "missing".to_owned());
             return Err(FieldError { pointer, value: None, problem });
         }
+        let malformed = |pointer: String, name: &str, problem: String| {
+            Err(FieldError::malformed(pointer, &Value::from(name), problem))
+        };
+        let otherwise = |name: &str, is_own: &dyn Fn(&str) -> bool| {
+            let small = name.to_ascii_lowercase();
+            (!is_own(name) && is_own(&small)).then(|| format!("written {small:?}"))
+        };
+        if let Some(problem) = otherwise(&kind, &|name| Kind::NAMES.contains(&name)) {
+            return malformed("/kind".to_owned(), &kind, problem);
+        }
+        let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
+        if let Some(problem) = otherwise(&self.channel.name(), &is_channel) {
+            return malformed("/channel".to_owned(), &self.channel.name(), problem);
+        }
+        let is_namespace = |name: &str| !matches!(Namespace::from_name(name), Namespace::Other(_));
         for (position, claim) in self.who.iter().enumerate() {
-            let Namespace::Other(name) = claim.identifier().namespace() else { continue };
-            let meant = Namespace::from_name(&name.to_lowercase());
-            let problem = if !Namespace::is_name(name) {
-                "no name of a namespace: a word, without spaces and colons".to_owned()
-            } else if Namespace::NAMED.contains(&meant) {
-                format!("no namespace of cx, which is written {meant}")
-            } else {
-                continue;
-            };
-            let pointer = format!("/who/{position}/ns");
-            return Err(FieldError::malformed(pointer, &Value::from(name.as_str()), problem));
+            let name = claim.identifier().namespace().name();
+            let no_name = "no name of a namespace: a word, without spaces and colons";
+            let problem = (!Namespace::is_name(name)).then(|| no_name.to_owned());
+            if let Some(problem) = problem.or_else(|| otherwise(name, &is_namespace)) {
+                return malformed(format!("/who/{position}/ns"), name, problem);
+            }
+            if let Some(region) = claim.region().filter(|region| !is_region(region)) {
+                let problem = "no region; one is NL".to_owned();
+                return malformed(format!("/who/{position}/region"), region, problem);
+            }
         }
         Ok(())
     }

@@ -100,7 +100,10 @@ impl Log {
             }
             log.seek(SeekFrom::Start(at))?;
         }
-        let (mut run, mut frame, mut is_first) = (Run::default(), 0, true);
+        // A power loss may have torn what it begins with, too.
+        let (mut run, mut frame, mut is_first) = (Run::default(), 0, !read.is_headless);
+        // The page that ended a transaction last, and where in the log.
+        let mut ended = None;
         while fill(log, &mut head)? {
             frame += 1;
             let is_of_it = head.get(8..16) == Some(salt.as_slice());
@@ -140,8 +143,11 @@ impl Log {
             if is_of_it && let Some(pages) = end {
                 run.images.extend(run.open.drain());
                 run.whole = Some(pages).filter(|_| follows).or(run.whole);
-                run.ends += 1;
-                if is_first && !read.is_headless {
+                // A transaction is filled up with its last page, to the end of a sector of the disk.
+                let is_filling = ended == Some((frame - 1, number));
+                run.ends += u32::from(!is_filling);
+                ended = Some((frame, number));
+                if is_first {
                     read.sound = at;
                 }
             }

@@ -235,6 +235,6 @@ fn a_timeline_shows_no_words_that_were_taken_out() {
     shell.ok(&["import", "--from", "jsonl", "--into", "a.cx", "a.jsonl"]);
     let told = shell.ok(&["timeline", "a.cx", JAN]);
     assert!(!told.contains("secretword") && !told.contains("oldword"), "{told}");
-    assert!(told.contains("newword (edited)") && told.contains("(taken out)"), "{told}");
+    assert!(told.contains("(edited) newword") && told.contains("(taken out)"), "{told}");
     assert!(shell.ok(&["timeline", "a.cx", JAN, "--json"]).contains("secretword"));
 }
