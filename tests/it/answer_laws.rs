@@ -22,6 +22,7 @@ fn now() -> Timestamp {
 }
 
 /// An event of Jan's, on a day and in the hour of that number.
+#[expect(clippy::needless_pass_by_value, reason = "what `json!` makes is handed on")]
 fn event(number: usize, kind: &str, more: Value) -> Value {
     let (day, hour) = (number / 20 + 1, number % 20);
     let mut event = json!({
@@ -33,6 +34,7 @@ fn event(number: usize, kind: &str, more: Value) -> Value {
     event
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `json!` makes is handed on")]
 fn message(number: usize, text: &str, more: Value) -> Value {
     let mut event = event(
         number,
@@ -46,6 +48,7 @@ fn message(number: usize, text: &str, more: Value) -> Value {
     event
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `json!` makes is handed on")]
 fn correction(number: usize, what: &str, target: &str, text: &str, more: Value) -> Value {
     let mut event = event(
         number,
@@ -202,7 +205,7 @@ proptest! {
         all.sort_by(|a, b| a.timeline_cmp(b));
         let corrections = Corrections::of(&all);
         let is_edit = |event: &&&Event| event.kind.name() == "message.edited";
-        let last = all.iter().filter(is_edit).next_back().filter(|_| !is_out);
+        let last = all.iter().rfind(is_edit).filter(|_| !is_out);
         for event in all.iter().filter(|event| is_edit(event) || event.key.as_str() == "m0") {
             let told = corrections.of_message(&event.key);
             match last {

@@ -249,10 +249,9 @@ impl World<'_> {
     fn are_strangers(&self, a: &Cluster, b: &Cluster) -> bool {
         let (ours, theirs) = (self.own(a), self.own(b));
         let is_told = |cluster| self.names(cluster).iter().any(|n| n.brevity() <= Brevity::Whole);
-        !(is_told(a) && is_told(b))
-            && !ours.is_empty()
-            && !theirs.is_empty()
-            && ours.is_disjoint(&theirs)
+        let are_told = is_told(a) && is_told(b);
+        let have_own = !ours.is_empty() && !theirs.is_empty();
+        !are_told && have_own && ours.is_disjoint(&theirs)
     }
 
     fn groups(&self, mut named: Vec<Cluster>, must_agree: bool, tier: Tier) -> Vec<Vec<Cluster>> {

@@ -498,10 +498,9 @@ impl<'a> Resolver<'a> {
         };
         let is_told =
             |summary: &Summary| summary.names.iter().any(|name| name.brevity() <= Brevity::Whole);
-        !(is_told(one) && is_told(other))
-            && !one.own.is_empty()
-            && !other.own.is_empty()
-            && one.own.is_disjoint(&other.own)
+        let are_told = is_told(one) && is_told(other);
+        let have_own = !one.own.is_empty() && !other.own.is_empty();
+        !are_told && have_own && one.own.is_disjoint(&other.own)
     }
 
     /// The clusters that only state a value, and that another one has proved who is a stranger to
