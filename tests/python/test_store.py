@@ -825,7 +825,7 @@ def test_measures_are_those_of_the_command(store: cx.Store) -> None:
     assert response.n == response.counts.over + response.counts.still_waiting > 0
     empty = cx.open()
     for measure in ("nps", "csat", "ces", "first_resolution", "full_resolution"):
-        [nothing] = empty.measure(measure, answers="latest")  # type: ignore[arg-type]
+        [nothing] = empty.measure(measure, answers="latest")
         assert (nothing.n, nothing.value) == (0, None)
     with pytest.raises(cx.InvalidArgumentError, match="nsp"):
         store.measure("nsp")  # type: ignore[arg-type]
