@@ -510,8 +510,10 @@ impl Event {
             return malformed("/kind".to_owned(), &kind, problem);
         }
         let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
-        if let Some(problem) = otherwise(&self.channel.name(), &is_channel) {
-            return malformed("/channel".to_owned(), &self.channel.name(), problem);
+        if let Channel::Other(name) = &self.channel
+            && let Some(problem) = otherwise(name, &is_channel)
+        {
+            return malformed("/channel".to_owned(), name, problem);
         }
         let is_namespace = |name: &str| !matches!(Namespace::from_name(name), Namespace::Other(_));
         for (position, claim) in self.who.iter().enumerate() {
