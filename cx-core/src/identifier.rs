@@ -304,7 +304,7 @@ impl Identifier {
             | Namespace::Ip
             | Namespace::Other(_) => (opaque(raw), true),
         };
-        if key.is_empty() {
+        if key.is_empty() || text::is_placeholder(&key) {
             return Err(IdentifierError::Placeholder);
         }
         let linkable = if linkable { Linkable::Yes } else { Linkable::No };
