@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::event::Event;
-use cx_core::identifier::Identifier;
+use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::explain::{Explainer, Path, Sighting};
 use cx_core::identity::{
     Assertion, Assertions, Neighbourhood, Observation, Policy, Population, Recorded, Rules, Subject,
@@ -85,6 +85,16 @@ fn two(events: &[Event], a: Index, b: Index) -> (ObservationId, ObservationId) {
     (id(a), id(b))
 }
 
+/// A value of the same kind that nobody else has.
+fn another(of: &Identifier, number: usize) -> Identifier {
+    let raw = match of.namespace() {
+        Namespace::Email => format!("own{number}@own{number}.example"),
+        Namespace::Phone | Namespace::WaId => format!("+31620{:06}", 100_000 + 7 * number),
+        _ => format!("{}-own{number}", of.key()),
+    };
+    Identifier::normalise(of.namespace().clone(), of.scope(), &raw, Some("NL")).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
@@ -121,11 +131,14 @@ proptest! {
         let links = why.paths.iter().flat_map(|path| &path.links);
         let values: BTreeSet<Identifier> = links.filter_map(|link| link.identifier.clone()).collect();
         let mut left = world.facts.clone();
-        for fact in &mut left {
-            fact.observation.claims.retain(|claim| !values.contains(&claim.identifier));
-            fact.observation.bridges.retain(|bridge| !values.contains(bridge));
-            if fact.observation.claims.is_empty() {
-                fact.observation.name = None;
+        // Each has one of its own in the place of what was shared: who proved nothing any more
+        // would be no stranger to others.
+        for (number, fact) in left.iter_mut().enumerate() {
+            let claims = fact.observation.claims.iter_mut().map(|claim| &mut claim.identifier);
+            for it in claims.chain(&mut fact.observation.bridges) {
+                if values.contains(it) {
+                    *it = another(it, number);
+                }
             }
         }
         let bundle = |id: ObservationId| {
