@@ -259,7 +259,7 @@ fn what_stands_between_two_is_told_as_it_is() {
     assert!(!told.contains("do not agree (Piet Smit and Piet Smit)"), "{told}");
     let mut policy = Policy::default();
     let asks = cx_core::identity::policy::SourcePolicy {
-        min_assurance: Some(cx_core::identifier::Assurance::Authenticated),
+        min_assurance: Some(Assurance::Authenticated),
         ..Default::default()
     };
     policy.sources.insert("story".to_owned(), asks);
