@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use cx_core::event::Event;
+use cx_core::channel::Channel;
+use cx_core::event::{Event, Kind};
 use serde_json::{Map, Value};
 
 use crate::json::DEPTH_LIMIT;
@@ -99,7 +100,20 @@ fn is_deep(text: &str) -> bool {
 /// The event, if all that it is asked for by has a name.
 fn named(event: Event) -> Result<Event, RecordError> {
     event.check_names()?;
-    Ok(event)
+    // A name of cx's own in other letters would be one of somebody else's, and mean nothing.
+    let otherwise = |place: &str, name: &str, is_own: &dyn Fn(&str) -> bool| {
+        let small = name.to_ascii_lowercase();
+        let is_meant = !is_own(name) && is_own(&small);
+        let error = || RecordError::new(format!("written {small:?}")).at(place);
+        is_meant.then(|| error().with_value(&format!("{name:?}")))
+    };
+    let kind = otherwise("/kind", &event.kind.name(), &|name| Kind::NAMES.contains(&name));
+    let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
+    let channel = match &event.channel {
+        Channel::Other(name) => otherwise("/channel", name, &is_channel),
+        _ => None,
+    };
+    kind.or(channel).map_or(Ok(event), Err)
 }
 
 /// The parser counts lines within the one line it is given, which would mislead.

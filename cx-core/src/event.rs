@@ -486,13 +486,12 @@ impl Event {
         Ok(event)
     }
 
-    /// Whether all that an event is asked for by has a name: its kind, its channel, and the namespaces
-    /// and regions of its claims. What is read from a store is not looked at so; what comes from
-    /// outside is.
+    /// Whether all that an event is asked for by has a name: its kind, and the namespaces and regions
+    /// of its claims. What is read from a store is not looked at so; what comes from outside is.
     ///
     /// # Errors
-    /// The first of them that has none, or that differs from a name of cx's in case only: it would be
-    /// one of somebody else's, and mean nothing.
+    /// The first of them that has none, or a namespace that differs from one of cx's in case only: it
+    /// would be one of somebody else's, and mean nothing.
     pub fn check_names(&self) -> Result<(), FieldError> {
         let kind = self.kind.name();
         if kind.trim().is_empty() {
@@ -506,15 +505,6 @@ impl Event {
             let small = name.to_ascii_lowercase();
             (!is_own(name) && is_own(&small)).then(|| format!("written {small:?}"))
         };
-        if let Some(problem) = otherwise(&kind, &|name| Kind::NAMES.contains(&name)) {
-            return malformed("/kind".to_owned(), &kind, problem);
-        }
-        let is_channel = |name: &str| !matches!(Channel::from_name(name), Channel::Other(_));
-        if let Channel::Other(name) = &self.channel
-            && let Some(problem) = otherwise(name, &is_channel)
-        {
-            return malformed("/channel".to_owned(), name, problem);
-        }
         let is_namespace = |name: &str| !matches!(Namespace::from_name(name), Namespace::Other(_));
         for (position, claim) in self.who.iter().enumerate() {
             let name = claim.identifier().namespace().name();
