@@ -24,6 +24,7 @@ use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
 pub use corrections::Corrections;
+use corrections::bare;
 pub use state::{IllegalTransition, Lifecycle};
 
 /// Who has to act before the conversation can go on.
@@ -412,11 +413,6 @@ impl<'a> Unsaid<'a> {
     fn was_heard(&self, event: &Event) -> bool {
         !self.failed.contains(&event.key) && !self.deleted.contains(&event.key)
     }
-}
-
-/// An id without its brackets.
-fn bare(id: &str) -> &str {
-    id.trim_start_matches('<').trim_end_matches('>')
 }
 
 impl<'a> ConversationFold<'a> {

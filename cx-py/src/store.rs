@@ -1020,7 +1020,7 @@ impl Store {
         let own = definition.map(Definition::from_text).transpose().map_err(|error| {
             BindingError::argument("definition", definition.unwrap_or_default(), error.to_string())
         })?;
-        let events = self.with(py, |store| whole_timeline(store, &who))?;
+        let events = self.with(py, |store| store.whole_timeline(&who))?;
         let journeys = py.detach(|| {
             let events: Vec<&CoreEvent> = events.iter().collect();
             match &own {
@@ -2214,21 +2214,6 @@ fn past(
     let past = Past::today();
     let past = timestamp("as_of", as_of)?.map_or(past, |as_of| past.as_of(as_of));
     Ok(timestamp("known_at", known_at)?.map_or(past, |known_at| past.known_at(known_at)))
-}
-
-/// A customer's whole timeline, the oldest first.
-fn whole_timeline(store: &cx_store::Store, who: &Who) -> Result<Vec<CoreEvent>, StoreError> {
-    let query = TimelineQuery::new().limit(PAGE);
-    let mut events = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = store.timeline(who, &query, cursor.as_ref())?;
-        events.extend(page.events);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(events),
-        }
-    }
 }
 
 /// Reads an argument that says whom is meant.

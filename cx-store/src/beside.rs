@@ -43,9 +43,7 @@ pub(crate) fn expect_nothing(path: &Path, suffixes: &[&str]) -> Result<(), Store
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let file =
         if path.is_symlink() { path.canonicalize().ok().or_else(|| meant(path)) } else { None };
-    let mut name = file.unwrap_or_else(|| path.to_owned()).into_os_string();
-    name.push(suffix);
-    name.into()
+    named(file.as_deref().unwrap_or(path), suffix)
 }
 
 /// The file that a link means which is not there yet.

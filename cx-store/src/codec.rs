@@ -59,6 +59,16 @@ pub(crate) fn event(payload: &str) -> Result<Event, StoreError> {
     Event::from_text(payload).map_err(|error| StoreError::malformed("event", error))
 }
 
+/// The record of this key as it is shown; `None` where there is none.
+pub(crate) fn shown(connection: &Connection, key: &str) -> Result<Option<Event>, StoreError> {
+    let mut shown = connection.prepare_cached(
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event
+         WHERE key = ?1 AND standing = 0",
+    )?;
+    let payload: Option<String> = shown.query_row([key], |row| row.get(0)).optional()?;
+    payload.map(|payload| event(&payload)).transpose()
+}
+
 pub(crate) const fn assurance_code(assurance: Assurance) -> i64 {
     match assurance {
         Assurance::Inferred => 0,

@@ -269,14 +269,7 @@ fn in_vain(
         Verdict::Rekey(from, to) if from == to => conflict(None, "a value cannot replace itself"),
         Verdict::Detach(observation, value) => {
             let key = key_of(tx, &settings.tenant, &settings.id_key, *observation)?;
-            let payload: Option<String> = tx
-                .prepare_cached(
-                    "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
-                     FROM event WHERE key = ?1 AND standing = 0",
-                )?
-                .query_row([key], |row| row.get(0))
-                .optional()?;
-            let event = payload.map(|payload| codec::event(&payload)).transpose()?;
+            let event = key.map(|key| codec::shown(tx, &key)).transpose()?.flatten();
             let carries = event.is_none_or(|it| it.who.iter().any(|it| it.identifier() == value));
             if carries { None } else { conflict(None, "the event does not carry the value") }
         }

@@ -187,15 +187,7 @@ pub(crate) fn erase(
     }
     for key in &keys {
         suppress(tx, &seal.event(key), Timestamp::MAX)?;
-        let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
-        let id = CustomerId::issue(&writer.settings.id_key, observation);
-        for id in [id].into_iter().chain(inherited(tx, observation)?) {
-            tx.prepare_cached(
-                "UPDATE issued SET event_key = '', oid = zeroblob(16)
-                 WHERE cid = ?1 AND event_key = ?2",
-            )?
-            .execute(params![&id.as_bytes()[..], key])?;
-        }
+        let (observation, id) = forget_ids(tx, writer.settings, key)?;
         // An answer about the past may have given it out.
         tx.prepare_cached(
             "INSERT OR IGNORE INTO issued(cid, oid, event_key) VALUES(?1, zeroblob(16), '')",
@@ -205,15 +197,7 @@ pub(crate) fn erase(
     }
     // The ids of the person are gone, also where a record that stays names them.
     for key in spared.keys() {
-        let observation = ObservationId::of(&writer.settings.tenant, &codec::event_key(key)?);
-        let id = CustomerId::issue(&writer.settings.id_key, observation);
-        for id in [id].into_iter().chain(inherited(tx, observation)?) {
-            tx.prepare_cached(
-                "UPDATE issued SET event_key = '', oid = zeroblob(16)
-                 WHERE cid = ?1 AND event_key = ?2",
-            )?
-            .execute(params![&id.as_bytes()[..], key])?;
-        }
+        forget_ids(tx, writer.settings, key)?;
     }
     if keys.is_empty() {
         tx.prepare_cached(
@@ -531,7 +515,7 @@ fn spared(
     let mut gone: BTreeSet<String> = BTreeSet::new();
     let mut targets: BTreeMap<String, String> = BTreeMap::new();
     for key in keys {
-        let Some(event) = shown(tx, key)? else { continue };
+        let Some(event) = codec::shown(tx, key)? else { continue };
         if event.is_from_customer() || !spared.contains_key(key) {
             spared.remove(key);
             gone.insert(key.clone());
@@ -555,18 +539,6 @@ fn spared(
             return Ok(spared);
         }
     }
-}
-
-/// A record as it is shown.
-fn shown(tx: &Transaction<'_>, key: &str) -> Result<Option<Event>, StoreError> {
-    let payload: Option<String> = tx
-        .prepare_cached(
-            "SELECT iif(packed IS NULL, payload, cx_unpack(packed))
-             FROM event WHERE key = ?1 AND standing = 0",
-        )?
-        .query_row([key], |row| row.get(0))
-        .optional()?;
-    payload.map(|payload| codec::event(&payload)).transpose()
 }
 
 /// The rows of all revisions of these records.
@@ -714,7 +686,7 @@ fn anonymous(
     let token = |name: &str| seal.token(name);
     let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
     for key in keys {
-        let Some(event) = shown(tx, key)? else { continue };
+        let Some(event) = codec::shown(tx, key)? else { continue };
         let Some(mut bare) = event.anonymised(person.clone(), &token) else { continue };
         // A conversation that others are in stays one, under the key that it has for them.
         if let Some(talk) = &event.conversation
@@ -828,6 +800,25 @@ pub(crate) fn forget_conversations(
 ) -> Result<(), StoreError> {
     let gone = waiting::forget(tx, conversations)?;
     waiting::refold(tx, &conversations.difference(&gone).copied().collect())
+}
+
+/// Forgets that the ids that were given out for a record name it. Gives its observation, and the id
+/// that follows from it.
+fn forget_ids(
+    tx: &Transaction<'_>,
+    settings: &Settings,
+    key: &str,
+) -> Result<(ObservationId, CustomerId), StoreError> {
+    let observation = ObservationId::of(&settings.tenant, &codec::event_key(key)?);
+    let id = CustomerId::issue(&settings.id_key, observation);
+    for id in [id].into_iter().chain(inherited(tx, observation)?) {
+        tx.prepare_cached(
+            "UPDATE issued SET event_key = '', oid = zeroblob(16)
+             WHERE cid = ?1 AND event_key = ?2",
+        )?
+        .execute(params![&id.as_bytes()[..], key])?;
+    }
+    Ok((observation, id))
 }
 
 /// The ids that name a record although they came from another one, which is gone.

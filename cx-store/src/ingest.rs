@@ -202,7 +202,14 @@ fn import(
         adapter: Some(recording.adapter.clone()),
         ..Occasion::new(recording.recorded_at, By::Import)
     };
-    take_in(tx, settings, dictionary, recording, &prepared, &occasion, expiry)
+    let barred = Barred { suppression, expiry };
+    take_in(tx, settings, dictionary, recording, &prepared, &occasion, &barred)
+}
+
+/// What may not come in.
+struct Barred<'a> {
+    suppression: Suppression,
+    expiry: Option<&'a Expiry>,
 }
 
 /// Whether this very revision of a record is here, by all that was told of it.
@@ -226,7 +233,9 @@ pub(crate) fn restore(
     let events = events.iter().map(|(event, whole)| Incoming { event, text: None, whole: *whole });
     let prepared = prepare(tx, settings, events.collect())?;
     let occasion = Occasion { is_told: false, ..Occasion::new(recording.recorded_at, By::Import) };
-    take_in(tx, settings, dictionary, recording, &prepared, &occasion, None)?;
+    let suppression = Suppression::new(tx, &settings.id_key)?;
+    let barred = Barred { suppression, expiry: None };
+    take_in(tx, settings, dictionary, recording, &prepared, &occasion, &barred)?;
     Ok(())
 }
 
@@ -237,7 +246,7 @@ fn take_in(
     recording: &Recording,
     prepared: &[Prepared<'_>],
     occasion: &Occasion,
-    expiry: Option<&Expiry>,
+    Barred { suppression, expiry }: &Barred<'_>,
 ) -> Result<IngestReport, StoreError> {
     // Rows of one bundle stand together, in the order of its timeline.
     let mut order: Vec<(BundleId, Timestamp, usize, &Prepared<'_>)> = prepared
@@ -251,7 +260,7 @@ fn take_in(
     let mut batch = Batch::new(tx, settings, dictionary, recording)?;
     let mut old = Vec::new();
     for (_, _, position, record) in order {
-        if batch.suppression.covers(tx, record.event, &record.hash)? {
+        if suppression.covers(tx, record.event, &record.hash)? {
             batch.report.suppressed += 1;
         } else if expiry.is_some_and(|it| it.covers(record.event, recording.recorded_at)) {
             old.push((position, record));
@@ -653,7 +662,6 @@ struct Batch<'a> {
     sources_seen: Vec<(String, String, i64)>,
     /// By source: its last event, and how many came.
     sources: BTreeMap<i64, (i64, i64)>,
-    suppression: Suppression,
     report: IngestReport,
 }
 
@@ -694,7 +702,6 @@ impl<'a> Batch<'a> {
             told: BTreeMap::new(),
             sources_seen: Vec::new(),
             sources: BTreeMap::new(),
-            suppression: Suppression::new(tx, &settings.id_key)?,
             report: IngestReport::default(),
         })
     }

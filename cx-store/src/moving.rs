@@ -204,7 +204,7 @@ fn import(
             Ok(_) if told.is_some() => report.reject(lines.number, "behind the last line"),
             Ok((Line::End(counts), _)) => told = Some(counts),
             Ok((Line::Fact(fact), n_bytes)) => {
-                if let Err(problem) = taking.take_of(fact, n_bytes)? {
+                if let Err(problem) = taking.take(fact, n_bytes)? {
                     report.reject(lines.number, problem);
                 }
             }
@@ -288,17 +288,9 @@ impl Taking {
         self.store.write(|tx, _| feed::number_after(tx, last))
     }
 
-    /// Takes a fact; the inner error says why it cannot stand here.
-    pub(crate) fn take(&mut self, fact: Fact) -> Result<Result<(), &'static str>, StoreError> {
-        let n_bytes = match &fact {
-            Fact::Event(recorded) => recorded.event.text_and_hash().0.len(),
-            _ => 0,
-        };
-        self.take_of(fact, n_bytes)
-    }
-
-    /// Takes a fact the text of which has so many bytes.
-    fn take_of(
+    /// Takes a fact the text of which has so many bytes; the inner error says why it cannot stand
+    /// here.
+    pub(crate) fn take(
         &mut self,
         fact: Fact,
         n_bytes: usize,

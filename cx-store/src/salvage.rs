@@ -227,16 +227,16 @@ pub(crate) fn salvage(
     }
     let mut unpacker = Unpacker::new()?;
     for fact in std::mem::take(&mut finds.assertions).into_values() {
-        take(&mut taking, fact)?;
+        take(&mut taking, fact, 0)?;
     }
     let (mut saved, mut undated): (u64, u64) = (0, 0);
     for (seq, places) in std::mem::take(&mut finds.events) {
         match event(pages, &mut unpacker, &finds.recordings, seq, &places).map_err(cannot)? {
-            Ok(event) if gone.contains(&seal.event(event.event.key.as_str())) => {}
-            Ok(event) => {
+            Ok((event, _)) if gone.contains(&seal.event(event.event.key.as_str())) => {}
+            Ok((event, n_bytes)) => {
                 saved += 1;
                 undated += u64::from(event.recording.adapter == SALVAGE);
-                take(&mut taking, Fact::Event(Box::new(event)))?;
+                take(&mut taking, Fact::Event(Box::new(event)), n_bytes)?;
             }
             Err(problem) => report.lose_row(format!("event row {seq}: {problem}")),
         }
@@ -253,7 +253,7 @@ pub(crate) fn salvage(
     for (seq, place) in std::mem::take(&mut finds.changes) {
         match change(pages, &finds, seq, place, &mut report).map_err(cannot)? {
             Some(change) if Fact::Change(change.clone()).sound().is_ok() => {
-                take(&mut taking, Fact::Change(change))?;
+                take(&mut taking, Fact::Change(change), 0)?;
             }
             _ => report.lose_row(format!("entry {seq} of the change feed")),
         }
@@ -283,7 +283,7 @@ pub(crate) fn salvage(
             _ => {}
         }
         match fact.sound() {
-            Ok(()) => take(&mut taking, fact)?,
+            Ok(()) => take(&mut taking, fact, 0)?,
             Err(error) => report.lose_row(error.to_string()),
         }
     }
@@ -292,9 +292,9 @@ pub(crate) fn salvage(
     Ok((store, report))
 }
 
-fn take(taking: &mut Taking, fact: Fact) -> Result<(), StoreError> {
+fn take(taking: &mut Taking, fact: Fact, n_bytes: usize) -> Result<(), StoreError> {
     // They come in the order in which they have to.
-    taking.take(fact)?.map_err(|problem| StoreError::malformed("fact", problem))
+    taking.take(fact, n_bytes)?.map_err(|problem| StoreError::malformed("fact", problem))
 }
 
 /// By what a row is known among those of its table: its number, or what it begins with.
@@ -552,14 +552,14 @@ fn retention(at: i64, rules: &str, counts: [i64; 3], compacted: &Value) -> Optio
     Some(Fact::Retention(StoredRetention { at, rules, events, revisions, customers, compacted_at }))
 }
 
-/// The event of a row, where it is what was written.
+/// The event of a row, where it is what was written, and how many bytes its text has.
 fn event(
     pages: &mut Pages,
     unpacker: &mut Unpacker,
     recordings: &HashMap<i64, Recording>,
     seq: i64,
     places: &[Place],
-) -> io::Result<Result<RecordedEvent, String>> {
+) -> io::Result<Result<(RecordedEvent, usize), String>> {
     let mut problem = "it cannot be read".to_owned();
     for place in places {
         let Some(row) = pages.row_at(*place)?.filter(|row| row.number == Some(seq)) else {
@@ -577,7 +577,7 @@ fn whole_event(
     columns: &[Value],
     unpacker: &mut Unpacker,
     recordings: &HashMap<i64, Recording>,
-) -> Result<RecordedEvent, String> {
+) -> Result<(RecordedEvent, usize), String> {
     let column = |at: usize| columns.get(at).unwrap_or(&Value::Null);
     let packed = column(18).blob().map(|packed| unpacker.unpack(packed)).transpose();
     let packed = packed.map_err(|error| error.to_string())?;
@@ -601,7 +601,7 @@ fn whole_event(
     // Where it is lost when it was recorded, it was not before it happened.
     let recording =
         recording.cloned().unwrap_or_else(|| Recording::new(event.occurred_at, SALVAGE));
-    Ok(RecordedEvent { recording, event, whole: (!is_whole).then_some(hash) })
+    Ok((RecordedEvent { recording, event, whole: (!is_whole).then_some(hash) }, payload.len()))
 }
 
 fn change(

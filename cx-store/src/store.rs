@@ -467,6 +467,24 @@ impl Store {
         })
     }
 
+    /// A customer's whole timeline, the oldest first, read in pages of 1,000; empty where nobody is
+    /// known, or several are meant. All of it is held in memory.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn whole_timeline(&self, who: &Who) -> Result<Vec<Event>, StoreError> {
+        let query = TimelineQuery::new().limit(1_000);
+        let (mut events, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.timeline(who, &query, cursor.as_ref())?;
+            events.extend(page.events);
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(events),
+            }
+        }
+    }
+
     /// What became of the words of each of these events: a timeline has events as they were
     /// written, and says of none that it was edited or taken out later.
     ///

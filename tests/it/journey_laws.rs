@@ -16,13 +16,13 @@ fn at(minute: i64) -> Timestamp {
     story::monday() + Micros::MINUTE.times(minute)
 }
 
+fn read(record: Value) -> Event {
+    serde_json::from_value(record).unwrap()
+}
+
 /// An event: its key, when, what, and what else it has.
 fn event(key: &str, minute: i64, kind: &str, more: Value) -> Event {
-    let mut event = json!({
-        "key": key, "source": {"system": "s"}, "kind": kind, "occurred_at": at(minute).to_string(),
-    });
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    serde_json::from_value(event).unwrap()
+    read(story::record(key, minute, kind, more))
 }
 
 fn sorted(events: &[Event]) -> Vec<&Event> {
@@ -174,15 +174,7 @@ proptest! {
 }
 
 fn talk(key: &str, minute: i64, who: &str, conversation: &str) -> Event {
-    let direction = if who == "customer" { "in" } else { "out" };
-    event(
-        key,
-        minute,
-        "message",
-        json!({
-            "direction": direction, "channel": "email", "actor": {"type": who}, "conversation": {"key": conversation},
-        }),
-    )
+    read(story::said(key, minute, who, conversation))
 }
 
 fn call(key: &str, minute: i64, who: &str, data: Value) -> Event {

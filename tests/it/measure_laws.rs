@@ -18,14 +18,6 @@ fn now() -> Timestamp {
     at(100_000)
 }
 
-fn event(key: &str, minute: i64, kind: &str, more: Value) -> Value {
-    let mut event = json!({
-        "key": key, "source": {"system": "s"}, "kind": kind, "occurred_at": at(minute).to_string(),
-    });
-    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    event
-}
-
 fn store(events: &[Value]) -> Store {
     let store = Store::open_in_memory().unwrap();
     let events = events.iter().map(|event| serde_json::from_value::<Event>(event.clone()).unwrap());
@@ -34,21 +26,9 @@ fn store(events: &[Value]) -> Store {
     store
 }
 
-fn said(key: &str, minute: i64, who: &str, conversation: &str) -> Value {
-    let direction = if who == "customer" { "in" } else { "out" };
-    event(
-        key,
-        minute,
-        "message",
-        json!({
-            "direction": direction, "channel": "email", "actor": {"type": who}, "conversation": {"key": conversation},
-        }),
-    )
-}
-
 fn call(key: &str, minute: i64, who: &str, number: &str, data: &Value) -> Value {
     let (direction, role) = if who == "customer" { ("in", "from") } else { ("out", "to") };
-    event(
+    story::record(
         key,
         minute,
         "call",
@@ -90,8 +70,8 @@ fn a_missed_call_that_was_called_back_was_answered_then() {
 #[test]
 fn the_mean_of_waits_takes_no_less_than_no_time() {
     let answered = |key: &str, wait: i64| {
-        let asked = said(&format!("{key}q"), 0, "customer", key);
-        [asked, said(&format!("{key}a"), wait, "agent", key)]
+        let asked = story::said(&format!("{key}q"), 0, "customer", key);
+        [asked, story::said(&format!("{key}a"), wait, "agent", key)]
     };
     let events = [answered("c1", 1), answered("c2", 1_000)].concat();
     let conversations = store(&events).conversations(now()).unwrap();
@@ -104,7 +84,7 @@ fn rated(key: &str, minute: i64, score: Value, more: Value, who: Option<&str>) -
     data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let who: Vec<Value> =
         who.iter().map(|value| json!({"ns": "email", "value": value, "role": "from"})).collect();
-    event(key, minute, "feedback.answered", json!({"data": data, "who": who}))
+    story::record(key, minute, "feedback.answered", json!({"data": data, "who": who}))
 }
 
 #[test]

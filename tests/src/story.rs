@@ -6,7 +6,7 @@ use cx_core::event::{Body, ConversationRef, Direction, Event, Kind, Source};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::ids::{ConversationKey, EventKey};
 use cx_core::time::{Micros, Timestamp};
-use serde_json::Map;
+use serde_json::{Map, Value, json};
 
 /// The instant from which stories count: 2026-03-02T08:00:00Z, a Monday.
 pub fn monday() -> Timestamp {
@@ -32,6 +32,29 @@ pub fn message(key: &str, minutes: i64, channel: &str, name: &str, claims: &[&st
     event.who = claims.iter().filter_map(|claim| self::claim(claim)).collect();
     event.body = Some(Body::text(format!("message {minutes} of {name}")));
     event
+}
+
+/// An event as JSON lines have it, that many minutes after Monday morning: of this kind, with these
+/// other fields.
+pub fn record(key: &str, minutes: i64, kind: &str, more: Value) -> Value {
+    let at = monday() + Micros::MINUTE.times(minutes);
+    let mut record = json!({
+        "key": key, "source": {"system": "s"}, "kind": kind, "occurred_at": at.to_string(),
+    });
+    if let (Value::Object(fields), Value::Object(more)) = (&mut record, more) {
+        fields.extend(more);
+    }
+    record
+}
+
+/// The same of a mail in a conversation: by a customer, or to one.
+pub fn said(key: &str, minutes: i64, who: &str, conversation: &str) -> Value {
+    let direction = if who == "customer" { "in" } else { "out" };
+    let more = json!({
+        "direction": direction, "channel": "email", "actor": {"type": who},
+        "conversation": {"key": conversation},
+    });
+    record(key, minutes, "message", more)
 }
 
 /// The same event in a conversation.

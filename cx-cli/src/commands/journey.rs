@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use cx_core::event::Event;
-use cx_core::identifier::Who;
 use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
-use cx_store::{Past, Store, StoreError, TimelineQuery};
+use cx_store::Past;
 
 use super::find;
 use crate::args::{Args, Journey};
@@ -41,8 +39,8 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         Some(as_of) => store.view(std::slice::from_ref(&who), Past::today().as_of(as_of))?,
         None => store,
     };
-    let events = all(&store, &who)?;
-    let events: Vec<&Event> = events.iter().collect();
+    let events = store.whole_timeline(&who)?;
+    let events: Vec<_> = events.iter().collect();
     let mut is_any = false;
     for definition in definitions {
         for instance in instances(definition, &events, as_of) {
@@ -65,21 +63,6 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         })?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A customer's whole timeline, the oldest first.
-fn all(store: &Store, who: &Who) -> Result<Vec<Event>, StoreError> {
-    let query = TimelineQuery::new().limit(1_000);
-    let mut events = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = store.timeline(who, &query, cursor.as_ref())?;
-        events.extend(page.events);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(events),
-        }
-    }
 }
 
 fn describe(definition: &Definition, instance: &Instance) -> String {

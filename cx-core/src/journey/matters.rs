@@ -131,13 +131,9 @@ pub(super) const fn tells_state(event: &Event) -> bool {
 }
 
 /// When somebody picked up, if anybody did.
-pub(super) const fn picked_up(event: &Event) -> Option<Timestamp> {
+pub(super) fn picked_up(event: &Event) -> Option<Timestamp> {
     let Kind::Call(call) = &event.kind else { return None };
-    match (call.outcome, call.answered_at) {
-        (Some(CallOutcome::Answered), None) => Some(event.occurred_at),
-        (Some(CallOutcome::Answered) | None, at) => at,
-        (Some(_), _) => None,
-    }
+    call.was_taken().then(|| call.picked_up(event.occurred_at))
 }
 
 /// The events with what was said in the instant in which a conversation ended before its end:
