@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step::Derive(compress),
     Step::Derive(policy::bring_forward),
     Step::Derive(waiting::refold_all),
+    Step::Derive(find_anew),
 ];
 
 /// The kinds of events that say what holds until further notice.
@@ -114,6 +115,13 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
 fn compress(tx: &Transaction<'_>) -> Result<(), StoreError> {
     tx.execute_batch(include_str!("schema/0008_compression.sql"))?;
     waiting::refold_open(tx)
+}
+
+/// Who is who, and what is open, is found anew, so that versions of cx before it, which would go
+/// on under their rules, refuse the file.
+fn find_anew(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    policy::bring_forward(tx)?;
+    waiting::refold_all(tx)
 }
 
 /// The latest schema version that this version of cx knows.
