@@ -238,10 +238,7 @@ impl Conversation {
             event.who.iter().any(|claim| self.missed_from.contains(claim.identifier()))
         };
         events.iter().any(|event| {
-            matches!(&event.kind, Kind::Call(call)
-                if call.was_taken() && call.end(event.occurred_at) >= since)
-                && !is_by_program(event)
-                && is_with(event)
+            people_talked_until(event).is_some_and(|until| until >= since) && is_with(event)
         })
     }
 
@@ -284,6 +281,13 @@ impl Conversation {
 /// Whether a call that began then, and of which no end was told, may go on.
 pub(crate) fn goes_on(since: Timestamp, now: Timestamp) -> bool {
     now.since(since) <= LONGEST_CALL
+}
+
+/// Until when people talked in a call; `None` where nobody picked up, or a program called, and for
+/// whatever is no call. By such a call a missed one may have been called back.
+pub fn people_talked_until(event: &Event) -> Option<Timestamp> {
+    let Kind::Call(call) = &event.kind else { return None };
+    (call.was_taken() && !is_by_program(event)).then(|| call.end(event.occurred_at))
 }
 
 /// Whether a program called or was called: nobody talked with a person.

@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cx_core::conversation::{self, Conversation};
 use cx_core::event::feedback::Survey;
-use cx_core::event::talk::CallOutcome;
 use cx_core::event::{Event, EventReader, Kind};
 use cx_core::identifier::Identifier;
 use cx_core::ids::{ConversationKey, CustomerId};
 use cx_core::measure::Answer;
-use cx_core::time::{Micros, Timestamp};
+use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::codec;
@@ -136,8 +135,7 @@ impl Taken {
         while let Some(row) = rows.next()? {
             let payload = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
             let event = reader.read(payload).map_err(|e| StoreError::malformed("event", e))?;
-            let is_talk = matches!(&event.kind, Kind::Call(call) if call.outcome == Some(CallOutcome::Answered));
-            if is_talk {
+            if conversation::people_talked_until(&event).is_some() {
                 taken.calls.push(event);
             }
         }
@@ -152,7 +150,7 @@ impl Taken {
 
     /// The first call by which a missed one was called back; none that began long before it.
     fn back(&self, missed: &Conversation) -> Option<&Event> {
-        let since = missed.missed_at? - Micros::DAY;
+        let since = missed.may_be_called_back_since()?;
         let with = missed.missed_from.iter().filter_map(|number| self.with.get(number));
         let first = with.filter_map(|calls| {
             let at = |number: &usize| self.calls.get(*number).map(|call| call.occurred_at);

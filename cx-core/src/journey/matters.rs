@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::definition::Definition;
 use super::instance::Outcome;
-use crate::event::talk::CallOutcome;
+use crate::conversation::people_talked_until;
 use crate::event::{Event, Kind};
 use crate::identifier::{Claim, Identifier, Namespace};
 use crate::ids::ConversationKey;
@@ -108,9 +108,7 @@ impl Matters {
 
     /// The matters that are only calls from a number with which people talk in this one.
     fn called_back(&self, event: &Event) -> Vec<Option<ConversationKey>> {
-        let is_talk =
-            matches!(&event.kind, Kind::Call(call) if call.outcome == Some(CallOutcome::Answered));
-        if !is_talk {
+        if people_talked_until(event).is_none() {
             return Vec::new();
         }
         let is_with = |matter: &Matter| {
