@@ -222,6 +222,7 @@ impl<'a> Cells<'a> {
             .text(&Column::Text)
             .map(|text| Body { lang: self.text(&Column::Lang), ..Body::text(text) });
         event.extra = self.extra();
+        self.keep_unplaced(&mut event);
         self.claim(&mut event)?;
         Ok(event)
     }
@@ -423,6 +424,21 @@ impl<'a> Cells<'a> {
         match claim.identifier().namespace() {
             Namespace::Email => self.options.is_own_address(claim.raw()),
             _ => self.options.is_own_number(claim.identifier()),
+        }
+    }
+
+    /// What the row says of a conversation or a text that it does not have is kept as `extra`.
+    fn keep_unplaced(self, event: &mut Event) {
+        let is_of_message = matches!(event.kind, Kind::Message(_));
+        let (has_thread, has_text) = (event.conversation.is_some(), event.body.is_some());
+        for (column, has_place) in [
+            (Column::Subject, has_thread || is_of_message),
+            (Column::ReplyTo, has_thread),
+            (Column::Lang, has_text),
+        ] {
+            if let Some(cell) = self.cell(&column).filter(|_| !has_place) {
+                event.extra.insert(cell.name.to_owned(), cell.value.into());
+            }
         }
     }
 

@@ -27,6 +27,9 @@ pub(crate) fn nests(value: &Value, deeper_than: usize) -> bool {
     }
 }
 
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// One document of a file: the line on which it begins, and its value.
 #[derive(Debug)]
 pub(crate) struct Document {
@@ -35,9 +38,10 @@ pub(crate) struct Document {
 }
 
 /// The JSON documents of a file, one after the other: a single document, JSON lines, or several
-/// documents in a row. After a broken one it goes on at the next line that begins a document, and
-/// what a list was to hold together may stand between documents from then on. Of a document that
-/// the end of the file cuts, the whole records come.
+/// documents in a row. Of a page that is broken in one of its records, or that the end of the file cuts,
+/// the whole records before that come. Then it goes on at the next line that begins a document, or a
+/// record of that page, and what a list was to hold together may stand between documents from then on.
+/// A byte order mark may stand before each document, as where files were put together.
 ///
 /// Bytes that are no UTF-8 and halves of characters (`\ud83d` alone, as where a program cut an
 /// emoji in two) are read as U+FFFD and told, one problem for each document.
@@ -48,6 +52,8 @@ pub(crate) struct Documents<'a> {
     /// What stands in place of what was no character: in which line and column of the file.
     mended: Option<VecDeque<(u64, usize)>>,
     is_broken: bool,
+    /// What stands before each record of the page that was broken last, on its line.
+    margin: Option<Vec<u8>>,
     /// The place of the last problem, so that it is told once.
     last: Option<(u64, usize)>,
     told: Option<RecordError>,
@@ -55,13 +61,13 @@ pub(crate) struct Documents<'a> {
 
 impl<'a> Documents<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         Self {
             bytes: Cow::Borrowed(bytes),
             at: 0,
             line: 1,
             mended: None,
             is_broken: false,
+            margin: None,
             last: None,
             told: None,
         }
@@ -77,18 +83,62 @@ impl<'a> Documents<'a> {
         self.at = to.max(self.at);
     }
 
-    /// The next offset after the current line at which a line begins a document.
+    /// How long what stands between documents is here.
+    fn between(&self) -> usize {
+        let rest = self.rest();
+        let mut length = 0;
+        while let Some(byte) = rest.get(length) {
+            let is_blank =
+                byte.is_ascii_whitespace() || self.is_broken && matches!(byte, b',' | b']' | b'}');
+            if is_blank {
+                length += 1;
+            } else if rest.get(length..).is_some_and(|rest| rest.starts_with(MARK)) {
+                length += MARK.len();
+            } else {
+                break;
+            }
+        }
+        length
+    }
+
+    /// The next offset after the current line at which a line begins a document, or a record of the
+    /// page that was broken.
     fn next_start(&self) -> usize {
         let mut at = self.at;
         while let Some(end) =
             self.bytes.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == b'\n'))
         {
             at += end + 1;
-            if matches!(self.bytes.get(at), Some(b'{' | b'[')) {
+            let line = self.bytes.get(at..).unwrap_or_default();
+            let line = line.strip_prefix(MARK).unwrap_or(line);
+            let record = self.margin.as_deref().and_then(|margin| line.strip_prefix(margin));
+            if matches!(line.first(), Some(b'{' | b'['))
+                || record.is_some_and(|record| record.first() == Some(&b'{'))
+            {
                 return at;
             }
         }
         self.bytes.len()
+    }
+
+    /// Goes up to what is broken in a page of records, and gives the whole ones before it, where there
+    /// are any; then it stands where the next one begins. Of anything else it stays at the beginning.
+    fn pass_fault(&mut self, error: &serde_json::Error) -> Option<Value> {
+        let fault = offset(self.rest(), error.line(), error.column());
+        let page = Page::of(self.rest().get(..fault).unwrap_or_default());
+        if page.is_record || page.margin.is_none() && page.whole.is_none() {
+            // A record by itself, or one of the page that was broken before it.
+            if self.margin.as_deref() != margin(&self.bytes, self.at) {
+                self.margin = None;
+            }
+            return None;
+        }
+        self.margin = page.margin;
+        // The line end at which a text ends that was not closed begins the next line.
+        self.advance(self.at + fault.saturating_sub(1));
+        let whole = page.whole?;
+        self.advance(self.next_start());
+        Some(whole)
     }
 
     /// Replaces what is no character in all that is still to be read; whether there was any. Once.
@@ -175,37 +225,76 @@ fn is_pair(text: &[u8]) -> bool {
     surrogate(text).is_some_and(|first| first < 0xdc00) && second.is_some_and(|it| it >= 0xdc00)
 }
 
-/// The whole records of a document that the end of the file cuts: the elements of its list, or of
-/// the lists right within it. Its other fields do not come, for those that are missing could say
-/// more.
-fn whole_records(cut: &[u8]) -> Option<Value> {
-    let mut open: Vec<u8> = Vec::new();
-    let mut end = None;
-    let mut bytes = cut.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        match byte {
-            b'"' => {
-                while let Some((_, byte)) = bytes.next() {
-                    match byte {
-                        b'"' => break,
-                        b'\\' => drop(bytes.next()),
-                        _ => {}
+/// What of a document stands before the place where it is cut or broken.
+#[derive(Debug, Default)]
+struct Page {
+    /// The whole records: the elements of its list, or of the lists right within it. Its other fields
+    /// do not come, for those that are missing could say more.
+    whole: Option<Value>,
+    /// What stands before the last record on its line, where that is nothing but space.
+    margin: Option<Vec<u8>>,
+    /// Whether it is a record itself: it has an id.
+    is_record: bool,
+}
+
+impl Page {
+    fn of(cut: &[u8]) -> Self {
+        let mut page = Self::default();
+        let mut open: Vec<u8> = Vec::new();
+        let (mut begun, mut end) = (None, None);
+        let mut bytes = cut.iter().enumerate();
+        while let Some((at, byte)) = bytes.next() {
+            match byte {
+                b'"' => {
+                    let mut behind = at;
+                    while let Some((at, byte)) = bytes.next() {
+                        behind = at;
+                        match byte {
+                            b'"' => break,
+                            b'\\' => drop(bytes.next()),
+                            _ => {}
+                        }
+                    }
+                    let text = cut.get(at..=behind).unwrap_or_default();
+                    page.is_record |= open == [b'}'] && matches!(text, br#""id""# | br#""sid""#);
+                }
+                b'{' => {
+                    if is_list(&open) {
+                        begun = Some(at);
+                    }
+                    open.push(b'}');
+                }
+                b'[' => open.push(b']'),
+                b'}' | b']' => {
+                    open.truncate(open.len().saturating_sub(1));
+                    if is_list(&open) {
+                        end = Some((at + 1, open.clone()));
                     }
                 }
+                _ => {}
             }
-            b'{' => open.push(b'}'),
-            b'[' => open.push(b']'),
-            b'}' | b']' => {
-                open.truncate(open.len().saturating_sub(1));
-                if matches!(open.as_slice(), [b']'] | [b'}', b']']) {
-                    end = Some((at + 1, open.clone()));
-                }
-            }
-            _ => {}
         }
+        page.margin = begun.and_then(|at| margin(cut, at)).map(<[u8]>::to_vec);
+        page.whole = end.and_then(|(end, open)| whole_records(cut.get(..end)?, &open));
+        page
     }
-    let (end, open) = end?;
-    let mut text = cut.get(..end)?.to_vec();
+}
+
+/// Whether what is open is the list of a document, or one right within it.
+fn is_list(open: &[u8]) -> bool {
+    matches!(open, [b']'] | [b'}', b']'])
+}
+
+/// What stands before a place on its line, if that is nothing but space.
+fn margin(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let before = bytes.get(..at)?;
+    let start = before.iter().rposition(|byte| *byte == b'\n')? + 1;
+    before.get(start..).filter(|margin| margin.iter().all(|byte| matches!(byte, b' ' | b'\t')))
+}
+
+/// The records of a document that is cut behind one of them, with what is open there.
+fn whole_records(cut: &[u8], open: &[u8]) -> Option<Value> {
+    let mut text = cut.to_vec();
     text.extend(open.iter().rev());
     match serde_json::from_slice(&text).ok()? {
         Value::Object(mut fields) => {
@@ -214,6 +303,12 @@ fn whole_records(cut: &[u8]) -> Option<Value> {
         }
         other => Some(other),
     }
+}
+
+/// Where in a text a line and a column of it are.
+fn offset(text: &[u8], line: usize, column: usize) -> usize {
+    let lines = text.split_inclusive(|byte| *byte == b'\n').take(line.saturating_sub(1));
+    (lines.map(<[u8]>::len).sum::<usize>() + column).min(text.len())
 }
 
 /// What is wrong with a document that begins on a line, with the place in the file.
@@ -235,11 +330,7 @@ impl Iterator for Documents<'_> {
             return Some(Err(told));
         }
         loop {
-            let is_between = |byte: &&u8| {
-                byte.is_ascii_whitespace() || self.is_broken && matches!(byte, b',' | b']' | b'}')
-            };
-            let between = self.rest().iter().take_while(is_between).count();
-            self.advance(self.at + between);
+            self.advance(self.at + self.between());
             if self.rest().is_empty() {
                 return None;
             }
@@ -262,13 +353,20 @@ impl Iterator for Documents<'_> {
             let place = (line + below, error.column());
             let problem = RecordError::new(syntax(&error, place)).on_line(line);
             if error.is_eof()
-                && let Some(value) = whole_records(self.rest())
+                && let Some(value) = Page::of(self.rest()).whole
             {
                 self.advance(self.bytes.len());
                 self.told = Some(problem);
                 return Some(Ok(Document { line, value }));
             }
             self.is_broken = true;
+            if !error.is_eof()
+                && let Some(value) = self.pass_fault(&error)
+            {
+                self.last = Some(place);
+                self.told = Some(problem);
+                return Some(Ok(Document { line, value }));
+            }
             self.advance(self.next_start());
             if self.last.replace(place) != Some(place) {
                 return Some(Err(problem));
@@ -731,12 +829,65 @@ mod tests {
         assert_eq!(
             list,
             [
+                "1: [{\"id\":1}]",
                 "1: not JSON: expected value (line 3, column 8)",
-                "2: {\"id\":1}",
                 "4: {\"id\":3}",
                 "6: {\"id\":4}",
             ]
         );
+    }
+
+    #[test]
+    fn one_broken_record_of_a_page_spoils_no_other() {
+        let record =
+            |id: usize| serde_json::json!({"id": id, "s": format!("s{id}"), "f": [{"v": 1}]});
+        let page =
+            serde_json::json!({"count": 9, "tickets": (1..10).map(record).collect::<Vec<_>>()});
+        let indented = serde_json::to_string_pretty(&page).unwrap();
+        let lines: Vec<String> = (1..10).map(|id| format!("  {}", record(id))).collect();
+        let lines = format!("{{\"tickets\": [\n{}\n]}}", lines.join(",\n"));
+        for page in [indented, lines] {
+            for broken in [vec![1], vec![5], vec![9], vec![1, 2, 9], vec![4, 6]] {
+                for fault in ["\"s#", "\"s\t#\"", "\"s\n#\"", "x"] {
+                    let mut page = page.clone();
+                    for id in &broken {
+                        let fault = fault.replace('#', &id.to_string());
+                        page = page.replace(&format!("\"s{id}\""), &fault);
+                    }
+                    let told: Vec<_> = Documents::new(page.as_bytes()).collect();
+                    let mut ids: Vec<u64> = Vec::new();
+                    for document in told.iter().flatten() {
+                        let value = &document.value;
+                        let list = value.get("tickets").and_then(Value::as_array).cloned();
+                        let records = list.unwrap_or_else(|| vec![value.clone()]);
+                        ids.extend(records.iter().map(|record| record["id"].as_u64().unwrap()));
+                    }
+                    let whole: Vec<u64> = (1..10).filter(|id| !broken.contains(id)).collect();
+                    assert_eq!(ids, whole, "{page}");
+                    let problems = told.iter().filter(|it| it.is_err()).count();
+                    assert_eq!(problems, broken.len(), "{page}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_broken_gives_no_part_of_itself() {
+        let order = "{\n  \"id\": 1,\n  \"lines\": [\n    {\"a\": 1},\n    {\"a\": x},\n    {\"a\": 3}\n  ]\n}\n{\"id\": 2}";
+        let told = read(order.as_bytes());
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert_eq!(told[1], "9: {\"id\":2}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_stand_before_each_document() {
+        let mark = "\u{feff}";
+        let files = format!(
+            "{mark}{{\"id\": 1}}\n{mark}{{\"id\": 2}}{mark}[3]\n{mark}{{\"id\": x}}\n{mark}{{\"id\": 4}}\n"
+        );
+        let told = read(files.as_bytes());
+        assert_eq!(told[..3], ["1: {\"id\":1}", "2: {\"id\":2}", "2: [3]"]);
+        assert!(told.len() == 5 && told[4] == "4: {\"id\":4}", "{told:?}");
     }
 
     #[test]

@@ -81,6 +81,15 @@ fn skip_blank(reader: &mut impl BufRead) -> std::io::Result<u64> {
     }
 }
 
+/// The mail in a file of Apple Mail (`.emlx`): a line with its length stands before it, and what the
+/// program keeps of it behind it. `None` in any other file.
+fn within_its_length(bytes: &[u8]) -> Option<&[u8]> {
+    let end = bytes.iter().take(32).position(|byte| *byte == b'\n')?;
+    let (first, mail) = bytes.split_at_checked(end + 1)?;
+    let length: usize = std::str::from_utf8(first).ok()?.trim().parse().ok()?;
+    mail.get(..length)
+}
+
 /// The one mail in a file, and the line where it begins; `None` for an empty one.
 fn single(reader: impl Read, line: u64) -> Result<Option<Stored>, RecordError> {
     let mut bytes = Vec::new();
@@ -94,6 +103,10 @@ fn single(reader: impl Read, line: u64) -> Result<Option<Stored>, RecordError> {
     if let Some(problem) = crate::lines::foreign(&bytes) {
         return Err(RecordError::new(problem));
     }
+    let (bytes, line) = match within_its_length(&bytes) {
+        Some(mail) => (mail.to_vec(), line + 1),
+        None => (bytes, line),
+    };
     let is_empty = bytes.iter().all(u8::is_ascii_whitespace);
     Ok((!is_empty).then_some(Stored { line, bytes, envelope: None }))
 }

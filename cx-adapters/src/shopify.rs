@@ -119,6 +119,12 @@ fn bare(object: &Object<'_>) -> Option<Read> {
         && !["customer", "email", "invoice_url"].into_iter().any(has)
     {
         Some(cart::records)
+    } else if has("customer_id") && has("email_marketing_consent")
+        || has("id")
+            && has("sms_marketing_consent")
+            && !["email_marketing_consent", "created_at", "updated_at"].into_iter().any(has)
+    {
+        Some(customer::answered)
     } else if has("id")
         && [
             "orders_count",

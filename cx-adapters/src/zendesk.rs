@@ -7,6 +7,7 @@
 //! state and that second.
 
 mod audit;
+mod chat;
 mod comment;
 mod exported;
 mod person;
@@ -18,7 +19,9 @@ mod words;
 use std::collections::{HashMap, HashSet};
 
 use cx_core::actor::{Actor, ActorType};
+use cx_core::event::{Direction, Event, Kind, Visibility};
 use cx_core::identifier::{Claim, Namespace, Role};
+use cx_core::ids::ConversationKey;
 use cx_core::time::Timestamp;
 use serde_json::Value;
 
@@ -77,6 +80,12 @@ struct File<'a> {
     agents: HashSet<String>,
     /// Comments that were made private after they were written.
     made_private: HashSet<String>,
+    /// Tickets of which a copy or a comment says that the customer can see them.
+    shown: HashSet<String>,
+    /// Tickets of which one says that the customer cannot.
+    hidden: HashSet<String>,
+    /// The conversations of the tickets that the customer cannot see.
+    unseen: HashSet<ConversationKey>,
 }
 
 /// What comments and audits need to know of their ticket.
@@ -104,6 +113,9 @@ impl<'a> File<'a> {
             tickets: HashMap::new(),
             agents: HashSet::new(),
             made_private: HashSet::new(),
+            shown: HashSet::new(),
+            hidden: HashSet::new(),
+            unseen: HashSet::new(),
         };
         for document in Documents::new(bytes).flatten() {
             let elements: Vec<&Value> = match &document.value {
@@ -116,6 +128,9 @@ impl<'a> File<'a> {
                 }
             }
         }
+        let unseen = file.hidden.difference(&file.shown);
+        let unseen = unseen.filter_map(|id| Some(ticket::conversation(&file, id).ok()?.key));
+        file.unseen = unseen.collect();
         file
     }
 
@@ -136,6 +151,7 @@ impl<'a> File<'a> {
         let bare = Some(document.clone()).filter(is_ticket);
         for ticket in tickets.chain(bare).chain(document.object("detail")) {
             if let Some(id) = ticket.text("id") {
+                self.note_whether_shown(Some(&id), ticket.flag("is_public"));
                 let requester = ticket::requester(&ticket);
                 let channel = ticket.object("via").and_then(|via| via.text("channel"));
                 if requester.is_some() || channel.is_some() {
@@ -147,15 +163,59 @@ impl<'a> File<'a> {
         }
         let audits = document.list("audit").into_iter().chain(document.list("audits"));
         let audits = audits.chain(Some(document.clone()).filter(is_audit));
-        let told = audits.flat_map(|audit| audit.list("events"));
+        let audits = audits.map(|audit| (audit.text("ticket_id"), audit.list("events")));
         let exported = ["ticket_event", "ticket_events"].into_iter();
         let exported = exported.flat_map(|field| document.list(field));
-        let told = told.chain(exported.flat_map(|event| event.list("child_events")));
+        let exported = exported.map(|event| (event.text("ticket_id"), event.list("child_events")));
+        let told: Vec<(Option<String>, Vec<Object<'_>>)> = audits.chain(exported).collect();
+        for (ticket, events) in &told {
+            self.note_whether_shown(ticket.as_deref(), audit::shows(events));
+        }
+        let told = told.into_iter().flat_map(|(_, events)| events);
         let hidden = told.filter_map(|event| comment::made_private(&event));
         self.made_private.extend(hidden.chain(webhook::made_private(document)));
     }
 
+    fn note_whether_shown(&mut self, ticket: Option<&str>, is_shown: Option<bool>) {
+        let Some((ticket, is_shown)) = ticket.zip(is_shown) else { return };
+        let tickets = if is_shown { &mut self.shown } else { &mut self.hidden };
+        tickets.insert(ticket.to_owned());
+    }
+
     fn records(&self, document: &Object<'_>) -> Vec<Record> {
+        let mut records = self.all_records(document);
+        if !self.unseen.is_empty() {
+            for event in records.iter_mut().flatten() {
+                self.conceal(event);
+            }
+        }
+        records
+    }
+
+    /// Keeps what happens to a ticket that the customer cannot see from the customer. What was said
+    /// between both is known to both.
+    fn conceal(&self, event: &mut Event) {
+        let Some(conversation) = &event.conversation else { return };
+        let is_between = event.kind.is_talk() || matches!(event.kind, Kind::FeedbackAnswered(_));
+        if is_between || !self.unseen.contains(&conversation.key) {
+            return;
+        }
+        if event.visibility == Visibility::Public
+            && let Kind::ConversationStatus(_) = event.kind
+            && let Some(place) = event.rev.as_deref().and_then(|rev| rev.parse::<u64>().ok())
+            && let Some(before) = place.checked_sub(1)
+        {
+            // Should the ticket be shown later, the same telling of the change is a later one.
+            event.rev = Some(format!("0{before}"));
+        }
+        event.visibility = Visibility::Internal;
+        let is_opened = matches!(event.kind, Kind::ConversationOpened(_));
+        if is_opened && event.actor.kind.is_agent() {
+            event.direction = Direction::None;
+        }
+    }
+
+    fn all_records(&self, document: &Object<'_>) -> Vec<Record> {
         let mut records = Vec::new();
         if document.has("type") && document.has("detail") {
             take(&mut records, webhook::records(self, document));

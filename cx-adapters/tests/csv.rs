@@ -48,6 +48,25 @@ const NL: &str = "occurred_at=Datum, email=Klant, data.order_id=Nummer, zone:=Eu
     time_format:=%d-%m-%Y %H:%M, kind:=order.placed, channel:=store, source_system:=till";
 
 #[test]
+fn what_has_no_place_in_the_event_is_kept() {
+    let row = "key,kind,occurred_at,Subject,lang,reply_to,conversation,text\n\
+        1,call,2026-03-02T09:00:00Z,About the parcel,nl,m:1,";
+    let event = one(&format!("{row},"), "");
+    let expected =
+        serde_json::json!({"Subject": "About the parcel", "lang": "nl", "reply_to": "m:1"});
+    assert_eq!(Value::Object(event.extra), expected);
+    let event = one(&format!("{row}42,Hi"), "");
+    assert!(event.extra.is_empty());
+    let conversation = event.conversation.unwrap();
+    assert_eq!(conversation.subject.as_deref(), Some("About the parcel"));
+    assert_eq!(conversation.reply_to.as_deref(), Some("m:1"));
+    assert_eq!(event.body.unwrap().lang.as_deref(), Some("nl"));
+    let event = one(&format!("{},", row.replace("call", "message")), "");
+    assert!(!event.extra.contains_key("Subject"));
+    assert!(matches!(event.kind, Kind::Message(message) if message.subject.is_some()));
+}
+
+#[test]
 fn the_tables_we_ship_give_these_events() {
     insta::assert_snapshot!(
         "calls.csv",

@@ -725,3 +725,64 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_became_of_our_mail_is_about_whoever_holds_the_mailbox() {
+    let report = |from: &str, to: &str| {
+        let report = format!(
+            "From: postmaster@mx.example\nMessage-ID: <r1@mx.example>\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n\
+            Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\
+            Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n\
+            Final-Recipient: rfc822; jan@example.nl\nAction: failed\nStatus: 5.1.1\n\n--b\n\
+            Content-Type: message/rfc822\n\nFrom: {from}\nTo: {to}\nMessage-ID: <o1@acme.example>\n\nHi\n--b--\n"
+        );
+        let event = one(report.as_bytes());
+        assert!(matches!(event.kind, Kind::MailBounced(_)));
+        event.who[0].assurance.is_proved()
+    };
+    assert!(report("Eva <eva@acme.example>", "Piet <p@example.org>, Jan <JAN@example.nl>"));
+    assert!(!report("Eva <eva@acme.example>", "p@example.org"));
+    assert!(!report("eva@other.example", "jan@example.nl"));
+}
+
+#[test]
+fn a_server_may_name_whom_a_mail_did_not_reach_in_a_header() {
+    let bounce = |from: &str| {
+        let mail = format!(
+            "Return-path: <>\nFrom: {from}\nTo: eva@acme.example\nX-Failed-Recipients: jan@example.nl\n\
+            References: <o1@acme.example>\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n\
+            Message-ID: <b1@mx.example>\n\nA message that you sent could not be delivered.\n"
+        );
+        one(mail.as_bytes())
+    };
+    let event = bounce("Mail Delivery System <Mailer-Daemon@mx.acme.example>");
+    assert_eq!(event.who[0].raw(), "jan@example.nl");
+    let Kind::MailBounced(data) = event.kind else { panic!("{:?}", event.kind) };
+    assert_eq!(
+        (data.mail_id.as_deref(), data.bounce),
+        (Some("o1@acme.example"), Some(Bounce::Hard))
+    );
+    assert!(event.body.is_some());
+}
+
+#[test]
+fn a_mail_of_apple_mail_ends_where_its_length_says() {
+    let mail = "From: Jan <jan@example.nl>\nDate: Mon, 2 Mar 2026 09:00:00 +0100\nMessage-ID: <a1@example.nl>\n\nHello apple\n";
+    let file =
+        format!("{}       \n{mail}<?xml version=\"1.0\"?>\n<plist><dict/></plist>\n", mail.len());
+    assert_eq!(one(file.as_bytes()), one(mail.as_bytes()));
+}
+
+#[test]
+fn a_header_whose_words_cannot_be_read_is_kept() {
+    let subject = "=?iso-2022-jp?B?GyRC/////w==?=";
+    let mail = format!(
+        "From: Jan <jan@example.nl>\nSubject: {subject}\nDate: Mon, 02 Mar 2026 09:00:00 UT\nMessage-ID: <a1@example.nl>\n\nHi\n"
+    );
+    let event = one(mail.as_bytes());
+    assert_eq!(event.occurred_at.to_string(), "2026-03-02T09:00:00Z");
+    assert_eq!(event.key.as_str(), "mail:help/msgid/a1@example.nl");
+    let is_lost = event.conversation.unwrap().subject.unwrap().contains('\u{fffd}');
+    let kept = event.extra.get("headers").map(ToString::to_string).unwrap_or_default();
+    assert_eq!(is_lost, kept.contains(subject), "{kept}");
+}

@@ -110,10 +110,14 @@ impl Known<'_> {
 }
 
 /// The contact of a conversation or message, wherever the payload puts it. The sender may be the
-/// agent and is taken only where it says that it is a contact.
+/// agent and is taken only where it says that it is a contact, or where it says nothing of that and the
+/// message came in.
 pub(super) fn of<'a>(record: &Object<'a>, conversation: Option<&Object<'a>>) -> Option<Known<'a>> {
-    let is_contact = |sender: &Object<'_>| {
-        sender.text("type").is_some_and(|class| words::sender(&class) == Some(ActorType::Customer))
+    let word = record.text("message_type");
+    let is_incoming = word.is_some_and(|word| ["incoming", "0"].contains(&word.as_str()));
+    let is_contact = |sender: &Object<'_>| match sender.text("type") {
+        Some(class) => words::sender(&class) == Some(ActorType::Customer),
+        None => is_incoming,
     };
     let meta = conversation.and_then(|conversation| conversation.object("meta"));
     let contact = record

@@ -127,7 +127,7 @@ fn charset(part: &MessagePart<'_>, bytes: &[u8]) -> String {
 
 /// Bytes as text. Where the charset is none that is known, or UTF-8 or ASCII, the bytes tell: what is
 /// not UTF-8 is read as Windows-1252, as in headers.
-fn decoded(bytes: &[u8], charset: &str) -> String {
+pub(super) fn decoded(bytes: &[u8], charset: &str) -> String {
     let known = CHARSETS.iter().find(|(name, _)| *name == charset);
     let charset = known.map_or(charset, |(_, known)| known);
     let told_by_bytes = ["", "us-ascii", "ascii", "ansi_x3.4-1968", "utf-8", "utf8"];

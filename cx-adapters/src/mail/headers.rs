@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
+use mail_parser::decoders::base64::base64_decode;
 use mail_parser::parsers::MessageStream;
-use mail_parser::{HeaderValue, Message, MessageParser};
+use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
 
+use super::body;
 use crate::lines::windows_1252;
 
 /// Name and address of somebody, as a header has them.
@@ -59,14 +61,24 @@ impl<'m> Headers<'m> {
 /// further than their headers. A mail may hold mails without end.
 pub(super) const MAIL_WITHIN: &str = "application/x-mail-within";
 
+/// The reader of a mail's parts. It reads what makes the parts, and leaves every other header as it
+/// is written: its readers of dates and of texts may go past the end of a broken one, and take the
+/// next header with it.
+fn parser() -> MessageParser {
+    MessageParser::new()
+        .header_content_type(HeaderName::ContentType)
+        .header_content_type(HeaderName::ContentDisposition)
+        .default_header_raw()
+}
+
 /// A mail with its parts. `None` where there are no headers at all.
 pub(super) fn parsed(bytes: &[u8]) -> Option<Message<'_>> {
-    MessageParser::default().parse(bytes).filter(|message| !message.parts.is_empty())
+    parser().parse(bytes).filter(|message| !message.parts.is_empty())
 }
 
 /// The headers of a mail within a mail.
 pub(super) fn parsed_headers(bytes: &[u8]) -> Option<Message<'_>> {
-    MessageParser::default().parse_headers(bytes).filter(|message| !message.parts.is_empty())
+    parser().parse_headers(bytes).filter(|message| !message.parts.is_empty())
 }
 
 /// The mail as the parser is to read it.
@@ -265,16 +277,101 @@ fn unfolded(raw: &str) -> String {
 
 /// A value without its encoded words (RFC 2047).
 pub(super) fn decoded(raw: &str) -> String {
-    let line = format!("{raw}\n");
+    let line = format!("{}\n", whole_words(raw));
     match MessageStream::new(line.as_bytes()).parse_unstructured() {
         HeaderValue::Text(text) => text.trim().to_owned(),
         _ => String::new(),
     }
 }
 
+/// A value in which encoded words that belong together are one word, in UTF-8: many programs end a
+/// word within a character, which the next one goes on with. Charsets are those that texts are read
+/// in. Without such words the value is as it was.
+fn whole_words(raw: &str) -> Cow<'_, str> {
+    let mut whole = String::new();
+    let (mut kept, mut at) = (0, 0);
+    while let Some(start) = raw.get(at..).and_then(|rest| rest.find("=?")).map(|place| at + place) {
+        let Some(first) = Word::at(raw, start) else {
+            at = start + "=?".len();
+            continue;
+        };
+        let mut bytes = first.bytes.clone();
+        at = first.end;
+        while let Some(next) = first.next(raw, at) {
+            bytes.extend(next.bytes);
+            at = next.end;
+        }
+        whole.push_str(raw.get(kept..start).unwrap_or_default());
+        whole.push_str("=?utf-8?Q?");
+        for byte in body::decoded(&bytes, &first.charset).bytes() {
+            whole.push_str(&format!("={byte:02X}"));
+        }
+        whole.push_str("?=");
+        kept = at;
+    }
+    if kept == 0 {
+        return Cow::Borrowed(raw);
+    }
+    whole.push_str(raw.get(kept..).unwrap_or_default());
+    Cow::Owned(whole)
+}
+
+/// An encoded word: the bytes that it stands for, their charset in lower case, and where it ends.
+struct Word {
+    charset: String,
+    bytes: Vec<u8>,
+    end: usize,
+}
+
+impl Word {
+    /// The word that begins at a place.
+    fn at(raw: &str, start: usize) -> Option<Self> {
+        let inner = raw.get(start..)?.strip_prefix("=?")?;
+        let (charset, rest) = inner.split_once('?')?;
+        let (encoding, rest) = rest.split_once('?')?;
+        let (text, after) = rest.split_once("?=")?;
+        // A language may follow the charset (RFC 2231).
+        let charset = charset.split('*').next().unwrap_or_default();
+        let is_name = |c: char| c.is_ascii_graphic() && c != '=';
+        if charset.len() < 2 || !charset.chars().all(is_name) {
+            return None;
+        }
+        let bytes = match encoding {
+            "b" | "B" => base64_decode(text.trim().as_bytes())?,
+            "q" | "Q" => quoted(text.as_bytes()),
+            _ => return None,
+        };
+        let (charset, end) = (charset.to_ascii_lowercase(), raw.len() - after.len());
+        Some(Self { charset, bytes, end })
+    }
+
+    /// The word that goes on with this one, from a place on: with nothing but space between.
+    fn next(&self, raw: &str, at: usize) -> Option<Self> {
+        let rest = raw.get(at..)?;
+        let space = rest.len() - rest.trim_ascii_start().len();
+        Self::at(raw, at + space).filter(|next| next.charset == self.charset)
+    }
+}
+
+/// The bytes of a word in the encoding `Q`. What is none of it stands for itself.
+fn quoted(text: &[u8]) -> Vec<u8> {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(byte) = text.get(at) {
+        let pair = digit(text.get(at + 1)).zip(digit(text.get(at + 2)));
+        let coded = pair
+            .filter(|_| *byte == b'=')
+            .and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        bytes.push(coded.unwrap_or(if *byte == b'_' { b' ' } else { *byte }));
+        at += if coded.is_some() { 3 } else { 1 };
+    }
+    bytes
+}
+
 /// Whoever a header lists. Entries without an address are left out.
 pub(super) fn mailboxes(raw: &str) -> Vec<Mailbox> {
-    let line = format!("{raw}\n");
+    let line = format!("{}\n", whole_words(raw));
     let HeaderValue::Address(list) = MessageStream::new(line.as_bytes()).parse_address() else {
         return Vec::new();
     };
@@ -311,6 +408,63 @@ mod tests {
     fn headers_are_unfolded_and_decoded() {
         let mail = b"Subject: =?iso-8859-1?q?Caf=E9?=\r\n =?utf-8?b?4oKs?= now\r\n\r\n";
         assert_eq!(with(mail, |headers| headers.text("subject")).unwrap(), "Café€ now");
+    }
+
+    #[test]
+    fn no_header_takes_the_next_one_with_it() {
+        let broken = [
+            "Date: Mon, 02 Mar 2026 09:00:00 UT",
+            "Date: Mon, 02 Mar 2026 09:00:00 Z",
+            "Date: Mon, 02 Mar 2026 09:00:00 GM",
+            "Date: Mon, 02 Mar 2026 09:00:00 AM",
+            "Date: =?utf-8?B?",
+            "Date: ",
+            "Resent-Date: Mon, 02 Mar 2026 09:00:00 A",
+            "Received: from a by b; Mon, 02 Mar 2026 09:00:00 Z",
+            "Subject: =?utf-8?B?",
+            "Message-ID: <",
+            "Content-Transfer-Encoding: =?utf-8?B?",
+            "Content-Description: =?utf-8?q?",
+            "Content-ID: <",
+            "Keywords: \"",
+            "To: \"Jan",
+            "X-Odd: =?",
+        ];
+        for broken in broken {
+            for end in ["\n", "\r\n"] {
+                let mail =
+                    format!("{broken}{end}From: Jan <jan@example.nl>{end}X-Last: 1{end}{end}Hi");
+                let headers = with(mail.as_bytes(), |headers| {
+                    headers
+                        .all()
+                        .map(|(name, value)| format!("{name}: {value}"))
+                        .collect::<Vec<_>>()
+                });
+                assert_eq!(
+                    headers,
+                    [broken, "From: Jan <jan@example.nl>", "X-Last: 1"],
+                    "{mail:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_character_may_end_in_the_next_encoded_word() {
+        let cut = "=?utf-8?B?5pel5g==?= =?UTF-8?B?nKzoqp7jg4bjgrnjg4g=?=";
+        assert_eq!(decoded(cut), "日本語テスト");
+        assert_eq!(decoded("Re: =?utf-8?Q?caf=C3?=\t=?utf-8?Q?=A9_au?= lait"), "Re: café au lait");
+        // No UTF-8, a charset by another name, and one that nobody knows.
+        assert_eq!(decoded("=?utf-8?Q?Caf=E9?="), "Café");
+        assert_eq!(decoded("=?cp932?B?ko2VtodA?="), "注文①");
+        assert_eq!(decoded("=?x-none?Q?a=20b?="), "a b");
+        // What is no encoded word is text.
+        for text in ["=?utf-8?X?a?=", "=? b ?=", "a =?utf-8?Q?b", "=??Q?a?="] {
+            assert_eq!(decoded(text), text);
+        }
+        let named = mailboxes("=?utf-8?B?5pel5g==?= =?utf-8?B?nKw=?= <a@example.jp>, b@example.jp");
+        assert_eq!(named[0].name.as_deref(), Some("日本"));
+        assert_eq!(named[1].address, "b@example.jp");
     }
 
     #[test]

@@ -11,7 +11,9 @@ use mail_parser::Message;
 use serde_json::{Map, Value};
 
 use super::date::Moment;
-use super::headers::{HEADERS_LIMIT, Headers, end_of_headers, mailboxes, parsed, readable};
+use super::headers::{
+    HEADERS_LIMIT, Headers, decoded, end_of_headers, mailboxes, parsed, readable,
+};
 use super::mbox::Stored;
 use super::thread::{self, Thread};
 use super::{body, date, people, report};
@@ -37,6 +39,10 @@ const MAPPED: &[&str] = &[
 /// Headers with people: what they say is elsewhere where all of them are among those whom the
 /// event names.
 const PEOPLE: &[&str] = &["from", "to", "cc", "bcc", "reply-to"];
+
+/// Headers whose words are told without their encoding. One whose words cannot be read is kept as it
+/// is written.
+const DECODED: &[&str] = &["subject", "from", "to", "cc", "bcc", "reply-to"];
 
 /// Headers that servers add on the way and mailboxes keep for themselves: they differ from copy to
 /// copy of one mail, so they are no part of it.
@@ -225,7 +231,7 @@ impl Mail<'_> {
     ) -> Result<Vec<Event>, IdError> {
         let thread = report.thread.as_ref().unwrap_or(own);
         let mut events = Vec::new();
-        for (outcome, position) in report.outcomes.into_iter().zip(1_u64..) {
+        for (outcome, position) in report.outcomes.iter().cloned().zip(1_u64..) {
             let key = format!("{record}#{position}");
             let mut event = self.event(&key, "report", &own.own, outcome.kind)?;
             event.direction = outcome.direction;
@@ -233,7 +239,12 @@ impl Mail<'_> {
             event.seq = Some(position);
             let recipient = outcome.recipient.filter(|it| !self.options.is_own_address(it));
             event.who.extend(recipient.and_then(|address| {
-                Claim::new(Namespace::Email, &address, Role::To, Assurance::SelfStated).ok()
+                // What we sent to a mailbox is about whoever holds it, and so is what became of it.
+                let is_of_ours = report.is_from(|from| self.options.is_own_address(from))
+                    && report.is_to(&address);
+                let assurance =
+                    if is_of_ours { Assurance::ChannelProved } else { Assurance::SelfStated };
+                Claim::new(Namespace::Email, &address, Role::To, assurance).ok()
             }));
             let mut conversation = self.conversation(thread)?;
             // The report's own subject is no subject of the conversation.
@@ -252,7 +263,9 @@ impl Mail<'_> {
 
     /// The headers that nothing else holds, in the order of the mail.
     fn extra(&self, event: &Event) -> Map<String, Value> {
-        let known = event.who.iter().map(Claim::raw).chain(event.actor.id.as_deref());
+        // Of whoever passed a mail on, the header says more than the address.
+        let claimed = event.who.iter().filter(|claim| !claim.shared).map(Claim::raw);
+        let known = claimed.chain(event.actor.id.as_deref());
         let known: HashSet<&str> = known.collect();
         // A date that cannot be read is told by nothing else.
         let is_dated = self.headers.raw("date").iter().any(|text| date::of_header(text).is_some());
@@ -262,7 +275,8 @@ impl Mail<'_> {
             .filter(|(name, value)| {
                 let is_told = is_any_of(name, MAPPED) && (is_dated || !is_any_of(name, &["date"]))
                     || is_any_of(name, PEOPLE) && are_named(value, &known);
-                !is_told && !is_of_the_copy(name)
+                let is_read = !is_any_of(name, DECODED) || !decoded(value).contains('\u{fffd}');
+                !(is_told && is_read) && !is_of_the_copy(name)
             })
             .map(|(name, value)| Value::Array(vec![name.into(), value.into()]))
             .collect();

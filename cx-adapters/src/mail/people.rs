@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::{Direction, Visibility};
-use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
+use cx_core::identifier::{Assurance, Claim, Identifier, IdentifierError, Namespace, Role, email};
 
 use super::authentication::Results;
 use super::headers::{Headers, Mailbox};
@@ -47,8 +47,42 @@ pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
                 None => mail.sent_by_us(from, is_outside),
             }
         }
+        (Some(from), Some(replies))
+            if !is_ours(&from) && is_passed_on(&from, &replies) && !mail.is_automatic() =>
+        {
+            mail.relayed(&from, replies)
+        }
         (from, replies) => mail.sent_to_us(from, replies),
     }
+}
+
+/// Whether a mail from outside is one that somebody else's program passed on, such as a contact form
+/// of a shop system: answers go to another domain under another name. The second address of a person
+/// has a word of the first one, which is none of those of a role.
+fn is_passed_on(from: &Mailbox, replies: &Mailbox) -> bool {
+    let parts = |mailbox: &Mailbox| {
+        let (local, domain) = mailbox.address.rsplit_once('@')?;
+        Some((local.to_lowercase(), domain.trim_end_matches('.').to_lowercase()))
+    };
+    let (Some((from, of_sender)), Some((replies, of_replies))) = (parts(from), parts(replies))
+    else {
+        return false;
+    };
+    let is_within = |domain: &str, other: &str| {
+        domain.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let has_word = |word: &str| {
+        word.len() > 2 && !email::is_role(word) && words(&replies).any(|other| other == word)
+    };
+    let is_of_one = words(&from).any(has_word)
+        || is_within(&of_sender, &of_replies)
+        || is_within(&of_replies, &of_sender);
+    !is_of_one
+}
+
+/// The words of what stands before the `@`.
+fn words(local: &str) -> impl Iterator<Item = &str> {
+    local.split(|c: char| !c.is_alphabetic())
 }
 
 struct Mail<'m> {
@@ -67,8 +101,11 @@ struct Who {
 
 impl Mail<'_> {
     fn sent_by_us(self, from: Mailbox, is_outside: bool) -> People {
-        let kind =
-            if is_automatic(self.headers) { ActorType::Automation } else { ActorType::Agent };
+        let is_automatic = is_automatic(self.headers)
+            || first_word(self.headers, "precedence")
+                .is_some_and(|word| ["auto_reply", "junk"].contains(&word.as_str()))
+            || is_nobodys(&from.address);
+        let kind = if is_automatic { ActorType::Automation } else { ActorType::Agent };
         let mut who = Who::default();
         // What we send to a mailbox is about whoever holds it.
         self.claim_recipients(&mut who, Assurance::ChannelProved);
@@ -99,10 +136,32 @@ impl Mail<'_> {
         }
     }
 
-    fn sent_to_us(self, from: Option<Mailbox>, replies: Option<Mailbox>) -> People {
-        let is_automatic = is_automatic(self.headers)
+    /// A mail of somebody else's program with what a person wrote. Whoever else uses that program has
+    /// its address too, so it says nothing of the person, whatever proves it.
+    fn relayed(self, from: &Mailbox, replies: Mailbox) -> People {
+        let mut who = Who::default();
+        self.claim(&mut who, &replies, Role::From, Assurance::SelfStated);
+        self.claim_as(&mut who, from, Role::From, Assurance::SelfStated, Claim::shared);
+        self.claim_recipients(&mut who, Assurance::SelfStated);
+        let name = replies.name.clone().or_else(|| from.name.clone());
+        People {
+            direction: Direction::In,
+            visibility: Visibility::Public,
+            actor: actor(ActorType::Customer, replies),
+            who: who.claims,
+            name,
+        }
+    }
+
+    /// Whether a mail from outside was sent by a program of its own accord.
+    fn is_automatic(&self) -> bool {
+        is_automatic(self.headers)
             || suppresses_answers(self.headers)
-            || is_of_a_list(self.headers, self.options);
+            || is_of_a_list(self.headers, self.options)
+    }
+
+    fn sent_to_us(self, from: Option<Mailbox>, replies: Option<Mailbox>) -> People {
+        let is_automatic = self.is_automatic();
         let kind = match &from {
             _ if is_automatic => ActorType::Automation,
             Some(from) if !self.options.is_own_address(&from.address) => ActorType::Customer,
@@ -138,6 +197,18 @@ impl Mail<'_> {
 
     /// Adds a claim, unless the address is our own, nobody's, or already claimed in that role.
     fn claim(&self, who: &mut Who, mailbox: &Mailbox, role: Role, assurance: Assurance) {
+        self.claim_as(who, mailbox, role, assurance, |claim| claim);
+    }
+
+    /// The same, of a claim with more to say.
+    fn claim_as(
+        &self,
+        who: &mut Who,
+        mailbox: &Mailbox,
+        role: Role,
+        assurance: Assurance,
+        told: impl Fn(Claim) -> Claim,
+    ) {
         if self.options.is_own_address(&mailbox.address) {
             return;
         }
@@ -145,7 +216,7 @@ impl Mail<'_> {
             return;
         };
         if who.known.insert((claim.role, claim.identifier().clone())) {
-            who.claims.push(claim);
+            who.claims.push(told(claim));
         }
     }
 
@@ -159,6 +230,12 @@ impl Mail<'_> {
 
 fn actor(kind: ActorType, mailbox: Mailbox) -> Actor {
     Actor::of(kind).with_id(mailbox.address).with_name(mailbox.name.unwrap_or_default())
+}
+
+/// Whether an address is one that nobody reads: what is sent from `noreply@` is sent by a program.
+fn is_nobodys(address: &str) -> bool {
+    let read = Identifier::normalise(Namespace::Email, "", address, None);
+    matches!(read, Err(IdentifierError::Nobody))
 }
 
 /// The first word of a header's value, in lower case.
@@ -186,7 +263,7 @@ pub(super) fn is_automatic(headers: Headers<'_>) -> bool {
 }
 
 /// Whether a mail from outside asks programs not to answer it. Helpdesks put that on what their
-/// people write, so it says nothing of our own mails.
+/// people write, and `Precedence: bulk` too, so neither says anything of our own mails.
 fn suppresses_answers(headers: Headers<'_>) -> bool {
     first_word(headers, "x-auto-response-suppress")
         .is_some_and(|word| !word.is_empty() && word != "none")
@@ -228,6 +305,7 @@ mod tests {
         let people = people(mail);
         let who = people.who.iter().map(|claim| {
             let proved = if claim.assurance.is_proved() { "!" } else { "" };
+            let proved = if claim.shared { "?" } else { proved };
             format!(" {}={}{proved}", claim.role.name(), claim.raw())
         });
         let who: String = who.collect();
@@ -260,6 +338,8 @@ mod tests {
         let forged =
             "From: eva@acme.example\nTo: jan@example.nl\nAuthentication-Results: mx; dmarc=fail";
         check(forged, "in unknown to=jan@example.nl");
+        let answered = format!("{forged}\nReply-To: x@evil.example");
+        assert_eq!(people(&answered).actor.kind, ActorType::Unknown);
     }
 
     #[test]
@@ -307,8 +387,38 @@ mod tests {
             "in customer from=jan@example.nl! from=jan@example.com",
         );
         check(
+            "From: Jan.deVries@example.nl\nReply-To: jan.thuis@example.com",
+            "in customer from=Jan.deVries@example.nl from=jan.thuis@example.com",
+        );
+        check(
+            "From: jan@mail.example.nl\nReply-To: info@example.nl",
+            "in customer from=jan@mail.example.nl from=info@example.nl",
+        );
+        check(
             "From: news@example.com\nReply-To: jan@example.com\nPrecedence: bulk",
             "in automation from=news@example.com",
+        );
+    }
+
+    #[test]
+    fn a_form_of_somebody_else_passes_on_what_a_customer_wrote() {
+        let proved = "Authentication-Results: mx; dmarc=pass header.from=shopify.com";
+        let shop = "From: \"Acme Shop (Shopify)\" <mailer@shopify.com>\nTo: help@acme.example";
+        check(
+            &format!("{proved}\n{shop}\nReply-To: jan@example.nl"),
+            "in customer from=jan@example.nl from=mailer@shopify.com?",
+        );
+        let people = people(&format!("{proved}\n{shop}\nReply-To: Jan <jan@example.nl>"));
+        assert_eq!(people.name.as_deref(), Some("Jan"));
+        assert_eq!(people.actor.id.as_deref(), Some("jan@example.nl"));
+        check(
+            &format!("{proved}\nFrom: info@shopify.com\nReply-To: info@example.nl"),
+            "in customer from=info@example.nl from=info@shopify.com?",
+        );
+        // Answers to the shop itself.
+        check(
+            &format!("{proved}\n{shop}\nReply-To: help@acme.example"),
+            "in customer from=mailer@shopify.com!",
         );
     }
 
@@ -334,6 +444,15 @@ mod tests {
         }
         check(
             "From: eva@acme.example\nTo: a@example.com\nX-Auto-Response-Suppress: All",
+            "out agent to=a@example.com!",
+        );
+        for program in
+            ["From: noreply@acme.example", "From: eva@acme.example\nPrecedence: auto_reply"]
+        {
+            check(&format!("{program}\nTo: a@example.com"), "out automation to=a@example.com!");
+        }
+        check(
+            "From: eva@acme.example\nTo: a@example.com\nPrecedence: bulk",
             "out agent to=a@example.com!",
         );
         check(

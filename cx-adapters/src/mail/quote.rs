@@ -23,6 +23,7 @@ const ORIGINAL: &[&str] = &[
     "alkuperäinen viesti",
     "wiadomość oryginalna",
     "původní zpráva",
+    "původní e-mail",
     "eredeti üzenet",
     "исходное сообщение",
     "reply above this line",
@@ -70,6 +71,11 @@ const ATTRIBUTIONS: &[(&str, &str)] = &[
     ("", "írta"),
     ("", "написал"),
     ("", "пишет"),
+    ("", "写道"),
+    ("", "寫道"),
+    ("", "şunu yazdı"),
+    ("", "şunları yazdı"),
+    ("", "a scris"),
     ("", "wrote"),
     ("", "schreef"),
     ("", "schrieb"),
@@ -265,6 +271,9 @@ impl<'t> Rest<'_, 't> {
             self.at = end;
             return Some(Step::CutRule);
         }
+        if self.is_announcement(start) {
+            return Some(Step::Cut);
+        }
         if let Some(length) = self.attribution(start) {
             self.at = if self.is_quoted_after(start + length) { start + length } else { end };
             return Some(Step::Cut);
@@ -387,6 +396,20 @@ impl<'t> Rest<'_, 't> {
             Some(above.filter(|above| lines.get(*above).is_some_and(is_dated)).unwrap_or(last))
         });
         (begun == Some(0)).then_some(lines.len())
+    }
+
+    /// Whether a line announces the quotation right below it, in whatever language: it ends in a
+    /// colon, and says whose, at which time of day and in which year.
+    fn is_announcement(&self, at: usize) -> bool {
+        let line = self.line(at).trim();
+        let says_who = line.contains('@') && line.contains(['<', '(']);
+        let numbers = || line.split(|c: char| !(c.is_ascii_digit() || ":.".contains(c)));
+        line.len() <= 500
+            && line.ends_with([':', '：'])
+            && says_who
+            && numbers().any(is_clock)
+            && numbers().flat_map(|word| word.split('.')).any(is_year)
+            && self.is_quoted_after(at + 1)
     }
 
     /// Whether the next line that says anything is quoted.
@@ -519,6 +542,26 @@ mod tests {
         ] {
             check(&format!("It works.\n\n{line}\n\nDid it work?\nAcme"), "It works.");
         }
+    }
+
+    #[test]
+    fn the_line_right_above_a_quotation_is_cut_in_any_language() {
+        for line in [
+            "2026年3月2日(月) 9:12 Acme Help <help@acme.example>:",
+            "在 2026年3月2日周一 09:12，Acme Help <help@acme.example> 写道：",
+            "Acme Help <help@acme.example>, 2 Mar 2026 Pzt, 09:12 tarihinde şunu yazdı:",
+            "Pe lun., 2 mar. 2026 la 09:12, Acme Help <help@acme.example> a scris:",
+            "Στις 2.3.2026 9:12, Acme <help@acme.example> έγραψε:",
+        ] {
+            check(&format!("Where is it?\n\n{line}\n\n> Dear Jan"), "Where is it?");
+        }
+        check(
+            "Kde je?\n\n---------- Původní e-mail ----------\nOd: Acme <a@acme.example>\nx",
+            "Kde je?",
+        );
+        // Without a quotation below it is text, in a language that is not in the table.
+        let told = "Το έγραψε η Acme <help@acme.example> στις 2.3.2026 9:12:\nΔεν ήρθε";
+        assert_eq!(written(told, false), None);
     }
 
     #[test]

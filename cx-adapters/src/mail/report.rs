@@ -3,6 +3,7 @@
 use cx_core::actor::{Actor, ActorType};
 use cx_core::event::mail::{Bounce, Machine, MailEvent};
 use cx_core::event::{Direction, Kind};
+use cx_core::identifier::{Identifier, Namespace};
 use mail_parser::{Message, MimeHeaders, PartType};
 
 use super::headers::{Headers, MAIL_WITHIN, parsed_headers};
@@ -25,11 +26,33 @@ pub(super) struct Report {
     /// Whether a reader's program sent it, and no server on the way.
     pub(super) is_receipt: bool,
     pub(super) thread: Option<Thread>,
+    /// Whom that mail is from and to, where the report holds it.
+    from: Vec<String>,
+    to: Vec<String>,
+}
+
+impl Report {
+    /// Whether the mail that is reported on is from one of these addresses.
+    pub(super) fn is_from(&self, is_one: impl Fn(&str) -> bool) -> bool {
+        !self.from.is_empty() && self.from.iter().all(|from| is_one(from))
+    }
+
+    /// Whether it was sent to this address.
+    pub(super) fn is_to(&self, address: &str) -> bool {
+        let key = |address: &str| Identifier::normalise(Namespace::Email, "", address, None).ok();
+        let meant = key(address);
+        meant.is_some() && self.to.iter().any(|to| key(to) == meant)
+    }
 }
 
 /// Reads a delivery status (RFC 3464), a disposition notification (RFC 8098) or a report of abuse
 /// (RFC 5965); `None` for other mails.
+///
+/// Servers that write none of these (Exim, qmail) name whom a mail did not reach in a header.
 pub(super) fn of(message: &Message<'_>) -> Option<Report> {
+    if let Some(failed) = failed(Headers::of(message)) {
+        return Some(failed);
+    }
     if !message.is_content_type("multipart", "report") {
         return None;
     }
@@ -51,8 +74,40 @@ pub(super) fn of(message: &Message<'_>) -> Option<Report> {
         let groups = find("feedback-report")?;
         (groups.iter().find_map(|group| complaint(group, &original)).into_iter().collect(), false)
     };
-    let thread = original.thread;
-    (!outcomes.is_empty()).then_some(Report { outcomes, is_receipt, thread })
+    let Original { thread, from, to, .. } = original;
+    (!outcomes.is_empty()).then_some(Report { outcomes, is_receipt, thread, from, to })
+}
+
+/// A bounce that `X-Failed-Recipients` tells, in a mail that a server sent.
+fn failed(headers: Headers<'_>) -> Option<Report> {
+    let named = headers.raw("x-failed-recipients");
+    let is_report =
+        headers.raw("content-type").iter().any(|told| told.to_ascii_lowercase().contains("report"));
+    if named.is_empty() || is_report || !super::people::is_automatic(headers) {
+        return None;
+    }
+    let ids: Vec<String> = ["references", "in-reply-to"]
+        .iter()
+        .flat_map(|name| headers.raw(name))
+        .flat_map(|value| thread::ids_in(&value))
+        .collect();
+    let data = MailEvent {
+        mail_id: ids.last().cloned(),
+        bounce: Some(Bounce::Hard),
+        ..MailEvent::default()
+    };
+    let addresses = named.iter().flat_map(|value| value.split([',', ' ']));
+    let addresses = addresses.map(str::trim).filter(|address| address.contains('@'));
+    let outcomes: Vec<Outcome> = addresses
+        .map(|address| Outcome {
+            kind: Kind::MailBounced(data.clone()),
+            direction: Direction::Out,
+            actor: Actor::of(ActorType::System),
+            recipient: Some(address.to_owned()),
+        })
+        .collect();
+    let (thread, from, to) = (None, Vec::new(), Vec::new());
+    (!outcomes.is_empty()).then_some(Report { outcomes, is_receipt: false, thread, from, to })
 }
 
 fn contents<'m>(part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {
@@ -67,8 +122,8 @@ fn contents<'m>(part: &'m mail_parser::MessagePart<'_>) -> &'m [u8] {
 #[derive(Debug, Default)]
 struct Original {
     subject: Option<String>,
-    /// Whom it was for, where that is one address.
-    to: Option<String>,
+    from: Vec<String>,
+    to: Vec<String>,
     thread: Option<Thread>,
 }
 
@@ -92,12 +147,12 @@ fn original(message: &Message<'_>) -> Original {
 fn read_original(message: &Message<'_>) -> Original {
     let headers = Headers::of(message);
     let id = thread::message_id(headers);
-    let to = match headers.mailboxes("to").as_slice() {
-        [only] => Some(only.address.clone()),
-        _ => None,
+    let addresses = |name: &str| -> Vec<String> {
+        headers.mailboxes(name).into_iter().map(|mailbox| mailbox.address).collect()
     };
+    let (from, to) = (addresses("from"), addresses("to"));
     let thread = id.map(|id| Thread::of(headers, id));
-    Original { subject: headers.text("subject"), to, thread }
+    Original { subject: headers.text("subject"), from, to, thread }
 }
 
 /// A group of fields: names in lower case, values unfolded.
@@ -211,7 +266,11 @@ fn complaint(group: &Group, original: &Original) -> Option<Outcome> {
         kind,
         direction: Direction::In,
         actor: Actor::of(ActorType::Customer),
-        recipient: recipient.or_else(|| original.to.clone()),
+        // Whom it was for, where that is one address.
+        recipient: recipient.or_else(|| match original.to.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }),
     })
 }
 

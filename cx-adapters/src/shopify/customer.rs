@@ -3,9 +3,10 @@
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::event::identity::{Address, Consent, ConsentState, Profile};
-use cx_core::event::{Direction, Kind};
+use cx_core::event::{Direction, Kind, TimeOrigin};
 use cx_core::identifier::{Assurance, Claim, Namespace, Role};
 use cx_core::identity::PersonName;
+use serde_json::Value;
 
 use super::{Outcome, name};
 use crate::Record;
@@ -118,7 +119,13 @@ fn consents(
             _ => ConsentState::Unknown,
         };
         let dated = told.moment("consent_updated_at");
-        let known = customer.first_moment(&["created_at", "updated_at"]);
+        // A no without a date, as an import, an app or the shop itself sets it, is known since the copy
+        // that says so: an earlier one may have said yes. Anything else may be as old as the record.
+        let known = if state == ConsentState::Denied {
+            customer.first_moment(&["updated_at", "created_at"])
+        } else {
+            customer.first_moment(&["created_at", "updated_at"])
+        };
         let build = || {
             let (dated, known) = (dated?, known?.or(within));
             // Nothing was said, and nobody knows when.
@@ -136,6 +143,29 @@ fn consents(
         records.extend(accepted(origin, customer, id));
     }
     records
+}
+
+/// What a webhook of a changed answer tells: the answer alone, of a customer by id and address or
+/// number. A copy of the customer's record that tells the same answer says more, so it comes after
+/// this one: its revision is an instant, and that of this one a number.
+pub(super) fn answered(origin: Origin<'_>, told: &Object<'_>) -> Outcome {
+    let id = match told.text("customer_id") {
+        Some(id) => id,
+        None => told.need("id")?,
+    };
+    let mut customer = told.rest(&["customer_id", "email_id", "email_address"]);
+    customer.insert("id".to_owned(), id.clone().into());
+    let email = told.text("email_address");
+    customer.extend(email.map(|email| ("email".to_owned(), email.into())));
+    let customer = Value::Object(customer);
+    let customer = Object::of(&customer, told.place_of_all())?;
+    let received = origin.or_received(None, || told.problem("consent_updated_at", "missing"));
+    let received = received.ok().map(|(received, _)| received);
+    let mut records = consents(origin, &customer, &id, received);
+    for event in records.iter_mut().flatten() {
+        event.rev = Some(event.occurred_at.as_micros().to_string());
+    }
+    Ok(records)
 }
 
 /// The same as it was told before April 2022: yes or no, on email only. A no as old as the
@@ -188,6 +218,9 @@ fn consent(origin: Origin<'_>, customer: &Object<'_>, id: &str, answer: Answer) 
     let mut event =
         origin.event(Part::of("customer", id, &part), Kind::ConsentChanged(data), at)?;
     event.rev = Some(customer.moment("updated_at")?.unwrap_or(at).at.to_string());
+    if dated.is_none() && state == ConsentState::Denied {
+        event.occurred_at_origin = TimeOrigin::Received;
+    }
     event.channel = Channel::Commerce;
     event.direction = Direction::In;
     event.actor = Actor::of(ActorType::Customer);

@@ -1,5 +1,7 @@
 //! Calls: one event for each, whatever tells of it.
 
+use std::collections::{HashMap, HashSet};
+
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::event::talk::{Call, CallOutcome};
@@ -88,6 +90,71 @@ fn direction(
     if is_out { Direction::Out } else { Direction::In }
 }
 
+/// The calls of a file that hang together. An agent who dials in the browser makes two: the call of
+/// the softphone, which Twilio receives and which has no number, and the one that Twilio dials for it,
+/// which is the call to the customer.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    /// Those of softphones that call nobody.
+    of_softphones: HashSet<String>,
+    /// Those that one of our numbers dials for another, each with that other.
+    dialled: HashMap<String, String>,
+    /// The first call that was dialled for a softphone, by the softphone's.
+    by_softphone: HashMap<String, String>,
+}
+
+/// Whether a file may have a call that was dialled for another.
+pub(super) fn has_legs(bytes: &[u8]) -> bool {
+    let word = b"outbound-dial";
+    bytes.windows(word.len()).any(|part| part == word)
+}
+
+impl Calls {
+    pub(super) fn gather(&mut self, origin: Origin<'_>, call: &Object<'_>) {
+        let Some(id) = call.first_text(&["CallSid", "sid"]) else { return };
+        let word = call.first_text(&["Direction", "direction"]);
+        let from = call.first_text(&["From", "Caller", "from"]);
+        let to = call.first_text(&["To", "Called", "to"]);
+        if is_softphone_alone(from.as_deref(), to.as_deref()) {
+            self.of_softphones.insert(id.clone());
+        }
+        let is_address = |to: &String| to.contains(':');
+        let is_dialled = word.as_deref() == Some("outbound-dial")
+            && from.is_some_and(|from| origin.is_own_number(&from))
+            && to.is_some_and(|to| !is_address(&to) && !origin.is_own_number(&to));
+        let parent = call.first_text(&["ParentCallSid", "parent_call_sid"]);
+        self.dialled.extend(parent.filter(|_| is_dialled).map(|parent| (id, parent)));
+    }
+
+    /// The calls once all of a file are gathered.
+    pub(super) fn read(mut self) -> Self {
+        let of_softphones = &self.of_softphones;
+        self.dialled.retain(|_, parent| of_softphones.contains(parent));
+        for (id, parent) in &self.dialled {
+            let first = self.by_softphone.entry(parent.clone()).or_insert_with(|| id.clone());
+            if id < first {
+                first.clone_from(id);
+            }
+        }
+        self
+    }
+
+    /// The call that a call is only a leg of.
+    fn whole(&self, id: &str, parent: Option<String>) -> Option<String> {
+        match self.by_softphone.get(id) {
+            Some(dialled) => Some(dialled.clone()),
+            None => parent.filter(|_| !self.dialled.contains_key(id)),
+        }
+    }
+}
+
+/// Whether a softphone calls, and neither a number nor another softphone: what it dials is a call of
+/// its own. (`AP…` is a program at Twilio.)
+fn is_softphone_alone(from: Option<&str>, to: Option<&str>) -> bool {
+    from.is_some_and(|from| ["client:", "sip:", "sips:"].iter().any(|it| from.starts_with(it)))
+        && to.is_none_or(|to| to.starts_with("AP") || to.starts_with("app:"))
+}
+
 /// The name and the host in `sip:name@host;parameters`.
 fn sip(address: &str) -> Option<(&str, &str)> {
     let address = address.strip_prefix("sip:").or_else(|| address.strip_prefix("sips:"))?;
@@ -104,17 +171,17 @@ fn before(at: Timestamp, seconds: u64) -> Option<Timestamp> {
 /// none of its status and have no order among them: each tells that there is a call, and what else
 /// it says stands beside it. So does what is told of a recording, a conference or a stream alone:
 /// its numbers are counted apart from those of the call.
-pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Vec<Record> {
+pub(super) fn callback(origin: Origin<'_>, calls: &Calls, callback: &Object<'_>) -> Vec<Record> {
     let is_of_recording = callback.has("RecordingStatus") || callback.has("TranscriptionSid");
     if is_of_recording || !callback.has("CallStatus") {
-        return vec![aside(origin, callback)];
+        return vec![aside(origin, calls, callback)];
     }
     if !is_request(callback) {
-        return vec![status(origin, callback)];
+        return vec![status(origin, calls, callback)];
     }
-    let mut records = vec![requested(origin, callback)];
+    let mut records = vec![requested(origin, calls, callback)];
     if says_more(callback) {
-        records.push(aside(origin, callback));
+        records.push(aside(origin, calls, callback));
     }
     records
 }
@@ -146,9 +213,9 @@ fn says_more(callback: &Object<'_>) -> bool {
 }
 
 /// That there is a call: all requests of one call say it alike.
-fn requested(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+fn requested(origin: Origin<'_>, calls: &Calls, callback: &Object<'_>) -> Record {
     let when = origin.or_received(None, || callback.problem("Timestamp", "missing"))?;
-    let mut event = event(origin, told(origin, callback, Call::default(), when)?)?;
+    let mut event = event(origin, told(origin, calls, callback, Call::default(), when)?)?;
     event.name = callback.text("CallerName");
     event.extra = rest(callback, MAPPED_CALLBACK, ["From", "To"], event.direction, &event);
     event.extra.insert("status".to_owned(), callback.text("CallStatus").into());
@@ -157,6 +224,7 @@ fn requested(origin: Origin<'_>, callback: &Object<'_>) -> Record {
 
 fn told(
     origin: Origin<'_>,
+    calls: &Calls,
     callback: &Object<'_>,
     data: Call,
     when: (Moment, TimeOrigin),
@@ -164,9 +232,10 @@ fn told(
     let from = callback.first_text(&["From", "Caller"]);
     let to = callback.first_text(&["To", "Called"]);
     let word = callback.text("Direction");
+    let id = callback.need("CallSid")?;
     Ok(Told {
-        id: callback.need("CallSid")?,
-        parent: callback.text("ParentCallSid"),
+        parent: calls.whole(&id, callback.text("ParentCallSid")),
+        id,
         direction: direction(origin, word.as_deref(), from.as_deref(), to.as_deref()),
         from,
         to,
@@ -189,7 +258,7 @@ fn rank(status: &str, outcome: Option<CallOutcome>) -> &'static str {
     }
 }
 
-fn status(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+fn status(origin: Origin<'_>, calls: &Calls, callback: &Object<'_>) -> Record {
     let status = callback.text("CallStatus").unwrap_or_default();
     let stamp = callback.moment("Timestamp")?;
     let (at, of) = origin.or_received(stamp, || callback.problem("Timestamp", "missing"))?;
@@ -224,7 +293,7 @@ fn status(origin: Origin<'_>, callback: &Object<'_>) -> Record {
         Some(number) => number,
         None => rank(&status, outcome).to_owned(),
     };
-    let told = told(origin, callback, data, (Moment { at: began, ..at }, of))?;
+    let told = told(origin, calls, callback, data, (Moment { at: began, ..at }, of))?;
     let mut event = event(origin, Told { rev: Some(rev), ..told })?;
     event.name = callback.text("CallerName");
     event.extra = rest(callback, MAPPED_CALLBACK, ["From", "To"], event.direction, &event);
@@ -250,7 +319,7 @@ pub(super) fn rest(
 
 /// What happens in the course of a call and tells nothing of how it went: a recording is there, a
 /// key was pressed. Kept for the business's eyes, with the call and whose it is.
-fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
+fn aside(origin: Origin<'_>, calls: &Calls, callback: &Object<'_>) -> Record {
     let id = callback.need("CallSid")?;
     let stamp = callback.moment("Timestamp")?;
     let when = origin.or_received(stamp, || callback.problem("Timestamp", "missing"))?;
@@ -260,7 +329,7 @@ fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
     event.occurred_at_origin = when.1;
     event.channel = Channel::Phone;
     event.conversation = Some(origin.conversation("call", &id)?);
-    let told = told(origin, callback, Call::default(), when)?;
+    let told = told(origin, calls, callback, Call::default(), when)?;
     if told.parent.is_none() {
         event.who.extend(other_side(origin, &told));
     }
@@ -268,7 +337,7 @@ fn aside(origin: Origin<'_>, callback: &Object<'_>) -> Record {
 }
 
 /// The call as the API gives it.
-pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
+pub(super) fn resource(origin: Origin<'_>, calls: &Calls, call: &Object<'_>) -> Record {
     let id = call.need("sid")?;
     let started = call.moment("start_time")?;
     let told = match started {
@@ -291,8 +360,8 @@ pub(super) fn resource(origin: Origin<'_>, call: &Object<'_>) -> Record {
         ..Call::default()
     };
     let told = Told {
+        parent: calls.whole(&id, call.text("parent_call_sid")),
         id,
-        parent: call.text("parent_call_sid"),
         direction: direction(
             origin,
             call.text("direction").as_deref(),

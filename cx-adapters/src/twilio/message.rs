@@ -84,7 +84,7 @@ pub(super) fn resource(origin: Origin<'_>, message: &Object<'_>) -> Outcome {
         from: message.text("from").unwrap_or_default(),
         to: message.text("to").unwrap_or_default(),
         status: message.text("status").unwrap_or_default(),
-        problem: (message.text("error_code"), message.text("error_message")),
+        problem: (code(message, "error_code"), message.text("error_message")),
         when,
         changed: (updated, when.1),
     };
@@ -99,8 +99,12 @@ pub(super) fn resource(origin: Origin<'_>, message: &Object<'_>) -> Outcome {
         event.visibility = Visibility::Internal;
     }
     event.attachments = attachments;
+    let receipt = receipt(origin, &told);
+    let about = receipt.as_ref().and_then(|receipt| receipt.as_ref().ok());
+    let about = about.filter(|_| told.direction == Direction::Out).unwrap_or(&event);
+    let consent = consent(origin, &told, None, about);
     let mut records = vec![Ok(event)];
-    records.extend(receipt(origin, &told));
+    records.extend(receipt.into_iter().chain(consent));
     Ok(records)
 }
 
@@ -121,7 +125,7 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
         from: callback.text("From").unwrap_or_default(),
         to: callback.text("To").unwrap_or_default(),
         status,
-        problem: (callback.text("ErrorCode"), callback.text("ErrorMessage")),
+        problem: (code(callback, "ErrorCode"), callback.text("ErrorMessage")),
         when,
         changed: when,
     };
@@ -138,7 +142,8 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
             })
             .collect();
         event.name = callback.text("ProfileName");
-        let beside = [profile(origin, &told, &event), consent(origin, callback, &event)];
+        let word = callback.text("OptOutType");
+        let beside = [profile(origin, &told, &event), consent(origin, &told, word, &event)];
         records.push(Ok(event));
         records.extend(beside.into_iter().flatten());
     }
@@ -153,6 +158,9 @@ pub(super) fn callback(origin: Origin<'_>, callback: &Object<'_>) -> Outcome {
     if !is_in && receipt.is_none() && !ON_ITS_WAY.contains(&told.status.as_str()) {
         let field = if callback.has("MessageStatus") { "MessageStatus" } else { "SmsStatus" };
         return Err(callback.problem(field, "not a status of a message"));
+    }
+    if let Some(Ok(receipt)) = receipt.as_ref().filter(|_| !is_in) {
+        records.extend(consent(origin, &told, None, receipt));
     }
     records.extend(receipt);
     Ok(records)
@@ -179,12 +187,41 @@ fn profile(origin: Origin<'_>, told: &Told, message: &Event) -> Option<Record> {
     Some(build())
 }
 
-/// What the sender's word to leave the list, or to come back, is an answer to.
-fn consent(origin: Origin<'_>, callback: &Object<'_>, message: &Event) -> Option<Record> {
-    let state = match callback.text("OptOutType")?.to_ascii_uppercase().as_str() {
-        "STOP" => ConsentState::Denied,
-        "START" => ConsentState::Granted,
-        _ => return None,
+/// The code of an error. `0` is none.
+fn code(told: &Object<'_>, field: &str) -> Option<String> {
+    told.text(field).filter(|code| code != "0")
+}
+
+/// The error of a message to a number that is on Twilio's list of those who want none.
+const UNSUBSCRIBED: &str = "21610";
+
+/// The words to which Twilio takes a number off the list, where they are all that an SMS says. `YES`
+/// puts back only who was off it, and is an answer to anything.
+const LEAVING: &[&str] =
+    &["STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"];
+
+/// Those to which it puts the number back.
+const RETURNING: &[&str] = &["START", "UNSTOP"];
+
+/// What the sender's word to leave the list, or to come back, is an answer to, and what Twilio says
+/// of the list where it sends nothing to a number that is on it.
+fn consent(
+    origin: Origin<'_>,
+    told: &Told,
+    word: Option<String>,
+    message: &Event,
+) -> Option<Record> {
+    let is_refused = told.problem.0.as_deref() == Some(UNSUBSCRIBED);
+    let is_sms_in = told.direction == Direction::In && message.channel == Channel::Sms;
+    let text = message.body.as_ref().map(|body| body.text.trim().to_ascii_uppercase());
+    let text = text.filter(|_| is_sms_in).unwrap_or_default();
+    let state = match word.map(|word| word.to_ascii_uppercase()).as_deref() {
+        Some("STOP") => ConsentState::Denied,
+        Some("START") => ConsentState::Granted,
+        Some(_) => return None,
+        None if is_refused || LEAVING.contains(&text.as_str()) => ConsentState::Denied,
+        None if RETURNING.contains(&text.as_str()) => ConsentState::Granted,
+        None => return None,
     };
     let build = || {
         let data = Consent {
@@ -196,11 +233,17 @@ fn consent(origin: Origin<'_>, callback: &Object<'_>, message: &Event) -> Option
         let at = Moment { at: message.occurred_at, offset: message.utc_offset };
         let part = Part::of("message", &message.source.id, "consent");
         let event = origin.event(part, Kind::ConsentChanged(data), at)?;
+        // What the list says is Twilio's word, and nobody's in particular.
+        let (direction, actor) = if told.direction == Direction::Out {
+            (Direction::None, Actor::of(ActorType::System))
+        } else {
+            (message.direction, message.actor.clone())
+        };
         Ok(Event {
             rev: message.rev.clone(),
             channel: message.channel.clone(),
-            direction: message.direction,
-            actor: message.actor.clone(),
+            direction,
+            actor,
             who: message.who.clone(),
             conversation: message.conversation.clone(),
             occurred_at_origin: message.occurred_at_origin,
@@ -283,19 +326,21 @@ fn receipt(origin: Origin<'_>, told: &Told) -> Option<Result<Event, RecordError>
     let receipt =
         |code, reason| Receipt { target: target.clone(), reason, code, ..Receipt::default() };
     let (part, kind) = match (told.status.as_str(), &code) {
+        ("canceled", _) => {
+            let reason = reason.or_else(|| Some("canceled".to_owned()));
+            ("failed", Kind::MessageFailed(receipt(code, reason)))
+        }
+        // What arrived has arrived, whatever else is told.
+        ("partially_delivered", _) => {
+            ("delivered", Kind::MessageDelivered(receipt(code, Some(told.status.clone()))))
+        }
+        ("sent", _) => ("sent", Kind::MessageSent(receipt(code, reason))),
+        ("delivered", _) => ("delivered", Kind::MessageDelivered(receipt(code, reason))),
+        ("read", _) => ("read", Kind::MessageRead(receipt(code, reason))),
         ("failed" | "undelivered", _) | (_, Some(_)) => {
             ("failed", Kind::MessageFailed(receipt(code, reason)))
         }
-        ("canceled", None) => {
-            ("failed", Kind::MessageFailed(receipt(None, Some("canceled".to_owned()))))
-        }
-        ("partially_delivered", None) => {
-            ("delivered", Kind::MessageDelivered(receipt(None, Some(told.status.clone()))))
-        }
-        ("sent", None) => ("sent", Kind::MessageSent(receipt(None, None))),
-        ("delivered", None) => ("delivered", Kind::MessageDelivered(receipt(None, None))),
-        ("read", None) => ("read", Kind::MessageRead(receipt(None, None))),
-        _ => return None,
+        (_, None) => return None,
     };
     let build = || {
         let part = Part::of("message", &told.id, part);

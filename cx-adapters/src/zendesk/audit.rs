@@ -10,7 +10,7 @@ use cx_core::identifier::Role;
 use serde_json::{Map, Value};
 
 use super::comment::{self, Around, Telling};
-use super::{File, Outcome, kept, rating, ticket, words};
+use super::{File, Outcome, chat, kept, rating, ticket, words};
 use crate::json::{Moment, Object};
 use crate::origin::Part;
 use crate::{Record, RecordError};
@@ -22,6 +22,21 @@ struct Audit<'a> {
     via: Option<Object<'a>>,
     metadata: Option<Object<'a>>,
     at: Moment,
+}
+
+/// Whether the events of an audit show its ticket to the customer: a public comment does, and one
+/// that began with a private comment is kept from them. `None` where neither is told.
+pub(super) fn shows(events: &[Object<'_>]) -> Option<bool> {
+    let is = |event: &Object<'_>, kind: &str| {
+        event.first_text(&["event_type", "type"]).is_some_and(|told| told == kind)
+    };
+    let comments = events.iter().filter(|event| is(event, "Comment"));
+    let told: Vec<bool> = comments.filter_map(comment::is_public).collect();
+    if told.contains(&true) {
+        return Some(true);
+    }
+    let is_first = events.iter().any(|event| is(event, "Create"));
+    (is_first && !told.is_empty()).then_some(false)
 }
 
 /// The events of an audit, in its order.
@@ -126,6 +141,7 @@ fn one(
             let built =
                 file.origin.custom(Part::whole("audit_event", &id), other, data, audit.at)?;
             let mut events = vec![acted(file, audit, event, built, seq)?];
+            events.extend(chat::history(file, event, &audit.ticket)?);
             if let Some(comment) = comment::made_private(event) {
                 events.push(comment::hidden(file, &comment, &audit.ticket, audit.at)?);
             }

@@ -95,7 +95,7 @@ pub(super) fn made_private(event: &Object<'_>) -> Option<String> {
         .flatten()
 }
 
-fn is_public(comment: &Object<'_>) -> Option<bool> {
+pub(super) fn is_public(comment: &Object<'_>) -> Option<bool> {
     ["public", "is_public", "comment_public"].iter().find_map(|field| comment.flag(field))
 }
 
@@ -317,10 +317,16 @@ fn voice(
         Kind::Voicemail(Voicemail { duration_s, recording_ref, ..Voicemail::default() })
     } else {
         let is_answered = field("answered_by_id").is_some() || field("answered_by_name").is_some();
+        let is_missed = !is_out && duration_s == Some(0);
+        let outcome = if is_answered {
+            Some(CallOutcome::Answered)
+        } else {
+            is_missed.then_some(CallOutcome::Missed)
+        };
         Kind::Call(Call {
             started_at: started.map(|started| started.at),
             duration_s,
-            outcome: is_answered.then_some(CallOutcome::Answered),
+            outcome,
             recording_ref,
             ..Call::default()
         })
@@ -342,7 +348,11 @@ fn voice(
         event.who.extend(file.origin.phone(&number, None, role, Assurance::ChannelProved));
     }
     let requester = around.ticket.and_then(|ticket| file.requester(ticket));
-    event.who.extend(requester.and_then(|requester| file.user(requester, role)));
+    // Where nobody says who asked, the author is the customer if that is one.
+    let author = around.author.as_deref();
+    let author = author.filter(|author| file.role(author) == Some(ActorType::Customer));
+    let theirs = requester.or(author);
+    event.who.extend(theirs.and_then(|theirs| file.user(theirs, role)));
     let is_heard = data.as_ref().and_then(|data| data.flag("transcription_visible")) == Some(true);
     let said = field("transcription_text").filter(|_| is_public || is_heard).map(Body::text);
     let written = body(comment);

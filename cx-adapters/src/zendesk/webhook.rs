@@ -9,7 +9,7 @@ use cx_core::identifier::Role;
 use serde_json::Value;
 
 use super::comment::{self, Around, Telling};
-use super::{File, Outcome, audit, person, ticket};
+use super::{File, Outcome, audit, chat, person, ticket};
 use crate::json::{Moment, Object};
 use crate::origin::{self, Part};
 use crate::{Record, RecordError};
@@ -24,6 +24,15 @@ pub(super) fn records(file: &File<'_>, webhook: &Object<'_>) -> Outcome {
     match name.split_once('.') {
         Some(("ticket", what)) => of_ticket(file, webhook, &detail, what, at),
         Some(("user", what)) => of_user(file, webhook, &detail, what, at),
+        Some(("messaging_ticket", "message_added")) => {
+            let ticket = detail.need("id")?;
+            let said = chat::added(file, &told(webhook), &ticket, at)?;
+            let unread = || {
+                let built = other(file, webhook, &name, at)?;
+                ticket::internal(file, built, &ticket)
+            };
+            Ok(vec![said.map_or_else(unread, Ok)])
+        }
         _ => Ok(vec![other(file, webhook, &name, at)]),
     }
 }

@@ -322,3 +322,18 @@ fn what_a_rule_sends_is_read_as_what_it_is_of() {
     let sent = br#"{"event": "automation_event.contact_created", "id": 12, "email": "jan@example.nl", "updated_at": "2026-05-01T09:00:00Z"}"#;
     assert_eq!(events(Chatwoot, sent)[0].kind.name(), "profile.updated");
 }
+
+#[test]
+fn whoever_sent_what_came_in_is_the_contact() {
+    let webhook = |kind: &str| {
+        let webhook = format!(
+            r#"{{"event": "message_created", "id": "201", "content": "Hi", "message_type": "{kind}",
+            "created_at": "2026-03-02T09:00:00Z", "sender": {{"id": "12", "name": "Jan", "email": "jan@example.nl"}},
+            "conversation": {{"id": "81", "display_id": "81"}}, "account": {{"id": "1"}}}}"#
+        );
+        let events = events(Chatwoot, webhook.as_bytes());
+        persons(one(&events, "message")).join(" ")
+    };
+    assert!(webhook("incoming").contains("email:jan@example.nl"), "{}", webhook("incoming"));
+    assert_eq!(webhook("outgoing"), "");
+}

@@ -333,3 +333,47 @@ fn a_wish_of_the_law_is_no_record_and_what_cannot_be_read_is_told() {
     let found = told(order);
     assert_eq!(found.iter().filter(|it| it.starts_with("1: /")).count(), 3, "{found:?}");
 }
+
+#[test]
+fn a_no_without_a_date_comes_after_the_yes_that_it_takes_back() {
+    let copy = |updated: &str, consent: &str| {
+        let customer = format!(
+            r#"{{"id": 5, "created_at": "2025-12-01T10:00:00Z", "updated_at": "{updated}", "orders_count": 1,
+            "email": "bob@biller.example", "email_marketing_consent": {{{consent}}}}}"#
+        );
+        let events = events(Shopify, customer.as_bytes());
+        one(&events, "consent.changed").clone()
+    };
+    let dated = r#""state": "subscribed", "consent_updated_at": "2026-01-02T10:00:00Z""#;
+    let undated = |state: &str| format!(r#""state": "{state}", "consent_updated_at": null"#);
+    let yes = copy("2026-01-02T10:00:00Z", dated);
+    let no = copy("2026-03-02T10:00:00Z", &undated("unsubscribed"));
+    assert_eq!(data(&no)["state"], "denied");
+    assert!(no.occurred_at > yes.occurred_at, "{} {}", no.occurred_at, yes.occurred_at);
+    let never = copy("2026-03-02T10:00:00Z", &undated("not_subscribed"));
+    assert_eq!(never.occurred_at.to_string(), "2025-12-01T10:00:00Z");
+}
+
+#[test]
+fn a_webhook_of_a_changed_answer_is_that_answer() {
+    let told = br#"{"customer_id": 5, "email_address": "bob@biller.example", "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": "2026-03-05T10:00:00Z"}}
+        {"id": 5, "phone": "+31612345678", "sms_marketing_consent": {"state": "unsubscribed", "consent_updated_at": "2026-03-05T10:00:00Z", "consent_collected_from": "other"}}"#;
+    let told = events(Shopify, told);
+    let answers: Vec<_> = told.iter().map(|it| (data(it)["on"].clone(), persons(it))).collect();
+    let shop = "shop:shopify:acme:5".to_owned();
+    assert_eq!(
+        answers,
+        [
+            ("email".into(), vec![shop.clone(), "email:bob@biller.example".to_owned()]),
+            ("sms".into(), vec![shop, "phone:+31612345678".to_owned()]),
+        ]
+    );
+    assert!(told.iter().all(|it| data(it)["state"] == "denied"));
+    // The customer's record tells the same answer, and comes after it.
+    let copy = br#"{"id": 5, "created_at": "2025-12-01T10:00:00Z", "updated_at": "2026-03-05T10:00:00Z", "orders_count": 1, "email": "bob@biller.example", "email_marketing_consent": {"state": "unsubscribed", "consent_updated_at": "2026-03-05T10:00:00Z"}}"#;
+    let copy = events(Shopify, copy);
+    let copy = one(&copy, "consent.changed");
+    assert_eq!((&copy.key, copy.occurred_at), (&told[0].key, told[0].occurred_at));
+    assert!(told[0].rev.as_ref().unwrap().parse::<u64>().is_ok());
+    assert!(copy.rev.as_ref().unwrap().parse::<u64>().is_err());
+}

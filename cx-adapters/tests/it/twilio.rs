@@ -2,7 +2,7 @@
 
 use cx_adapters::Format::Twilio;
 use cx_core::actor::ActorType;
-use cx_core::event::{Direction, Visibility};
+use cx_core::event::{Direction, Event, Visibility};
 
 use crate::payloads::{both, data, events, golden, of, one, own, persons};
 
@@ -336,4 +336,108 @@ fn what_became_of_our_message_is_no_message_of_theirs() {
     let receipt = one(&told, "message.sent");
     assert_eq!(persons(receipt), ["phone:+31612345678"]);
     assert_eq!(receipt.extra["Body"], "our text");
+}
+
+#[test]
+fn a_call_that_an_agent_dials_in_the_browser_goes_to_the_customer() {
+    let parent = |from: &str, to: &str| {
+        format!(
+            r#"{{"sid": "CA1", "parent_call_sid": null, "from": "{from}", "to": "{to}", "direction": "inbound",
+            "status": "completed", "start_time": "Wed, 04 Mar 2026 09:00:00 +0000", "duration": "300"}}"#
+        )
+    };
+    let child = |from: &str, to: &str| {
+        format!(
+            r#"{{"sid": "CA2", "parent_call_sid": "CA1", "from": "{from}", "to": "{to}", "direction": "outbound-dial",
+            "status": "completed", "start_time": "Wed, 04 Mar 2026 09:00:03 +0000", "duration": "297"}}"#
+        )
+    };
+    let dialled = child("+31208080808", "+31612345678");
+    for page in [
+        format!(r#"{{"calls": [{}, {dialled}]}}"#, parent("client:agent_eva", "")),
+        format!(r#"{{"calls": [{dialled}, {}]}}"#, parent("client:agent_eva", "APabc")),
+        format!("{dialled}\n{}", parent("sip:eva@acme.sip.example", "")),
+    ] {
+        let events = events(Twilio, page.as_bytes());
+        let call = one(&events, "call");
+        assert_eq!((call.direction, call.actor.kind), (Direction::Out, ActorType::Agent));
+        assert_eq!(call.key.as_str(), "twilio:acme/call/CA2");
+        assert_eq!(persons(call), ["phone:+31612345678"]);
+        let leg = one(&events, "custom.twilio.call_leg");
+        assert!(leg.who.is_empty());
+        assert_eq!(leg.conversation, call.conversation);
+    }
+    let forms = b"CallSid=CA1&From=client%3Aagent_eva&To=&CallStatus=ringing&Direction=inbound\nCallSid=CA2&ParentCallSid=CA1&From=%2B31208080808&To=%2B31612345678&CallStatus=completed&Direction=outbound-dial&SequenceNumber=3&CallDuration=61&Timestamp=Wed%2C+04+Mar+2026+09%3A03%3A07+%2B0000";
+    let told = events(Twilio, forms);
+    assert_eq!(persons(one(&told, "call")), ["phone:+31612345678"]);
+    // A customer's call that is passed on to a colleague, and a visitor's from the website.
+    for (from, to) in [("+31612345678", "+31208080808"), ("client:visitor", "+31208080808")] {
+        let page = format!("[{}, {}]", parent(from, to), child("+31208080808", "+31687654321"));
+        let events = events(Twilio, page.as_bytes());
+        assert_eq!(one(&events, "call").direction, Direction::In);
+        assert_eq!(one(&events, "custom.twilio.call_leg").who, []);
+    }
+}
+
+#[test]
+fn who_leaves_the_list_by_a_word_and_whom_twilio_refuses_said_no() {
+    let message = |sid: &str, direction: &str, text: &str, more: &str| {
+        let (from, to) = match direction {
+            "inbound" => (r#""+31612345678""#, "+31208080808"),
+            _ => ("null", "+31612345678"),
+        };
+        let message = format!(
+            r#"{{"sid": "{sid}", "body": "{text}", "direction": "{direction}", "from": {from}, "to": "{to}",
+            "date_sent": "Wed, 04 Mar 2026 09:00:00 +0000", {more}}}"#
+        );
+        events(Twilio, message.as_bytes())
+    };
+    let answer = |events: &[Event]| {
+        let found = of(events, "consent.changed");
+        found.first().map(|consent| {
+            assert_eq!(persons(consent), ["phone:+31612345678"]);
+            data(consent)["state"].clone()
+        })
+    };
+    let received = r#""status": "received""#;
+    for (text, state) in [
+        ("STOP", Some("denied")),
+        (" stopall ", Some("denied")),
+        ("Start", Some("granted")),
+        ("YES", None),
+        ("Please stop", None),
+        ("STOP that noise", None),
+    ] {
+        let events = message("SM1", "inbound", text, received);
+        assert_eq!(answer(&events), state.map(Into::into), "{text}");
+    }
+    let refused = r#""status": "failed", "error_code": 21610, "error_message": "Attempt to send to unsubscribed recipient""#;
+    let events = message("SM2", "outbound-api", "STOP", refused);
+    assert_eq!(answer(&events), Some("denied".into()));
+    assert_eq!(data(one(&events, "message.failed"))["code"], "21610");
+    let callback = b"MessageSid=SM3&MessageStatus=failed&ErrorCode=21610&To=%2B31612345678&From=%2B31208080808";
+    assert_eq!(answer(&crate::payloads::events(Twilio, callback)), Some("denied".into()));
+    let callback = b"MessageSid=SM4&Body=stop&To=%2B31208080808&From=%2B31612345678";
+    assert_eq!(answer(&crate::payloads::events(Twilio, callback)), Some("denied".into()));
+    // What is sent says nothing of what the customer wants.
+    assert_eq!(answer(&message("SM5", "outbound-api", "STOP", r#""status": "sent""#)), None);
+}
+
+#[test]
+fn what_arrived_has_arrived_and_the_code_nought_is_no_error() {
+    for (status, code, kind) in [
+        ("delivered", "0", "message.delivered"),
+        ("delivered", "30008", "message.delivered"),
+        ("read", "63018", "message.read"),
+        ("sent", "0", "message.sent"),
+        ("undelivered", "0", "message.failed"),
+        ("failed", "30003", "message.failed"),
+    ] {
+        let message = format!(
+            r#"{{"sid": "SM3", "body": "x", "direction": "outbound-api", "from": "ACME", "to": "+31612345678",
+            "status": "{status}", "date_sent": "Wed, 04 Mar 2026 10:00:01 +0000", "error_code": {code}}}"#
+        );
+        let events = events(Twilio, message.as_bytes());
+        assert_eq!(events[1].kind.name(), kind, "{status} {code}");
+    }
 }

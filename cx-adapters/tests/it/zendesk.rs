@@ -614,3 +614,107 @@ fn an_exported_ticket_event_is_the_audit_it_is() {
     let told = problems(Zendesk, exported);
     assert!(told.len() == 1 && told[0].problem.contains("comment_events"), "{told:?}");
 }
+
+#[test]
+fn a_ticket_that_the_customer_cannot_see_is_kept_from_them() {
+    let ticket = |is_public: bool| {
+        format!(
+            r#"{{"tickets": [{{"id": 900, "created_at": "2026-03-02T09:00:00Z", "updated_at": "2026-03-02T10:00:00Z",
+            "subject": "Possible fraud", "status": "open", "requester_id": 71, "submitter_id": 99, "is_public": {is_public},
+            "via": {{"channel": "web"}}, "tags": ["closed_by_merge"], "metric_set": {{"solved_at": "2026-03-02T10:00:00Z"}}}}],
+            "users": [{{"id": 71, "role": "end-user", "updated_at": "2026-01-01T00:00:00Z"}},
+            {{"id": 99, "role": "agent", "updated_at": "2026-01-01T00:00:00Z"}}]}}"#
+        )
+    };
+    let is_of_ticket = |event: &&Event| event.conversation.is_some();
+    let hidden = events(Zendesk, ticket(false).as_bytes());
+    let told: Vec<&Event> = hidden.iter().filter(is_of_ticket).collect();
+    assert_eq!(told.len(), 4, "{told:#?}");
+    assert!(told.iter().all(|event| event.visibility == Visibility::Internal), "{told:#?}");
+    assert_eq!(one(&hidden, "conversation.opened").direction, Direction::None);
+    let shown = events(Zendesk, ticket(true).as_bytes());
+    let mut told = shown.iter().filter(is_of_ticket);
+    assert!(told.all(|event| event.visibility == Visibility::Public));
+    assert_eq!(one(&shown, "conversation.opened").direction, Direction::In);
+}
+
+#[test]
+fn a_webhook_and_an_audit_tell_that_a_ticket_is_hidden() {
+    let webhook = r#"{"type": "zen:event-type:ticket.created", "id": "w1", "time": "2026-03-02T11:00:00Z",
+        "detail": {"id": "950", "is_public": false, "requester_id": "71", "submitter_id": "99", "status": "OPEN",
+        "subject": "Suspected fraud", "created_at": "2026-03-02T09:00:00Z", "updated_at": "2026-03-02T11:00:00Z"}, "event": {}}"#;
+    let told = events(Zendesk, webhook.as_bytes());
+    assert!(told.iter().all(|event| event.visibility == Visibility::Internal), "{told:#?}");
+    let audit = |comments: &str| {
+        let audit = format!(
+            r#"{{"audits": [{{"id": 1, "ticket_id": 5, "created_at": "2026-03-02T09:00:00Z", "author_id": 99, "events": [
+            {{"id": 2, "type": "Create", "field_name": "subject", "value": "Fraud"}},
+            {{"id": 3, "type": "Create", "field_name": "requester_id", "value": "71"}},
+            {{"id": 4, "type": "Create", "field_name": "status", "value": "open"}}, {comments}]}}]}}"#
+        );
+        let events = events(Zendesk, audit.as_bytes());
+        let status = one(&events, "conversation.status");
+        let opened = one(&events, "conversation.opened");
+        assert_eq!(status.visibility, opened.visibility);
+        (opened.visibility, status.rev.clone().unwrap())
+    };
+    let comment = |public: bool| {
+        format!(r#"{{"id": 1{public}, "type": "Comment", "body": "x", "public": {public}}}"#)
+            .replace("1false", "10")
+            .replace("1true", "11")
+    };
+    // Should it be shown later, the same telling comes after this one.
+    assert_eq!(audit(&comment(false)), (Visibility::Internal, "02".to_owned()));
+    let both = format!("{}, {}", comment(false), comment(true));
+    assert_eq!(audit(&both), (Visibility::Public, "3".to_owned()));
+}
+
+#[test]
+fn what_was_said_in_a_chat_is_messages() {
+    let audit = r#"{"audits": [{"id": 2001, "ticket_id": 901, "created_at": "2026-03-02T09:00:00Z", "author_id": 71, "events": [
+        {"id": 2002, "type": "ChatStartedEvent", "value": {"visitor_id": "v1", "chat_id": "2603.1", "history": [
+            {"type": "ChatJoin", "timestamp": 1772442000000, "actor_name": "Jan", "actor_type": "end-user"},
+            {"type": "ChatMessage", "timestamp": 1772442005000, "actor_name": "Jan", "actor_id": 71, "actor_type": "end-user", "message": "It explodes"}]}},
+        {"id": 2003, "type": "Create", "field_name": "requester_id", "value": "71"},
+        {"id": 2006, "type": "ChatEndedEvent", "value": {"chat_id": "2603.1", "history": [
+            {"type": "ChatMessage", "timestamp": 1772442005000, "actor_name": "Jan", "actor_id": 71, "actor_type": "end-user", "message": "It explodes"},
+            {"type": "ChatMessage", "timestamp": 1772442065000, "actor_name": "Eva", "actor_id": 99, "actor_type": "agent", "message": "Unplug it"}]}}]}],
+        "tickets": [{"id": 901, "created_at": "2026-03-02T09:00:00Z", "requester_id": 71}]}"#;
+    let told = events(Zendesk, audit.as_bytes());
+    let messages = of(&told, "message");
+    assert_eq!(messages.len(), 3);
+    assert_eq!(messages[0].content_hash(), messages[1].content_hash(), "one message, told twice");
+    assert!(messages[0].is_from_customer());
+    assert_eq!(persons(messages[0]), ["helpdesk:zendesk:acme:71"]);
+    assert_eq!(messages[0].occurred_at.to_string(), "2026-03-02T09:00:05Z");
+    assert_eq!((messages[2].direction, messages[2].actor.kind), (Direction::Out, ActorType::Agent));
+    assert_eq!(messages[2].body.as_ref().unwrap().text, "Unplug it");
+    let webhook = |kind: &str, id: &str| {
+        let webhook = format!(
+            r#"{{"type": "zen:event-type:messaging_ticket.message_added", "id": "mm", "time": "2026-03-02T11:00:00Z",
+            "detail": {{"id": "951"}}, "event": {{"actor": {{"id": "{id}", "name": "Jan", "type": "{kind}"}},
+            "message": {{"id": "m1", "body": "my words"}}, "conversation_id": "c1"}}}}"#
+        );
+        let events = events(Zendesk, webhook.as_bytes());
+        let message = one(&events, "message");
+        assert_eq!(message.conversation.as_ref().unwrap().key.as_str(), "zendesk:acme/ticket/951");
+        (message.direction, message.actor.kind, persons(message))
+    };
+    let jan = vec!["helpdesk:zendesk:acme:71".to_owned()];
+    assert_eq!(webhook("end_user", "71"), (Direction::In, ActorType::Customer, jan));
+    let bot = webhook("system", "zd:answerBot");
+    assert_eq!(bot, (Direction::Out, ActorType::Automation, Vec::new()));
+}
+
+#[test]
+fn a_call_without_its_ticket_is_the_authors() {
+    let call = r#"{"ticket_id": 902, "comments": [{"id": 3001, "type": "VoiceComment", "author_id": 71, "body": "Inbound call",
+        "public": true, "data": {"from": "+31612345678", "to": "+31208080808", "started_at": "2026-03-02T09:00:00Z",
+        "call_duration": 0, "answered_by_id": null}, "via": {"channel": "voice", "source": {"rel": "inbound"}},
+        "created_at": "2026-03-02T09:00:30Z"}],
+        "users": [{"id": 71, "role": "end-user", "updated_at": "2026-01-01T00:00:00Z"}]}"#;
+    let events = events(Zendesk, call.as_bytes());
+    let call = one(&events, "call");
+    assert_eq!(persons(call), ["phone:+31612345678", "helpdesk:zendesk:acme:71"]);
+    assert_eq!(data(call)["outcome"], "missed");
+}
