@@ -8,7 +8,7 @@
 pub mod corrections;
 pub mod state;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,8 @@ pub struct Conversation {
     pub is_asked: bool,
     /// When a person of the business last answered in it.
     pub answered_at: Option<Timestamp>,
+    /// When people of the business answered in it, in the order of its events.
+    pub answers: Vec<Timestamp>,
     /// Since when a call goes on whose end was not told.
     pub call_since: Option<Timestamp>,
     /// From whom calls came that nobody took, where it waits for us for nothing else and the source
@@ -352,13 +354,7 @@ struct Unsaid<'a> {
 impl<'a> Unsaid<'a> {
     fn of(events: &[&'a Event]) -> Self {
         let mut unsaid = Self::default();
-        let says = |event: &&&Event| {
-            matches!(
-                event.kind,
-                Kind::MessageFailed(_) | Kind::MessageDeleted(_) | Kind::MailBounced(_)
-            )
-        };
-        if !events.iter().any(|event| says(&event)) {
+        if !events.iter().any(|event| unsays(event)) {
             return unsaid;
         }
         let mut named: HashMap<&str, usize> = HashMap::new();
@@ -411,6 +407,10 @@ impl<'a> Unsaid<'a> {
             }
         }
         unsaid
+    }
+
+    fn into_all(self) -> impl Iterator<Item = &'a EventKey> {
+        self.failed.into_iter().chain(self.deleted).chain(self.withdrawn)
     }
 
     /// Whether the customer could hear it.
@@ -517,6 +517,24 @@ pub fn threads<'a>(events: &[&'a Event]) -> BTreeMap<ConversationKey, Vec<&'a Ev
     threads
 }
 
+/// What among these events, which stand in timeline order, is as if it had not been said: answers
+/// that did not arrive or were deleted, and what the customer took back before anybody answered.
+pub(crate) fn as_if_not_said<'a>(events: &[&'a Event]) -> HashSet<&'a EventKey> {
+    if !events.iter().any(|event| unsays(event)) {
+        return HashSet::new();
+    }
+    let in_none: Vec<&Event> =
+        events.iter().copied().filter(|event| event.conversation.is_none()).collect();
+    let threads = threads(events);
+    let each = threads.values().chain([&in_none]);
+    each.flat_map(|events| Unsaid::of(events).into_all()).collect()
+}
+
+/// Whether an event may say that another one is as if it had not been said.
+const fn unsays(event: &Event) -> bool {
+    matches!(event.kind, Kind::MessageFailed(_) | Kind::MessageDeleted(_) | Kind::MailBounced(_))
+}
+
 /// The state that an event names.
 const fn named_state(event: &Event) -> Option<State> {
     match &event.kind {
@@ -552,6 +570,7 @@ impl<'a> Building<'a> {
             asks: false,
             is_asked: false,
             answered_at: None,
+            answers: Vec::new(),
             call_since: None,
             missed_from: Vec::new(),
             missed_at: None,
@@ -835,6 +854,7 @@ impl<'a> Building<'a> {
         self.bot_spoke_last = false;
         self.answered_at = Some(at);
         self.conversation.answered_at = Some(at);
+        self.conversation.answers.push(at);
         if let Some(cycle) = self.conversation.cycles.last_mut()
             && cycle.asked_at.is_some()
         {

@@ -18,7 +18,7 @@ use crate::event::Event;
 use crate::time::Timestamp;
 
 pub use definition::{Definition, DefinitionError};
-pub use instance::{Instance, Outcome, instances};
+pub use instance::{Instance, Outcome, instances, instances_among};
 
 /// A journey in the context answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -84,11 +84,12 @@ pub fn shipped() -> &'static [Definition] {
 }
 
 /// The customer's journeys by the shipped definitions: of each definition and key the last one,
-/// those that go on first, then the latest. `events` stand in timeline order.
-pub fn summaries(events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
+/// those that go on first, then the latest. `events` stand in timeline order, and so does what others
+/// did `beside` them in their conversations.
+pub fn summaries(events: &[&Event], beside: &[&Event], as_of: Timestamp) -> Vec<Summary> {
     let mut summaries: Vec<Summary> = Vec::new();
     for (definition, hash) in shipped().iter().zip(HASHES.iter()) {
-        summaries.extend(instance::last_summaries(definition, hash, events, as_of));
+        summaries.extend(instance::last_summaries(definition, hash, events, beside, as_of));
     }
     summaries.sort_by(|a, b| {
         let rank = |summary: &Summary| summary.outcome != "open";
@@ -99,8 +100,13 @@ pub fn summaries(events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
 
 /// The customer's journeys by one definition, as [`summaries`] tells them: of each key the last one,
 /// in order of the keys.
-pub fn summaries_of(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Summary> {
-    instance::last_summaries(definition, &definition.hash(), events, as_of)
+pub fn summaries_of(
+    definition: &Definition,
+    events: &[&Event],
+    beside: &[&Event],
+    as_of: Timestamp,
+) -> Vec<Summary> {
+    instance::last_summaries(definition, &definition.hash(), events, beside, as_of)
 }
 
 impl Summary {

@@ -1021,11 +1021,13 @@ impl Store {
             BindingError::argument("definition", definition.unwrap_or_default(), error.to_string())
         })?;
         let events = self.with(py, |store| store.whole_timeline(&who))?;
+        let beside = self.with(py, |store| store.beside(&events))?;
         let journeys = py.detach(|| {
             let events: Vec<&CoreEvent> = events.iter().collect();
+            let beside: Vec<&CoreEvent> = beside.iter().collect();
             match &own {
-                Some(own) => journey::summaries_of(own, &events, as_of),
-                None => journey::summaries(&events, as_of),
+                Some(own) => journey::summaries_of(own, &events, &beside, as_of),
+                None => journey::summaries(&events, &beside, as_of),
             }
         });
         let journeys = journeys.iter().filter_map(|journey| serde_json::to_value(journey).ok());

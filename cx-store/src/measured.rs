@@ -25,22 +25,33 @@ pub(crate) fn answers(
 ) -> Result<Vec<Answer>, StoreError> {
     let Some(kind) = kind(connection, "feedback.answered")? else { return Ok(Vec::new()) };
     let mut rows = connection.prepare_cached(
-        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)), u.cid FROM event e
+        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)), u.cid, o.key FROM event e
+           LEFT JOIN conversation c ON c.id = e.conversation_id
+           LEFT JOIN conversation o ON o.id = c.canonical_id
            LEFT JOIN attribution a ON a.event_seq = e.seq
            LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN customer u ON u.id = m.customer_id
          WHERE e.kind = ?1 AND e.standing = 0 AND e.ts <= ?2 ORDER BY e.seq",
     )?;
     let rows = rows.query_map([kind, as_of.as_micros()], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, Option<[u8; 16]>>(1)?))
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, Option<[u8; 16]>>(1)?,
+            row.get::<_, Option<String>>(2)?,
+        ))
     })?;
     let mut answers = Vec::new();
     // Of each that nobody known gave: where it stands, and whether its question is one person's.
     let mut unknown = Vec::new();
     let mut known: BTreeMap<(Survey, (String, String)), BTreeSet<String>> = BTreeMap::new();
     for row in rows {
-        let (payload, customer) = row?;
-        let event = codec::event(&payload)?;
+        let (payload, customer, thread) = row?;
+        let mut event = codec::event(&payload)?;
+        // What was asked in a thread with several keys is one question.
+        if let (Some(conversation), Some(thread)) = (&mut event.conversation, thread) {
+            conversation.key =
+                thread.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
+        }
         let customer = customer.map(|id| CustomerId::from_bytes(id).to_string());
         let respondent = customer.clone().unwrap_or_else(|| event.key.to_string());
         let Some(answer) = Answer::of(respondent, &event) else { continue };
@@ -113,7 +124,38 @@ pub(crate) fn conversations(
         }
     }
     conversations.sort_by(|a, b| a.key.cmp(&b.key));
+    find_again(connection, &mut conversations)?;
     Ok(conversations)
+}
+
+/// Names the conversations in which others live on by their one keys.
+fn find_again(
+    connection: &Connection,
+    conversations: &mut [Conversation],
+) -> Result<(), StoreError> {
+    let mut found: BTreeMap<usize, String> = BTreeMap::new();
+    for (number, conversation) in conversations.iter().enumerate() {
+        let Some(into) = conversation.merged_into.as_deref() else { continue };
+        let is_there =
+            |key: &str| conversations.binary_search_by(|other| other.key.as_str().cmp(key)).is_ok();
+        let Ok(into) = into.parse::<ConversationKey>() else { continue };
+        if is_there(into.as_str()) {
+            found.insert(number, into.to_string());
+            continue;
+        }
+        let mut one = connection.prepare_cached(
+            "SELECT o.key FROM conversation c JOIN conversation o ON o.id = c.canonical_id
+             WHERE c.key = ?1",
+        )?;
+        let one: Option<String> = one.query_row([into.as_str()], |row| row.get(0)).optional()?;
+        found.extend(one.filter(|key| is_there(key)).map(|key| (number, key)));
+    }
+    for (number, key) in found {
+        if let Some(conversation) = conversations.get_mut(number) {
+            conversation.merged_into = Some(key);
+        }
+    }
+    Ok(())
 }
 
 /// The calls in which people talked, and by each identifier which of them it took part in.

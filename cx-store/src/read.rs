@@ -742,6 +742,33 @@ pub(crate) fn keys_beside(
     Ok(keys)
 }
 
+/// The events of the conversations of these events that are none of them, in timeline order.
+pub(crate) fn beside(connection: &Connection, events: &[Event]) -> Result<Vec<Event>, StoreError> {
+    let known: BTreeSet<&str> = events.iter().map(|event| event.key.as_str()).collect();
+    let keys: BTreeSet<&ConversationKey> =
+        events.iter().filter_map(|event| Some(&event.conversation.as_ref()?.key)).collect();
+    let mut seen: BTreeSet<i64> = BTreeSet::new();
+    let mut beside = Vec::new();
+    for key in keys {
+        let Some(id) = canonical_id(connection, key)?.filter(|id| seen.insert(*id)) else {
+            continue;
+        };
+        let mut rows = connection.prepare_cached(
+            "SELECT e.seq, e.key FROM conversation c JOIN event e ON e.conversation_id = c.id
+             WHERE c.canonical_id = ?1 AND e.standing = 0",
+        )?;
+        let mut rows = rows.query([id])?;
+        while let Some(row) = rows.next()? {
+            let key = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
+            if !known.contains(key) {
+                beside.push(neighbourhood::event(connection, row.get(0)?)?);
+            }
+        }
+    }
+    beside.sort_by(Event::timeline_cmp);
+    Ok(beside)
+}
+
 /// A conversation by any of its keys.
 pub(crate) fn conversation(
     connection: &Connection,

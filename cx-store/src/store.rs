@@ -485,6 +485,15 @@ impl Store {
         }
     }
 
+    /// What others did in the conversations of these events, in timeline order: what colleagues and
+    /// systems did, and what other customers said and were told. All of it is held in memory.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn beside(&self, events: &[Event]) -> Result<Vec<Event>, StoreError> {
+        self.read(|connection| read::beside(connection, events))
+    }
+
     /// What became of the words of each of these events: a timeline has events as they were
     /// written, and says of none that it was edited or taken out later.
     ///

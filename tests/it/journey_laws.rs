@@ -4,7 +4,7 @@
 
 use cx_core::event::Event;
 use cx_core::journey::instance::Deviation;
-use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
+use cx_core::journey::{Definition, Instance, Outcome, instances, instances_among, shipped};
 use cx_core::time::{Micros, Timestamp};
 use cx_tests::story;
 use proptest::prelude::*;
@@ -335,6 +335,22 @@ fn a_return_that_is_planned_is_no_deviation() {
 }
 
 #[test]
+fn a_mail_that_is_opened_keeps_no_cart() {
+    let purchase = shipped().iter().find(|it| it.id == "purchase").unwrap();
+    let opened = |week: i64| {
+        event(&format!("m{week}"), week * 7 * DAY, "mail.opened", json!({"data": {"mail_id": "m"}}))
+    };
+    let events: Vec<Event> = [cart("e1", 0, "c")].into_iter().chain((1..26).map(opened)).collect();
+    let found = &journeys(purchase, &events, 20 * DAY)[0];
+    assert_eq!((found.outcome.name(), found.phase.as_deref()), ("open", Some("choice")));
+    assert_eq!(found.deviations, []);
+    let found = journeys(purchase, &events, 180 * DAY);
+    assert_eq!(found.len(), 1);
+    let phase = Some("choice".to_owned());
+    assert_eq!((&found[0].outcome, found[0].ended), (&Outcome::Abandoned { phase }, Some(at(0))));
+}
+
+#[test]
 fn what_ends_a_journey_begins_another_only_where_none_goes_on() {
     let text = include_str!("../../cx-core/journeys/purchase.toml");
     let purchase = Definition::from_toml(&text.replace("after_end", "on_new_start")).unwrap();
@@ -363,4 +379,302 @@ fn a_journey_in_json_has_one_word_for_its_outcome_and_seconds() {
     assert_eq!((&json["outcome"], &json["phase"]), (&json!("abandoned"), &json!("contact")));
     assert_eq!(json["customer_waited_s"], json!(14 * 24 * 3600));
     assert_eq!(json["in_phase_s"][0], json!(["contact", 0]));
+}
+
+proptest! {
+    /// Nobody waits longer than the journey goes on, whatever instants the records have.
+    #[test]
+    fn no_wait_is_longer_than_there_was_time(
+        calls in proptest::collection::vec((0_i64..90 * DAY, 0..4_usize, 0..3_usize), 1..80),
+    ) {
+        let odd = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-03-02T09:00:00Z"];
+        let events: Vec<Event> = calls.iter().enumerate().map(|(number, (minute, answered, outcome))| {
+            let mut data = json!({"answered_at": odd.get(*answered)});
+            if let Some(outcome) = ["answered", "missed"].get(*outcome) {
+                data["outcome"] = json!(outcome);
+            }
+            call(&format!("e{number}"), *minute, "customer", data)
+        }).collect();
+        let as_of = 100 * DAY;
+        for instance in journeys(service(), &events, as_of) {
+            let most = instance.ended.unwrap_or(at(as_of)).since(instance.started) + Micros::DAY.times(14);
+            for waited in [instance.customer_waited, instance.company_waited] {
+                prop_assert!(waited >= Micros::ZERO && waited <= most, "{:?}", instance);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_that_will_be_picked_up_is_not_yet() {
+    let ringing = [call("e1", 0, "customer", json!({"answered_at": at(60).to_string()}))];
+    assert_eq!(journeys(service(), &ringing, 10)[0].customer_waited, Micros::MINUTE.times(10));
+    assert_eq!(journeys(service(), &ringing, 90)[0].customer_waited, Micros::HOUR);
+}
+
+fn about(key: &str, minute: i64, kind: &str, who: &str, target: &str, conversation: &str) -> Event {
+    let direction = if who == "customer" { "in" } else { "none" };
+    event(
+        key,
+        minute,
+        kind,
+        json!({
+            "direction": direction, "actor": {"type": who}, "conversation": {"key": conversation},
+            "data": {"target": target},
+        }),
+    )
+}
+
+#[test]
+fn an_answer_that_did_not_arrive_or_was_deleted_answers_nothing() {
+    for gone in [
+        about("e3", 6, "message.failed", "system", "e2", "w"),
+        about("e3", 6, "message.deleted", "agent", "e2", "w"),
+    ] {
+        let events = [
+            talk("e1", 0, "customer", "w"),
+            talk("e2", 5, "agent", "w"),
+            gone,
+            talk("x", 7, "bot", "w"),
+        ];
+        let found = journeys(service(), &events, 30 * DAY);
+        assert_eq!(found[0].outcome.name(), "abandoned");
+        assert_eq!(
+            (found[0].customer_waited, found[0].goals_met.len()),
+            (Micros::DAY.times(14) + Micros::MINUTE.times(7), 0)
+        );
+        let again = [events.to_vec(), vec![talk("e4", 60, "agent", "w")]].concat();
+        let found = journeys(service(), &again, 30 * DAY);
+        assert_eq!((found[0].outcome.name(), found[0].customer_waited), ("reached", Micros::HOUR));
+    }
+    // What happens in one conversation says nothing of another.
+    let events = [
+        talk("e1", 0, "customer", "w"),
+        talk("e2", 5, "agent", "w"),
+        about("e3", 6, "message.failed", "system", "e2", "v"),
+    ];
+    assert_eq!(outcomes(&events, 30 * DAY), ["reached"]);
+}
+
+#[test]
+fn a_question_that_was_taken_back_before_anybody_answered_asks_nothing() {
+    let asked =
+        [talk("e1", 0, "customer", "w"), about("e2", 1, "message.deleted", "customer", "e1", "w")];
+    assert_eq!(outcomes(&asked, DAY), [""; 0]);
+    // An answer elsewhere is none to this.
+    let others = [talk("a1", 0, "customer", "v"), talk("a2", 1, "agent", "v")];
+    let both = [
+        others.to_vec(),
+        vec![
+            talk("e1", 2, "customer", "w"),
+            about("e2", 3, "message.deleted", "customer", "e1", "w"),
+        ],
+    ];
+    assert_eq!(outcomes(&both.concat(), 30 * DAY), ["reached"]);
+    let after = [
+        talk("e1", 0, "customer", "w"),
+        talk("e2", 1, "agent", "w"),
+        about("e3", 2, "message.deleted", "customer", "e1", "w"),
+    ];
+    assert_eq!(outcomes(&after, 30 * DAY), ["reached"]);
+}
+
+#[test]
+fn what_comes_in_is_the_customers_also_where_nobody_says_whose_it_is() {
+    let events = [talk("e1", 0, "unknown", "k"), talk("e2", 30, "agent", "k")];
+    let events = events.map(|mut event| {
+        if event.key.as_str() == "e1" {
+            event.direction = cx_core::event::Direction::In;
+        }
+        event
+    });
+    let found = journeys(service(), &events, 30 * DAY);
+    assert_eq!((found[0].outcome.name(), found[0].contacts), ("reached", 1));
+    assert_eq!(found[0].customer_waited, Micros::MINUTE.times(30));
+}
+
+fn merged(key: &str, minute: i64, from: &str, into: Option<&str>) -> Event {
+    event(
+        key,
+        minute,
+        "conversation.merged",
+        json!({"conversation": {"key": from}, "data": {"into": into}}),
+    )
+}
+
+#[test]
+fn what_lives_on_in_another_conversation_is_answered_there() {
+    let first = [
+        talk("a1", 0, "customer", "d/a"),
+        talk("a2", 5, "agent", "d/a"),
+        state("a3", 6, "resolved", "d/a"),
+        talk("b1", DAY, "customer", "d/b"),
+    ];
+    let into = |into| [first.to_vec(), vec![merged("b2", DAY + 60, "d/b", into)]].concat();
+    assert_eq!(outcomes(&into(None), 2 * DAY), ["reached", "exited"]);
+    let goes_on = [
+        into(Some("d/a")),
+        vec![state("a4", DAY + 60, "open", "d/a"), state("b3", DAY + 61, "closed", "d/b")],
+    ]
+    .concat();
+    assert_eq!(outcomes(&goes_on, 2 * DAY), ["reached", "open"]);
+    assert_eq!(outcomes(&goes_on, 40 * DAY), ["reached", "abandoned"]);
+    let done = [
+        goes_on.clone(),
+        vec![talk("a5", 3 * DAY, "agent", "d/a"), state("a6", 3 * DAY + 1, "resolved", "d/a")],
+    ]
+    .concat();
+    let found = journeys(service(), &done, 4 * DAY);
+    assert_eq!(outcomes(&done, 4 * DAY), ["reached", "reached"]);
+    assert_eq!(
+        (found[1].customer_waited, found[1].ended),
+        (Micros::DAY.times(2), Some(at(3 * DAY + 1)))
+    );
+    // An end of what was merged into it before, or by a third, is one of it.
+    let third = [
+        goes_on.clone(),
+        vec![merged("a7", 2 * DAY, "d/a", Some("d/c")), state("c1", 3 * DAY, "resolved", "d/c")],
+    ];
+    assert_eq!(outcomes(&third.concat(), 4 * DAY), ["reached", "reached"]);
+    // What goes on by itself again is not answered elsewhere any more.
+    let apart =
+        event("b4", 2 * DAY, "conversation.restored", json!({"conversation": {"key": "d/b"}}));
+    let apart = [goes_on, vec![apart, state("a6", 3 * DAY, "resolved", "d/a")]].concat();
+    assert_eq!(outcomes(&apart, 4 * DAY), ["reached", "open"]);
+    let solved = [apart, vec![state("b5", 3 * DAY, "resolved", "d/b")]].concat();
+    assert_eq!(outcomes(&solved, 4 * DAY), ["reached", "reached"]);
+}
+
+proptest! {
+    /// Merged in any order and in circles, conversations come to an end when the last of them does.
+    #[test]
+    fn merges_of_any_order_are_walked_to_their_end(
+        merges in proptest::collection::vec((0..5_u8, 0..5_u8), 0..8),
+    ) {
+        let mut events: Vec<Event> = (0..5).map(|n| talk(&format!("q{n}"), n, "customer", &format!("d/{n}"))).collect();
+        for (number, (from, into)) in merges.iter().enumerate() {
+            let minute = 10 + i64::try_from(number).unwrap();
+            events.push(merged(&format!("m{number}"), minute, &format!("d/{from}"), Some(&format!("d/{into}"))));
+        }
+        prop_assert_eq!(outcomes(&events, 30), ["open"]);
+        for n in 0..5 {
+            events.push(talk(&format!("a{n}"), 40, "agent", &format!("d/{n}")));
+        }
+        let found = journeys(service(), &events, 60);
+        prop_assert_eq!(found.len(), 1);
+        prop_assert_eq!(found[0].customer_waited, Micros::MINUTE.times(40));
+        for n in 0..5 {
+            events.push(event(&format!("o{n}"), 50, "conversation.restored", json!({"conversation": {"key": format!("d/{n}")}})));
+            events.push(state(&format!("s{n}"), 51, "resolved", &format!("d/{n}")));
+        }
+        prop_assert_eq!(outcomes(&events, 60), ["reached"]);
+    }
+}
+
+#[test]
+fn a_call_in_which_people_talked_is_reached_when_it_is_over() {
+    let answered = at(1).to_string();
+    let going_on = [call("e1", 0, "customer", json!({"answered_at": answered}))];
+    assert_eq!(outcomes(&going_on, 5), ["open"]);
+    assert_eq!(outcomes(&going_on, 30 * DAY), ["reached"]);
+    for end in [json!({"ended_at": at(9).to_string()}), json!({"duration_s": 60})] {
+        let mut data = json!({"answered_at": answered});
+        data.as_object_mut().unwrap().extend(end.as_object().unwrap().clone());
+        let found = journeys(service(), &[call("e1", 0, "customer", data)], DAY);
+        assert_eq!(
+            (found[0].outcome.name(), found[0].customer_waited),
+            ("reached", Micros::MINUTE)
+        );
+        assert_eq!(found[0].company_waited, Micros::ZERO);
+    }
+}
+
+#[test]
+fn a_call_that_a_program_took_answers_nothing() {
+    let missed = call("e1", 0, "customer", json!({"outcome": "missed"}));
+    let mut robot = call("e2", 30, "customer", json!({"outcome": "answered"}));
+    robot.actor.kind = cx_core::actor::ActorType::Bot;
+    let found = journeys(service(), &[missed, robot], DAY);
+    assert_eq!((found[0].outcome.name(), found[0].customer_waited), ("open", Micros::DAY));
+}
+
+#[test]
+fn what_the_customer_cannot_see_meets_no_goal() {
+    let mut internal = talk("e2", 5, "agent", "t");
+    internal.visibility = cx_core::event::Visibility::Internal;
+    let found = journeys(service(), &[talk("e1", 0, "customer", "t"), internal], 30 * DAY);
+    assert_eq!((found[0].outcome.name(), found[0].goals_met.len()), ("abandoned", 0));
+}
+
+#[test]
+fn a_settled_journey_is_told_as_it_will_end() {
+    let events = [talk("e1", 0, "customer", "t"), talk("e2", 5, "agent", "t")];
+    let (open, over) =
+        (&journeys(service(), &events, 4 * DAY)[0], &journeys(service(), &events, 30 * DAY)[0]);
+    assert_eq!((open.outcome.name(), over.outcome.name()), ("open", "reached"));
+    assert_eq!((&open.deviations, &open.in_phase), (&over.deviations, &over.in_phase));
+    assert_eq!(
+        (open.customer_waited, open.company_waited),
+        (over.customer_waited, over.company_waited)
+    );
+}
+
+#[test]
+fn what_was_settled_in_time_does_not_take_too_long() {
+    let text = include_str!("../../cx-core/journeys/service.toml");
+    let short = Definition::from_toml(&text.replace("\"180d\"", "\"7d\"")).unwrap();
+    let answered = [talk("e1", 0, "customer", "t"), talk("e2", 5, "agent", "t")];
+    let found = journeys(&short, &answered, 30 * DAY);
+    assert_eq!((found[0].outcome.name(), found[0].ended), ("reached", Some(at(5))));
+    let found = journeys(&short, &answered[..1], 30 * DAY);
+    assert_eq!(found[0].outcome.name(), "too_long");
+}
+
+#[test]
+fn a_later_order_takes_no_cart_of_an_earlier_one() {
+    let first = vec![
+        cart("e1", 0, "c1"),
+        checkout("e2", 1, Some("c1"), "x1"),
+        order("e3", 2, &[("checkout", "x1")], "o1"),
+    ];
+    let again = vec![cart("e4", DAY, "c1"), order("e5", DAY + 1, &[("cart", "c1")], "o2")];
+    let one = ("order:shop:o1".to_owned(), "reached", steps(&["e1", "e2", "e3"]));
+    assert_eq!(told(&journeys(&by_order(), &first, 10)), [one.clone()]);
+    let other = ("order:shop:o2".to_owned(), "reached", steps(&["e4", "e5"]));
+    assert_eq!(told(&journeys(&by_order(), &[first, again].concat(), 2 * DAY)), [one, other]);
+}
+
+#[test]
+fn who_asked_is_answered_also_where_somebody_else_is_addressed() {
+    let who = |names: &[(&str, &str)]| {
+        let claims = names.iter().map(|(name, role)| {
+            json!({"ns": "email", "value": format!("{name}@example.nl"), "role": role})
+        });
+        json!(claims.collect::<Vec<_>>())
+    };
+    let said = |key: &str, minute, actor: &str, names: &[(&str, &str)]| {
+        let mut record = story::said(key, minute, actor, "k1");
+        record["who"] = who(names);
+        read(record)
+    };
+    let events = [
+        said("e0", 0, "agent", &[("jan", "to")]),
+        said("e1", 1, "customer", &[("els", "from"), ("jan", "cc")]),
+        said("e2", 2, "customer", &[("jan", "from")]),
+        said("e3", 10, "agent", &[("jan", "to"), ("els", "to")]),
+    ];
+    let store = cx_store::Store::open_in_memory().unwrap();
+    let report = store.ingest(&cx_store::Recording::new(at(DAY), "test"), events).unwrap();
+    assert_eq!(report.rejected, 0, "{report:?}");
+    let els = cx_store::Who::parse("els@example.nl", None).unwrap();
+    let own = store.whole_timeline(&els).unwrap();
+    let beside = store.beside(&own).unwrap();
+    assert_eq!((own.len(), beside.len()), (1, 3));
+    let (own, beside): (Vec<&Event>, Vec<&Event>) = (own.iter().collect(), beside.iter().collect());
+    let found = instances_among(service(), &own, &beside, at(30 * DAY));
+    let expected = ("reached", Micros::MINUTE.times(9), 1);
+    assert_eq!((found[0].outcome.name(), found[0].customer_waited, found[0].contacts), expected);
+    let options = cx_core::context::ContextOptions::at(at(30 * DAY));
+    let context = store.context(&els, &options).unwrap();
+    assert_eq!(context.journeys[0].outcome, "reached");
 }

@@ -144,3 +144,119 @@ fn an_interval_holds_its_value_also_of_one_answer() {
     let figure = Nps::default().of(&answers, now()).value.unwrap();
     assert_eq!((figure.value, figure.interval.unwrap().high), (100.0, Some(100.0)));
 }
+
+fn status(key: &str, minute: i64, to: &str, conversation: &str) -> Value {
+    let more = json!({
+        "actor": {"type": "system"}, "conversation": {"key": conversation}, "data": {"to": to},
+    });
+    story::record(key, minute, "conversation.status", more)
+}
+
+fn response(events: &[Value]) -> Measured {
+    first_response(&store(events).conversations(now()).unwrap(), now())
+}
+
+#[test]
+fn what_was_resolved_without_an_answer_waited_at_least_so_long() {
+    let mut events = Vec::new();
+    for n in 0..10 {
+        let conversation = format!("d/{n}");
+        events.push(story::said(&format!("q{n}"), 0, "customer", &conversation));
+        events.push(status(&format!("s{n}"), 8 * 60, "resolved", &conversation));
+    }
+    events.push(story::said("a0", 10, "agent", "d/0"));
+    let measured = response(&events);
+    assert_eq!((measured.n, measured.value.is_none()), (10, true));
+    let counts = ["over", "still_waiting", "resolved_unanswered"].map(|name| measured.counts[name]);
+    assert_eq!((counts, measured.excluded.len()), ([1, 0, 9], 0));
+    assert!(measured.explain().contains("or got no answer"), "{}", measured.explain());
+    for n in 1..8 {
+        events.push(story::said(&format!("a{n}"), n * 60, "agent", &format!("d/{n}")));
+    }
+    // Eight of ten in time: of the others it is known that they waited longer than eight hours.
+    let measured = response(&events);
+    assert_eq!(measured.counts["resolved_unanswered"], 2);
+    assert_eq!(seconds(&measured), (10, Some(4.0 * 3600.0)));
+    // When it came to be resolved nobody knows: nor how long they waited.
+    let mut seen = status("s", 60, "closed", "d/x");
+    seen["occurred_at_origin"] = json!("received");
+    let measured = response(&[story::said("q", 0, "customer", "d/x"), seen]);
+    assert_eq!((measured.n, measured.excluded["resolved nobody knows when"]), (0, 1));
+}
+
+fn merged(key: &str, minute: i64, from: &str, into: &str) -> Value {
+    let more = json!({"conversation": {"key": from}, "data": {"into": into}});
+    story::record(key, minute, "conversation.merged", more)
+}
+
+#[test]
+fn what_was_merged_is_answered_where_it_lives_on() {
+    let opened = |key: &str, minute, conversation: &str| {
+        let more = json!({"conversation": {"key": conversation}, "data": {"state": "new"}});
+        story::record(key, minute, "conversation.opened", more)
+    };
+    let day = 24 * 60;
+    let events = vec![
+        opened("a0", 0, "d/a"),
+        story::said("a1", 0, "customer", "d/a"),
+        story::said("a2", 5, "agent", "d/a"),
+        status("a3", 6, "resolved", "d/a"),
+        opened("b0", day, "d/b"),
+        story::said("b1", day, "customer", "d/b"),
+        merged("b2", day + 60, "d/b", "d/a"),
+        status("a4", day + 60, "open", "d/a"),
+    ];
+    let waits = response(&events);
+    assert_eq!((waits.counts["over"], waits.counts["still_waiting"]), (1, 1));
+    let answer = story::said("a5", 4 * day, "agent", "d/a");
+    let answered = response(&[events.clone(), vec![answer.clone()]].concat());
+    assert_eq!((answered.counts["over"], answered.counts["still_waiting"]), (2, 0));
+    let mean = |it: &Measured| it.parts["mean_of_over"].value;
+    assert_eq!(mean(&answered), f64::from(u32::try_from(5 + 3 * day).unwrap()) * 60.0 / 2.0);
+    // It was closed without an answer.
+    let closed = response(&[events.clone(), vec![status("a6", 4 * day, "closed", "d/a")]].concat());
+    assert_eq!((closed.counts["over"], closed.counts["resolved_unanswered"]), (1, 1));
+    // Asked in both it is one question, which waits since the first.
+    let both = [events, vec![story::said("a7", 2 * day, "customer", "d/a"), answer]].concat();
+    let once = response(&both);
+    assert_eq!((once.n, once.excluded.get("merged into another one")), (2, Some(&1)));
+    assert_eq!(mean(&once), mean(&answered));
+}
+
+#[test]
+fn likelihood_to_recommend_has_one_scale() {
+    let answer =
+        |scale: Value| rated("a", 0, json!(2), json!({"survey": "nps", "scale": scale}), None);
+    for (scale, n) in [(Value::Null, 1), (json!({"min": 1, "max": 5}), 0)] {
+        let answers = store(&[answer(scale)]).answers(now()).unwrap();
+        assert_eq!(Nps::default().of(&answers, now()).n, n);
+    }
+    let csat = rated("a", 0, json!(2), json!({"scale": null}), None);
+    let answers = store(&[csat]).answers(now()).unwrap();
+    assert_eq!(Csat::FIVE.of(&answers, now()).excluded["without a scale"], 1);
+}
+
+#[test]
+fn an_answer_that_was_changed_in_a_thread_with_two_keys_counts_once() {
+    let jan = json!([{"ns": "email", "value": "jan@example.nl", "role": "from"}]);
+    let nps = |key: &str, minute, score, conversation: Value| {
+        let data = json!({"survey": "nps", "score": score, "scale": {"min": 0, "max": 10}});
+        let more = json!({"data": data, "who": jan, "conversation": conversation});
+        story::record(key, minute, "feedback.answered", more)
+    };
+    let mut second = story::said("m2", 1, "agent", "k2");
+    second["conversation"] = json!({"key": "k2", "aliases": ["k1"]});
+    let events = [
+        story::said("m1", 0, "customer", "k1"),
+        second,
+        nps("f1", 2, 2, json!({"key": "k1"})),
+        nps("f2", 3, 9, json!({"key": "k2"})),
+    ];
+    let store = store(&events);
+    let measured = Nps::default().of(&store.answers(now()).unwrap(), now());
+    assert_eq!(seconds(&measured), (1, Some(100.0)));
+    let who = cx_store::Who::parse("jan@example.nl", None).unwrap();
+    let options = cx_core::context::ContextOptions::at(now());
+    let feedback = store.context(&who, &options).unwrap().feedback;
+    assert_eq!((feedback.ratings.len(), feedback.open_loops.len()), (1, 0));
+}

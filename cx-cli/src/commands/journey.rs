@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cx_core::journey::{Definition, Instance, Outcome, instances, shipped};
+use cx_core::journey::{Definition, Instance, Outcome, instances_among, shipped};
 use cx_store::Past;
 
 use super::find;
@@ -40,10 +40,11 @@ pub(crate) fn run(args: &Args, asked: &Journey) -> Result<ExitCode, CliError> {
         None => store,
     };
     let events = store.whole_timeline(&who)?;
-    let events: Vec<_> = events.iter().collect();
+    let beside = store.beside(&events)?;
+    let (events, beside): (Vec<_>, Vec<_>) = (events.iter().collect(), beside.iter().collect());
     let mut is_any = false;
     for definition in definitions {
-        for instance in instances(definition, &events, as_of) {
+        for instance in instances_among(definition, &events, &beside, as_of) {
             is_any = true;
             if asked.json {
                 output::json_line(&instance)?;

@@ -81,7 +81,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     for event in &events {
         commerce.push(event);
         outbound.push(event);
-        feedback.push(event);
+        feedback.push(&in_its_thread(event, facts));
         profile.push(event);
     }
     let (profile, feedback) = (profile.finish(&options.survivorship), feedback.finish());
@@ -144,7 +144,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         journeys: if options.audience == Audience::Customer {
             Vec::new()
         } else {
-            journey::summaries(&events, options.as_of)
+            journey::summaries(&events, &all, options.as_of)
         },
         behaviour: behaviour(&events, options.items),
         profile: person::profile(&profile, options, own, &mut left_out),
@@ -237,6 +237,36 @@ fn conversations(
     }
     folded.sort_by(|a, b| a.key.cmp(&b.key));
     folded
+}
+
+/// An event of feedback with the one key of its conversation, by which what was asked in it is one.
+fn in_its_thread<'a>(event: &'a Event, facts: &ContextFacts<'_>) -> Cow<'a, Event> {
+    let is_feedback = matches!(
+        event.kind,
+        Kind::FeedbackAnswered(_) | Kind::FeedbackActed(_) | Kind::FeedbackClosed(_)
+    );
+    let named = match &event.kind {
+        Kind::FeedbackActed(acted) => acted.feedback.as_ref(),
+        Kind::FeedbackClosed(closed) => closed.feedback.as_ref(),
+        _ => None,
+    };
+    let one = |key: &ConversationKey| Some((facts.canonical)(key)).filter(|one| one != key);
+    let of = event.conversation.as_ref().filter(|_| is_feedback).and_then(|it| one(&it.key));
+    // A follow-up may name the answer by any key of its conversation.
+    let named = named.and_then(|named| one(&named.parse().ok()?)).map(|one| one.to_string());
+    if of.is_none() && named.is_none() {
+        return Cow::Borrowed(event);
+    }
+    let mut event = event.clone();
+    if let (Some(conversation), Some(one)) = (&mut event.conversation, of) {
+        conversation.key = one;
+    }
+    match &mut event.kind {
+        Kind::FeedbackActed(acted) => acted.feedback = named.or_else(|| acted.feedback.take()),
+        Kind::FeedbackClosed(closed) => closed.feedback = named.or_else(|| closed.feedback.take()),
+        _ => {}
+    }
+    Cow::Owned(event)
 }
 
 fn cut<T>(

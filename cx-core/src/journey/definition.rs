@@ -53,7 +53,8 @@ pub enum Mode {
     Communication,
     /// Somebody does something.
     Action,
-    /// The customer sees something.
+    /// The customer only sees something: that keeps no journey open, and leads back to no earlier
+    /// phase.
     Exposure,
     /// The customer sees nothing of it.
     Internal,
@@ -408,7 +409,7 @@ mod tests {
             assert_eq!(error, DefinitionError::Empty(place), "{nothing}");
         }
         let goal_when = text.replacen(
-            "goal_when = { kind = [\"message\", \"call\"], direction = \"out\", actor = \"agent\", not = { field = [{ name = \"outcome\", is = [\"missed\", \"busy\", \"failed\", \"voicemail\", \"abandoned\"] }] } }",
+            "goal_when = { kind = [\"message\", \"call\"], direction = \"out\", actor = \"agent\", visibility = \"public\", not = { field = [{ name = \"outcome\", is = [\"missed\", \"busy\", \"failed\", \"voicemail\", \"abandoned\"] }] } }",
             "goal_when = {}",
             1,
         );

@@ -1,16 +1,16 @@
 //! Instances: how a journey really went.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
 use super::definition::{Definition, Expected, Mode, Reentry, Touchpoint};
 use super::keys::keys;
-use super::matters::{Matters, answered_first, picked_up, tells_state};
+use super::matters::{Matters, Merges, answered_at, answered_first, tells_state, with_answers};
 use super::{StepSummary, Summary, count};
-use crate::conversation;
-use crate::event::Event;
+use crate::conversation::{self, as_if_not_said};
+use crate::event::{Event, Kind};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
@@ -115,7 +115,7 @@ pub struct Instance {
     /// When it began.
     pub started: Timestamp,
     /// When it ended; `None` while it is open. A journey that nobody went on with ended with its
-    /// last planned step.
+    /// last planned step, of those in which somebody did or said something.
     pub ended: Option<Timestamp>,
     /// How it stands.
     pub outcome: Outcome,
@@ -173,6 +173,18 @@ fn each_in_seconds<S: Serializer>(times: &[(String, Micros)], to: S) -> Result<S
 /// # Ok::<(), cx_core::time::TimeError>(())
 /// ```
 pub fn instances(definition: &Definition, events: &[&Event], as_of: Timestamp) -> Vec<Instance> {
+    instances_among(definition, events, &[], as_of)
+}
+
+/// The same, with what others did in the conversations of these events, in timeline order: who asked
+/// is answered also where somebody else is addressed. Only definitions with `settled` look at it.
+pub fn instances_among(
+    definition: &Definition,
+    events: &[&Event],
+    beside: &[&Event],
+    as_of: Timestamp,
+) -> Vec<Instance> {
+    let events = &with_answers(definition, events, beside, as_of);
     let lanes = walks(definition, &definition.hash(), events, as_of).into_iter().flatten();
     lanes.map(|walk| walk.told(definition)).collect()
 }
@@ -182,8 +194,10 @@ pub(super) fn last_summaries(
     definition: &Definition,
     hash: &str,
     events: &[&Event],
+    beside: &[&Event],
     as_of: Timestamp,
 ) -> Vec<Summary> {
+    let events = &with_answers(definition, events, beside, as_of);
     let lanes = walks(definition, hash, events, as_of).into_iter();
     lanes.filter_map(|mut walks| Some(walks.pop()?.summary(definition))).collect()
 }
@@ -209,14 +223,18 @@ fn walks<'a>(
         Some(_) => conversation::one_key_each(events),
         None => HashMap::new(),
     };
+    let unsaid = as_if_not_said(events);
     let mut walks = Vec::new();
     for (key, events) in lanes {
         let mut lane = Lane {
             definition,
             hash,
             key: key.into_owned(),
+            as_of,
             one_key: &one_key,
+            unsaid: &unsaid,
             kept: BTreeSet::new(),
+            merges: Merges::default(),
             current: None,
             ended: Vec::new(),
         };
@@ -242,6 +260,12 @@ struct Taken<'a> {
     touchpoint: Option<usize>,
     is_again: bool,
     is_early: bool,
+}
+
+impl<'a> Taken<'a> {
+    const fn unplanned(event: &'a Event) -> Self {
+        Self { event, touchpoint: None, is_again: false, is_early: false }
+    }
 }
 
 impl Walk<'_> {
@@ -288,10 +312,15 @@ struct Lane<'d, 'a> {
     definition: &'d Definition,
     hash: &'d str,
     key: String,
+    as_of: Timestamp,
     /// The one key of each conversation that has several.
     one_key: &'d HashMap<ConversationKey, ConversationKey>,
+    /// What is as if it had not been said.
+    unsaid: &'d HashSet<&'a EventKey>,
     /// The conversations whose state the source keeps.
     kept: BTreeSet<ConversationKey>,
+    /// Which conversations live on in which.
+    merges: Merges,
     current: Option<Going<'a>>,
     ended: Vec<Walk<'a>>,
 }
@@ -321,6 +350,12 @@ impl<'a> Lane<'_, 'a> {
     fn take(&mut self, event: &'a Event) {
         self.expire(event.occurred_at);
         let definition = self.definition;
+        if self.unsaid.contains(&event.key) {
+            if let Some(going) = &mut self.current {
+                going.steps.push(Taken::unplanned(event));
+            }
+            return;
+        }
         let starts = || definition.start.matches(event);
         if definition.reentry == Reentry::OnNewStart
             && self.current.as_ref().is_some_and(|going| !going.steps.is_empty())
@@ -334,6 +369,7 @@ impl<'a> Lane<'_, 'a> {
             });
         }
         let place = self.place(event);
+        let goes_on = place.as_ref().is_some_and(|place| self.merge(place, event));
         if self.current.is_none() {
             let may_begin = definition.reentry != Reentry::None || self.ended.is_empty();
             if !may_begin || !starts() {
@@ -342,8 +378,10 @@ impl<'a> Lane<'_, 'a> {
             self.current = Some(self.begin(event.occurred_at));
         }
         let Some(going) = &mut self.current else { return };
-        going.step(definition, event);
-        let outcome = if definition.goal.matches(event) {
+        going.step(definition, event, self.as_of);
+        let outcome = if goes_on {
+            None
+        } else if definition.goal.matches(event) {
             Some(Outcome::Reached)
         } else if definition.exit.as_ref().is_some_and(|exit| exit.matches(event)) {
             Some(Outcome::Exited)
@@ -356,10 +394,13 @@ impl<'a> Lane<'_, 'a> {
                 if starts() {
                     going.matters.ask(place.as_ref(), event);
                 }
-                if settled.matches(event) {
-                    going.matters.settle(place.as_ref(), event);
+                let places = self.merges.places(place);
+                // Who will pick up has not yet.
+                let is_later = answered_at(event).is_some_and(|at| at > self.as_of);
+                if !goes_on && !is_later && settled.matches(event) {
+                    going.matters.settle(&places, event);
                 }
-                outcome.and_then(|outcome| going.matters.close(place.as_ref(), event, outcome))
+                outcome.and_then(|outcome| going.matters.close(&places, event, outcome))
             }
         };
         if let Some(outcome) = outcome {
@@ -376,6 +417,32 @@ impl<'a> Lane<'_, 'a> {
             self.kept.insert(key.clone());
         }
         Some(key)
+    }
+
+    /// Notes in which conversation another one lives on. Tells whether that is all that the event
+    /// says: nothing ends where something is merged, nor where it is shut since it lives on
+    /// elsewhere.
+    fn merge(&mut self, place: &ConversationKey, event: &Event) -> bool {
+        match &event.kind {
+            Kind::ConversationMerged(merged) => {
+                let into = merged.into.as_ref().and_then(|into| into.parse().ok());
+                let Some(into) = into else { return false };
+                let into = self.one_key.get(&into).cloned().unwrap_or(into);
+                self.merges.note(place, into);
+                self.kept.insert(place.clone());
+                true
+            }
+            Kind::ConversationStatus(status) if status.to.is_open() => {
+                self.merges.undo(place);
+                false
+            }
+            Kind::ConversationStatus(_) => self.merges.is_merged(place),
+            Kind::ConversationRestored(_) => {
+                self.merges.undo(place);
+                false
+            }
+            _ => false,
+        }
     }
 
     fn begin(&self, at: Timestamp) -> Going<'a> {
@@ -427,7 +494,7 @@ impl<'a> Lane<'_, 'a> {
             return;
         }
         // Nobody waited for what was settled.
-        let is_settled = end == idle && going.matters.are_settled(&self.kept);
+        let is_settled = going.matters.are_settled(&self.kept);
         let until = if is_settled { going.last_activity } else { end };
         self.end(until, |going| {
             let phase = going.instance.phase.clone();
@@ -461,8 +528,11 @@ impl<'a> Lane<'_, 'a> {
     fn finish(mut self, as_of: Timestamp) -> Vec<Walk<'a>> {
         self.expire(as_of);
         if let Some(mut going) = self.current.take() {
-            going.wait_until(as_of);
-            going.close_phases(self.definition, as_of, as_of);
+            // As it will have been when it ends, if nothing happens.
+            let is_settled = going.matters.are_settled(&self.kept);
+            let until = if is_settled { going.last_activity } else { as_of };
+            going.wait_until(until);
+            going.close_phases(self.definition, until, until);
             let (idle, longest) = going.limits(self.definition);
             let end = longest.map_or(idle, |longest| longest.min(idle));
             going.instance.remaining = Some(end.since(as_of));
@@ -479,10 +549,10 @@ impl<'a> Going<'a> {
         (self.last_activity + definition.inactivity.0, longest)
     }
 
-    fn step(&mut self, definition: &Definition, event: &'a Event) {
+    fn step(&mut self, definition: &Definition, event: &'a Event, as_of: Timestamp) {
         let found = definition.touchpoints.iter().position(|it| it.when.matches(event));
         let planned = found.and_then(|at| Some((at, definition.touchpoints.get(at)?)));
-        let mut taken = Taken { event, touchpoint: found, is_again: false, is_early: false };
+        let mut taken = Taken { touchpoint: found, ..Taken::unplanned(event) };
         for (phase, met) in definition.phases.iter().zip(&mut self.goals) {
             if met.is_none() && phase.goal_when.as_ref().is_some_and(|it| it.matches(event)) {
                 *met = Some(event.occurred_at);
@@ -497,16 +567,21 @@ impl<'a> Going<'a> {
         }
         self.steps.push(taken);
         if planned.is_some_and(|(_, it)| it.mode == Mode::Communication) {
-            self.talk(event);
+            self.talk(event, as_of);
         }
     }
 
     fn planned(&mut self, definition: &Definition, touchpoint: &Touchpoint, taken: &mut Taken<'_>) {
         let index = definition.phase_index(&touchpoint.phase).unwrap_or_default();
+        // Who only sees something goes on with nothing, and back to nothing.
+        let is_only_seen = touchpoint.mode == Mode::Exposure;
         if let Some(been) = self.phases_been.get_mut(index) {
             let is_return = *been && touchpoint.expected == Expected::Repeatable;
-            taken.is_early = index < self.furthest && !is_return;
+            taken.is_early = index < self.furthest && !is_return && !is_only_seen;
             *been = true;
+        }
+        if is_only_seen && index < self.furthest {
+            return;
         }
         let at = taken.event.occurred_at;
         if self.instance.phase.as_ref() != Some(&touchpoint.phase) {
@@ -514,13 +589,15 @@ impl<'a> Going<'a> {
             self.instance.phase = Some(touchpoint.phase.clone());
         }
         self.furthest = self.furthest.max(index);
-        self.last_activity = at;
+        if !is_only_seen {
+            self.last_activity = at;
+        }
     }
 
     fn leave_phase(&mut self, definition: &Definition, at: Timestamp) {
         let phase = self.instance.phase.as_deref().and_then(|id| definition.phase_index(id));
         if let Some(spent) = phase.and_then(|index| self.in_phase.get_mut(index)) {
-            *spent = Micros::new(spent.as_micros() + at.since(self.phase_since).as_micros());
+            *spent = *spent + at.since(self.phase_since);
         }
         self.phase_since = at;
     }
@@ -542,12 +619,12 @@ impl<'a> Going<'a> {
         }
     }
 
-    /// Who spoke, where, and who waits now.
-    fn talk(&mut self, event: &Event) {
+    /// Who spoke, where, and who waits now. What comes after `as_of` has not come.
+    fn talk(&mut self, event: &Event, as_of: Timestamp) {
         let at = event.occurred_at;
         let is_asked = event.is_from_customer();
-        let is_answered = event.is_agent_answer();
-        if !is_asked && !is_answered {
+        let answered_at = answered_at(event);
+        if !is_asked && answered_at.is_none() {
             return;
         }
         let channel = event.channel.name();
@@ -562,9 +639,7 @@ impl<'a> Going<'a> {
             }
             self.asked_at.get_or_insert(at);
         }
-        let picked_up = picked_up(event);
-        if is_answered || picked_up.is_some() {
-            let at = picked_up.unwrap_or(at);
+        if let Some(at) = answered_at.filter(|at| *at <= as_of) {
             if let Some(since) = self.asked_at.take() {
                 add(&mut self.instance.customer_waited, at.since(since));
             }
@@ -583,5 +658,5 @@ impl<'a> Going<'a> {
 }
 
 fn add(to: &mut Micros, more: Micros) {
-    *to = Micros::new(to.as_micros() + more.as_micros().max(0));
+    *to = *to + more.max(Micros::ZERO);
 }

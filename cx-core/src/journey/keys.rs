@@ -105,12 +105,16 @@ impl Orders {
         for _ in 0..2 {
             let mut more = Vec::new();
             for (at, named) in orders.named.iter().filter(|(_, named)| named.order.is_none()) {
-                let Some((first, order)) = named.places().find_map(|it| orders.next(it, *at))
-                else {
-                    continue;
+                let Some((first, order)) = orders.first_of(named, *at) else { continue };
+                // A cart that is used again became this order before it became a later one.
+                let is_before = |place: &&String, may_be_later: bool| {
+                    let next = orders.next(place, *at);
+                    next.is_none_or(|(next, _)| may_be_later && first < next)
                 };
-                let without = named.places().filter(|place| orders.next(place, *at).is_none());
-                more.extend(without.map(|place| (place.clone(), *first, order.clone())));
+                let checkouts = named.checkouts.iter().filter(|it| is_before(it, false));
+                let carts = named.carts.iter().filter(|it| is_before(it, true));
+                let places = checkouts.chain(carts);
+                more.extend(places.map(|place| (place.clone(), *first, order.clone())));
             }
             for (place, first, order) in more {
                 orders.became.entry(place).or_default().insert(first, order);
@@ -124,11 +128,17 @@ impl Orders {
         self.became.get(place)?.range((at, 0)..).next()
     }
 
+    /// The first order that the checkouts of an event became, else its carts.
+    fn first_of(&self, named: &Named, at: Timestamp) -> Option<(&First, &String)> {
+        let first = |places: &[String]| places.iter().filter_map(|it| self.next(it, at)).min();
+        first(&named.checkouts).or_else(|| first(&named.carts))
+    }
+
     /// The order; where it is none yet, the cart or the checkout. What is said of a checkout after
     /// its order is about that order, of a cart it is about what comes next.
     fn keys<'a>(&self) -> Vec<Option<Cow<'a, str>>> {
         let key = |(at, named): &(Timestamp, Named)| {
-            let next = || named.places().find_map(|place| self.next(place, *at));
+            let next = || self.first_of(named, *at);
             let last = || {
                 named.checkouts.iter().find_map(|place| self.became.get(place)?.last_key_value())
             };

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::actor::ActorType;
 use crate::channel::Channel;
+use crate::conversation::people_talked_until;
 use crate::event::{Direction, Event, Kind, TimeOrigin, Visibility};
 
 /// Matches an event when every condition that is set holds. A list means any of its elements.
@@ -33,6 +34,9 @@ pub struct Matcher {
     /// How good its time is: a state in which something was last seen is `received`.
     #[serde(deserialize_with = "one_or_many", skip_serializing_if = "Vec::is_empty")]
     pub origin: Vec<TimeOrigin>,
+    /// Whether it is a call in which people talked: somebody picked up, and no program called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<bool>,
     /// Fields of the kind's data.
     #[serde(deserialize_with = "some", skip_serializing_if = "Vec::is_empty")]
     pub field: Vec<FieldTest>,
@@ -195,6 +199,7 @@ impl Matcher {
             && self.visibility.is_none_or(|wanted| wanted == event.visibility)
             && (self.actor.is_empty() || self.actor.contains(&event.actor.kind))
             && (self.origin.is_empty() || self.origin.contains(&event.occurred_at_origin))
+            && self.taken.is_none_or(|wanted| wanted == people_talked_until(event).is_some())
             && self.fields_match(event)
             && (self.any.is_empty() || self.any.iter().any(|matcher| matcher.matches(event)))
             && self.all.iter().all(|matcher| matcher.matches(event))

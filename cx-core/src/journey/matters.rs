@@ -1,13 +1,14 @@
 //! Matters: what was asked in a journey, and whether it was settled.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::definition::Definition;
 use super::instance::Outcome;
-use crate::conversation::people_talked_until;
-use crate::event::{Event, Kind};
+use crate::conversation::{one_key_each, people_talked_until};
+use crate::event::{Direction, Event, Kind};
 use crate::identifier::{Claim, Identifier, Namespace};
-use crate::ids::ConversationKey;
+use crate::ids::{ConversationKey, EventKey};
 use crate::time::Timestamp;
 
 /// What was asked in a journey, by conversation; what was asked in none is one matter.
@@ -38,6 +39,50 @@ enum Standing {
     Done,
 }
 
+/// Which conversations live on in which.
+#[derive(Debug, Default)]
+pub(super) struct Merges {
+    into: HashMap<ConversationKey, ConversationKey>,
+    from: HashMap<ConversationKey, BTreeSet<ConversationKey>>,
+}
+
+impl Merges {
+    pub(super) fn note(&mut self, place: &ConversationKey, into: ConversationKey) {
+        self.undo(place);
+        if *place != into {
+            self.from.entry(into.clone()).or_default().insert(place.clone());
+            self.into.insert(place.clone(), into);
+        }
+    }
+
+    /// It goes on by itself again.
+    pub(super) fn undo(&mut self, place: &ConversationKey) {
+        if let Some(into) = self.into.remove(place)
+            && let Some(from) = self.from.get_mut(&into)
+        {
+            from.remove(place);
+        }
+    }
+
+    pub(super) fn is_merged(&self, place: &ConversationKey) -> bool {
+        self.into.contains_key(place)
+    }
+
+    /// A place with all that live on in it.
+    pub(super) fn places(&self, place: Option<ConversationKey>) -> Vec<Option<ConversationKey>> {
+        let mut places = vec![place];
+        let mut next = 0;
+        let mut seen: HashSet<&ConversationKey> = HashSet::new();
+        while let Some(place) = places.get(next) {
+            let from = place.as_ref().and_then(|place| self.from.get(place)).into_iter().flatten();
+            let more: Vec<_> = from.filter(|it| seen.insert(*it)).cloned().map(Some).collect();
+            places.extend(more);
+            next += 1;
+        }
+        places
+    }
+}
+
 impl Matters {
     /// Notes that the customer asked something.
     pub(super) fn ask(&mut self, place: Option<&ConversationKey>, event: &Event) {
@@ -54,34 +99,38 @@ impl Matters {
         }
     }
 
-    /// Notes what settles a matter: until they ask again, or for good where the source says so.
-    pub(super) fn settle(&mut self, place: Option<&ConversationKey>, event: &Event) {
+    /// Notes what settles the matters of these places: until they ask again, or for good where the
+    /// source says so.
+    pub(super) fn settle(&mut self, places: &[Option<ConversationKey>], event: &Event) {
         let standing = if tells_state(event) { Standing::Done } else { Standing::Answered };
         for matter in self.called_back(event) {
             if let Some(matter) = self.asked.get_mut(&matter) {
                 matter.standing = Standing::Answered;
             }
         }
-        if let Some(matter) = self.asked.get_mut(&place.cloned()) {
-            matter.standing = standing;
+        for place in places {
+            if let Some(matter) = self.asked.get_mut(place) {
+                matter.standing = standing;
+            }
         }
     }
 
-    /// Takes an event that ends the matter of its conversation, and what was asked in none. One in
-    /// no conversation ends all, a call only what was asked in none. Gives the outcome of the journey where nothing waits any
-    /// more; an end of a conversation that this journey is not about ends nothing.
+    /// Takes an event that ends the matters of its conversation and of those that live on in it, and
+    /// what was asked in none. One in no conversation ends all, a call only what was asked in none.
+    /// Gives the outcome of the journey where nothing waits any more; an end of a conversation that
+    /// this journey is not about ends nothing.
     pub(super) fn close(
         &mut self,
-        place: Option<&ConversationKey>,
+        places: &[Option<ConversationKey>],
         event: &Event,
         outcome: Outcome,
     ) -> Option<Outcome> {
         let before = self.asked.len();
-        if place.is_none() && !event.kind.is_talk() {
+        if matches!(places, [None]) && !event.kind.is_talk() {
             self.asked.clear();
         }
-        for matter in self.called_back(event).into_iter().chain([place.cloned(), None]) {
-            self.asked.remove(&matter);
+        for matter in self.called_back(event).iter().chain(places).chain([&None]) {
+            self.asked.remove(matter);
         }
         if self.asked.len() == before {
             return None;
@@ -128,10 +177,68 @@ pub(super) const fn tells_state(event: &Event) -> bool {
     }
 }
 
-/// When somebody picked up, if anybody did.
-pub(super) fn picked_up(event: &Event) -> Option<Timestamp> {
-    let Kind::Call(call) = &event.kind else { return None };
-    call.was_taken().then(|| call.picked_up(event.occurred_at))
+/// When a person of the business answered by this event: when somebody picked up, not before it
+/// happened.
+pub(super) fn answered_at(event: &Event) -> Option<Timestamp> {
+    match &event.kind {
+        Kind::Call(call) if people_talked_until(event).is_some() => {
+            Some(call.picked_up(event.occurred_at).max(event.occurred_at))
+        }
+        _ => event.is_agent_answer().then_some(event.occurred_at),
+    }
+}
+
+/// The events with the answers and states that others were told in the conversations in which the
+/// customer asked before. No other question is the customer's.
+pub(super) fn with_answers<'e, 'a>(
+    definition: &Definition,
+    events: &'e [&'a Event],
+    beside: &[&'a Event],
+    as_of: Timestamp,
+) -> Cow<'e, [&'a Event]> {
+    if definition.settled.is_none() || beside.is_empty() {
+        return Cow::from(events);
+    }
+    let events = events.get(..events.partition_point(|it| it.occurred_at <= as_of));
+    let events = events.unwrap_or_default();
+    let own: HashSet<&EventKey> = events.iter().map(|event| &event.key).collect();
+    let beside = beside.iter().copied().filter(|it| it.occurred_at <= as_of);
+    let beside = beside.filter(|event| !own.contains(&event.key));
+    let mut all: Vec<(&Event, bool)> = events.iter().map(|event| (*event, true)).collect();
+    all.extend(beside.filter(|event| tells_others(event)).map(|event| (event, false)));
+    if all.len() == events.len() {
+        return Cow::from(events);
+    }
+    all.sort_by(|(a, _), (b, _)| a.timeline_cmp(b));
+    let one_key = one_key_each(&all.iter().map(|(event, _)| *event).collect::<Vec<_>>());
+    let mut asked: HashSet<&ConversationKey> = HashSet::new();
+    all.retain(|(event, is_own)| {
+        let Some(conversation) = &event.conversation else { return *is_own };
+        let key = one_key.get(&conversation.key).unwrap_or(&conversation.key);
+        if *is_own && definition.start.matches(event) {
+            asked.insert(key);
+        }
+        *is_own || asked.contains(key)
+    });
+    all.into_iter().map(|(event, _)| event).collect::<Vec<_>>().into()
+}
+
+/// Whether an event that is another customer's may be an answer, a state, or what became of one.
+fn tells_others(event: &Event) -> bool {
+    match &event.kind {
+        Kind::ConversationOpened(_)
+        | Kind::ConversationStatus(_)
+        | Kind::ConversationMerged(_)
+        | Kind::ConversationSpam(_)
+        | Kind::ConversationDeleted(_)
+        | Kind::ConversationRestored(_)
+        | Kind::MessageFailed(_)
+        | Kind::MessageDelivered(_)
+        | Kind::MessageRead(_)
+        | Kind::MessageDeleted(_)
+        | Kind::MailBounced(_) => true,
+        kind => kind.is_talk() && event.direction == Direction::Out,
+    }
 }
 
 /// The events with what was said in the instant in which a conversation ended before its end:

@@ -96,7 +96,12 @@ impl Measured {
     pub fn explain(&self) -> String {
         let value = match self.value {
             None if self.n > 0 && matches!(self.unit, Unit::Seconds) => {
-                "no value yet, since most of them still wait".to_owned()
+                let is_left = self.counts.get("resolved_unanswered").is_some_and(|n| *n > 0);
+                if is_left {
+                    "no value yet, since most of them still wait, or got no answer".to_owned()
+                } else {
+                    "no value yet, since most of them still wait".to_owned()
+                }
             }
             None => "no value, since there is nothing to measure".to_owned(),
             Some(figure) => self.figure(figure),

@@ -136,7 +136,9 @@ fn select(
 /// Why an answer does not count on a scale.
 fn why_not(answer: &Answer, scale: Scale) -> Option<&'static str> {
     let Some(score) = answer.score else { return Some("without a score") };
-    match answer.scale {
+    // Likelihood to recommend has one scale only.
+    let known = (answer.survey == Survey::Nps).then_some(Nps::SCALE);
+    match answer.scale.or(known) {
         None => Some("without a scale"),
         Some(other) if other.good != scale.good => Some("on a scale with the other good end"),
         Some(other) if other != scale => Some("on another scale"),

@@ -14,6 +14,9 @@ pub const LEVEL: f64 = 0.95;
 /// 2^29 changes.
 const HALF: f64 = 0.5 + 1e-9;
 
+/// Fewer waits than this hold no interval of their median.
+const FEWEST: usize = 5;
+
 /// A count as a fraction. Exact up to 2^53.
 #[expect(
     clippy::as_conversions,
@@ -68,14 +71,13 @@ fn length<T>(items: &[T]) -> f64 {
 pub fn t_interval(numbers: &[f64]) -> Option<Interval> {
     let mean = mean(numbers)?;
     let n = length(numbers);
-    if n < 2.0 {
+    // Compared by themselves: what is computed of them is rounded.
+    let first = numbers.first()?;
+    if numbers.iter().all(|number| number.total_cmp(first).is_eq()) {
         return None;
     }
     let sum: f64 = numbers.iter().map(|number| (number - mean).powi(2)).sum();
     let error = (sum / (n - 1.0) / n).sqrt();
-    if error <= 0.0 {
-        return None;
-    }
     let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
     let method = "Student's t";
     Some(Interval { low: mean - t * error, high: Some(mean + t * error), level: LEVEL, method })
@@ -104,8 +106,9 @@ pub struct Wait {
 
 /// The Kaplan–Meier median of waits, some of which are not over, and its interval
 /// (Brookmeyer and Crowley 1982, on the log-log scale). `None` where fewer than half came to an
-/// end; the interval has no upper end where the waits are too few to tell.
-pub fn survival_median(waits: &[Wait]) -> Option<(f64, Interval)> {
+/// end. The interval has no upper end where the waits are too few to tell, and there is none of
+/// fewer than five: the median lies below the smallest of `n` waits with a chance of 1 in 2^`n`.
+pub fn survival_median(waits: &[Wait]) -> Option<(f64, Option<Interval>)> {
     let mut sorted = waits.to_vec();
     sorted.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     let mut at_risk = length(&sorted);
@@ -123,7 +126,6 @@ pub fn survival_median(waits: &[Wait]) -> Option<(f64, Interval)> {
                 greenwood += ended / (at_risk * (at_risk - ended));
             }
             let bound = |sign: f64| match survival {
-                at if at <= 0.0 => 0.0,
                 at if at >= 1.0 => 1.0,
                 at => at.powf((sign * Z * greenwood.sqrt() / at.ln()).exp()),
             };
@@ -131,16 +133,22 @@ pub fn survival_median(waits: &[Wait]) -> Option<(f64, Interval)> {
                 found.or_else(|| (at <= HALF).then_some(first.seconds))
             };
             median = reached(median, survival);
-            // The curve that falls first bounds the median from below.
-            low = reached(low, bound(1.0).min(bound(-1.0)));
-            high = reached(high, bound(1.0).max(bound(-1.0)));
+            if survival > 0.0 {
+                // The curve that falls first bounds the median from below.
+                low = reached(low, bound(1.0).min(bound(-1.0)));
+                high = reached(high, bound(1.0).max(bound(-1.0)));
+            } else {
+                // The last wait is over: how much longer others take, it does not tell.
+                low = reached(low, 0.0);
+            }
         }
         at_risk -= length(now);
         rest = later;
     }
     let median = median?;
     let method = "Brookmeyer-Crowley, log-log";
-    Some((median, Interval { low: low.unwrap_or(median), high, level: LEVEL, method }))
+    let interval = Interval { low: low.unwrap_or(median), high, level: LEVEL, method };
+    Some((median, Some(interval).filter(|_| waits.len() >= FEWEST)))
 }
 
 #[cfg(test)]
@@ -165,6 +173,7 @@ mod tests {
     fn the_interval_of_a_mean_needs_two_numbers() {
         assert_eq!(t_interval(&[5.0]), None);
         assert_eq!(t_interval(&[5.0, 5.0, 5.0]), None);
+        assert_eq!(t_interval(&[0.1, 0.1, 0.1]), None);
         // scipy: stats.t.interval(0.95, 4, loc=5.2, scale=stats.sem([6, 8, 2, 1, 9]))
         let interval = t_interval(&[6.0, 8.0, 2.0, 1.0, 9.0]).unwrap();
         assert!((interval.low - 0.775_074_6).abs() < 1e-6, "{interval:?}");
@@ -195,7 +204,8 @@ mod tests {
 
     #[test]
     fn the_median_of_waits_is_that_of_another_library() {
-        // lifelines 0.30: KaplanMeierFitter().fit(t, e), median_survival_times of its interval.
+        // lifelines 0.30: KaplanMeierFitter().fit(t, e), median_survival_times of its interval. Its
+        // upper end is the last wait, 90, where the curve falls to nought; R's survfit has none.
         let seconds = [5, 8, 12, 12, 20, 33, 40, 41, 55, 60, 75, 90];
         let open = [12, 40, 75];
         let mut open_left = open.to_vec();
@@ -211,7 +221,26 @@ mod tests {
             })
             .collect();
         let (median, interval) = survival_median(&waits).unwrap();
-        assert_eq!((median, interval.low, interval.high), (41.0, 8.0, Some(90.0)));
+        let interval = interval.unwrap();
+        assert_eq!((median, interval.low, interval.high), (41.0, 8.0, None));
+    }
+
+    #[test]
+    fn an_interval_of_few_waits_does_not_end_with_the_last_of_them() {
+        let over = |n: u32| -> Vec<Wait> {
+            (1..=n).map(|s| Wait { seconds: f64::from(s), is_over: true }).collect()
+        };
+        for n in 1..5 {
+            assert_eq!(survival_median(&over(n)).unwrap().1, None, "n = {n}");
+        }
+        let five = survival_median(&over(5)).unwrap().1.unwrap();
+        assert_eq!((five.low, five.high), (1.0, None));
+        // The same formula, written down in Python.
+        let twelve = survival_median(&over(12)).unwrap().1.unwrap();
+        assert_eq!((twelve.low, twelve.high), (2.0, Some(10.0)));
+        // All at once: the median is no sooner.
+        let same = survival_median(&[Wait { seconds: 3.0, is_over: true }; 9]).unwrap().1.unwrap();
+        assert_eq!((same.low, same.high), (3.0, None));
     }
 
     proptest! {
@@ -231,7 +260,7 @@ mod tests {
                 .into_iter()
                 .map(|(seconds, is_over)| Wait { seconds: signed(seconds), is_over })
                 .collect();
-            if let Some((median, interval)) = survival_median(&waits) {
+            if let Some((median, Some(interval))) = survival_median(&waits) {
                 prop_assert!(interval.low <= median);
                 prop_assert!(interval.high.is_none_or(|high| median <= high));
             }
