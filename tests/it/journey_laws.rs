@@ -666,7 +666,7 @@ fn who_asked_is_answered_also_where_somebody_else_is_addressed() {
     let store = cx_store::Store::open_in_memory().unwrap();
     let report = store.ingest(&cx_store::Recording::new(at(DAY), "test"), events).unwrap();
     assert_eq!(report.rejected, 0, "{report:?}");
-    let els = cx_store::Who::parse("els@example.nl", None).unwrap();
+    let els = cx_core::identifier::Who::parse("els@example.nl", None).unwrap();
     let own = store.whole_timeline(&els).unwrap();
     let beside = store.beside(&own).unwrap();
     assert_eq!((own.len(), beside.len()), (1, 3));

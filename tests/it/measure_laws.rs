@@ -255,8 +255,8 @@ fn an_answer_that_was_changed_in_a_thread_with_two_keys_counts_once() {
     let store = store(&events);
     let measured = Nps::default().of(&store.answers(now()).unwrap(), now());
     assert_eq!(seconds(&measured), (1, Some(100.0)));
-    let who = cx_store::Who::parse("jan@example.nl", None).unwrap();
+    let who = cx_core::identifier::Who::parse("jan@example.nl", None).unwrap();
     let options = cx_core::context::ContextOptions::at(now());
     let feedback = store.context(&who, &options).unwrap().feedback;
-    assert_eq!((feedback.ratings.len(), feedback.open_loops.len()), (1, 0));
+    assert_eq!((feedback.last.len(), feedback.open_loops.len()), (1, 0));
 }
