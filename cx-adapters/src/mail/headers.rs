@@ -6,7 +6,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
 
-use super::body;
+use super::charsets;
 use crate::lines::windows_1252;
 
 /// Name and address of somebody, as a header has them.
@@ -303,9 +303,8 @@ fn whole_words(raw: &str) -> Cow<'_, str> {
         }
         whole.push_str(raw.get(kept..start).unwrap_or_default());
         whole.push_str("=?utf-8?Q?");
-        for byte in body::decoded(&bytes, &first.charset).bytes() {
-            whole.push_str(&format!("={byte:02X}"));
-        }
+        let text = charsets::decoded(&bytes, &first.charset);
+        whole.extend(text.bytes().map(|byte| format!("={byte:02X}")));
         whole.push_str("?=");
         kept = at;
     }
