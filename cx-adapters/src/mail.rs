@@ -1,6 +1,7 @@
 //! Mail: single messages (`.eml`) and mailboxes (`mbox`).
 
 mod date;
+mod charsets;
 mod headers;
 mod mbox;
 mod thread;

@@ -2,13 +2,12 @@
 
 use cx_core::event::{Attachment, Body};
 use mail_parser::decoders::base64::base64_decode;
-use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 
+use super::charsets::decoded;
 use super::headers::{Headers, MAIL_WITHIN, parsed_headers};
 use super::quote;
-use crate::lines::windows_1252;
 
 /// What was written; `None` where the mail has no text.
 pub(super) fn of(message: &Message<'_>) -> Option<Body> {
@@ -79,29 +78,6 @@ fn is_nameless(part: &MessagePart<'_>) -> bool {
     is_text && !is_file
 }
 
-/// Names of charsets that programs write, and under which the parser knows them.
-const CHARSETS: &[(&str, &str)] = &[
-    ("cp932", "shift_jis"),
-    ("ms932", "shift_jis"),
-    ("ms_kanji", "shift_jis"),
-    ("windows-31j", "shift_jis"),
-    ("windows-932", "shift_jis"),
-    ("x-sjis", "shift_jis"),
-    ("x-ms-cp932", "shift_jis"),
-    ("cp936", "gbk"),
-    ("x-gbk", "gbk"),
-    ("windows-936", "gbk"),
-    ("cp949", "euc-kr"),
-    ("uhc", "euc-kr"),
-    ("windows-949", "euc-kr"),
-    ("ks_c_5601-1987", "euc-kr"),
-    ("cp950", "big5"),
-    ("x-euc-jp", "euc-jp"),
-    ("x-cp1250", "windows-1250"),
-    ("x-cp1251", "windows-1251"),
-    ("x-cp1252", "windows-1252"),
-];
-
 /// The charset that a part names, in lower case. HTML may name it within itself; bytes that are
 /// UTF-8 count before that, since servers that write them anew leave it as it was.
 fn charset(part: &MessagePart<'_>, bytes: &[u8]) -> String {
@@ -123,21 +99,6 @@ fn charset(part: &MessagePart<'_>, bytes: &[u8]) -> String {
         value.trim_start().trim_start_matches(['"', '\'']).split(is_end).next()
     });
     told.unwrap_or_default().to_owned()
-}
-
-/// Bytes as text. Where the charset is none that is known, or UTF-8 or ASCII, the bytes tell: what is
-/// not UTF-8 is read as Windows-1252, as in headers.
-pub(super) fn decoded(bytes: &[u8], charset: &str) -> String {
-    let known = CHARSETS.iter().find(|(name, _)| *name == charset);
-    let charset = known.map_or(charset, |(_, known)| known);
-    let told_by_bytes = ["", "us-ascii", "ascii", "ansi_x3.4-1968", "utf-8", "utf8"];
-    match charset_decoder(charset.as_bytes()) {
-        Some(decode) if !told_by_bytes.contains(&charset) => decode(bytes),
-        _ => {
-            let chunks = bytes.utf8_chunks();
-            chunks.map(|chunk| chunk.valid().to_owned() + &windows_1252(chunk.invalid())).collect()
-        }
-    }
 }
 
 /// The text of a part, from its bytes.

@@ -6,7 +6,7 @@ use mail_parser::decoders::base64::base64_decode;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{HeaderName, HeaderValue, Message, MessageParser};
 
-use super::body;
+use super::charsets;
 use crate::lines::windows_1252;
 
 /// Name and address of somebody, as a header has them.
@@ -303,9 +303,8 @@ fn whole_words(raw: &str) -> Cow<'_, str> {
         }
         whole.push_str(raw.get(kept..start).unwrap_or_default());
         whole.push_str("=?utf-8?Q?");
-        for byte in body::decoded(&bytes, &first.charset).bytes() {
-            whole.push_str(&format!("={byte:02X}"));
-        }
+        let text = charsets::decoded(&bytes, &first.charset);
+        whole.extend(text.bytes().map(|byte| format!("={byte:02X}")));
         whole.push_str("?=");
         kept = at;
     }
@@ -329,7 +328,9 @@ impl Word {
         let inner = raw.get(start..)?.strip_prefix("=?")?;
         let (charset, rest) = inner.split_once('?')?;
         let (encoding, rest) = rest.split_once('?')?;
-        let (text, after) = rest.split_once("?=")?;
+        // A word has no question mark in it, so no search goes further than the next one.
+        let (text, after) = rest.split_once('?')?;
+        let after = after.strip_prefix('=')?;
         // A language may follow the charset (RFC 2231).
         let charset = charset.split('*').next().unwrap_or_default();
         let is_name = |c: char| c.is_ascii_graphic() && c != '=';
@@ -458,6 +459,11 @@ mod tests {
         assert_eq!(decoded("=?utf-8?Q?Caf=E9?="), "Café");
         assert_eq!(decoded("=?cp932?B?ko2VtodA?="), "注文①");
         assert_eq!(decoded("=?x-none?Q?a=20b?="), "a b");
+        // Time grows with the length alone.
+        for word in ["=?a", "=?aa?q?", "=?aa?b?", "=?aa?q?a?", "=?aa?q?a?= "] {
+            let long = word.repeat(100_000);
+            assert!(whole_words(&long).len() > 100_000);
+        }
         // What is no encoded word is text.
         for text in ["=?utf-8?X?a?=", "=? b ?=", "a =?utf-8?Q?b", "=??Q?a?="] {
             assert_eq!(decoded(text), text);

@@ -111,7 +111,7 @@ fn events(stored: &Stored, options: &Options) -> Result<Vec<Event>, RecordError>
     // A receipt that we sent tells of a mail that we read: it is a mail of ours, by a program.
     let is_ours = || headers.mailboxes("from").iter().any(|it| options.is_own_address(&it.address));
     let built = match report::of(&message).filter(|report| !(report.is_receipt && is_ours())) {
-        Some(report) => mail.outcomes(report, &record, &thread),
+        Some(report) => mail.outcomes(&report, &record, &thread),
         None => mail.message(id, &record, &thread).map(|event| vec![event]),
     };
     built.map_err(|error| RecordError::new(error.to_string()))
@@ -225,7 +225,7 @@ impl Mail<'_> {
     /// report holds it.
     fn outcomes(
         &self,
-        report: report::Report,
+        report: &report::Report,
         record: &str,
         own: &Thread,
     ) -> Result<Vec<Event>, IdError> {
@@ -276,7 +276,7 @@ impl Mail<'_> {
                 let is_told = is_any_of(name, MAPPED) && (is_dated || !is_any_of(name, &["date"]))
                     || is_any_of(name, PEOPLE) && are_named(value, &known);
                 let is_read = !is_any_of(name, DECODED) || !decoded(value).contains('\u{fffd}');
-                !(is_told && is_read) && !is_of_the_copy(name)
+                !(is_told && is_read || is_of_the_copy(name))
             })
             .map(|(name, value)| Value::Array(vec![name.into(), value.into()]))
             .collect();

@@ -1,6 +1,6 @@
 //! Calls: one event for each, whatever tells of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
@@ -98,7 +98,7 @@ pub(super) struct Calls {
     /// Those of softphones that call nobody.
     of_softphones: HashSet<String>,
     /// Those that one of our numbers dials for another, each with that other.
-    dialled: HashMap<String, String>,
+    dialled: BTreeMap<String, String>,
     /// The first call that was dialled for a softphone, by the softphone's.
     by_softphone: HashMap<String, String>,
 }
@@ -131,10 +131,7 @@ impl Calls {
         let of_softphones = &self.of_softphones;
         self.dialled.retain(|_, parent| of_softphones.contains(parent));
         for (id, parent) in &self.dialled {
-            let first = self.by_softphone.entry(parent.clone()).or_insert_with(|| id.clone());
-            if id < first {
-                first.clone_from(id);
-            }
+            self.by_softphone.entry(parent.clone()).or_insert_with(|| id.clone());
         }
         self
     }

@@ -218,10 +218,9 @@ fn consent(
     let state = match word.map(|word| word.to_ascii_uppercase()).as_deref() {
         Some("STOP") => ConsentState::Denied,
         Some("START") => ConsentState::Granted,
-        Some(_) => return None,
         None if is_refused || LEAVING.contains(&text.as_str()) => ConsentState::Denied,
         None if RETURNING.contains(&text.as_str()) => ConsentState::Granted,
-        None => return None,
+        Some(_) | None => return None,
     };
     let build = || {
         let data = Consent {

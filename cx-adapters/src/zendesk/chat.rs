@@ -50,10 +50,7 @@ pub(super) fn history(
         let digest = || json::digest(&format!("{}/{text}", by.kind.name()));
         let id = line.text("message_id");
         let id = id.unwrap_or_else(|| format!("{chat}/{}/{}", at.at, digest()));
-        let event = said(file, Said { id, ticket, at, text, by, rev: "1-audit" })?;
-        if !events.iter().any(|known| known.key == event.key) {
-            events.push(event);
-        }
+        events.push(said(file, Said { id, ticket, at, text, by, rev: "1-audit" })?);
     }
     Ok(events)
 }
