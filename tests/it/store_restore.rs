@@ -276,9 +276,10 @@ fn whoever_waited_for_a_file_opens_the_one_that_took_its_place() {
         held.execute_batch("BEGIN EXCLUSIVE").unwrap();
         std::thread::scope(|scope| {
             let (sender, receiver) = mpsc::channel();
+            let waited_for = path.clone();
             let opened = scope.spawn(move || {
                 sender.send(()).unwrap();
-                let store = open(&path_of(folder.path())).unwrap();
+                let store = open(&waited_for).unwrap();
                 let n = store.events().count();
                 let late = story::message("late", 1, "chat", "", &["email late@example.nl"]);
                 let now = "2026-03-04T10:00:00Z".parse().unwrap();
@@ -297,11 +298,6 @@ fn whoever_waited_for_a_file_opens_the_one_that_took_its_place() {
             assert!(store.check().unwrap().is_clean());
         });
     }
-}
-
-#[cfg(unix)]
-fn path_of(folder: &Path) -> PathBuf {
-    folder.join("shop.cx")
 }
 
 #[test]
