@@ -9,8 +9,9 @@ use crate::error::StoreError;
 /// What the engine keeps beside a file.
 pub(crate) const BESIDE: &[&str] = &["-wal", "-shm", "-journal"];
 
-/// How the name ends of what is put aside while another file takes the place of its own.
-pub(crate) const BEFORE: &str = ".before";
+/// How the name ends of a file that is put aside while another one takes its place. Its log stands
+/// beside that.
+pub(crate) const ASIDE: &str = ".put-aside";
 
 /// How the name ends of a file that is not whole yet.
 pub(crate) const PART: &str = ".part";
@@ -28,10 +29,11 @@ pub(crate) fn has_hot_journal(path: &Path) -> bool {
     read.is_ok() && magic == [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7]
 }
 
-/// Refuses a place at which one of these stands beside a file that is to be made: a log that is left
-/// there would be taken for that file's.
+/// Refuses a place at which one of these stands beside a file that is to be made, or what was put
+/// aside of one: a log that is left there would be taken for that file's.
 pub(crate) fn expect_nothing(path: &Path, suffixes: &[&str]) -> Result<(), StoreError> {
-    let mut beside = suffixes.iter().map(|suffix| beside(path, suffix));
+    let aside = ["", "-wal", "-journal"].map(|suffix| beside(path, &format!("{ASIDE}{suffix}")));
+    let mut beside = suffixes.iter().map(|suffix| beside(path, suffix)).chain(aside);
     match beside.find(|there| there.exists()) {
         Some(there) => Err(StoreError::Exists { path: there }),
         None => Ok(()),
@@ -53,7 +55,7 @@ fn meant(link: &Path) -> Option<PathBuf> {
 }
 
 /// What may stand beside a file that has something of it: its log, what a repair has kept or left,
-/// and copies that were not finished.
+/// what was put aside, and copies that were not finished, each with its log.
 pub(crate) fn all_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let own = path.file_name().unwrap_or_default().as_encoded_bytes();
     let is_one = |name: &[u8]| {
@@ -61,18 +63,18 @@ pub(crate) fn all_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
         else {
             return false;
         };
+        // The engine's own stand beside what was not finished, too.
+        let engines = BESIDE.iter().find_map(|suffix| rest.strip_suffix(suffix));
+        let rest = engines.unwrap_or(rest);
         let part = rest.strip_prefix('.').and_then(|rest| rest.strip_suffix(PART));
-        let rest = rest.strip_suffix(BEFORE).unwrap_or(rest);
-        let kept = [".damaged", ".repaired"].iter().find_map(|kept| rest.strip_prefix(kept));
         let is_unfinished = part.is_some_and(|part| {
             part == "damaged"
                 || !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit() || it == b'-')
         });
-        let suffix = kept.unwrap_or(rest);
         is_unfinished
-            || BESIDE.contains(&suffix)
-            || suffix == "-probe"
-            || kept.is_some_and(str::is_empty)
+            || rest.is_empty() && engines.is_some()
+            || [".damaged", ".repaired", ASIDE].contains(&rest)
+            || rest == "-probe" && engines.is_none()
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut found = Vec::new();

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::backup::Backup;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use crate::beside;
+use crate::beside::{self, BESIDE};
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::kept::KeptFile;
 use crate::new_file::NewFile;
+use crate::placing::{self, Alone};
 use crate::schema::{self, Found};
 use crate::store::Store;
 
@@ -73,8 +75,13 @@ impl Store {
         copy.finish()
     }
 
-    /// Puts a copy of a store in the place of a file, whatever state that is in, and takes away
-    /// what is left of it: its log would be taken for one of the copy. The copy stays where it is.
+    /// Puts a copy of a store in the place of a file, whatever state that is in. The copy stays where
+    /// it is.
+    ///
+    /// It is written over the file in one transaction, and whoever opens the file meanwhile waits.
+    /// Where the engine cannot read the file, or its log is damaged, and where either of the two is
+    /// encrypted, the copy takes the name of the file instead, and file and log are put aside
+    /// meanwhile. Wherever that is stopped, the file is as it was, or the copy.
     ///
     /// ```
     /// use cx_store::Store;
@@ -93,8 +100,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Locked`] where somebody has the file open; [`StoreError::NotOurs`] where
-    /// something stands there that is no store; as [`OpenOptions::open_existing`] where the copy is
-    /// none. The file is as before then.
+    /// something stands there that is no store; [`StoreError::Exists`] where somebody has made a file
+    /// meanwhile where there was none; as [`OpenOptions::open_existing`] where the copy is none. The
+    /// file is as before then.
     ///
     /// [`OpenOptions::open_existing`]: crate::OpenOptions::open_existing
     pub fn restore(copy: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), StoreError> {
@@ -118,7 +126,7 @@ impl Store {
         }
         // Where it is a link, the file that it means.
         let to = beside::beside(to, "");
-        let held = hold(&to, key)?;
+        let target = Target::hold(&to, key)?;
         let mut file = NewFile::replacing(to.clone())?;
         if beside::beside(copy, "-wal").exists() {
             let source = schema::open_source(copy, key).map_err(|error| error.at(copy))?;
@@ -137,11 +145,8 @@ impl Store {
         // gone.
         sound(file.beside(), key).map_err(|error| told_of(error, file.beside(), copy))?;
         file.share_as(if to.exists() { &to } else { copy });
-        // Some systems replace no file that is open.
-        if cfg!(windows) {
-            drop(held);
-        }
-        file.replace()
+        file.sync()?;
+        target.take(file, &to)
     }
 
     fn rows(&self, to: &Path, key: Option<&EncryptionKey>) -> Result<(), StoreError> {
@@ -188,21 +193,89 @@ fn told_of(error: StoreError, made: &Path, copy: &Path) -> StoreError {
     }
 }
 
-/// Holds the file in the place of which another one comes, so that nobody else opens it; `None`
-/// where there is none, or one that is so damaged that nobody can.
-fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Option<Connection>, StoreError> {
-    let key = match schema::look(path, key) {
-        Ok(Found::Nothing) => return Ok(None),
-        Ok(Found::Ours) | Err(StoreError::Newer { .. } | StoreError::Corrupt { .. }) => key,
-        // A copy that is encrypted takes the place of a file that was not.
-        Err(StoreError::NotEncrypted { .. }) => None,
-        Err(error) => return Err(error),
-    };
-    match schema::hold(path, key) {
-        Ok(held) => Ok(Some(held)),
-        Err(StoreError::Corrupt { .. } | StoreError::NotOurs { .. }) => Ok(None),
-        Err(error) => Err(error),
+/// The file in the place of which another one comes, held so that nobody else opens it.
+enum Target {
+    /// There is none, and no log either.
+    Nothing,
+    /// It can be written over, whatever stands in it.
+    Whole(Connection),
+    /// The engine can hold it, and it is damaged, or one of the two is encrypted.
+    Held { _held: Connection },
+    /// The engine cannot open it, or would take away the log that is left of it.
+    Alone { _alone: [Alone; 2] },
+}
+
+impl Target {
+    fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Self, StoreError> {
+        let alone = || -> Result<Self, StoreError> {
+            // All that is left may be the log.
+            let log = placing::alone(&beside::beside(path, "-wal"))?;
+            Ok(Self::Alone { _alone: [placing::alone(path)?, log] })
+        };
+        let (key, is_whole) = match schema::look(path, key) {
+            Ok(Found::Nothing) if path.exists() => (None, key.is_none()),
+            Ok(Found::Nothing) if beside::expect_nothing(path, BESIDE).is_ok() => {
+                return Ok(Self::Nothing);
+            }
+            // What is left there would be taken for that of the copy.
+            Ok(Found::Nothing) => return alone(),
+            Ok(Found::Ours) | Err(StoreError::Newer { .. }) => (key, key.is_none()),
+            Err(StoreError::Corrupt { .. }) => (key, false),
+            // A copy that is encrypted takes the place of a file that was not.
+            Err(StoreError::NotEncrypted { .. }) => (None, false),
+            Err(error) => return Err(error),
+        };
+        let is_empty = path.metadata().map_or(true, |file| file.len() == 0);
+        // The engine takes away the log of an empty file.
+        if is_empty && beside::has_journal(path) {
+            return alone();
+        }
+        match schema::hold(path, key) {
+            Ok(held) if is_whole => Ok(Self::Whole(held)),
+            Ok(held) => Ok(Self::Held { _held: held }),
+            Err(StoreError::Corrupt { .. } | StoreError::NotOurs { .. }) => alone(),
+            Err(error) => Err(error),
+        }
     }
+
+    /// Puts a file in its place that is whole.
+    fn take(self, file: NewFile, path: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Nothing => return file.finish(),
+            Self::Whole(mut held) => {
+                let written = schema::open_source(file.beside(), None)
+                    .and_then(|source| write_over(&mut held, &source));
+                match written {
+                    Ok(()) => return Ok(()),
+                    // It is more damaged than it seemed.
+                    Err(
+                        StoreError::Corrupt { .. }
+                        | StoreError::NotOurs { .. }
+                        | StoreError::ReadOnly { .. },
+                    ) => return Self::Held { _held: held }.take(file, path),
+                    Err(error) => return Err(error.at(path)),
+                }
+            }
+            Self::Held { .. } | Self::Alone { .. } => {}
+        }
+        placing::give_to_owner(file.beside(), path);
+        // Some systems replace no file that is open.
+        let _held = (!cfg!(windows)).then_some(self);
+        placing::put_in_place(file.beside(), path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => StoreError::Exists { path: path.to_owned() },
+            _ => StoreError::CannotWrite { error },
+        })
+    }
+}
+
+/// Writes the pages of a store over those of a file that is held, in one transaction.
+pub(crate) fn write_over(held: &mut Connection, source: &Connection) -> Result<(), StoreError> {
+    // The file stays held.
+    held.execute_batch("COMMIT")?;
+    Backup::new(source, held)?.run_to_completion(1_000, Duration::ZERO, None)?;
+    // It is written. What cannot be copied out of the log now is copied by whoever comes next.
+    drop(held.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false));
+    Ok(())
 }
 
 /// Copies page by page: between two files that are encrypted, under whatever keys, or between two
@@ -263,4 +336,22 @@ fn meant(error: rusqlite::Error) -> rusqlite::Error {
         _ => return error,
     };
     rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(words.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_made_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new.cx");
+        let target = Target::hold(&path, None).unwrap();
+        let file = NewFile::create(&path).unwrap();
+        drop(Store::open(&path).unwrap());
+        let made = std::fs::read(&path).unwrap();
+        let refused = target.take(file, &path).unwrap_err();
+        assert!(matches!(refused, StoreError::Exists { .. }), "{refused}");
+        assert!(std::fs::read(&path).unwrap() == made);
+    }
 }

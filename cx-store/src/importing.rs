@@ -47,17 +47,43 @@ impl Batch {
         self.events.len().saturating_add(rejected)
     }
 
-    fn into_store(
-        mut self,
-        store: &Store,
-        recording: &Recording,
-    ) -> Result<IngestReport, StoreError> {
+    /// What was wrong with its records is told whatever becomes of the others.
+    fn into_store(mut self, store: &Store, recording: &Recording) -> Outcome {
         let events = self.events.iter_mut();
         let events =
             events.map(|(event, text)| Incoming::new(event, Some(mem::take(text)))).collect();
         let mut report = self.rejected;
-        report.add(store.take_in(recording, events)?);
-        Ok(report)
+        let failed = match store.take_in(recording, events) {
+            Ok(taken) => {
+                report.add(taken);
+                None
+            }
+            Err(error) => Some(error),
+        };
+        Outcome { report, failed }
+    }
+}
+
+/// What became of a batch.
+struct Outcome {
+    report: IngestReport,
+    failed: Option<StoreError>,
+}
+
+/// What became of all batches so far, and who is told.
+struct Telling<F> {
+    report: IngestReport,
+    after_batch: F,
+}
+
+impl<F: FnMut(&IngestReport) -> ControlFlow<()>> Telling<F> {
+    /// Tells what became of a batch; says whether the import is stopped.
+    fn tell(&mut self, outcome: Outcome) -> Result<bool, StoreError> {
+        let Outcome { report, failed } = outcome;
+        let is_worth_it = failed.is_none() || report.rejected > 0;
+        self.report.add(report);
+        let is_stopped = is_worth_it && (self.after_batch)(&self.report).is_break();
+        failed.map_or(Ok(is_stopped), Err)
     }
 }
 
@@ -65,18 +91,20 @@ impl Store {
     /// Takes in the records of a whole import, batch by batch: what an adapter found, and what was
     /// wrong with the rest. The next batch is read while one is taken in. The first has 10,000
     /// events, and the longer the import lasts the more a batch has, up to 50,000, or 32 MiB of
-    /// their texts. `after_batch` sees the report so far and may stop the import; what was taken in
-    /// by then stays, and what was read since is dropped.
+    /// their texts. `after_batch` sees the report so far, once for each batch and at least once, and
+    /// may stop the import; what was taken in by then stays, and what was read since is dropped.
     ///
     /// # Errors
-    /// As [`Store::ingest`]; the batches before the failing one stay.
+    /// As [`Store::ingest`]; the batches before the failing one stay. Where only the full text could
+    /// not be caught up with, all of them do. What is in by then was told to `after_batch`.
     pub fn import<E: fmt::Display>(
         &self,
         recording: &Recording,
         records: impl IntoIterator<Item = Result<Event, E>>,
-        mut after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
+        after_batch: impl FnMut(&IngestReport) -> ControlFlow<()>,
     ) -> Result<IngestReport, StoreError> {
-        let mut report = IngestReport::default();
+        let mut telling = Telling { report: IngestReport::default(), after_batch };
+        let mut n_told = 0_u64;
         let (mut batch, mut room) = (Batch::default(), BATCH.0);
         let is_stopped = thread::scope(|scope| -> Result<bool, StoreError> {
             let mut behind = None;
@@ -86,8 +114,8 @@ impl Store {
                 // What became of the last one is told as soon as it is known.
                 let is_known = |behind: &ScopedJoinHandle<'_, _>| is_full || behind.is_finished();
                 if let Some(behind) = behind.take_if(|behind| is_known(behind)) {
-                    report.add(outcome(behind)?);
-                    if after_batch(&report).is_break() {
+                    n_told += 1;
+                    if telling.tell(outcome(behind))? {
                         return Ok(true);
                     }
                 }
@@ -99,23 +127,24 @@ impl Store {
                 room = BATCH.1.min(2 * room);
             }
             let Some(behind) = behind else { return Ok(false) };
-            report.add(outcome(behind)?);
-            Ok(after_batch(&report).is_break())
+            n_told += 1;
+            telling.tell(outcome(behind))
         })?;
         if is_stopped {
-            return Ok(report);
+            return Ok(telling.report);
         }
-        report.add(batch.into_store(self, recording)?);
+        if batch.n_records() > 0 || n_told == 0 {
+            telling.tell(batch.into_store(self, recording))?;
+        }
         self.catch_up()?;
-        let _last = after_batch(&report);
-        Ok(report)
+        Ok(telling.report)
     }
 }
 
 /// What became of the batch that a thread takes in.
-fn outcome(
-    behind: ScopedJoinHandle<'_, Result<IngestReport, StoreError>>,
-) -> Result<IngestReport, StoreError> {
-    let stopped = || StoreError::malformed("batch", "a thread that stopped");
-    behind.join().map_err(|_panic| stopped())?
+fn outcome(behind: ScopedJoinHandle<'_, Outcome>) -> Outcome {
+    behind.join().unwrap_or_else(|_panic| Outcome {
+        report: IngestReport::default(),
+        failed: Some(StoreError::malformed("batch", "a thread that stopped")),
+    })
 }

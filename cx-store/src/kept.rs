@@ -81,8 +81,17 @@ impl FileWatch {
     }
 }
 
+/// Whether two names are of one file, as far as the system tells.
+pub(crate) fn are_one(one: &Path, other: &Path) -> bool {
+    id_of(one).is_some_and(|id| id_of(other) == Some(id))
+}
+
 #[cfg(unix)]
 use shared::{Id, Shared, id_of, read_at};
+
+/// Whether a store of this process, or somebody who opens one, has the file open.
+#[cfg(unix)]
+pub(crate) use shared::is_open_here;
 
 /// Whether a file can be written to at all, as far as opening it tells.
 #[cfg(unix)]
@@ -165,6 +174,10 @@ mod shared {
                 open.remove(&self.0);
             }
         }
+    }
+
+    pub(crate) fn is_open_here(path: &Path) -> bool {
+        id_of(path).is_some_and(|id| open().contains_key(&id))
     }
 
     pub(super) fn read_at(file: &File, room: &mut [u8], at: u64) -> io::Result<usize> {

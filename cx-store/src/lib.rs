@@ -34,6 +34,7 @@ mod report;
 mod past;
 mod statements;
 mod kept;
+mod placing;
 mod feed;
 mod derived;
 mod waiting;

@@ -198,15 +198,21 @@ impl Log {
         Ok(!fill(log, &mut header)? || self.header != header)
     }
 
-    /// The pages whose image in the log is spoilt, and was not written again behind it.
-    pub(crate) fn lost(&self) -> impl Iterator<Item = Damage> {
+    /// Whether the engine reads all of it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.damage.is_empty() && !self.is_torn && !self.is_headless
+    }
+
+    /// The pages whose image in the log is spoilt, and whether the page that each says to be was
+    /// written again behind it. That tells nothing for sure: its number may be what is spoilt.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = (Damage, bool)> {
         let head = u64::try_from(HEADER).unwrap_or(0);
         let length = u64::try_from(HEAD + PAGE).unwrap_or(u64::MAX);
-        let is_again = move |damage: &Damage| {
+        self.damage.iter().map(move |damage| {
             let image = damage.page.and_then(|page| self.images.get(&page));
-            image.is_some_and(|at| (at - head) / length >= damage.frame)
-        };
-        self.damage.iter().copied().filter(move |damage| !is_again(damage))
+            let is_again = image.is_some_and(|at| (at - head) / length >= damage.frame);
+            (*damage, is_again)
+        })
     }
 }
 

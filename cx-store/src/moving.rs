@@ -184,7 +184,7 @@ fn import(
     to: &Path,
     key: Option<&EncryptionKey>,
 ) -> Result<(Store, MoveReport), StoreError> {
-    let mut lines = Lines { reader: lines, number: 0 };
+    let mut lines = Lines { reader: lines, number: 0, is_over: false };
     let not_facts = |detail: String| StoreError::NotFacts { detail };
     let (head, version) = match lines.next() {
         Some(Ok(line)) => lines::read_head(&line).map_err(not_facts)?,
@@ -226,10 +226,15 @@ fn import(
 struct Lines<R> {
     reader: R,
     number: u64,
+    /// Whether the reader has failed: it may fail again for ever.
+    is_over: bool,
 }
 
 impl<R: BufRead> Lines<R> {
     fn next(&mut self) -> Option<Result<String, String>> {
+        if self.is_over {
+            return None;
+        }
         let mut bytes = Vec::new();
         self.number += 1;
         match self.reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut bytes) {
@@ -238,7 +243,10 @@ impl<R: BufRead> Lines<R> {
                 let skipped = self.reader.skip_until(b'\n');
                 Some(Err(match skipped {
                     Ok(_) => format!("longer than {LINE_LIMIT} bytes"),
-                    Err(error) => error.to_string(),
+                    Err(error) => {
+                        self.is_over = true;
+                        error.to_string()
+                    }
                 }))
             }
             Ok(_) => {
@@ -248,7 +256,10 @@ impl<R: BufRead> Lines<R> {
                 }
                 Some(String::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned()))
             }
-            Err(error) => Some(Err(error.to_string())),
+            Err(error) => {
+                self.is_over = true;
+                Some(Err(error.to_string()))
+            }
         }
     }
 }

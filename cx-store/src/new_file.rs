@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use crate::beside::{BEFORE, BESIDE, PART, named};
+use crate::beside::{BESIDE, PART, named};
 use crate::error::StoreError;
 
 /// A file that is written under another name beside its own, until it is whole. Half a file is
@@ -58,6 +58,11 @@ impl NewFile {
             let mut beside = path.as_os_str().to_owned();
             beside.push(format!(".{name}{PART}"));
             let beside = PathBuf::from(beside);
+            // A log that was left there would be taken for that of the new one.
+            if BESIDE.iter().any(|suffix| named(&beside, suffix).exists()) {
+                last = Some(beside);
+                continue;
+            }
             match create(&beside) {
                 Ok(file) => return Ok(Self { path, beside, file }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => last = Some(beside),
@@ -87,12 +92,9 @@ impl NewFile {
         let _ = other;
     }
 
-    /// Gives the file its name, in the place of a store that may stand there, and of what is beside
-    /// that: it is whole.
-    pub(crate) fn replace(self) -> Result<(), StoreError> {
-        let cannot = |error| StoreError::CannotWrite { error };
-        self.file.sync_all().map_err(cannot)?;
-        put_in_place(&self.beside, &self.path).map_err(cannot)
+    /// Sees to it that all of it is on the disk.
+    pub(crate) fn sync(&self) -> Result<(), StoreError> {
+        self.file.sync_all().map_err(|error| StoreError::CannotWrite { error })
     }
 
     /// Gives the file its name: it is whole.
@@ -103,7 +105,7 @@ impl NewFile {
     pub fn finish(self) -> Result<(), StoreError> {
         let exists = || StoreError::Exists { path: self.path.clone() };
         let cannot = |error| StoreError::CannotWrite { error };
-        self.file.sync_all().map_err(cannot)?;
+        self.sync()?;
         match fs::hard_link(&self.beside, &self.path) {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(exists()),
@@ -145,38 +147,6 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Puts a whole file in the place of another one, with whose log it has nothing to do. Where that
-/// fails, the other one is as before, its log too. Where the process is stopped between the two,
-/// the log of the other one stands beside it under a name of its own, and is told of.
-pub(crate) fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
-    let mut put_aside: Vec<(PathBuf, PathBuf)> = Vec::new();
-    let mut put = || {
-        for suffix in BESIDE {
-            let there = named(path, suffix);
-            if there.exists() {
-                let aside = named(&there, BEFORE);
-                fs::rename(&there, &aside)?;
-                put_aside.push((there, aside));
-            }
-        }
-        fs::rename(fresh, path)
-    };
-    if let Err(error) = put() {
-        for (there, aside) in put_aside.iter().rev() {
-            fs::rename(aside, there)?;
-        }
-        return Err(error);
-    }
-    // What is left of one that was stopped goes too.
-    for suffix in BESIDE {
-        match fs::remove_file(named(&named(path, suffix), BEFORE)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    sync_folder(path)
-}
-
 /// Sees to it that names in the folder of a file are on the disk. Not every system opens folders.
 pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -195,25 +165,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_a_file_cannot_take_anothers_place_that_is_as_before() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.cx");
-        for suffix in ["", "-wal", "-shm"] {
-            fs::write(named(&path, suffix), suffix).unwrap();
-        }
-        assert!(put_in_place(&folder.path().join("nothing"), &path).is_err());
-        for suffix in ["", "-wal", "-shm"] {
-            assert_eq!(fs::read_to_string(named(&path, suffix)).unwrap(), suffix);
-        }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
-        fs::write(folder.path().join("fresh"), "fresh").unwrap();
-        fs::write(named(&path, "-wal.before"), "of one that was stopped").unwrap();
-        put_in_place(&folder.path().join("fresh"), &path).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "fresh");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
     fn what_a_process_of_the_same_number_has_left_is_in_nobodys_way() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.cx");
@@ -224,5 +175,11 @@ mod tests {
             fs::remove_file(&path).unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // Its log would be taken for that of what is made there.
+        fs::rename(&left, named(&left, "-wal")).unwrap();
+        let file = NewFile::create(&path).unwrap();
+        assert_ne!(file.beside(), left);
+        drop(file);
+        assert!(named(&left, "-wal").exists());
     }
 }

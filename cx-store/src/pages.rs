@@ -5,7 +5,7 @@
 //! nothing that was erased comes back. The format is told at
 //! <https://www.sqlite.org/fileformat2.html>; what was committed to the log goes before the file.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -181,18 +181,6 @@ impl Pages {
     /// Whether other pages may stand in the log than when it was opened.
     pub(crate) fn is_another_log(&mut self) -> io::Result<bool> {
         self.log.as_mut().map_or(Ok(false), |log| self.logged.is_another(log))
-    }
-
-    /// Cuts off what stands behind a damage in the log of the file, which is held: what is written
-    /// over it may be shorter.
-    pub(crate) fn cut_log(&self, path: &Path) -> io::Result<()> {
-        let logged = &self.logged;
-        if logged.damage.is_empty() && !logged.is_torn && !logged.is_headless {
-            return Ok(());
-        }
-        let log = OpenOptions::new().write(true).open(beside::beside(path, "-wal"))?;
-        log.set_len(self.logged.sound)?;
-        log.sync_all()
     }
 
     /// A page; numbers begin at 1. Zeros where the file ends before it.

@@ -80,7 +80,7 @@ const TOLD: &[Told] = &[
     Told {
         what: "bundles",
         sql: "SELECT hash, name_key, name, first_seen, last_seen, n, anchor_recorded, anchor_oid,
-                anchor_key, nobody FROM bundle WHERE n > 0",
+                anchor_key, nobody, registered FROM bundle WHERE n > 0",
     },
     Told {
         what: "claims",
@@ -131,6 +131,12 @@ const TOLD: &[Told] = &[
             "SELECT c.key, o.key
               FROM conversation c LEFT JOIN conversation o ON o.id = c.canonical_id
               WHERE EXISTS(SELECT 1 FROM event e WHERE e.conversation_id = c.id AND e.standing = 0)",
+    },
+    Told {
+        what: "other keys of conversations",
+        sql: "SELECT a.key, o.key
+              FROM conversation_alias x LEFT JOIN conversation a ON a.id = x.alias_id
+                LEFT JOIN conversation o ON o.id = x.of_id",
     },
     Told {
         what: "open conversations",

@@ -1,24 +1,25 @@
 //! The repair of a file in its place.
 //!
 //! What was saved is written over the file in one transaction, by a connection that holds it all
-//! the while: nobody writes to it meanwhile, and wherever the process is stopped, the file is as it
-//! was or repaired.
+//! the while: nobody writes to it meanwhile. Where something in the log is damaged, of which the
+//! engine would throw away what stands behind that, or the engine cannot read the file, what was
+//! saved takes the name of the file, which is put aside with its log. Wherever the process is
+//! stopped, the file is as it was or repaired.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rusqlite::Connection;
-use rusqlite::backup::Backup;
-use rusqlite::config::DbConfig;
 use serde::Serialize;
 
 use crate::beside::beside;
+use crate::copying;
 use crate::error::StoreError;
 use crate::moving::{self, remove};
 use crate::new_file;
 use crate::pages::Pages;
+use crate::placing::{self, Alone};
 use crate::salvage::{self, SalvageReport};
 use crate::schema;
 use crate::store::Store;
@@ -45,11 +46,11 @@ impl Store {
     pub fn repair(path: impl AsRef<Path>) -> Result<RepairReport, StoreError> {
         let path = path.as_ref();
         let (aside, fresh) = (beside(path, ".damaged"), beside(path, ".repaired"));
+        placing::settle(path)?;
         if !path.exists() {
             return Err(StoreError::NotFound { path: path.to_owned() });
         }
-        let held = hold(path)?;
-        // Where a process closes a file, it gives up what it holds of it: this goes last.
+        let mut target = Target::hold(path)?;
         let mut pages = salvage::pages(path)?;
         // What a repair has kept that was stopped is the file as it still is.
         if aside.exists()
@@ -70,54 +71,59 @@ impl Store {
             salvage::salvage(&mut pages, path, &fresh, None)
         })?;
         let is_kept = !salvage.is_complete();
-        let done = match held {
-            Some(held) => {
-                let kept = if is_kept { keep(&mut pages, &aside) } else { Ok(()) };
-                let cut = kept.and_then(|()| {
-                    pages.cut_log(path).map_err(|error| salvage::unreadable(path, &error))
-                });
-                cut.and_then(|()| write_over(held, store).map_err(|error| error.at(path)))
-            }
-            None => keep(&mut pages, &aside).and_then(|()| {
+        let whole = beside(path, "");
+        let done = if let (Target::Held(held), true) = (&mut target, pages.logged.is_whole()) {
+            let kept = if is_kept { keep(&mut pages, &aside) } else { Ok(()) };
+            kept.and_then(|()| {
+                let written = store.read(|source| copying::write_over(held, source));
                 drop(store);
-                new_file::put_in_place(&fresh, &beside(path, ""))
+                written.map_err(|error| error.at(path))
+            })
+        } else {
+            keep(&mut pages, &aside).and_then(|()| {
+                // All of it is in the file, and nothing in its log.
+                store.expect_to_compact()?;
+                drop(store);
+                placing::give_to_owner(&fresh, &whole);
+                placing::put_in_place(&fresh, &whole)
                     .map_err(|error| salvage::unreadable(path, &error))
-            }),
+            })
         };
+        // Where a process closes a file, it gives up what it holds of it.
+        drop(target);
         drop(pages);
         remove(&fresh);
-        if done.is_err() || !is_kept {
+        // What could not be given back is kept.
+        if (done.is_err() && !placing::is_begun(&whole)) || (done.is_ok() && !is_kept) {
             remove(&aside);
         }
         done.map(|()| RepairReport { salvage, kept: is_kept.then_some(aside) })
     }
 }
 
-/// Holds the file, so that nobody else opens it; `None` where nobody can, or where nothing is left
-/// but the log, which the engine would take away.
-fn hold(path: &Path) -> Result<Option<Connection>, StoreError> {
-    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
-        return Ok(None);
-    }
-    match schema::hold(path, None) {
-        Ok(connection) => Ok(Some(connection)),
-        Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),
-        Err(_) => Ok(None),
-    }
+/// The file, held so that nobody else opens it.
+enum Target {
+    /// By the engine.
+    Held(Connection),
+    /// The engine cannot read it, or nothing is left but the log, which it would take away.
+    Alone { _alone: Alone },
 }
 
-/// Writes the pages of a store over those of the file that is held, in one transaction.
-fn write_over(mut held: Connection, store: Store) -> Result<(), StoreError> {
-    // The file stays held.
-    held.execute_batch("COMMIT")?;
-    store.read(|connection| {
-        let backup = Backup::new(connection, &mut held)?;
-        Ok(backup.run_to_completion(1_000, Duration::ZERO, None)?)
-    })?;
-    drop(store);
-    // It is written. What cannot be copied out of the log now is copied by whoever comes next.
-    drop(held.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false));
-    Ok(())
+impl Target {
+    fn hold(path: &Path) -> Result<Self, StoreError> {
+        let alone = || {
+            let alone = placing::alone(&beside(path, ""))?;
+            Ok(Self::Alone { _alone: alone })
+        };
+        if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+            return alone();
+        }
+        match schema::hold(path, None) {
+            Ok(connection) => Ok(Self::Held(connection)),
+            Err(error @ (StoreError::Locked { .. } | StoreError::ReadOnly { .. })) => Err(error),
+            Err(_) => alone(),
+        }
+    }
 }
 
 /// Keeps a file as it is, with its log. It is there as a whole, or not at all.

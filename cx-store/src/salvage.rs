@@ -22,6 +22,7 @@ use crate::lines::Head;
 use crate::log::Damage;
 use crate::moving::{self, Taking};
 use crate::pages::{Pages, Place, Row, Value};
+use crate::placing;
 use crate::proposals;
 use crate::report::Recording;
 use crate::schema;
@@ -136,6 +137,7 @@ struct Finds {
 
 /// The pages of the file at a path.
 pub(crate) fn pages(path: &Path) -> Result<Pages, StoreError> {
+    placing::settle(path)?;
     Pages::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => StoreError::NotFound { path: path.to_owned() },
         _ => unreadable(path, &error),
@@ -161,9 +163,14 @@ pub(crate) fn salvage(
     if let Some(missing) = pages.whole.checked_sub(pages.count()).filter(|missing| *missing > 0) {
         report.lose(format!("{missing} pages at the end of the file"));
     }
-    for Damage { frame, page } in pages.logged.lost() {
+    for (Damage { frame, page }, is_again) in pages.logged.lost() {
         let of = page.map_or_else(String::new, |page| format!(", one of page {page},"));
-        report.lose(format!("page {frame} of the log{of} is spoilt: rows may be lost"));
+        let what = if is_again {
+            "is spoilt and was written again later: rows may be lost where its number is what is spoilt"
+        } else {
+            "is spoilt: rows may be lost"
+        };
+        report.lose(format!("page {frame} of the log{of} {what}"));
     }
     if pages.logged.is_torn {
         report.lose("the last transaction in the log, which is not whole");

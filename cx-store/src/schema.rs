@@ -11,14 +11,15 @@ use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction};
 
-use crate::beside::{BEFORE, beside, has_hot_journal, has_journal};
+use crate::beside::{beside, has_hot_journal, has_journal};
 use crate::compression;
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::ingest;
-use crate::kept::{self, KeptFile};
+use crate::kept::{self, FileWatch, KeptFile};
 use crate::log;
 use crate::pages::Pages;
+use crate::placing;
 use crate::policy;
 use crate::waiting;
 
@@ -148,19 +149,13 @@ pub(crate) fn file_name(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Looks at a file before the engine opens it: nothing foreign is ever opened for writing, nothing
-/// encrypted without a key, nothing plain with one, and nothing whose log would be thrown away.
+/// encrypted without a key, nothing plain with one, and nothing whose log would be thrown away. What
+/// a process has left that was killed while it put another file in its place is settled first.
 pub(crate) fn look(path: &Path, key: Option<&EncryptionKey>) -> Result<Found, StoreError> {
+    file_name(path)?;
+    placing::settle(path)?;
     // Where another process makes it longer meanwhile, and takes the log away, it only seems short.
     let found = look_at_head(path, key).or_else(|_| look_at_head(path, key))?;
-    let before = beside(path, &format!("-wal{BEFORE}"));
-    if found == Found::Ours && !has_journal(path) && before.exists() {
-        let detail = format!(
-            "another file was to take its place, and that was stopped: its log is {} (restore it \
-             again, or give the log its name back)",
-            before.display()
-        );
-        return Err(StoreError::Corrupt { path: path.to_owned(), detail });
-    }
     if !has_journal(path) {
         return Ok(found);
     }
@@ -273,6 +268,7 @@ pub(crate) fn open_writer(
 /// left as it is, its log too.
 pub(crate) fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Connection, StoreError> {
     let hold = || -> Result<Connection, StoreError> {
+        let named = FileWatch::at(path.to_owned());
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -280,16 +276,39 @@ pub(crate) fn hold(path: &Path, key: Option<&EncryptionKey>) -> Result<Connectio
             unlock(&connection, path, key)?;
         }
         connection.pragma_update(None, "locking_mode", "exclusive")?;
-        connection.execute_batch("BEGIN EXCLUSIVE")?;
+        let held = connection.execute_batch("BEGIN EXCLUSIVE").map_err(StoreError::from);
+        expect_name(&named, path, held)?;
         Ok(connection)
     };
-    hold().map_err(|error| error.at(path))
+    twice(hold).map_err(|error| error.at(path))
 }
 
+/// What was read first of a file: from here on the connection has a lock on it, by which nobody puts
+/// another one in its place. Where somebody has done so since it was opened, the log beside the name
+/// is that of the other file.
+fn expect_name<T>(
+    named: &FileWatch,
+    path: &Path,
+    read: Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    if named.is_there() { read } else { Err(StoreError::FileGone { path: path.to_owned() }) }
+}
+
+/// How often a file is opened again in the place of which another one was put meanwhile.
+const AGAIN: u32 = 5;
+
 /// Opens once more where the key seems to be wrong: where the disk fails as the engine reads the
-/// salt of the file it takes another one, and cannot decrypt anything then.
+/// salt of the file it takes another one, and cannot decrypt anything then. And again where another
+/// file has taken the name.
 fn twice<T>(open: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    match open() {
+    let mut opened = open();
+    for _ in 0..AGAIN {
+        if !matches!(opened, Err(StoreError::FileGone { .. })) {
+            break;
+        }
+        opened = open();
+    }
+    match opened {
         Err(StoreError::WrongKey { .. }) => open(),
         opened => opened,
     }
@@ -302,16 +321,28 @@ fn open_writer_once(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let named = FileWatch::at(path.to_owned());
     let has_log = has_journal(path);
     let mut connection = Connection::open_with_flags(path, flags)?;
+    // Where there was none, it is the one that was just made.
+    expect_name(&named, path, Ok(()))?;
     // The log of a file that turns out not to be ours, or damaged, stays where it is.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log)?;
+    // What stands in the log by that name is not this file's, where another one has the name.
+    let leave = |connection: &Connection| {
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+    };
     if let Some(key) = key {
-        unlock(&connection, path, key)?;
+        let unlocked = unlock(&connection, path, key);
+        if !named.is_there() {
+            leave(&connection)?;
+        }
+        expect_name(&named, path, unlocked)?;
     }
     let mut configured = || -> Result<bool, StoreError> {
-        refuse_newer(&connection, path)?;
-        configure_writer(&connection)?;
+        // Before anything is written, and once more where it has a log from here on.
+        expect_name(&named, path, refuse_newer(&connection, path))?;
+        expect_name(&named, path, configure_writer(&connection))?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
         let is_suspect = has_log && try_to_empty_log(&connection).is_err();
         let aside = if key.is_none() { Aside::File } else { Aside::Memory };
@@ -319,6 +350,9 @@ fn open_writer_once(
         Ok(is_suspect)
     };
     let configured = configured();
+    if matches!(configured, Err(StoreError::FileGone { .. })) {
+        leave(&connection)?;
+    }
     let is_suspect = encryption::sound(&connection, key, path, configured)?;
     Ok((connection, is_suspect))
 }
@@ -475,14 +509,17 @@ pub(crate) fn open_source(
     key: Option<&EncryptionKey>,
 ) -> Result<Connection, StoreError> {
     let open = |beside| {
+        let named = FileWatch::at(path.to_owned());
         let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_WRITE, beside)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         if let Some(key) = key {
-            unlock(&connection, path, key)?;
+            expect_name(&named, path, unlock(&connection, path, key))?;
         }
         connection.busy_timeout(PATIENCE)?;
         configure(&connection)?;
-        connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0))?;
+        let read = "SELECT count(*) FROM meta";
+        let read = connection.query_row(read, [], |row| row.get::<_, i64>(0));
+        expect_name(&named, path, read.map_err(StoreError::from))?;
         refuse_newer(&connection, path)?;
         Ok(connection)
     };
@@ -551,11 +588,14 @@ fn open_as_it_is(
     key: Option<&EncryptionKey>,
     beside: Beside,
 ) -> Result<Connection, StoreError> {
+    let named = FileWatch::at(path.to_owned());
     let connection = open_beside(path, OpenFlags::SQLITE_OPEN_READ_ONLY, beside)?;
     if let Some(key) = key {
-        unlock(&connection, path, key)?;
+        expect_name(&named, path, unlock(&connection, path, key))?;
     }
     configure_reader(&connection)?;
+    let read = connection.pragma_query(None, "user_version", |_| Ok(()));
+    expect_name(&named, path, read.map_err(StoreError::from))?;
     Ok(connection)
 }
 

@@ -13,6 +13,7 @@ use crate::encryption::{self, EncryptionKey};
 use crate::error::StoreError;
 use crate::memory::Memory;
 use crate::opening::OpenOptions;
+use crate::placing;
 use crate::schema;
 use crate::store::{Store, StoreOptions, WeakStore};
 
@@ -188,6 +189,7 @@ impl Tenants {
     /// [`StoreError::NotFound`], and as [`Tenants::store`].
     pub fn existing(&self, tenant: &str) -> Result<Store, StoreError> {
         let path = self.path(tenant)?;
+        placing::settle(&path)?;
         if !path.is_file() {
             return Err(StoreError::NotFound { path });
         }
@@ -241,12 +243,19 @@ impl Tenants {
         let alone = match schema::hold(&path, self.0.key.as_ref()) {
             Ok(alone) => Some(alone),
             Err(StoreError::Locked { .. }) => return Err(StoreError::Locked { path }),
-            // Whatever it is, nobody can have it open.
             Err(_) => None,
+        };
+        // Who opened it before it was damaged may still have it open.
+        let spoilt = match alone {
+            Some(_) => None,
+            None => match placing::alone(&path) {
+                Err(StoreError::Locked { .. }) => return Err(StoreError::Locked { path }),
+                spoilt => spoilt.ok(),
+            },
         };
         // Some systems delete no file that is open.
         if cfg!(windows) {
-            drop(alone);
+            drop((alone, spoilt));
         }
         fs::remove_file(&path).map_err(|error| cannot(&path, &error))?;
         self.remove_beside(&path)?;

@@ -92,3 +92,54 @@ fn an_import_that_is_stopped_keeps_what_it_told_of() {
     assert!((1..900).contains(&report.new) && report.rejected > 0, "{report:?}");
     assert_eq!(store.events().count(), usize::try_from(report.new).unwrap());
 }
+
+#[test]
+fn each_batch_of_an_import_is_told_once() {
+    for (n, times) in [(0, 1), (10, 1), (10_000, 1), (10_001, 2)] {
+        let store = Store::open_in_memory().unwrap();
+        let mut told = Vec::new();
+        let wrong = (0..n).map(|number| Err::<Event, _>(format!("record {number}")));
+        let report = store.import(&recording(), wrong, |so_far| {
+            told.push(so_far.total());
+            ControlFlow::Continue(())
+        });
+        assert_eq!(told.len(), times, "of {n}");
+        assert_eq!(told.last(), Some(&report.unwrap().total()), "of {n}");
+    }
+}
+
+#[test]
+fn what_is_in_is_told_where_the_full_text_cannot_be_caught_up_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full.cx");
+    let store = Store::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("DROP TABLE event_fts").unwrap();
+    let mut told = 0;
+    let records = events(6).into_iter().take(1_500).map(Ok::<_, String>);
+    let failed = store.import(&recording(), records, |so_far| {
+        told = so_far.new;
+        ControlFlow::Continue(())
+    });
+    assert!(failed.is_err(), "{failed:?}");
+    assert!(told > 1_000, "{told}");
+    assert_eq!(store.events().count(), usize::try_from(told).unwrap());
+}
+
+#[test]
+fn what_was_wrong_is_told_where_the_rest_of_a_batch_cannot_be_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("less.cx");
+    let store = Store::open(&path).unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("DROP TABLE bundle_claim").unwrap();
+    let wrong = Err("no record".to_owned());
+    let records = events(7).into_iter().take(3).map(Ok).chain([wrong]);
+    let mut told = Vec::new();
+    let failed = store.import(&recording(), records, |so_far| {
+        told.push((so_far.new, so_far.rejected));
+        ControlFlow::Continue(())
+    });
+    assert!(failed.is_err(), "{failed:?}");
+    assert_eq!(told, [(0, 1)]);
+}

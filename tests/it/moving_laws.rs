@@ -239,3 +239,24 @@ fn facts_may_begin_with_a_byte_order_mark() {
     let (moved, _) = Store::import_facts(lines.as_slice(), folder.path().join("a.cx")).unwrap();
     assert_eq!(moved.counts().unwrap(), (1, 1));
 }
+
+#[test]
+fn a_reader_that_fails_ends_the_facts() {
+    /// What a terminal gives that was hung up, or a disk: an error each time.
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("gone"))
+        }
+    }
+    let store = lived(&[story::message("a", 0, "email", "", &["email a@x.nl"])], &[], None);
+    let mut lines = Vec::new();
+    store.export_facts(&mut lines).unwrap();
+    let two = lines.split_inclusive(|byte| *byte == b'\n').take(2).collect::<Vec<_>>().concat();
+    let folder = tempfile::tempdir().unwrap();
+    let reader = std::io::BufReader::new(std::io::Read::chain(two.as_slice(), Broken));
+    let (made, report) = Store::import_facts(reader, folder.path().join("moved.cx")).unwrap();
+    assert_eq!(report.ending, cx_store::Ending::CutShort);
+    assert_eq!((report.rejected, report.problems), (1, vec!["line 3: gone".to_owned()]));
+    assert_eq!(made.events().count(), 1);
+}

@@ -34,6 +34,11 @@ fn sound(path: &Path) -> Store {
         let name = if person == 3 { "Anna Vos" } else { "Jan de Vries" };
         let event = story::message(&format!("k{number}"), number, "chat", name, &claims);
         let mut event = story::in_conversation(event, &format!("c{person}"));
+        if number == 24
+            && let Some(conversation) = &mut event.conversation
+        {
+            conversation.aliases.push("c24".parse().unwrap());
+        }
         // Some are longer than a page.
         if number % 29 == 0 {
             event.extra.insert("note".to_owned(), "waar is mijn pakket? ".repeat(700).into());
@@ -306,6 +311,8 @@ fn a_repair_makes_everything_derived_anew_and_loses_nothing() {
         "UPDATE conversation SET canonical_id = 1",
         "UPDATE identifier SET hub = 1 - hub",
         "DELETE FROM past_claim",
+        "DELETE FROM conversation_alias",
+        "UPDATE bundle SET registered = 0 WHERE id = 2",
         "DELETE FROM seen_with",
         "UPDATE bundle SET name = 'Mallory'",
         "UPDATE event SET channel = (SELECT id FROM dict WHERE class = 3 LIMIT 1) WHERE seq = 12",

@@ -185,3 +185,64 @@ fn a_certificate_looks_into_what_a_repair_has_kept() {
     assert!(certificate.search.files.contains_key("kept.cx.damaged"), "{certificate}");
     assert!(!certificate.is_clean(), "{certificate}");
 }
+
+/// The process that has the file open.
+#[test]
+#[ignore = "a process that has a file open; started by the test of repairs beside it"]
+fn holds_until_its_input_ends() {
+    let Ok(path) = env::var(FILE) else { return };
+    let store = Store::open(path).unwrap();
+    fs::write(store.path().with_extension("open"), "").unwrap();
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).unwrap();
+    let late = story::message("late", 1, "chat", "", &["email late@example.nl"]);
+    store.ingest(&Recording::new(now(), "test"), [late]).unwrap();
+}
+
+/// Whoever has opened a file before its header was spoilt goes on writing to it.
+#[cfg(unix)]
+#[test]
+fn a_file_that_somebody_has_open_is_not_replaced_however_spoilt_it_is() {
+    use std::io::Write as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, copy) = (folder.path().join("open.cx"), folder.path().join("copy.cx"));
+    spoilt(&path, 40);
+    Store::open(&path).unwrap().backup(&copy).unwrap();
+    let mut other = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "store_repair::holds_until_its_input_ends", "--ignored"])
+        .env(FILE, &path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !folder.path().join("open.open").exists() {
+        assert!(other.try_wait().unwrap().is_none());
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mut bytes = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    std::io::Seek::seek(&mut bytes, std::io::SeekFrom::Start(18)).unwrap();
+    bytes.write_all(&[7, 7]).unwrap();
+    drop(bytes);
+    for refused in [Store::repair(&path).err(), Store::restore(&copy, &path).err()] {
+        assert!(matches!(refused, Some(StoreError::Locked { .. })), "{refused:?}");
+    }
+    drop(other.stdin.take());
+    assert!(other.wait().unwrap().success());
+    Store::repair(&path).unwrap();
+    assert!(keys(&Store::open_existing(&path).unwrap()).contains("late"));
+}
+
+/// As above, in this process, which the locks of the system do not keep out.
+#[test]
+fn a_file_that_this_process_has_open_is_not_replaced_however_spoilt_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("open.cx");
+    spoilt(&path, 40);
+    let store = Store::open(&path).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[18..20].fill(7);
+    // The same file, and not another one of that name.
+    std::io::Write::write_all(&mut fs::File::create(&path).unwrap(), &bytes).unwrap();
+    assert!(matches!(Store::repair(&path), Err(StoreError::Locked { .. })));
+    drop(store);
+}

@@ -144,14 +144,18 @@ fn nothing_of_a_tenant_that_is_removed_is_left_beside() {
         std::path::PathBuf::from(name)
     };
     let left = [
-        "-wal.before",
+        ".put-aside",
+        ".put-aside-wal",
         ".damaged",
         ".damaged-wal",
         ".damaged.part",
         ".repaired",
         ".repaired-wal",
         ".17.part",
+        ".17.part-wal",
+        ".17.part-shm",
         ".17-3.part",
+        ".17-3.part-journal",
         "-probe",
     ];
     let stay = [".txt", ".bak", "-other", ".part", ".x.part"];

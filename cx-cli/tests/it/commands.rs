@@ -336,6 +336,10 @@ fn a_copy_takes_the_place_of_a_file_where_that_is_said() {
     let ask = |file: &str| shell.ok(&["context", file, "eva.bakker@example.nl", "--json"]);
     assert_eq!(ask("demo.cx"), ask("copy.cx"));
     assert_eq!(ask("new.cx"), ask("copy.cx"));
+    // The log may be all that is left of a store.
+    std::fs::write(shell.path("lone.cx-wal"), "what was written last").unwrap();
+    assert!(shell.cx(&["restore", "copy.cx", "lone.cx"]).out.contains("--yes"));
+    assert!(shell.path("lone.cx-wal").exists() && !shell.path("lone.cx").exists());
 }
 
 #[test]
