@@ -22,7 +22,7 @@ use crate::text;
 /// The version of what is in no policy and decides who is who: normalisers, names, the rules
 /// themselves. It is part of every policy's hash: a store that was written under an earlier version
 /// files its records and derives its customers anew when it is opened.
-pub const NORMALISER_VERSION: u32 = 3;
+pub const NORMALISER_VERSION: u32 = 4;
 
 macro_rules! namespaces {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $scoped:literal;)*) => {

@@ -5,6 +5,7 @@
 //! bundle; bundles that hang together through identifiers form a component; `resolve` divides a
 //! component into customers. See `docs/identity.md` for the whole function in words.
 
+mod given;
 pub mod name;
 pub mod observation;
 pub mod assertion;

@@ -364,6 +364,48 @@ impl Store {
         }
         Ok((left, right))
     }
+
+    /// The records that two sides mean today: whoever else turns up with an identifier later is not
+    /// meant. An identifier that nobody has yet means whoever comes to have it, and so do two that
+    /// are on one record.
+    fn two_meant(
+        &self,
+        py: Python<'_>,
+        a: Subject,
+        b: Subject,
+    ) -> Result<(Subject, Subject), BindingError> {
+        let record = |argument: &'static str, side: &Subject| match side {
+            Subject::Identifier(identifier) => self.meant(py, argument, identifier, false),
+            Subject::Observation(observation) => Ok(Some(*observation)),
+        };
+        let (left, right) = (record("a", &a)?, record("b", &b)?);
+        if left == right {
+            return Ok((a, b));
+        }
+        let meant = |record: Option<ObservationId>, side| record.map_or(side, Subject::Observation);
+        Ok((meant(left, a), meant(right, b)))
+    }
+
+    /// The record of whoever holds an identifier, if somebody does. Of several holders nobody is
+    /// chosen, and of a role's mailbox whoever writes next, unless that is as well.
+    fn meant(
+        &self,
+        py: Python<'_>,
+        argument: &'static str,
+        identifier: &Identifier,
+        may_be_hub: bool,
+    ) -> Result<Option<ObservationId>, BindingError> {
+        let who = Who::Identifier(identifier.clone());
+        let found = self.with(py, |store| store.find(&who))?;
+        let problem = match found.customers.len() {
+            0 | 1 if found.is_hub && !may_be_hub => {
+                "it links nobody, and anybody may use it: name a customer"
+            }
+            2.. if found.chosen().is_none() => "several customers use it: name one of them",
+            _ => return self.with(py, |store| store.meant(&who)),
+        };
+        Err(BindingError::argument(argument, identifier.to_string(), problem))
+    }
 }
 
 /// Who says something, why, and when.
@@ -1086,7 +1128,7 @@ impl Store {
     /// Parameters
     /// ----------
     /// a, b : str or Event
-    ///     A customer id, an identifier (everybody who holds it), an observation (``"obs_…"``), or
+    ///     A customer id, an identifier (whoever holds it today), an observation (``"obs_…"``), or
     ///     an event (whoever it is about).
     /// by : str
     ///     Who says so: ``"agent:7"``.
@@ -1125,18 +1167,7 @@ impl Store {
         region: Option<&str>,
     ) -> Result<String, BindingError> {
         let (a, b) = self.two_sides(py, a, b, region)?;
-        for (argument, side) in [("a", &a), ("b", &b)] {
-            let Subject::Identifier(identifier) = side else { continue };
-            let found = self.with(py, |store| store.find(&Who::Identifier(identifier.clone())))?;
-            // Of several holders nobody is chosen, and of a role's mailbox whoever writes next.
-            let problem = match found.customers.len() {
-                0 | 1 if found.is_hub => "it links nobody, and anybody may use it: name a customer",
-                0 | 1 => continue,
-                _ if found.chosen().is_some() => continue,
-                _ => "several customers use it: name one of them",
-            };
-            return Err(BindingError::argument(argument, side.to_string(), problem));
-        }
+        let (a, b) = self.two_meant(py, a, b)?;
         self.say(py, Verdict::Same(a, b), Said { by, reason, at })
     }
 
@@ -1153,6 +1184,7 @@ impl Store {
         region: Option<&str>,
     ) -> Result<String, BindingError> {
         let (a, b) = self.two_sides(py, a, b, region)?;
+        let (a, b) = self.two_meant(py, a, b)?;
         self.say(py, Verdict::Different(a, b), Said { by, reason, at })
     }
 
@@ -1227,6 +1259,9 @@ impl Store {
     ) -> Result<String, BindingError> {
         let old = identifier("old", old, region)?;
         let new = identifier("new", new, region)?;
+        for (argument, identifier) in [("old", &old), ("new", &new)] {
+            self.meant(py, argument, identifier, true)?;
+        }
         self.say(py, Verdict::Rekey(old, new), Said { by, reason, at })
     }
 
@@ -1403,6 +1438,7 @@ impl Store {
         let verdict = match verdict {
             "same" | "different" => {
                 let (a, b) = self.two_sides(py, a, two()?, region)?;
+                let (a, b) = self.two_meant(py, a, b)?;
                 if verdict == "same" { Verdict::Same(a, b) } else { Verdict::Different(a, b) }
             }
             "detach" => {

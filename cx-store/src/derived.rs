@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::bridge::{self, Carrier};
-use cx_core::identity::hub::counts_persons;
+use cx_core::identity::hub::{MOST_OF_ONE_NAME, counts_persons};
 use cx_core::identity::policy::{Limit, Tier};
 use cx_core::identity::resolve::{Record, Refusal};
 use cx_core::identity::{
@@ -547,8 +547,9 @@ impl<'a> Update<'a> {
             if matches!(policy.of_identifier(&identifier).limit, Limit::Hard(_)) {
                 exclusive.push((*row, format!("x\u{1f}{place}")));
             }
-            if name.is_none() && policy.of_identifier(&identifier).tier == Tier::Strong {
-                strong.push((identifier, format!("s\u{1f}{place}")));
+            if policy.of_identifier(&identifier).tier == Tier::Strong {
+                let kind = if name.is_none() { 's' } else { 'o' };
+                strong.push((identifier, format!("{kind}\u{1f}{place}")));
             }
         }
         for row in linked {
@@ -674,6 +675,9 @@ impl<'a> Update<'a> {
                 match what.split_once('\u{1f}') {
                     Some(("n", name)) => drop(view.names.insert(PersonName::from_key(name))),
                     Some(("s", _)) => *view.strong_values.entry(place_of(what)).or_insert(0) += 1,
+                    Some(("o", _)) => {
+                        *view.strong_of_named.entry(place_of(what)).or_insert(0) += 1;
+                    }
                     _ => *view.exclusive_ids.entry(place_of(what)).or_insert(0) += 1,
                 }
             }
@@ -694,7 +698,12 @@ impl<'a> Update<'a> {
              WHERE identifier_id = ?1 AND what >= ?2 || char(31) AND what < ?2 || char(32)
              ORDER BY what",
         )?;
-        for (kind, counts) in [("x", &mut view.exclusive_ids), ("s", &mut view.strong_values)] {
+        let most = above.max(MOST_OF_ONE_NAME);
+        for (kind, counts, above) in [
+            ("x", &mut view.exclusive_ids, above),
+            ("s", &mut view.strong_values, above),
+            ("o", &mut view.strong_of_named, most),
+        ] {
             let mut seen = seen.query(params![row, kind])?;
             while let Some(row) = seen.next()? {
                 let what: String = row.get(0)?;

@@ -267,6 +267,7 @@ impl Reader<'_> {
         }
         let mut ids: BTreeSet<Identifier> = BTreeSet::new();
         let mut strong: BTreeSet<Identifier> = BTreeSet::new();
+        let mut strong_of_named: BTreeSet<Identifier> = BTreeSet::new();
         for id in self.carriers(value)? {
             let Some(whole) = self.bundles.get(&id) else { continue };
             let linking = self.rules().linking(&whole.facts);
@@ -277,11 +278,11 @@ impl Reader<'_> {
             ids.extend(linking.iter().map(|claim| claim.identifier.clone()).filter(|other| {
                 other != value && matches!(self.policy.of_identifier(other).limit, Limit::Hard(_))
             }));
-            if whole.facts.name.is_none() {
-                let others = linking.iter().map(|claim| &claim.identifier);
-                let counts = |other: &&Identifier| counts_persons(self.policy, value, other);
-                strong.extend(others.filter(counts).cloned());
-            }
+            let others = linking.iter().map(|claim| &claim.identifier);
+            let counts = |other: &&Identifier| counts_persons(self.policy, value, other);
+            let is_named = whole.facts.name.is_some();
+            let strong = if is_named { &mut strong_of_named } else { &mut strong };
+            strong.extend(others.filter(counts).cloned());
         }
         let place = |id: &Identifier| (id.namespace().clone(), id.scope().to_owned());
         for id in ids {
@@ -289,6 +290,9 @@ impl Reader<'_> {
         }
         for id in strong {
             *view.strong_values.entry(place(&id)).or_insert(0) += 1;
+        }
+        for id in strong_of_named {
+            *view.strong_of_named.entry(place(&id)).or_insert(0) += 1;
         }
         Ok(view)
     }

@@ -686,6 +686,32 @@ impl Store {
         })
     }
 
+    /// Which record is meant by what is said of somebody: the one that a customer id names, or of
+    /// the records with which whoever holds an identifier carries it the first that was recorded;
+    /// `None` where nobody, or several, are meant.
+    ///
+    /// What is said of a record stays said of it, whoever else turns up with the identifier.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the file cannot be read.
+    pub fn meant(&self, who: &Who) -> Result<Option<ObservationId>, StoreError> {
+        let Who::Identifier(identifier) = who else { return self.anchor(who) };
+        let carrying = self.read(|connection| {
+            let found = read::find(connection, who)?;
+            let Some(customer) = found.chosen() else { return Ok(None) };
+            let mut oid = connection.prepare_cached(
+                "SELECT b.anchor_oid FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
+                   JOIN bundle b ON b.id = c.bundle_id JOIN member m ON m.bundle_id = b.id
+                 WHERE i.hash = ?1 AND m.customer_id = ?2 AND b.n > 0
+                 ORDER BY c.links DESC, b.anchor_recorded, b.anchor_oid LIMIT 1",
+            )?;
+            let hash = codec::identifier_hash(identifier);
+            let oid = oid.query_row(params![&hash[..], customer.row()], |row| row.get(0));
+            Ok(oid.optional()?.map(ObservationId::from_bytes))
+        })?;
+        if carrying.is_some() { Ok(carrying) } else { self.anchor(who) }
+    }
+
     /// Records what somebody says about who is who, and derives what follows.
     ///
     /// Saying the same thing twice is saying it once. What stands against it is said at once, in

@@ -276,3 +276,43 @@ fn what_stands_between_two_is_told_as_it_is() {
     let told = format!("{:?}", explainer.candidates(a, &BTreeMap::new()));
     assert!(told.contains("it links from proved by a login on"), "{told}");
 }
+
+#[test]
+fn what_is_only_stated_or_was_taken_back_is_told_of_a_value_that_others_use_too() {
+    let number = "phone 020 624 1111";
+    let events = [
+        story::message("a", 0, "phone", "Ann Bos", &[number]),
+        story::message("a2", 5, "phone", "Ann Bos", &[number]),
+        story::message("b", 9, "phone", "Bob Smit", &[number]),
+        story::message("s", 12, "web", "Ann Bos", &["phone 020 624 1111 ?"]),
+    ];
+    let taken = Observation::of(TENANT, &events[1]).id;
+    let Subject::Identifier(of) = value(number) else { panic!() };
+    let detach = Assertion {
+        verdict: cx_core::identity::Verdict::Detach(taken, of),
+        by: "agent:7".to_owned(),
+        reason: None,
+        at: story::monday(),
+    };
+    let world = World::new(&events, &[detach]);
+    let explainer = world.explainer();
+    let told = |event: &Event| {
+        let record = Subject::Observation(Observation::of(TENANT, event).id);
+        let holder = explainer.holders(&record).into_iter().next().unwrap();
+        explainer.how(holder).unwrap().sentences.join("\n")
+    };
+    assert!(told(&events[1]).contains("agent:7 said"), "{}", told(&events[1]));
+    assert!(told(&events[3]).contains("it is only stated"), "{}", told(&events[3]));
+}
+
+#[test]
+fn who_only_typed_a_number_is_told_that_it_is_not_proved() {
+    let events = [
+        story::message("v", 0, "phone", "Jan", &["email a@x.nl", "phone 06 12345678"]),
+        story::message("m", 5, "web", "Jan", &["email b@x.nl", "phone 06 12345678 ?"]),
+    ];
+    let world = asked(&events);
+    let of = |event: &Event| Subject::Observation(Observation::of(TENANT, event).id);
+    let why_not = world.explainer().why_not(&of(&events[0]), &of(&events[1])).unwrap();
+    assert!(why_not.sentences.join(" ").contains("one has only stated it"), "{why_not:?}");
+}

@@ -11,6 +11,7 @@ use cx_core::identity::{
     Assertion, Assertions, Observation, Policy, Population, Recorded, Subject, Verdict,
 };
 use cx_core::ids::{CustomerId, IdKey, ObservationId};
+use cx_core::time::Micros;
 use cx_store::{Recording, Store, StoreOptions};
 use cx_tests::chance::Chance;
 use cx_tests::names::Names;
@@ -178,6 +179,58 @@ fn the_holder_of_a_value_is_who_is_linked_by_it_and_not_who_mentioned_it() {
     // Only where nobody is linked by it, who claims it.
     events[1] = message("jan", 5, "email", "Jan Smit", &["email jan@example.nl ?"]);
     assert_eq!(divided(&events[1..], &[same]), "jan piet");
+}
+
+#[test]
+fn what_was_said_of_an_address_is_said_of_who_had_it_then() {
+    let (shared, other) = ("email family@example.nl", "email eva2@example.com");
+    let events = [
+        message("jan", 0, "email", "Jan Smit", &[shared]),
+        message("eva", 600, "email", "Eva Bakker", &[shared]),
+        message("eva2", 605, "email", "Eva Bakker", &[other]),
+        message("piet", 9_000, "email", "Piet Mol", &[shared]),
+    ];
+    let at = monday() + Micros::MINUTE.times(700);
+    let identifier = |words: &str| Subject::Identifier(value(words));
+    for verdict in [
+        Verdict::Same(identifier(shared), identifier(other)),
+        Verdict::Rekey(value(shared), value(other)),
+    ] {
+        // An older record of the address that comes in later changes nothing, nor does a newer one.
+        let word = Assertion { at, ..said(verdict) };
+        assert_eq!(divided(&events[1..3], std::slice::from_ref(&word)), "eva eva2");
+        assert_eq!(divided(&events, &[word]), "eva eva2 | jan | piet");
+    }
+}
+
+#[test]
+fn what_is_said_of_an_address_keeps_the_record_that_was_meant() {
+    let (shared, other) = ("email family@example.nl", "email eva2@example.com");
+    let store = Store::open_in_memory().unwrap();
+    let take = |event: Event, minute: i64| {
+        let at = monday() + Micros::MINUTE.times(minute);
+        store.ingest(&Recording::new(at, "story"), [event]).unwrap();
+    };
+    take(message("eva", 600, "email", "Eva Bakker", &[shared]), 600);
+    take(message("eva2", 605, "email", "Eva Bakker", &[other]), 605);
+    let who = |words: &str| Who::Identifier(value(words));
+    let meant = |words: &str| store.meant(&who(words)).unwrap();
+    let record = meant(shared).unwrap();
+    let side = |words: &str| Subject::Observation(meant(words).unwrap());
+    let word = said(Verdict::Same(side(shared), side(other)));
+    store.assert(&word, monday() + Micros::MINUTE.times(610)).unwrap();
+    assert_eq!(meant(shared), Some(record), "it is the same record still");
+    assert_ne!(meant(other), Some(record));
+    // Somebody else's mail of that address comes in, older and newer than hers.
+    take(message("jan", 0, "email", "Jan Smit", &[shared]), 620);
+    take(message("jan2", 615, "email", "Jan Smit", &[shared]), 621);
+    let names = |words: &str| {
+        let found = store.find(&who(words)).unwrap();
+        found.customers.into_iter().filter_map(|one| one.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(other), ["Eva Bakker"]);
+    assert_eq!(names(shared).len(), 2);
+    assert_eq!(meant(shared), None, "of several nobody is chosen");
 }
 
 #[test]

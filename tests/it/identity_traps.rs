@@ -178,7 +178,8 @@ fn a_number_beside_more_addresses_than_anybody_has_joins_none_of_them() {
         message(&format!("{n:03}"), n * DAY, "web", "", &[&address, "phone 06 12345678 ?"])
     };
     let two: Vec<Event> = (0..2).map(guest).collect();
-    assert_eq!(customers(&two), "000 001");
+    // Of two neither has shown that it is theirs.
+    assert_eq!(customers(&two), "000 | 001");
     let events: Vec<Event> = (0..200).map(guest).collect();
     assert_eq!(customers(&events).split(" | ").count(), 200);
 }
@@ -395,6 +396,96 @@ fn relatives_on_one_landline_stay_apart_whatever_they_are_called() {
         let landline = "phone 020 624 1111";
         let of = |key, name| message(key, 0, "phone", name, &[landline]);
         check(&[of("a", one), of("b", other)], "a | b");
+    }
+}
+
+#[test]
+fn a_short_form_in_ones_own_mail_makes_nobody_somebody_else() {
+    let shared = "phone 020 624 1111";
+    let (mine, yours) = ("email a@example.nl", "email b@example.com");
+    for (one, short, other) in [
+        ("Jan Bakker", "J. Bakker", "Johanna Bakker"),
+        ("Piet Bos", "Mr Bos", "Kees Bos"),
+        ("Jan Mol", "Jan", "Jan Bos"),
+        ("Christopher Smith", "Chris Smith", "Christina Smith"),
+    ] {
+        for on in [shared, "cookie pc", "email home@example.nl"] {
+            let events = [
+                message("a1", 0, "email", one, &[mine]),
+                message("a2", 1, "email", short, &[mine]),
+                message("a3", 2, "email", one, &[mine, on]),
+                message("b1", 3, "email", other, &[yours, on]),
+                message("b2", 4, "email", other, &[yours]),
+            ];
+            check(&events, "a1 a2 a3 | b1 b2");
+        }
+    }
+    // Nor does it vouch for who only typed a number.
+    let events = [
+        message("v", 0, "email", "Jan Bos", &["email jan@example.nl", shared]),
+        message("m1", 5, "web", "Jan Mol", &[yours, "phone 020 624 1111 ?"]),
+        message("m2", 6, "email", "Jan", &[yours]),
+    ];
+    check(&events, "m1 m2 | v");
+}
+
+#[test]
+fn those_who_only_typed_one_number_or_card_are_not_one() {
+    for (shared, names) in [
+        ("phone 06 12345678 ?", ["", "", ""]),
+        ("phone 06 12345678 ?", ["Jan", "Jan", "Jan"]),
+        ("loyalty 123 ?", ["", "", ""]),
+    ] {
+        let events: Vec<Event> = (0..)
+            .zip(names)
+            .map(|(n, name)| {
+                let own = format!("email p{n}@example.nl");
+                message(&format!("{n}"), n, "web", name, &[&own, shared])
+            })
+            .collect();
+        check(&events, "0 | 1 | 2");
+    }
+    // Under one whole name they are, be its given name a short form of several.
+    for name in ["Jan Bos", "Sam Jones", "Alex Smith", "Frank Bos"] {
+        let events = [
+            message("a", 0, "web", name, &["email a@example.nl", "phone 06 12345678 ?"]),
+            message("b", 5, "web", name, &["email b@example.nl", "phone 06 12345678 ?"]),
+        ];
+        check(&events, "a b");
+        let proved = [
+            message("a", 0, "web", name, &["email a@example.nl", "phone 06 12345678"]),
+            events[1].clone(),
+        ];
+        check(&proved, "a b");
+    }
+    // Nor is whoever typed the number of a card that somebody has.
+    let events = [
+        message("a", 0, "store", "", &["loyalty 123", "email a@example.nl"]),
+        message("b", 5, "web", "", &["loyalty 123 ?", "email b@example.nl"]),
+    ];
+    check(&events, "a | b");
+}
+
+#[test]
+fn strangers_under_a_placeholder_or_under_one_name_that_is_nobodys_are_not_one() {
+    for shared in ["phone 06 12345678 ?", "cookie kiosk"] {
+        for name in ["Guest User", "null null", "Unknown Caller"] {
+            let events: Vec<Event> = (0..2)
+                .map(|n| {
+                    let own = format!("email p{n}@example.nl");
+                    message(&format!("{n}"), n, "web", name, &[&own, shared])
+                })
+                .collect();
+            check(&events, "0 | 1");
+        }
+        // A name that nobody listed: one person has not so many addresses.
+        let events: Vec<Event> = (0..40)
+            .map(|n| {
+                let own = format!("email p{n}@example.nl");
+                message(&format!("{n:02}"), n, "web", "Beste Koper", &[&own, shared])
+            })
+            .collect();
+        assert_eq!(customers(&events).split(" | ").count(), 40, "{shared}");
     }
 }
 

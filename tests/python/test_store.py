@@ -875,6 +875,17 @@ def test_a_customer_id_stands_for_the_customer(store: cx.Store) -> None:
         store.same("cus_" + "0" * 32, ids[0], by="agent:7")
 
 
+def test_of_several_holders_of_an_address_nobody_is_chosen() -> None:
+    store = cx.open(":memory:")
+    for day, name in enumerate(["Jan Bos", "Eva Smit"], start=1):
+        store.ingest([{**MAIL, "key": f"f/{day}", "name": name}])
+    assert len(list(store.customers())) == 2
+    for say in (store.same, store.different, store.rekey):
+        with pytest.raises(cx.InvalidArgumentError, match="several customers use it"):
+            say("jan@example.nl", "eva@example.nl", by="agent:7")
+    assert not store.assertions()
+
+
 def test_the_other_things_that_can_be_said(store: cx.Store) -> None:
     store.block("jan@example.nl", by="agent:7")
     with pytest.warns(cx.ConflictWarning, match="the value is blocked"):

@@ -53,9 +53,15 @@ pub fn partition(
     probable.sort_unstable();
     let mut world =
         World { nodes: &nodes, linking: &linking, hubs: &hubs, rules, asserted: Cluster::new() };
-    for (_, _, a, b) in joining {
-        if let (Some(a), Some(b)) = (world.holders(&a).first(), world.holders(&b).first()) {
-            world.join(&mut clusters, *a, *b);
+    for (at, _, a, b) in joining {
+        // Whoever came to it last before that was said, or first after it.
+        let holder = |side: &Subject| {
+            let holders = world.holders(side);
+            let before = holders.iter().filter(|n| nodes[**n].facts.first_seen <= at).max();
+            before.or(holders.iter().min()).copied()
+        };
+        if let (Some(a), Some(b)) = (holder(&a), holder(&b)) {
+            world.join(&mut clusters, a, b);
         }
     }
     world.asserted = clusters.iter().filter(|c| c.len() > 1).flatten().copied().collect();
@@ -128,6 +134,7 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
         let mut view = DirectView::default();
         let mut ids: BTreeSet<&Identifier> = BTreeSet::new();
         let mut strong: BTreeSet<&Identifier> = BTreeSet::new();
+        let mut strong_of_named: BTreeSet<&Identifier> = BTreeSet::new();
         let tier = |value: &Identifier| rules.policy.of_identifier(value).tier;
         for (node, links) in nodes.iter().zip(&all).filter(|(_, links)| links.contains(identifier))
         {
@@ -136,7 +143,9 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
                 matches!(rules.policy.of_identifier(other).limit, Limit::Hard(_))
                     && *other != identifier
             }));
-            if node.facts.name.is_none() && tier(identifier) > Tier::Strong {
+            if tier(identifier) > Tier::Strong {
+                let is_named = node.facts.name.is_some();
+                let strong = if is_named { &mut strong_of_named } else { &mut strong };
                 strong.extend(links.iter().filter(|other| tier(other) == Tier::Strong));
             }
         }
@@ -146,6 +155,9 @@ fn linking(nodes: &[Node], rules: Rules<'_>) -> (Vec<BTreeSet<Identifier>>, BTre
         }
         for value in strong {
             *view.strong_values.entry(place(value)).or_insert(0) += 1;
+        }
+        for value in strong_of_named {
+            *view.strong_of_named.entry(place(value)).or_insert(0) += 1;
         }
         rules.hub(identifier, &view).is_some()
     };
@@ -209,7 +221,12 @@ impl World<'_> {
             let claims = &self.nodes[n].facts.claims;
             claims.iter().any(|c| c.identifier == *id && c.assurance.is_proved())
         });
-        if proved { policy.tier } else { policy.tier_when_stated.unwrap_or(policy.tier) }
+        match (proved, policy.tier_when_stated, policy.tier) {
+            (true, _, tier) => tier,
+            (false, Some(stated), _) => stated,
+            (false, None, Tier::Strong) => Tier::Corroborating,
+            (false, None, tier) => tier,
+        }
     }
 
     fn values(&self) -> Vec<Identifier> {
@@ -245,16 +262,28 @@ impl World<'_> {
         cluster.iter().flat_map(of).collect()
     }
 
-    /// Each has proved something that the other has not, and no two whole names vouch for them.
-    fn are_strangers(&self, a: &Cluster, b: &Cluster) -> bool {
+    /// Each has proved something else than this value that the other has not, and no two whole names
+    /// vouch for them: those that agree, and short forms that are the same.
+    fn are_strangers(&self, a: &Cluster, b: &Cluster, value: &Identifier) -> bool {
         let (ours, theirs) = (self.own(a), self.own(b));
-        let is_told = |cluster| self.names(cluster).iter().any(|n| n.brevity() <= Brevity::Whole);
-        let are_told = is_told(a) && is_told(b);
-        let have_own = !ours.is_empty() && !theirs.is_empty();
-        !are_told && have_own && ours.is_disjoint(&theirs)
+        let (left, right) = (self.names(a), self.names(b));
+        let vouched = left.iter().any(|x| {
+            right.iter().any(|y| {
+                let least = x.brevity().max(y.brevity());
+                least <= Brevity::Whole && x.agrees(y) || least <= Brevity::Nickname && x == y
+            })
+        });
+        let has_own = |own: &BTreeSet<Identifier>| own.iter().any(|own| own != value);
+        !vouched && has_own(&ours) && has_own(&theirs) && ours.is_disjoint(&theirs)
     }
 
-    fn groups(&self, mut named: Vec<Cluster>, must_agree: bool, tier: Tier) -> Vec<Vec<Cluster>> {
+    fn groups(
+        &self,
+        mut named: Vec<Cluster>,
+        must_agree: bool,
+        only_states: &dyn Fn(&Cluster) -> bool,
+        value: &Identifier,
+    ) -> Vec<Vec<Cluster>> {
         if must_agree {
             named.sort_by_key(|cluster| (self.brevity(cluster), *cluster.first().unwrap()));
         }
@@ -263,9 +292,11 @@ impl World<'_> {
             let fits = |group: &Vec<Cluster>| {
                 group.iter().all(|other| self.allowed(&cluster, other))
                     && (!must_agree || group.iter().all(|other| self.agree(&cluster, other)))
-                    && (!must_agree
-                        || tier != Tier::Device
-                        || !group.iter().any(|other| self.are_strangers(&cluster, other)))
+                    && !(must_agree
+                        && only_states(&cluster)
+                        && group.iter().any(|other| {
+                            only_states(other) && self.are_strangers(&cluster, other, value)
+                        }))
             };
             let fitting: Vec<usize> = (0..groups.len()).filter(|n| fits(&groups[*n])).collect();
             let is_whole = self.brevity(&cluster).1 == Some(Brevity::Full);
@@ -280,7 +311,15 @@ impl World<'_> {
     }
 
     fn names(&self, cluster: &Cluster) -> BTreeSet<PersonName> {
-        cluster.iter().filter_map(|n| self.nodes[*n].facts.name.clone()).collect()
+        let all = || cluster.iter().filter_map(|n| self.nodes[*n].facts.name.clone());
+        // What says less than another name of the same person tells nothing.
+        let tells = |name: &PersonName| match name.brevity() {
+            Brevity::Full | Brevity::Whole => 0,
+            Brevity::Nickname => 1,
+            Brevity::GivenOnly | Brevity::Initial => 2,
+        };
+        let most = all().map(|name| tells(&name)).min();
+        all().filter(|name| Some(tells(name)) == most).collect()
     }
 
     fn exclusive(&self, cluster: &Cluster) -> BTreeMap<(Namespace, String), BTreeSet<String>> {
@@ -344,23 +383,30 @@ impl World<'_> {
             clusters.iter().filter(|c| !c.is_disjoint(&carriers)).cloned().collect();
         on.sort_by_key(|cluster| *cluster.first().unwrap());
         let must_agree = !trusted && policy.names == Names::MustAgree;
-        if must_agree && self.tier(value) == Tier::Corroborating {
-            let proves = |c: &Cluster| {
-                c.intersection(&carriers).any(|n| {
-                    let claims = &self.nodes[*n].facts.claims;
-                    claims.iter().any(|c| c.identifier == *value && c.assurance.is_proved())
-                })
-            };
+        let proves = |c: &Cluster| {
+            c.intersection(&carriers).any(|n| {
+                let claims = &self.nodes[*n].facts.claims;
+                claims.iter().any(|c| c.identifier == *value && c.assurance.is_proved())
+            })
+        };
+        let tier = self.tier(value);
+        if must_agree && matches!(tier, Tier::Strong | Tier::Corroborating) {
             let provers: Vec<Cluster> = on.iter().filter(|c| proves(c)).cloned().collect();
-            on.retain(|c| proves(c) || !provers.iter().any(|p| self.are_strangers(c, p)));
+            let is_stranger =
+                |c: &Cluster, p: &Cluster| self.agree(c, p) && self.are_strangers(c, p, value);
+            on.retain(|c| proves(c) || !provers.iter().any(|p| is_stranger(c, p)));
         }
-        let on_device = must_agree && self.tier(value) == Tier::Device;
+        let only_states = |c: &Cluster| {
+            must_agree
+                && (tier == Tier::Device
+                    || matches!(tier, Tier::Strong | Tier::Corroborating) && !proves(c))
+        };
         let (named, anonymous): (Vec<Cluster>, Vec<Cluster>) = on.into_iter().partition(|c| {
             !self.names(c).is_empty()
                 || !self.exclusive(c).is_empty()
-                || on_device && !self.own(c).is_empty()
+                || only_states(c) && !self.own(c).is_empty()
         });
-        let groups = self.groups(named, must_agree, self.tier(value));
+        let groups = self.groups(named, must_agree, &only_states, value);
         let head = |cluster: &Cluster| *cluster.first().unwrap();
         let seen = |cluster: &Cluster| -> BTreeSet<(Timestamp, ObservationId)> {
             cluster.intersection(&carriers).flat_map(|n| self.nodes[*n].seen.clone()).collect()
@@ -405,7 +451,6 @@ impl World<'_> {
                 self.join(clusters, first, head(cluster));
             }
         };
-        let tier = self.tier(value);
         let is_stronger = |other: &Identifier| self.rules.policy.of_identifier(other).tier < tier;
         let by_it: Vec<Cluster> = anonymous
             .iter()

@@ -91,8 +91,9 @@ pub(crate) fn preview(args: &Args, it: &args::Preview) -> Result<ExitCode, CliEr
     Ok(ExitCode::SUCCESS)
 }
 
-/// The two sides as they were typed: whoever holds an identifier, or the observation that a
-/// customer id names. So `same` and `different` mean the same two, whatever was said before.
+/// The two sides as they were typed: the record of whoever holds an identifier today, or the one
+/// that a customer id names. So `same` and `different` mean the same two, whatever was said before
+/// and whoever uses an address later.
 fn same_or(
     store: &Store,
     a: &str,
@@ -102,16 +103,20 @@ fn same_or(
 ) -> Result<Verdict, CliError> {
     let side = |text: &str| {
         let who = args::who(text, saying.region.as_deref())?;
-        let anchor =
-            store.anchor(&who)?.ok_or_else(|| CliError::Nobody { who: text.to_owned() })?;
-        Ok::<_, CliError>(match who {
-            Who::Customer(_) => Subject::Observation(anchor),
-            Who::Identifier(identifier) => Subject::Identifier(identifier),
-        })
+        let meant = store.meant(&who)?.ok_or_else(|| CliError::Nobody { who: text.to_owned() })?;
+        Ok::<_, CliError>((who, Subject::Observation(meant)))
     };
-    let (one, other) = (side(a)?, side(b)?);
-    apart(&one, &other, a, b)?;
-    Ok(verdict(one, other))
+    let ((who, one), (other_who, other)) = (side(a)?, side(b)?);
+    apart(&who, &other_who, a, b)?;
+    if one != other {
+        return Ok(verdict(one, other));
+    }
+    // Both are on one record: of its identifiers, each by itself, it can be said all the same.
+    let subject = |who: Who, meant: Subject| match who {
+        Who::Customer(_) => meant,
+        Who::Identifier(identifier) => Subject::Identifier(identifier),
+    };
+    Ok(verdict(subject(who, one), subject(other_who, other)))
 }
 
 /// Refuses to say of something what can be said of two only.
@@ -125,6 +130,13 @@ fn apart<T: PartialEq>(one: &T, other: &T, a: &str, b: &str) -> Result<(), CliEr
 fn rekeyed(store: &Store, from: &str, to: &str, saying: &Saying) -> Result<Verdict, CliError> {
     let (old, new) = (value(store, from, saying)?, value(store, to, saying)?);
     apart(&old, &new, from, to)?;
+    // Of several holders nobody is chosen.
+    for (text, value) in [(from, &old), (to, &new)] {
+        let found = store.find(&Who::Identifier(value.clone()))?;
+        if found.customers.len() > 1 && found.chosen().is_none() {
+            return Err(CliError::Nobody { who: text.to_owned() });
+        }
+    }
     Ok(Verdict::Rekey(old, new))
 }
 

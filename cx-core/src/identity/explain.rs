@@ -254,11 +254,7 @@ impl<'a> Explainer<'a> {
         let policy = self.rules.policy.of_identifier(value);
         let claims = self.neighbourhood.bundles.values().flat_map(|whole| &whole.facts.claims);
         let mut of_value = claims.filter(|claim| claim.identifier == *value);
-        if of_value.any(|claim| claim.assurance.is_proved()) {
-            policy.tier
-        } else {
-            policy.tier_when_stated.unwrap_or(policy.tier)
-        }
+        policy.tier_of(of_value.any(|claim| claim.assurance.is_proved()))
     }
 
     fn said(&self, assertion: AssertionId) -> Option<Said> {

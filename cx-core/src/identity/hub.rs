@@ -18,8 +18,8 @@ pub enum HubReason {
     Names(u32),
     /// More exclusive ids were seen with it than one value has holders.
     ExclusiveIds(u32),
-    /// More addresses, or other strong values of one kind, were seen with it on records without a
-    /// name than one value has holders.
+    /// More addresses, or other strong values of one kind, were seen with it than one value has
+    /// holders, on records without a name, or than one person has, on others.
     StrongValues(u32),
 }
 
@@ -43,10 +43,15 @@ pub struct DirectView {
     /// How many distinct values of each strong namespace were seen with it on records that have no
     /// name; counted of values that are weaker themselves.
     pub strong_values: BTreeMap<(Namespace, String), u32>,
+    /// The same on records that have a name.
+    pub strong_of_named: BTreeMap<(Namespace, String), u32>,
 }
 
-/// Whether another value on a record without a name says that it is one more person's who is seen
-/// with this one.
+/// So many strong values of one namespace one person may have beside a number or a device, on
+/// records that have a name: with more, the name is not one person's, whatever it is.
+pub const MOST_OF_ONE_NAME: u32 = 20;
+
+/// Whether another value on a record says that it is one more person's who is seen with this one.
 pub fn counts_persons(policy: &Policy, value: &Identifier, other: &Identifier) -> bool {
     policy.of_identifier(value).tier > Tier::Strong
         && policy.of_identifier(other).tier == Tier::Strong
@@ -65,6 +70,10 @@ pub fn hub(policy: &Policy, identifier: &Identifier, view: &DirectView) -> Optio
     }
     let strong = view.strong_values.values().copied().max().unwrap_or(0);
     if strong > above {
+        return Some(HubReason::StrongValues(strong));
+    }
+    let strong = view.strong_of_named.values().copied().max().unwrap_or(0);
+    if strong > above.max(MOST_OF_ONE_NAME) {
         return Some(HubReason::StrongValues(strong));
     }
     let looked_at = usize::try_from(policy.names_looked_at).unwrap_or(usize::MAX);

@@ -234,6 +234,7 @@ struct Seen<'a> {
     view: DirectView,
     ids: BTreeSet<&'a Identifier>,
     strong: BTreeSet<&'a Identifier>,
+    strong_of_named: BTreeSet<&'a Identifier>,
 }
 
 fn hubs(
@@ -253,23 +254,27 @@ fn hubs(
             let seen = views.entry(&claim.identifier).or_default();
             seen.view.names.extend(bundle.facts.name.clone());
             seen.ids.extend(exclusive.iter().filter(|other| ***other != claim.identifier));
-            if bundle.facts.name.is_none() {
-                let others = linking.iter().map(|other| &other.identifier);
-                let counts =
-                    |other: &&Identifier| counts_persons(rules.policy, &claim.identifier, other);
-                seen.strong.extend(others.filter(counts));
-            }
+            let others = linking.iter().map(|other| &other.identifier);
+            let counts =
+                |other: &&Identifier| counts_persons(rules.policy, &claim.identifier, other);
+            let is_named = bundle.facts.name.is_some();
+            let strong = if is_named { &mut seen.strong_of_named } else { &mut seen.strong };
+            strong.extend(others.filter(counts));
         }
     }
     let mut hubs = BTreeMap::new();
     for identifier in order {
-        let Seen { mut view, ids, strong } = views.remove(identifier).unwrap_or_default();
+        let Seen { mut view, ids, strong, strong_of_named } =
+            views.remove(identifier).unwrap_or_default();
         let place = |id: &Identifier| (id.namespace().clone(), id.scope().to_owned());
         for id in ids {
             *view.exclusive_ids.entry(place(id)).or_insert(0) += 1;
         }
         for value in strong {
             *view.strong_values.entry(place(value)).or_insert(0) += 1;
+        }
+        for value in strong_of_named {
+            *view.strong_of_named.entry(place(value)).or_insert(0) += 1;
         }
         if let Some(reason) = rules.hub(identifier, &view) {
             hubs.insert(identifier.clone(), reason);

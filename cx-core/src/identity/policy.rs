@@ -75,7 +75,8 @@ pub enum Contest {
 pub struct NamespacePolicy {
     /// How strongly it links.
     pub tier: Tier,
-    /// The tier of a value that nobody ever proved, where a policy lets such values link.
+    /// The tier of a value that nobody ever proved, where a policy lets such values link. Left out,
+    /// it is that of proved ones, of strong ones [`Tier::Corroborating`].
     #[serde(default)]
     pub tier_when_stated: Option<Tier>,
     /// How many values one customer may have.
@@ -132,6 +133,20 @@ pub struct Policy {
     pub names_looked_at: u32,
     /// Above this many bundles a component is reported as oversized.
     pub max_component: u32,
+}
+
+impl NamespacePolicy {
+    /// How strongly a value links that somebody has proved, or nobody has. A strong value that was
+    /// only ever stated, where the policy lets it link, is a corroborating one unless the policy
+    /// says otherwise.
+    pub fn tier_of(&self, is_proved: bool) -> Tier {
+        match (is_proved, self.tier_when_stated) {
+            (true, _) => self.tier,
+            (false, Some(stated)) => stated,
+            (false, None) if self.tier == Tier::Strong => Tier::Corroborating,
+            (false, None) => self.tier,
+        }
+    }
 }
 
 impl Policy {

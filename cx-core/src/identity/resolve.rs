@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::assertion::{Subject, Verdict};
 use super::component::{BundleFacts, Moments, Rules};
 use super::hub::HubReason;
-use super::name::{Brevity, PersonName};
+use super::name::{self, Brevity, PersonName};
 use super::observation::ObservedClaim;
 use super::policy::{Contest, Limit, Names, Tier};
 use crate::identifier::{Identifier, Namespace};
@@ -203,6 +203,7 @@ struct Value {
 struct Summary {
     members: Vec<usize>,
     limited: BTreeMap<(Namespace, String), BTreeSet<String>>,
+    /// The names that tell who it is: what says less than another of them is not among them.
     names: BTreeSet<PersonName>,
     apart: BTreeMap<usize, AssertionId>,
     /// The proved values by which it is linked that say who it is: addresses, ids.
@@ -210,6 +211,21 @@ struct Summary {
     /// Whether a person said that some of these are one.
     asserted: bool,
 }
+
+impl Summary {
+    /// Whether anything but a value is proved to be its own.
+    fn has_own(&self, value: &Value) -> bool {
+        self.own.iter().any(|own| *own != value.identifier)
+    }
+
+    /// Whether a whole name of it is that of another one.
+    fn vouches_for(&self, other: &Self) -> bool {
+        self.names.iter().any(|name| other.names.iter().any(|other| name.vouches_for(other)))
+    }
+}
+
+/// So many persons with one value are told apart at least, before it is left at that.
+const COUNTED: usize = 64;
 
 struct Resolver<'a> {
     bundles: Vec<&'a BundleFacts>,
@@ -297,8 +313,8 @@ impl<'a> Resolver<'a> {
             }
         }
         joining.sort_by_key(|(at, assertion, ..)| (*at, *assertion));
-        for (_, assertion, a, b) in joining {
-            self.join_asserted(assertion, &a, &b);
+        for (at, assertion, a, b) in joining {
+            self.join_asserted(assertion, at, &a, &b);
         }
     }
 
@@ -308,11 +324,11 @@ impl<'a> Resolver<'a> {
         let mut joining = Vec::new();
         for (assertion, said) in about {
             if let Verdict::Probable(a, b, weight) = &said.verdict {
-                joining.push((Reverse(*weight), *a.min(b), *a.max(b), assertion));
+                joining.push((Reverse(*weight), *a.min(b), *a.max(b), assertion, said.at));
             }
         }
         joining.sort_unstable();
-        for (_, a, b, assertion) in joining {
+        for (_, a, b, assertion, at) in joining {
             let (a, b) = (Subject::Observation(a), Subject::Observation(b));
             let first = |side: &Subject| self.holders(side).first().copied();
             let (left, right) = (first(&a), first(&b));
@@ -324,7 +340,7 @@ impl<'a> Resolver<'a> {
                     let by = Joiner::Assertion(assertion);
                     self.resolution.records.push(Record::Refused { by, left, right, because });
                 }
-                None => self.join_asserted(assertion, &a, &b),
+                None => self.join_asserted(assertion, at, &a, &b),
             }
         }
     }
@@ -350,16 +366,25 @@ impl<'a> Resolver<'a> {
         })
     }
 
-    fn join_asserted(&mut self, assertion: AssertionId, a: &Subject, b: &Subject) {
-        // Who holds an identifier is whoever was seen with it first.
-        let (left, right) = (self.holders(a), self.holders(b));
-        if let (Some(one), Some(other)) = (left.first(), right.first()) {
-            let bundles = (self.id(*one), self.id(*other));
+    fn join_asserted(&mut self, assertion: AssertionId, at: Timestamp, a: &Subject, b: &Subject) {
+        if let (Some(one), Some(other)) = (self.holder_at(a, at), self.holder_at(b, at)) {
+            let bundles = (self.id(one), self.id(other));
             self.carrier.clear();
-            if self.join(*one, *other, &Joiner::Assertion(assertion)) {
+            if self.join(one, other, &Joiner::Assertion(assertion)) {
                 self.resolution.records.push(Record::Asserted { assertion, bundles });
             }
         }
+    }
+
+    /// Who is meant by a side of what was said at an instant: of those who hold an identifier
+    /// whoever came to it last before that, or first after it. Who had it earlier, or has it since,
+    /// is not meant, whenever their records come in.
+    fn holder_at(&self, side: &Subject, at: Timestamp) -> Option<usize> {
+        let holders = self.holders(side);
+        let was_seen = |holder: &&usize| {
+            self.bundles.get(**holder).is_some_and(|bundle| bundle.first_seen <= at)
+        };
+        holders.iter().rev().find(was_seen).or_else(|| holders.first()).copied()
     }
 
     fn keep_apart(&mut self, one: usize, other: usize, assertion: AssertionId) {
@@ -407,11 +432,7 @@ impl<'a> Resolver<'a> {
             let policy = self.rules.policy.of_identifier(identifier);
             let is_proved =
                 bundles.iter().any(|b| self.proved.get(*b).is_some_and(|p| p.contains(identifier)));
-            let tier = if is_proved {
-                policy.tier
-            } else {
-                policy.tier_when_stated.unwrap_or(policy.tier)
-            };
+            let tier = policy.tier_of(is_proved);
             let seen = bundles.iter().filter_map(|b| self.bundles.get(*b)).map(|b| b.first_seen);
             let first_seen = seen.min().unwrap_or(Timestamp::MIN);
             values.push(Value { tier, first_seen, identifier: identifier.clone(), bundles });
@@ -427,17 +448,21 @@ impl<'a> Resolver<'a> {
         self.carrier = carrying.filter_map(|b| Some((*self.cluster_of.get(*b)?, *b))).collect();
         let mut clusters: BTreeSet<usize> = self.carrier.keys().copied().collect();
         let names = if trusted { Names::Ignored } else { policy.names };
-        let mut claimants = Vec::new();
-        if value.tier == Tier::Corroborating && names == Names::MustAgree {
-            claimants = self.claimants(value);
+        let (mut claimants, mut stating) = (Vec::new(), BTreeSet::new());
+        if names == Names::MustAgree && value.tier == Tier::Device {
+            stating.clone_from(&clusters);
+        } else if names == Names::MustAgree && value.tier >= Tier::Strong {
+            (claimants, stating) = self.claimants(value);
             for claimant in &claimants {
                 clusters.remove(claimant);
             }
         }
-        let of = if names == Names::MustAgree { value.tier } else { Tier::Exclusive };
         let (named, anonymous): (Vec<usize>, Vec<usize>) =
-            clusters.into_iter().partition(|cluster| self.is_somebody(*cluster, of));
-        let groups = self.groups(named, names, of);
+            clusters.into_iter().partition(|cluster| self.is_somebody(*cluster, &stating));
+        // So many groups are counted, where with more the value joins nobody anyway.
+        let above = policy.hub_above.filter(|_| !trusted && policy.contest != Contest::Session);
+        let most = above.map(|above| usize::try_from(above).unwrap_or(usize::MAX).max(COUNTED));
+        let groups = self.groups(named, names, &stating, value, most);
         if !claimants.is_empty() {
             // Who they are to the holders, people decide.
             self.resolution.contested.insert(value.identifier.clone());
@@ -479,34 +504,52 @@ impl<'a> Resolver<'a> {
         Ok(())
     }
 
-    /// Whether anything says who the cluster is: a name, or a value of which a person has one; on a
-    /// device also a proved address.
-    fn is_somebody(&self, cluster: usize, tier: Tier) -> bool {
+    /// Whether anything says who the cluster is: a name, or a value of which a person has one; of
+    /// those who have not proved what they are found by also a proved address.
+    fn is_somebody(&self, cluster: usize, stating: &BTreeSet<usize>) -> bool {
         self.summaries.get(cluster).is_some_and(|summary| {
             !summary.names.is_empty()
                 || !summary.limited.is_empty()
-                || tier == Tier::Device && !summary.own.is_empty()
+                || !summary.own.is_empty() && stating.contains(&cluster)
         })
     }
 
-    /// Whether two clusters, by what they have proved of themselves, are two persons: neither has
-    /// what the other has, and their names do not say that they are one, since one has none, or a
-    /// short form.
-    fn are_strangers(&self, one: usize, other: usize) -> bool {
+    /// Whether two clusters that carry a value, by what else they have proved of themselves, are two
+    /// persons: neither has what the other has, and no whole name of one is that of the other.
+    fn are_strangers(&self, one: usize, other: usize, value: &Value) -> bool {
         let (Some(one), Some(other)) = (self.summaries.get(one), self.summaries.get(other)) else {
             return false;
         };
-        let is_told =
-            |summary: &Summary| summary.names.iter().any(|name| name.brevity() <= Brevity::Whole);
-        let are_told = is_told(one) && is_told(other);
-        let have_own = !one.own.is_empty() && !other.own.is_empty();
-        !are_told && have_own && one.own.is_disjoint(&other.own)
+        one.has_own(value)
+            && other.has_own(value)
+            && one.own.is_disjoint(&other.own)
+            && !one.vouches_for(other)
     }
 
-    /// The clusters that only state a value, and that another one has proved who is a stranger to
-    /// them: whoever types somebody's number beside an address of their own is not shown what that
-    /// one has said.
-    fn claimants(&self, value: &Value) -> Vec<usize> {
+    /// Whether a cluster that only states a value is a stranger to another one of a group that does.
+    /// `telling` are those of the group that have all its names between them.
+    fn is_among_strangers(
+        &self,
+        cluster: usize,
+        (group, telling): (&[usize], &[usize]),
+        stating: &BTreeSet<usize>,
+        value: &Value,
+    ) -> bool {
+        let Some(one) = self.summaries.get(cluster) else { return false };
+        let vouches =
+            |other: &usize| self.summaries.get(*other).is_some_and(|other| one.vouches_for(other));
+        stating.contains(&cluster)
+            && one.has_own(value)
+            && !telling.iter().all(vouches)
+            && group
+                .iter()
+                .any(|other| stating.contains(other) && self.are_strangers(cluster, *other, value))
+    }
+
+    /// The clusters that only state a value beside what they have proved of themselves; and first
+    /// those of them to whom another one that has proved it is a stranger: whoever types somebody's
+    /// number beside an address of their own is not shown what that one has said.
+    fn claimants(&self, value: &Value) -> (Vec<usize>, BTreeSet<usize>) {
         let mut provers: BTreeSet<usize> = BTreeSet::new();
         let mut stating: BTreeSet<usize> = BTreeSet::new();
         for bundle in &value.bundles {
@@ -518,9 +561,14 @@ impl<'a> Resolver<'a> {
                 (if proves { &mut provers } else { &mut stating }).insert(cluster);
             }
         }
-        let mut claimants: Vec<usize> = stating.difference(&provers).copied().collect();
-        claimants.retain(|one| provers.iter().any(|other| self.are_strangers(*one, *other)));
-        claimants
+        stating.retain(|cluster| !provers.contains(cluster));
+        let mut claimants: Vec<usize> = stating.iter().copied().collect();
+        // Whoever has another name is kept apart by it.
+        let is_stranger = |one: usize, other: usize| {
+            self.names_agree(one, other) && self.are_strangers(one, other, value)
+        };
+        claimants.retain(|one| provers.iter().any(|other| is_stranger(*one, *other)));
+        (claimants, stating)
     }
 
     /// Whether anything links the cluster that is stronger than a value.
@@ -545,9 +593,17 @@ impl<'a> Resolver<'a> {
     /// name, each in the order of their first observation. Whoever fits several groups and says
     /// less than they do is of none of them, whichever was first.
     ///
-    /// On a device nobody is one person with a stranger. Time is the product of the clusters and of
-    /// what differs between them: each is held against those of a group that say something else.
-    fn groups(&self, mut named: Vec<usize>, names: Names, tier: Tier) -> Vec<Vec<usize>> {
+    /// Of those who have not proved the value nobody is one person with a stranger. Time is the
+    /// product of the clusters and of what differs between them: each is held against those of a
+    /// group that say something else. With more groups than `most` the rest is not looked at.
+    fn groups(
+        &self,
+        mut named: Vec<usize>,
+        names: Names,
+        stating: &BTreeSet<usize>,
+        value: &Value,
+        most: Option<usize>,
+    ) -> Vec<Vec<usize>> {
         let must_agree = names == Names::MustAgree;
         let brevity = |cluster: &usize| {
             let names = self.summaries.get(*cluster).map(|summary| &summary.names);
@@ -562,15 +618,18 @@ impl<'a> Resolver<'a> {
         let mut groups: Vec<Vec<usize>> = Vec::new();
         let mut telling: Vec<Vec<usize>> = Vec::new();
         for cluster in named {
-            let fits = |group: &Vec<usize>| {
-                group.iter().all(|other| {
+            if most.is_some_and(|most| groups.len() > most) {
+                break;
+            }
+            let fits = |(group, telling): (&Vec<usize>, &Vec<usize>)| {
+                telling.iter().all(|other| {
                     self.refusal(cluster, *other).is_none()
                         && (!must_agree || self.names_agree(cluster, *other))
-                        && (tier != Tier::Device || !self.are_strangers(cluster, *other))
-                })
+                }) && !self.is_among_strangers(cluster, (group, telling), stating, value)
             };
             let is_short = must_agree && brevity(&cluster) != Some(Brevity::Full);
-            let mut fitting = (0..).zip(&telling).filter(|(_, group)| fits(group));
+            let both = groups.iter().zip(&telling);
+            let mut fitting = (0..).zip(both).filter(|(_, both)| fits(*both));
             let (first, second) = (fitting.next().map(|(n, _)| n), fitting.next());
             let is_ambiguous = is_short && second.is_some();
             let first: Option<usize> = first;
@@ -578,7 +637,7 @@ impl<'a> Resolver<'a> {
                 Some(_) if is_ambiguous => {}
                 Some((group, telling)) => {
                     group.push(cluster);
-                    if !telling.iter().any(|other| self.says_the_same(cluster, *other, tier)) {
+                    if !telling.iter().any(|other| self.says_the_same(cluster, *other)) {
                         telling.push(cluster);
                     }
                 }
@@ -591,22 +650,23 @@ impl<'a> Resolver<'a> {
         groups
     }
 
-    /// Whether whoever may be one person with one of two clusters may be with the other.
-    fn says_the_same(&self, one: usize, other: usize, tier: Tier) -> bool {
+    /// Whether whoever may be one person with one of two clusters may be with the other, but for
+    /// what they have proved.
+    fn says_the_same(&self, one: usize, other: usize) -> bool {
         match (self.summaries.get(one), self.summaries.get(other)) {
             (Some(one), Some(other)) => {
                 one.apart.is_empty()
                     && other.apart.is_empty()
                     && one.limited == other.limited
                     && one.names == other.names
-                    && (tier != Tier::Device || one.own == other.own)
             }
             _ => false,
         }
     }
 
     /// A cluster without names agrees with all; otherwise at least half of the names of the side
-    /// with fewer names must agree with one of the other side.
+    /// with fewer names must agree with one of the other side. Short forms of longer names count for
+    /// nothing: `J. Bakker`, who is Jan Bakker, is not Johanna.
     fn names_agree(&self, one: usize, other: usize) -> bool {
         let (Some(one), Some(other)) = (self.summaries.get(one), self.summaries.get(other)) else {
             return false;
@@ -686,7 +746,7 @@ impl<'a> Resolver<'a> {
             std::mem::swap(&mut small, &mut large);
         }
         large.members.append(&mut small.members);
-        large.names.append(&mut small.names);
+        name::add_names(&mut large.names, small.names);
         large.own.append(&mut small.own);
         large.apart.append(&mut small.apart);
         large.asserted |= small.asserted || matches!(by, Joiner::Assertion(_));

@@ -186,6 +186,8 @@ impl Explainer<'_> {
                     let namespace = value.namespace().name().to_owned();
                     Some(Because::NeverLinks { namespace })
                 }
+                // What says so of these records goes before what others do with the value.
+                None if self.not_linking(value, &on).is_some() => self.not_linking(value, &on),
                 None if self.settled.contested.contains(value) => {
                     // What joined some of the records plays its part, and so does what nobody else
                     // has once all is joined.
@@ -193,7 +195,7 @@ impl Explainer<'_> {
                     let plays = persons < 2 || self.joins_within(bundles, value);
                     (!plays).then_some(Because::Contested { persons })
                 }
-                None => self.not_linking(value, &on),
+                None => None,
             };
             if let (Some(because), Some(records)) = (because, self.records(&on, Some(value))) {
                 let identifier = value.clone();
@@ -277,12 +279,15 @@ impl Explainer<'_> {
     }
 }
 
-/// Whether any name of one agrees with any of the other; `None` where one has none.
+/// Whether any name of one agrees with any of the other, short forms of longer ones left out;
+/// `None` where one has none.
 pub(super) fn names_agree(one: &Person, other: &Person) -> Option<bool> {
-    let parsed = |person: &Person| -> Vec<PersonName> {
+    let parsed = |person: &Person| -> BTreeSet<PersonName> {
         person.names.iter().filter_map(|name| PersonName::parse(name)).collect()
     };
     let (ours, theirs) = (parsed(one), parsed(other));
+    let ours = crate::identity::name::telling(ours);
+    let theirs = crate::identity::name::telling(theirs);
     if ours.is_empty() || theirs.is_empty() {
         return None;
     }

@@ -119,6 +119,12 @@ pub enum Because {
         /// The names on the other side.
         right: Vec<String>,
     },
+    /// On one side the value is only stated, beside what that one has proved of themselves, and
+    /// no whole name of one is that of the other, who has proved other things.
+    OnlyStated {
+        /// Whether the other side has proved the value.
+        proved: bool,
+    },
     /// Several persons use the value, and records without a name may be of any of them.
     Contested {
         /// How many.
@@ -294,8 +300,39 @@ impl Explainer<'_> {
                 Because::SharedDevice { persons }
             }
             (_, Some(false), Some(l), Some(r)) => Because::Names { left: l.names, right: r.names },
-            _ => Because::Contested { persons },
+            _ => self
+                .only_stated(value, left, on_left, right, on_right)
+                .unwrap_or(Because::Contested { persons }),
         }
+    }
+
+    /// Whether what only one side has proved, or neither, keeps the two apart: each has proved
+    /// something else of themselves.
+    fn only_stated(
+        &self,
+        value: &Identifier,
+        left: &Side,
+        on_left: &[BundleId],
+        right: &Side,
+        on_right: &[BundleId],
+    ) -> Option<Because> {
+        let whole = |bundle: &BundleId| self.neighbourhood.bundles.get(bundle);
+        let proves = |bundles: &[BundleId]| {
+            let claims = bundles.iter().filter_map(whole).flat_map(|whole| self.linking(whole));
+            let mut of_value = claims.filter(|claim| claim.identifier == *value);
+            of_value.any(|claim| claim.assurance.is_proved())
+        };
+        let has_own = |side: &Side| {
+            let claims = side.bundles.iter().filter_map(whole).flat_map(|w| self.linking(w));
+            let mut proved = claims.filter(|claim| claim.assurance.is_proved());
+            proved.any(|claim| {
+                let tier = self.rules.policy.of_identifier(&claim.identifier).tier;
+                claim.identifier != *value && tier <= Tier::Strong
+            })
+        };
+        let (l, r) = (proves(on_left), proves(on_right));
+        let is_so = !(l && r) && has_own(left) && has_own(right);
+        is_so.then_some(Because::OnlyStated { proved: l || r })
     }
 
     /// Why a value links none of these bundles, if it links none.

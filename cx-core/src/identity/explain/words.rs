@@ -186,6 +186,14 @@ fn because(because: &Because) -> String {
         Because::Names { left, right } => {
             format!("the names do not agree ({} and {})", left.join(", "), right.join(", "))
         }
+        Because::OnlyStated { proved: true } => {
+            "one has only stated it, each has proved other things, and no whole name is on both"
+                .to_owned()
+        }
+        Because::OnlyStated { proved: false } => {
+            "both have only stated it, each has proved other things, and no whole name is on both"
+                .to_owned()
+        }
         Because::Contested { persons } => {
             format!("{} use it, so it joins nobody whom a name does not", n_persons(*persons))
         }
