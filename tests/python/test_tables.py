@@ -389,8 +389,8 @@ def test_a_scan_comes_back_as_it_was() -> None:
     events = [row(who=[{"ns": "email", "value": "a@example.nl"}]), row(key="b", extra={"json": 1})]
     with cx.open() as store:
         store.ingest(events, source="crm")
-        some = ["key", "kind", "occurred_at", "json"]
-        for scan in (store.scan(), store.scan(some), store.scan().to_pandas()):
+        some = store.scan(["key", "kind", "occurred_at", "json"])
+        for scan in (store.scan(), some, store.scan().to_pandas()):
             report = store.ingest(scan, source="other")
             assert (report.duplicate, report.unmapped) == (2, ()), report.problems
     # A column of that name in another table is one that cx does not know.
@@ -468,7 +468,9 @@ def test_an_empty_text_says_nothing(tmp_path: Path) -> None:
 def test_a_decimal_without_a_fraction_is_a_number() -> None:
     cells = "31612345678::HUGEINT as phone, 7::DECIMAL(38, 2) as loyalty, 12::HUGEINT as key"
     at = "'2026-01-01T00:00:00Z' as occurred_at"
-    [event] = cx.Events(duckdb.sql(f"select 'call' as kind, {at}, {cells}"), source="crm")
+    calls = duckdb.sql(f"select 'call' as kind, {at}, {cells}")
+    assert calls is not None
+    [event] = cx.Events(calls, source="crm")
     assert [(claim.ns, claim.value) for claim in event.who] == [
         ("phone", "+31612345678"),
         ("loyalty", "7"),
