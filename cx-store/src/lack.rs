@@ -6,8 +6,11 @@ use cx_core::identifier::{Identifier, Namespace};
 ///
 /// ```
 /// # use cx_core::identifier::Who;
-/// let Who::Identifier(number) = Who::parse("0612345678", None)? else { return Ok(()) };
-/// assert_eq!(cx_store::Lack::of(&number), Some(cx_store::Lack::CountryCode));
+/// let lack = match Who::parse("0612345678", None)? {
+///     Who::Identifier(number) => cx_store::Lack::of(&number),
+///     Who::Customer(_) => None,
+/// };
+/// assert_eq!(lack, Some(cx_store::Lack::CountryCode));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
