@@ -122,6 +122,30 @@ pub fn instant(
     cell::moment(text.trim(), zone, None).map(|moment| (moment.at, moment.offset))
 }
 
+/// The key of the event that a row is, where `key` stands in the column of that name: as it stands, if
+/// it is a whole one (`SYSTEM:INSTANCE/OBJECT/ID`), else within its source.
+///
+/// ```
+/// # use cx_core::event::Source;
+/// let (system, object) = ("pbx".to_owned(), "row".to_owned());
+/// let source = Source { system, object, ..Source::default() };
+/// assert_eq!(cx_adapters::csv::event_key(&source, "17"), "pbx/row/17");
+/// ```
+pub fn event_key(source: &Source, key: &str) -> String {
+    if is_whole(key, source) {
+        return key.to_owned();
+    }
+    format!("{}/{}/{key}", source.scope(), source.object)
+}
+
+/// The same of the column `conversation`: `42` becomes `pbx/conversation/42`.
+pub fn conversation_key(source: &Source, key: &str) -> String {
+    if is_whole(key, source) {
+        return key.to_owned();
+    }
+    format!("{}/conversation/{key}", source.scope())
+}
+
 /// A table of which the header line is read.
 struct Table<'a> {
     columns: Columns,
@@ -242,8 +266,7 @@ impl<'a> Cells<'a> {
     /// one a hash of the row, so that the same row is the same event.
     fn key(self, source: &Source) -> Result<EventKey, RecordError> {
         let key = match self.cell(&Column::Key).or_else(|| self.cell(&Column::SourceId)) {
-            Some(cell) if is_whole(cell.value, source) => cell.value.to_owned(),
-            Some(cell) => format!("{}/{}/{}", source.scope(), source.object, cell.value),
+            Some(cell) => event_key(source, cell.value),
             None => format!("{}/{}/sha/{}", source.scope(), source.object, self.fingerprint()),
         };
         EventKey::new(key).map_err(|error| RecordError::new(error.to_string()))
@@ -363,12 +386,8 @@ impl<'a> Cells<'a> {
     /// The conversation's key as it stands, if it is a whole one; else within the source.
     fn conversation(self, source: &Source) -> Result<Option<ConversationRef>, RecordError> {
         let Some(cell) = self.cell(&Column::Conversation) else { return Ok(None) };
-        let key = if is_whole(cell.value, source) {
-            cell.value.to_owned()
-        } else {
-            format!("{}/conversation/{}", source.scope(), cell.value)
-        };
-        let key = ConversationKey::new(key).map_err(|error| cell.problem(error.to_string()))?;
+        let key = ConversationKey::new(conversation_key(source, cell.value))
+            .map_err(|error| cell.problem(error.to_string()))?;
         Ok(Some(ConversationRef {
             subject: self.text(&Column::Subject),
             reply_to: self.text(&Column::ReplyTo),

@@ -7,10 +7,10 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use cx_adapters::{Format, Options};
 use cx_core::channel::Channel;
 use cx_core::context::Audience;
-use cx_core::identifier::{Identifier, Namespace, Who, is_region};
+use cx_core::identifier::{Identifier, Who, is_region};
 use cx_core::ids::{AssertionId, EventKey};
 use cx_core::time::{TimeError, Timestamp};
-use cx_store::{EncryptionKey, OpenOptions, Store, StoreError};
+use cx_store::{EncryptionKey, Lack, OpenOptions, Store, StoreError};
 
 use crate::error::CliError;
 use crate::output;
@@ -322,19 +322,11 @@ pub(crate) fn read_who(text: &str, region: Option<&str>) -> Result<Who, CliError
 
 /// What an identifier lacks to link anybody.
 pub(crate) fn missing(identifier: &Identifier) -> Option<String> {
-    let namespace = identifier.namespace();
-    if *namespace == Namespace::Phone && !identifier.is_linkable() {
-        return Some(if identifier.key().starts_with('+') {
-            "a service number, or none that anybody has".to_owned()
-        } else {
+    Lack::of(identifier).map(|lack| match lack {
+        Lack::CountryCode => {
             "no whole number; write its country code (+31 …), or name its --region".to_owned()
-        });
-    }
-    let is_of_cx = !matches!(namespace, Namespace::Other(_));
-    let lacks_scope = is_of_cx && namespace.is_scoped() && identifier.scope().is_empty();
-    lacks_scope.then(|| {
-        let name = output::tame(namespace.name(), 40);
-        format!("without a scope; such an identifier is written {name}:SCOPE:VALUE")
+        }
+        lack => output::tame(&lack.to_string(), 200),
     })
 }
 

@@ -10,6 +10,7 @@ use cx_core::event::FieldError;
 use cx_core::time::{TimeError, Timestamp, UtcOffset};
 use jiff::civil;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{
     PyBool, PyDate, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
@@ -368,7 +369,8 @@ fn written(at: Timestamp, offset: Option<UtcOffset>) -> String {
     }
 }
 
-/// A JSON value as plain Python: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`.
+/// A JSON value as plain Python: `dict`, `list`, `str`, `int`, `float`, `bool`, `None`. An integer
+/// with more digits than Python reads is a `str`.
 pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
@@ -405,7 +407,13 @@ fn number_to_python<'py>(py: Python<'py>, number: &Number) -> PyResult<Bound<'py
     let text = number.to_string();
     let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     if whole {
-        return py.get_type::<PyInt>().call1((text,));
+        // Python reads no integer of more than some thousand digits: it is the text that it was.
+        return match py.get_type::<PyInt>().call1((&text,)) {
+            Err(error) if error.is_instance_of::<PyValueError>(py) => {
+                Ok(PyString::new(py, &text).into_any())
+            }
+            read => read,
+        };
     }
     py.get_type::<PyFloat>().call1((text,))
 }

@@ -233,7 +233,7 @@ impl Event {
     ///
     /// Python spells some numbers otherwise than they were written (1.10 is 1.1), and the spelling
     /// is part of what a record says: take in the event itself, or :meth:`to_json`, where it is to
-    /// be the same record.
+    /// be the same record. An integer with more digits than Python reads is a text.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         convert::object_to_python(py, &self.inner.to_json())
     }
@@ -279,9 +279,15 @@ pub(crate) fn read(
     if let Ok(event) = record.cast::<Event>() {
         return Ok(event.get().inner().clone());
     }
-    let zone = defaults.zone.as_ref();
-    let mut json = convert::object(record, zone)?;
-    convert::localise(&mut json, zone)?;
+    of_object(convert::object(record, defaults.zone.as_ref())?, defaults)
+}
+
+/// Reads an event in the canonical form.
+pub(crate) fn of_object(
+    mut json: Map<String, Value>,
+    defaults: &Defaults,
+) -> Result<cx_core::event::Event, cx_core::event::FieldError> {
+    convert::localise(&mut json, defaults.zone.as_ref())?;
     defaults.fill(&mut json);
     let event = cx_core::event::Event::from_json(json)?;
     event.check_names()?;

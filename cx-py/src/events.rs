@@ -157,9 +157,15 @@ impl Events {
 
     /// The table as a ``pandas.DataFrame``.
     ///
-    /// Text is of dtype ``str``, ``occurred_at`` of ``datetime64[us, UTC]``. Needs pyarrow.
+    /// Text is of dtype ``str``, ``occurred_at`` of ``datetime64[us, UTC]``, ``seq`` of ``UInt64``,
+    /// which has missing numbers and loses no digit. Needs pyarrow.
     fn to_pandas<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        table::hand_to(slf.as_any(), "pandas", &["DataFrame", "from_arrow"])
+        let whole = table::hand_to(slf.as_any(), "pyarrow", &["table"])?;
+        let frame = table::hand_to(&whole, "pandas", &["DataFrame", "from_arrow"])?;
+        let dtype = slf.py().import("pandas")?.getattr("UInt64Dtype")?.call0()?;
+        let seq = dtype.call_method1("__from_arrow__", (whole.get_item("seq")?,))?;
+        frame.set_item("seq", seq)?;
+        Ok(frame)
     }
 
     /// The table as a ``pyarrow.Table``.

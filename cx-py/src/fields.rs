@@ -25,6 +25,7 @@ const INSTANTS: &[&str] = &[
     "due_at",
     "ended",
     "erased_at",
+    "exported_at",
     "first",
     "first_seen",
     "last",

@@ -6,17 +6,17 @@ use cx_core::event::Event;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyDict, PyIterator, PyString};
 
-use crate::convert::{Defaults, type_name};
+use crate::convert::{Defaults, object, type_name};
 use crate::error::{BindingError, RowError};
 use crate::event;
-use crate::table::rows::Rows;
+use crate::table::rows::{Dicts, Rows};
 
 /// So many fields that are none of ours are told.
 const UNKNOWN: usize = 1_000;
 
 /// Records that become events batch by batch.
 pub(crate) enum Incoming<'py> {
-    /// Dicts of the canonical form, or events.
+    /// Dicts of the canonical form, or events; or dicts that are rows of a table.
     Records {
         /// Where they come from.
         records: Bound<'py, PyIterator>,
@@ -24,6 +24,8 @@ pub(crate) enum Incoming<'py> {
         defaults: Defaults,
         /// How many were taken.
         row: u64,
+        /// What the first of them is not an event, but a row of.
+        table: Option<Box<Dicts>>,
         /// Fields of theirs that are none of ours, the first of them.
         unknown: BTreeSet<String>,
     },
@@ -55,9 +57,13 @@ impl<'py> Incoming<'py> {
             "LazyFrame" => Err(refuse(events, "a lazy frame: call .collect() first")),
             "DataFrame" => Err(refuse(events, "a frame without Arrow: install pyarrow")),
             _ => match events.try_iter() {
-                Ok(records) => {
-                    Ok(Self::Records { records, defaults, row: 0, unknown: BTreeSet::new() })
-                }
+                Ok(records) => Ok(Self::Records {
+                    records,
+                    defaults,
+                    row: 0,
+                    table: None,
+                    unknown: BTreeSet::new(),
+                }),
                 Err(_) => Err(refuse(events, "not an iterable of dicts, nor a table of Arrow")),
             },
         }
@@ -67,6 +73,7 @@ impl<'py> Incoming<'py> {
     /// records, that are kept as they are.
     pub(crate) fn unmapped(&self) -> Vec<String> {
         match self {
+            Self::Records { table: Some(table), .. } => table.unmapped(),
             Self::Records { unknown, .. } => unknown.iter().cloned().collect(),
             Self::Rows(rows) => rows.unmapped(),
         }
@@ -81,25 +88,47 @@ impl<'py> Incoming<'py> {
     ) -> Option<Result<Batch, BindingError>> {
         match self {
             Self::Rows(rows) => py.detach(|| rows.next_batch(size)),
-            Self::Records { records, defaults, row, unknown } => {
+            Self::Records { records, defaults, row, table, unknown } => {
                 let mut batch = Vec::new();
                 for record in records.take(size) {
                     let record = match record {
                         Ok(record) => record,
                         Err(error) => return Some(Err(error.into())),
                     };
-                    let event = event::read(&record, defaults);
-                    for name in event.iter().flat_map(|event| event.unknown.keys()) {
-                        if unknown.len() < UNKNOWN && !unknown.contains(name) {
-                            unknown.insert(name.clone());
+                    let event = read(&record, defaults, table, *row == 0);
+                    if table.is_none() {
+                        for name in event.iter().flat_map(|event| event.unknown.keys()) {
+                            if unknown.len() < UNKNOWN && !unknown.contains(name) {
+                                unknown.insert(name.clone());
+                            }
                         }
                     }
-                    batch.push(event.map_err(|error| RowError::from(error).in_row(*row)));
+                    batch.push(event.map_err(|error| error.in_row(*row)));
                     *row = row.saturating_add(1);
                 }
                 (!batch.is_empty()).then_some(Ok(batch))
             }
         }
+    }
+}
+
+/// Reads one of several records. What the first one is, all are.
+fn read(
+    record: &Bound<'_, PyAny>,
+    defaults: &Defaults,
+    table: &mut Option<Box<Dicts>>,
+    is_first: bool,
+) -> Result<Event, RowError> {
+    if let Ok(event) = record.cast::<event::Event>() {
+        return Ok(event.get().inner().clone());
+    }
+    let record = object(record, defaults.zone.as_ref())?;
+    if is_first {
+        *table = Dicts::of(&record, defaults).map(Box::new);
+    }
+    match table {
+        Some(table) => table.event(record),
+        None => Ok(event::of_object(record, defaults)?),
     }
 }
 

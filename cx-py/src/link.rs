@@ -14,7 +14,7 @@ use cx_core::linkage::{
 };
 use cx_store::NewFile;
 use pyo3::prelude::*;
-use pyo3::types::{PyCapsule, PyDict, PyFloat, PyIterator, PyString};
+use pyo3::types::{PyCapsule, PyDict, PyFloat, PyIterator, PyMapping, PyString};
 
 use crate::convert::{is_missing, type_name};
 use crate::error::{BindingError, RowError};
@@ -617,7 +617,7 @@ fn is_float(value: &Bound<'_, PyAny>) -> bool {
         || matches!(type_name(value).as_str(), "float16" | "float32" | "longdouble")
 }
 
-/// Dicts may have other keys each; the columns come in the order in which they are first seen.
+/// Dicts, and mappings of other kinds, may have other keys each; the columns come in the order in which they are first seen.
 fn of_dicts(records: &Bound<'_, PyIterator>) -> Result<Cells, BindingError> {
     let mut names: Vec<String> = Vec::new();
     let mut rows: Vec<Vec<String>> = Vec::new();
@@ -629,11 +629,12 @@ fn of_dicts(records: &Bound<'_, PyIterator>) -> Result<Cells, BindingError> {
             value: None,
             problem: problem.to_owned(),
         };
-        let Ok(record) = record.cast::<PyDict>() else {
+        let Ok(record) = record.cast::<PyMapping>() else {
             return Err(wrong("", "not a dict").into());
         };
         let mut cells = vec![String::new(); names.len()];
-        for (name, value) in record.iter() {
+        for pair in record.items()? {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
             let Ok(name) = name.extract::<String>() else {
                 return Err(wrong("", "a name of a column is no text").into());
             };

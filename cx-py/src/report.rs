@@ -17,8 +17,8 @@ const SHOWN: usize = 20;
 /// What became of the records of an import.
 ///
 /// Every record is counted once: ``total`` is the sum of ``new``, ``duplicate``, ``revised``,
-/// ``conflict``, ``suppressed``, ``expired`` and ``rejected``. What was left out and what links
-/// nobody is shown where there is any.
+/// ``conflict``, ``suppressed``, ``expired`` and ``rejected``. What was left out, what links nobody
+/// and how many columns cx does not know is shown where there is any.
 ///
 /// Examples
 /// --------
@@ -177,6 +177,7 @@ impl IngestReport {
             ("suppressed", inner.suppressed),
             ("expired", inner.expired),
             ("unlinked", inner.unlinked.values().sum()),
+            ("unmapped", u64::try_from(self.unmapped.len()).unwrap_or(u64::MAX)),
         ];
         let always = [
             ("new", inner.new),

@@ -24,7 +24,7 @@ use cx_core::measure::{self, Answer, Ces, Csat, Measured, Nps, Selection};
 use cx_core::retention::Retention;
 use cx_core::time::Timestamp;
 use cx_store::{
-    EraseMode, Fit, OpenOptions, Past, ProposeOptions, Recording, RetainOptions, ScanQuery,
+    EraseMode, Fit, Lack, OpenOptions, Past, ProposeOptions, Recording, RetainOptions, ScanQuery,
     SearchQuery, StoreError, StoreOptions, TimelineQuery,
 };
 use pyo3::exceptions::PyTypeError;
@@ -282,12 +282,9 @@ impl Store {
         let now = timestamp_or_now("at", None)?;
         let done = self.with(py, |store| {
             let done = work(store)?;
-            if compact {
-                store.compact(now)?;
-            }
-            Ok(done)
+            Ok((done, if compact { store.compact(now).err() } else { None }))
         })?;
-        Ok(Fields::from_json(serde_json::to_value(done).unwrap_or_default()))
+        done_for_good(py, &done.0, done.1)
     }
 
     /// Which observation or identifier an assertion is about.
@@ -332,10 +329,7 @@ impl Store {
     ) -> Result<String, BindingError> {
         let recorded_at = timestamp_or_now("at", None)?;
         let at = timestamp("at", said.at)?.unwrap_or(recorded_at);
-        if said.by.trim().is_empty() {
-            let problem = "say who says so, as in by=\"agent:7\"";
-            return Err(BindingError::argument("by", said.by, problem));
-        }
+        is_somebody(said.by)?;
         let (by, reason) = (said.by.to_owned(), said.reason.map(str::to_owned));
         let assertion = Assertion { verdict, by, reason, at };
         let asserted = self.with(py, |store| store.assert(&assertion, recorded_at))?;
@@ -347,6 +341,28 @@ impl Store {
             warn(py, &format!("{id} is recorded; {text}"), &id)?;
         }
         Ok(id)
+    }
+
+    /// An identifier that something may be said of: one that an event carries, or can carry.
+    fn identifier(
+        &self,
+        py: Python<'_>,
+        argument: &'static str,
+        typed: &str,
+        region: Option<&str>,
+    ) -> Result<Identifier, BindingError> {
+        let who = who(argument, typed, region)?;
+        let Who::Identifier(identifier) = &who else {
+            let problem = "a customer, where an identifier is meant";
+            return Err(BindingError::argument(argument, typed, problem));
+        };
+        if let Some(lack) = Lack::of(identifier) {
+            let found = self.with(py, |store| store.find(&who))?;
+            if found.customers.is_empty() && !found.is_hub && found.unattributed == 0 {
+                return Err(BindingError::argument(argument, typed, lack.to_string()));
+            }
+        }
+        Ok(identifier.clone())
     }
 
     /// The two sides of an assertion, which are not one and the same.
@@ -366,8 +382,7 @@ impl Store {
     }
 
     /// The records that two sides mean today: whoever else turns up with an identifier later is not
-    /// meant. An identifier that nobody has yet means whoever comes to have it, and so do two that
-    /// are on one record.
+    /// meant. Two identifiers that are on one record mean whoever comes to have them.
     fn two_meant(
         &self,
         py: Python<'_>,
@@ -375,7 +390,15 @@ impl Store {
         b: Subject,
     ) -> Result<(Subject, Subject), BindingError> {
         let record = |argument: &'static str, side: &Subject| match side {
-            Subject::Identifier(identifier) => self.meant(py, argument, identifier, false),
+            Subject::Identifier(identifier) => {
+                let who = Who::Identifier(identifier.clone());
+                match self.meant(py, argument, identifier, false)? {
+                    None if self.with(py, |store| store.find(&who))?.customers.is_empty() => {
+                        Err(nobody(side))
+                    }
+                    meant => Ok(meant),
+                }
+            }
             Subject::Observation(observation) => Ok(Some(*observation)),
         };
         let (left, right) = (record("a", &a)?, record("b", &b)?);
@@ -503,9 +526,13 @@ impl Store {
     ///     that cx did not write leaves out is taken as from a table in a file (``docs/import.md``):
     ///     names and words in any case, identifiers and fields of the kind in columns of their own
     ///     (``loyalty``, ``data.duration_s``), the actor ``customer`` where ``direction`` is
-    ///     ``in`` and ``agent`` where it is ``out``. Keys stay as they are. All other columns are
-    ///     kept in ``extra``, as is what identifies nobody (``n/a``, ``noreply@…``). Dicts say
-    ///     everything themselves, as lines of JSON do.
+    ///     ``in`` and ``agent`` where it is ``out``. A key that is no whole one is one within its
+    ///     source: ``17`` of ``source="crm:acme"`` is ``crm:acme/row/17``, and a conversation
+    ///     ``42`` is ``crm:acme/conversation/42``. All other columns are kept in ``extra``, as is
+    ///     what identifies nobody (``n/a``, ``noreply@…``). A table or a scan that cx wrote is read
+    ///     to the letter. Dicts say everything themselves, as lines of JSON do, and their keys stay
+    ///     as they are; where the first has columns of tables instead (``email``, ``text``,
+    ///     ``actor`` as a text), all are read as rows of a table.
     /// recorded_at : datetime or str, optional
     ///     When the facts are recorded. Now, if left out.
     /// adapter : str, default "python"
@@ -1039,7 +1066,7 @@ impl Store {
     ///     A definition of your own: TOML or JSON. Those that come with cx, if left out. See
     ///     ``docs/journeys.md``.
     /// as_of : datetime or str, optional
-    ///     The instant of asking. Now, if left out.
+    ///     The instant of asking: the customer is who was known then. Now, if left out.
     /// region : str, optional
     ///     The region of a number without a country code.
     ///
@@ -1058,12 +1085,25 @@ impl Store {
         region: Option<&str>,
     ) -> Result<Vec<Fields>, BindingError> {
         let who = self::who("who", who, region)?;
+        // Who was who then is known of what had happened by then.
+        let past = timestamp("as_of", as_of)?.map(|as_of| Past::today().as_of(as_of));
         let as_of = timestamp_or_now("as_of", as_of)?;
         let own = definition.map(Definition::from_text).transpose().map_err(|error| {
             BindingError::argument("definition", definition.unwrap_or_default(), error.to_string())
         })?;
-        let events = self.with(py, |store| store.whole_timeline(&who))?;
-        let beside = self.with(py, |store| store.beside(&events))?;
+        let (events, beside) = self.with(py, |store| match past {
+            Some(past) => {
+                let view = store.view(std::slice::from_ref(&who), past)?;
+                let events = view.whole_timeline(&who)?;
+                let beside = view.beside(&events)?;
+                Ok((events, beside))
+            }
+            None => {
+                let events = store.whole_timeline(&who)?;
+                let beside = store.beside(&events)?;
+                Ok((events, beside))
+            }
+        })?;
         let journeys = py.detach(|| {
             let events: Vec<&CoreEvent> = events.iter().collect();
             let beside: Vec<&CoreEvent> = beside.iter().collect();
@@ -1145,10 +1185,22 @@ impl Store {
     ///     The id of what was said, for :meth:`revoke`. Where something stands against it, it is
     ///     recorded all the same, and a :class:`ConflictWarning` says so.
     ///
+    /// Raises
+    /// ------
+    /// NotFoundError
+    ///     Nobody is known by one of them: it may be mistyped. Nothing is recorded.
+    /// InvalidArgumentError
+    ///     Several customers use one of them, or it links nobody.
+    ///
     /// Examples
     /// --------
     /// >>> import cxcontext as cx
     /// >>> store = cx.open()
+    /// >>> _ = store.ingest([
+    /// ...     {"key": of, "kind": "note", "occurred_at": "2026-03-02T09:00:00Z",
+    /// ...      "who": [{"ns": of, "value": value}]}
+    /// ...     for of, value in [("email", "jan@example.nl"), ("phone", "+31612345678")]
+    /// ... ], source="crm")
     /// >>> said = store.same("jan@example.nl", "+31612345678", by="agent:7", reason="he said so")
     /// >>> _ = store.revoke(said, by="agent:8", reason="that was his brother")
     /// >>> for assertion in store.assertions():
@@ -1167,6 +1219,7 @@ impl Store {
         region: Option<&str>,
     ) -> Result<String, BindingError> {
         let (a, b) = self.two_sides(py, a, b, region)?;
+        is_somebody(by)?;
         let (a, b) = self.two_meant(py, a, b)?;
         self.say(py, Verdict::Same(a, b), Said { by, reason, at })
     }
@@ -1184,6 +1237,7 @@ impl Store {
         region: Option<&str>,
     ) -> Result<String, BindingError> {
         let (a, b) = self.two_sides(py, a, b, region)?;
+        is_somebody(by)?;
         let (a, b) = self.two_meant(py, a, b)?;
         self.say(py, Verdict::Different(a, b), Said { by, reason, at })
     }
@@ -1207,11 +1261,18 @@ impl Store {
             Err(_) => event_key("event", &event.extract::<String>()?)?,
         };
         let observation = self.observation(py, &key)?;
-        let identifier = self::identifier("identifier", identifier, region)?;
+        let identifier = self.identifier(py, "identifier", identifier, region)?;
         self.say(py, Verdict::Detach(observation, identifier), Said { by, reason, at })
     }
 
     /// Say that an identifier links nobody, as a shared mailbox. The others as of :meth:`same`.
+    ///
+    /// Raises
+    /// ------
+    /// InvalidArgumentError
+    ///     No event carries it or can carry it: a number without its country code where no
+    ///     ``region`` is named, or a value without its scope. :meth:`trust`, :meth:`rekey` and
+    ///     :meth:`detach` refuse it, too.
     #[pyo3(signature = (identifier, *, by, reason=None, at=None, region=None))]
     fn block(
         &self,
@@ -1222,7 +1283,7 @@ impl Store {
         at: Option<&Bound<'_, PyAny>>,
         region: Option<&str>,
     ) -> Result<String, BindingError> {
-        let identifier = self::identifier("identifier", identifier, region)?;
+        let identifier = self.identifier(py, "identifier", identifier, region)?;
         self.say(py, Verdict::Block(identifier), Said { by, reason, at })
     }
 
@@ -1239,7 +1300,7 @@ impl Store {
         at: Option<&Bound<'_, PyAny>>,
         region: Option<&str>,
     ) -> Result<String, BindingError> {
-        let identifier = self::identifier("identifier", identifier, region)?;
+        let identifier = self.identifier(py, "identifier", identifier, region)?;
         self.say(py, Verdict::Trust(identifier), Said { by, reason, at })
     }
 
@@ -1257,8 +1318,8 @@ impl Store {
         at: Option<&Bound<'_, PyAny>>,
         region: Option<&str>,
     ) -> Result<String, BindingError> {
-        let old = identifier("old", old, region)?;
-        let new = identifier("new", new, region)?;
+        let old = self.identifier(py, "old", old, region)?;
+        let new = self.identifier(py, "new", new, region)?;
         for (argument, identifier) in [("old", &old), ("new", &new)] {
             self.meant(py, argument, identifier, true)?;
         }
@@ -1433,7 +1494,7 @@ impl Store {
             return Err(BindingError::argument("b", type_name(b), format!("{verdict} takes one")));
         }
         let value = |argument: &'static str, given: &Bound<'_, PyAny>| {
-            identifier(argument, &given.extract::<String>()?, region)
+            self.identifier(py, argument, &given.extract::<String>()?, region)
         };
         let verdict = match verdict {
             "same" | "different" => {
@@ -1627,7 +1688,9 @@ impl Store {
     ///     Whether times, kinds and counts stay, or nothing does.
     /// compact : bool, default True
     ///     Rewrite the file, so that no byte of the person is left in it; :meth:`compact` does it
-    ///     later.
+    ///     later. Where only that fails (another process reads the file, the disk is full), the
+    ///     person is out all the same: ``compacted_at`` is ``None``, and a
+    ///     :class:`NotCompactedWarning` tells why.
     ///
     /// Returns
     /// -------
@@ -1654,12 +1717,16 @@ impl Store {
         let now = timestamp_or_now("at", None)?;
         let erasure = self.with_one(py, who, region, |store, who| {
             let mut erasure = store.erase(who, mode, now)?;
+            let mut failed = None;
             if compact {
-                erasure.compacted_at = Some(store.compact(now)?.compacted_at);
+                match store.compact(now) {
+                    Ok(done) => erasure.compacted_at = Some(done.compacted_at),
+                    Err(error) => failed = Some(error),
+                }
             }
-            Ok(erasure)
+            Ok((erasure, failed))
         })?;
-        Ok(Fields::from_json(serde_json::to_value(&erasure).unwrap_or_default()))
+        done_for_good(py, &erasure.0, erasure.1)
     }
 
     /// Take a person out for good, rewrite the file, and search its bytes for the strings by which
@@ -1754,7 +1821,8 @@ impl Store {
     /// now : datetime or str, optional
     ///     The instant at which records are looked at; the clock's by default.
     /// compact : bool, default True
-    ///     Rewrite the file, so that no byte of what went is left in it.
+    ///     Rewrite the file, so that no byte of what went is left in it. Where only that fails, it
+    ///     is told as of :meth:`erase`.
     ///
     /// Returns
     /// -------
@@ -1797,15 +1865,19 @@ impl Store {
                     }
                 }
             })?;
+            let mut failed = None;
             if compact && stopped.is_none() {
-                done.compacted_at = Some(store.compact(now)?.compacted_at);
+                match store.compact(now) {
+                    Ok(compacted) => done.compacted_at = Some(compacted.compacted_at),
+                    Err(error) => failed = Some(error),
+                }
             }
-            Ok(done)
+            Ok((done, failed))
         })?;
         if let Some(error) = stopped {
             return Err(error.into());
         }
-        Ok(Fields::from_json(serde_json::to_value(&done).unwrap_or_default()))
+        done_for_good(py, &done.0, done.1)
     }
 
     /// All retentions, the first one first: when, by which rules, and how much went.
@@ -1852,7 +1924,8 @@ impl Store {
     /// Parameters
     /// ----------
     /// compact : bool, default True
-    ///     Rewrite the file, by which it becomes shorter.
+    ///     Rewrite the file, by which it becomes shorter. Where only that fails, a
+    ///     :class:`NotCompactedWarning` tells why.
     ///
     /// Returns
     /// -------
@@ -1869,7 +1942,8 @@ impl Store {
     /// Parameters
     /// ----------
     /// compact : bool, default True
-    ///     Rewrite the file, so that no free space is left in it.
+    ///     Rewrite the file, so that no free space is left in it. Where only that fails, it is told
+    ///     as of :meth:`compress`.
     ///
     /// Returns
     /// -------
@@ -2223,6 +2297,27 @@ impl Scan for AllEvents {
     }
 }
 
+/// What was done for good, with a warning where only the file could not be rewritten. An error would
+/// say that nothing was done, and what was done would be told nowhere.
+fn done_for_good(
+    py: Python<'_>,
+    done: &impl serde::Serialize,
+    failed: Option<StoreError>,
+) -> Result<Fields, BindingError> {
+    let told = || Fields::from_json(serde_json::to_value(done).unwrap_or_default());
+    if let Some(failed) = failed {
+        let text = format!(
+            "it is done, but the file could not be rewritten, and what went may be read in its \
+             bytes until compact() is called: {}",
+            BindingError::from(failed)
+        );
+        let category = py.import("cxcontext.exceptions")?.getattr("NotCompactedWarning")?;
+        let warning = category.call1((text, told()))?;
+        py.import("warnings")?.getattr("warn")?.call1((warning,))?;
+    }
+    Ok(told())
+}
+
 /// Tells the caller that what was recorded does not hold. Where warnings are errors, it carries the
 /// id that is not returned then.
 fn warn(py: Python<'_>, text: &str, assertion: &str) -> Result<(), BindingError> {
@@ -2267,18 +2362,18 @@ fn who(argument: &'static str, typed: &str, region: Option<&str>) -> Result<Who,
     })
 }
 
-fn identifier(
-    argument: &'static str,
-    typed: &str,
-    region: Option<&str>,
-) -> Result<Identifier, BindingError> {
-    match who(argument, typed, region)? {
-        Who::Identifier(identifier) => Ok(identifier),
-        Who::Customer(_) => {
-            let problem = "a customer, where an identifier is meant";
-            Err(BindingError::argument(argument, typed, problem))
-        }
+/// Refuses what nobody says.
+fn is_somebody(by: &str) -> Result<(), BindingError> {
+    if by.trim().is_empty() {
+        let problem = "say who says so, as in by=\"agent:7\"";
+        return Err(BindingError::argument("by", by, problem));
     }
+    Ok(())
+}
+
+/// A side of which something was to be said, and nobody is known by it: it may be mistyped.
+fn nobody(side: &Subject) -> BindingError {
+    BindingError::Nobody { name: side.to_string(), why: "nobody is known by it".to_owned() }
 }
 
 /// Reads `region=`: two letters of ISO 3166.

@@ -126,6 +126,8 @@ def test_what_a_source_named_is_no_instant() -> None:
 
 def test_a_field_that_is_called_like_a_method_has_an_underscore_behind_it() -> None:
     made = store()
+    who = [{"ns": "phone", "value": "+31612340000", "role": "from"}]
+    made.ingest([{**STORY[0], "key": "call/9", "kind": "call", "who": who}])
     made.same(JAN, "+31612340000", by="agent:7")
     values = [change.cause.values_ for change in made.changes() if change.cause]
     assert values

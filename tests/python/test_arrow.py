@@ -116,7 +116,8 @@ def test_pandas_reads_it() -> None:
     assert str(frame["occurred_at"].dtype) == "datetime64[us, UTC]"
     assert str(frame["text"].dtype) == "str"
     assert list(cx.Events(frame)) == EVENTS
-    odd = frame.astype({"kind": "category", "channel": object, "seq": "UInt64"})
+    assert str(frame["seq"].dtype) == "UInt64"
+    odd = frame.astype({"kind": "category", "channel": object})
     odd["occurred_at"] = odd["occurred_at"].astype("datetime64[ms, UTC]")
     assert [event.key for event in cx.Events(odd)] == [event.key for event in EVENTS]
     assert isinstance(frame, pd.DataFrame)
@@ -169,8 +170,9 @@ def test_a_flat_table_needs_little() -> None:
         }
     )
     mail, call = cx.Events(rows, source="crm:acme")
-    assert mail.source.to_dict() == {"system": "crm", "instance": "acme", "object": "", "id": ""}
-    assert mail.key == "1"
+    source = {"system": "crm", "instance": "acme", "object": "row", "id": "1"}
+    assert mail.source.to_dict() == source
+    assert mail.key == "crm:acme/row/1"
     assert [(claim.ns, claim.value, claim.assurance) for claim in mail.who] == [
         ("email", "jan@example.nl", "channel_proved")
     ]

@@ -76,6 +76,8 @@ def instants(value: Any, path: str = "") -> Iterator[str]:
 
 
 def test_no_instant_is_left_as_text(store: cx.Store) -> None:
+    who = [{"ns": "phone", "value": "+31687654321", "role": "from"}]
+    store.ingest([{**JAN[0], "key": "call/9", "who": who}], recorded_at=NOON)
     store.same("jan@example.nl", "+31687654321", by="agent:7", at=NOON)
     context = store.context("jan@example.nl", as_of=NOON + dt.timedelta(hours=1))
     assert context.provenance.merges

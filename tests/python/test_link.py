@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -166,6 +167,12 @@ def store() -> cx.Store:
         people.append(on_record(f"p{n}", f"Piet Smit{n}", born, f"p{n}@example.com"))
     store.ingest(people, source="shop")
     return store
+
+
+def test_rows_may_be_mappings_of_any_kind() -> None:
+    rows = [{"name": "Jan Smit", "email": "jan@example.nl"}] * 2
+    of_dicts = cx.link(rows).persons.to_dicts()
+    assert cx.link([MappingProxyType(row) for row in rows]).persons.to_dicts() == of_dicts
 
 
 def test_a_store_proposes_and_links_only_when_told(store: cx.Store) -> None:

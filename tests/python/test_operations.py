@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,36 @@ def test_what_is_too_old_is_told_taken_out_and_stays_out(tmp_path: Path) -> None
         assert not store.check().problems
     for file in tmp_path.iterdir():
         assert b"quack" not in file.read_bytes(), file
+
+
+READER = """\
+import sqlite3, sys
+reader = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True)
+reader.execute("begin")
+reader.execute("select count(*) from event").fetchone()
+print("reads", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_is_done_is_told_where_the_file_cannot_be_rewritten(tmp_path: Path) -> None:
+    path = tmp_path / "a.cx"
+    with cx.open(path) as store:
+        store.ingest([mail(n, f"u{n}@quack.example") for n in range(3)], source="test")
+        command = [sys.executable, "-c", READER, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == b"reads\n"
+            with pytest.warns(cx.NotCompactedWarning, match="locked") as told:
+                erased = store.erase("u1@quack.example", mode="delete")
+            assert (erased.events, erased.compacted_at) == (1, None)
+            assert told[0].message.done == erased  # type: ignore[union-attr]
+            with pytest.warns(cx.NotCompactedWarning, match="locked"):
+                gone = store.retain(RULES, now=LATER)
+            assert (gone.events, gone.compacted_at) == (2, None)
+            reader.communicate()
+        assert store.compact().erasures[0].events == 1
+        assert store.erasures()[0].compacted_at is not None
 
 
 def test_rules_that_cannot_be_read_name_their_place() -> None:

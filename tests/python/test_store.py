@@ -833,6 +833,25 @@ def test_measures_are_those_of_the_command(store: cx.Store) -> None:
         store.measure("nsp")  # type: ignore[arg-type]
 
 
+def test_journeys_of_the_past_are_of_who_was_known_then() -> None:
+    def asks(key: str, address: str, day: int) -> dict[str, Any]:
+        record = {"key": key, "kind": "message", "channel": "email", "direction": "in"}
+        who = [{"ns": "email", "value": address, "role": "from"}]
+        at = f"2026-03-{day:02}T09:00:00Z"
+        actor = {"type": "customer"}
+        return record | {"who": who, "occurred_at": at, "actor": actor, "body": {"text": "Where?"}}
+
+    with cx.open() as store:
+        store.ingest([asks("a", "jan@example.nl", 2), asks("b", "piet@example.com", 3)], source="m")
+        store.same("jan@example.nl", "piet@example.com", by="agent:7", at="2026-03-10T00:00:00Z")
+        then = "2026-03-04T00:00:00Z"
+        [journey] = store.journeys("piet@example.com", as_of=then)
+        [told] = store.context("piet@example.com", as_of=then).journeys
+        assert journey.started == told.started == dt.datetime(2026, 3, 3, 9, tzinfo=UTC)
+        assert store.journeys("piet@example.com", as_of="2026-03-11T00:00:00Z")
+        assert isinstance(store.export("jan@example.nl").exported_at, dt.datetime)
+
+
 # Saying who is who
 
 
@@ -916,7 +935,21 @@ def test_what_cannot_be_said_is_refused(store: cx.Store) -> None:
         store.detach("nothing/1", "jan@example.nl", by="agent:7")
     with pytest.raises(TypeError):
         store.same("jan@example.nl", "c0@example.nl")  # type: ignore[call-arg]
+    for said in (store.same, store.different):
+        with pytest.raises(cx.NotFoundError, match="nobody is known by it"):
+            said("jan@example.nl", "mistyped@example.nl", by="agent:7")
+    for identifier, words in (("0612345678", "country code"), ("crm:12", "crm:SCOPE:VALUE")):
+        for say in (store.block, store.trust):
+            with pytest.raises(cx.InvalidArgumentError, match=words):
+                say(identifier, by="agent:7")
+        with pytest.raises(cx.InvalidArgumentError, match=words):
+            store.rekey("+31612345678", identifier, by="agent:7")
+        with pytest.raises(cx.InvalidArgumentError, match=words):
+            store.detach(MAIL["key"], identifier, by="agent:7")
+        with pytest.raises(cx.InvalidArgumentError, match=words):
+            store.preview("block", identifier)
     assert store.assertions() == []
+    assert store.block("0612345678", by="agent:7", region="NL")
 
 
 # Checking and copying

@@ -20,6 +20,7 @@ __all__ = [
     "MissingFileError",
     "NewerStoreError",
     "NoEncryptionError",
+    "NotCompactedWarning",
     "NotFoundError",
     "ReadOnlyStoreError",
     "StoreClosedError",
@@ -48,6 +49,22 @@ class ConflictWarning(UserWarning):
     def __init__(self, message: str, assertion: str | None = None) -> None:
         super().__init__(message)
         self.assertion = assertion
+
+
+class NotCompactedWarning(UserWarning):
+    """What was asked for is done, and the file could not be rewritten after it.
+
+    Another process reads the file, or the disk is full. :meth:`Store.compact` does it later.
+
+    Attributes
+    ----------
+    done : Fields or None
+        What the method returns.
+    """
+
+    def __init__(self, message: str, done: object = None) -> None:
+        super().__init__(message)
+        self.done = done
 
 
 class InvalidArgumentError(CxError, ValueError):

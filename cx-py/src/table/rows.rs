@@ -19,8 +19,9 @@ use cx_core::event::{Direction, Event, Kind, Visibility};
 use cx_core::identifier::{
     Assurance, Claim, IdentifierError, Namespace, Role, is_international_number,
 };
-use cx_core::ids::CustomerId;
+use cx_core::ids::{ConversationKey, CustomerId, EventKey, IdError};
 use cx_core::time::Timestamp;
+use cx_store::ScanColumn;
 use jiff::civil;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
@@ -35,7 +36,34 @@ use crate::error::{BindingError, RowError};
 /// Where a scan says whose an event is. An id that cx made says nothing when it comes back.
 const CUSTOMER: &str = "customer";
 
-/// Columns in which an empty text is as good as none; elsewhere it is kept as it stands.
+/// Where a scan has the whole event.
+const JSON: &str = "json";
+
+/// The fields of an event in the canonical form.
+const FIELDS: &[&str] = &[
+    "key",
+    "rev",
+    "source",
+    "kind",
+    "channel",
+    "direction",
+    "visibility",
+    "actor",
+    "who",
+    "name",
+    "conversation",
+    "occurred_at",
+    "occurred_at_origin",
+    "utc_offset",
+    "seq",
+    "body",
+    "attachments",
+    "data",
+    "extra",
+];
+
+/// Columns in which an empty text is as good as none in a table that cx wrote; elsewhere it is kept
+/// as it stands.
 const NOTHING_IF_EMPTY: &[&str] = &[
     "actor",
     "attachments",
@@ -97,6 +125,20 @@ impl Says {
         }
     }
 
+    /// Whether cx knows what it is.
+    const fn is_known(&self) -> bool {
+        matches!(self, Self::Ours(_) | Self::Theirs(_))
+    }
+
+    /// Whether ids stand in it, or numbers of telephones.
+    fn is_id(&self) -> bool {
+        match self {
+            Self::Ours(column) => IDS.contains(&column.name),
+            Self::Theirs(column) => matches!(column, csv::Column::Identifier(..)),
+            Self::Nothing | Self::Unknown => false,
+        }
+    }
+
     const fn column(&self) -> Option<&'static Column> {
         match self {
             Self::Ours(column) => Some(column),
@@ -119,19 +161,28 @@ impl Their<'_> {
     }
 }
 
+/// Tells how rows become events: those of a stream, and those that dicts are.
+struct Reader {
+    /// Whether the table is one that cx wrote: it leaves nothing to be guessed.
+    is_ours: bool,
+    defaults: Defaults,
+}
+
 /// A foreign Arrow stream, read batch by batch.
 pub(crate) struct Rows {
     stream: Stream,
     /// What its columns say, in their order.
     says: Vec<Says>,
-    /// Whether the table is one that cx wrote: it leaves nothing to be guessed.
-    is_ours: bool,
-    defaults: Defaults,
+    /// Whether it has the columns of a scan only, and the whole events among them.
+    is_scan: bool,
+    reader: Reader,
     row: u64,
     /// What was read of the stream, and how many of its rows were given out.
     begun: Option<(RecordBatch, usize)>,
     /// Whether a cell of [`CUSTOMER`] was kept.
     has_customers: bool,
+    /// Whether a row was read by its columns, and not by the event that stands in it.
+    has_rows: bool,
 }
 
 impl Rows {
@@ -143,16 +194,30 @@ impl Rows {
         let stream = Stream::from_capsule(capsule)?;
         let fields = stream.schema().fields();
         let says: Vec<Says> = fields.iter().map(|field| Says::of(field.name())).collect();
-        let mut always = COLUMNS.iter().filter(|column| column.fill == Fill::Always);
-        let is_ours = always.all(|column| fields.find(column.name).is_some());
-        let rows =
-            Self { stream, says, is_ours, defaults, row: 0, begun: None, has_customers: false };
+        let is_ours = is_ours(|name| fields.find(name).is_some());
+        let is_scan = fields.find(JSON).is_some()
+            && fields.iter().zip(&says).all(|(field, says)| {
+                *says == Says::Nothing || field.name().parse::<ScanColumn>().is_ok()
+            });
+        let rows = Self {
+            stream,
+            says,
+            is_scan,
+            reader: Reader { is_ours, defaults },
+            row: 0,
+            begun: None,
+            has_customers: false,
+            has_rows: false,
+        };
         rows.check_columns()?;
         Ok(rows)
     }
 
     /// Columns that are none of ours, and of which cells were or would be kept in `extra`.
     pub(crate) fn unmapped(&self) -> Vec<String> {
+        if self.is_scan && !self.has_rows {
+            return Vec::new();
+        }
         let schema = self.stream.schema();
         let unknown = schema.fields().iter().zip(&self.says);
         unknown
@@ -198,28 +263,151 @@ impl Rows {
     }
 
     fn event(
-        &self,
+        &mut self,
         schema: &SchemaRef,
         columns: &[ArrayRef],
         position: usize,
     ) -> Result<Event, RowError> {
+        let mut cells = Vec::with_capacity(columns.len());
+        for ((field, array), says) in schema.fields().iter().zip(columns).zip(&self.says) {
+            let name = field.name().as_str();
+            if *says == Says::Nothing {
+                continue;
+            }
+            let value = value(array.as_ref(), position, self.reader.defaults.zone.as_ref());
+            let value = value.map_err(|problem| cannot_be_read(name, problem))?;
+            let value = match value {
+                Value::String(text) if says.is_id() && is_decimal(array.data_type()) => {
+                    whole_number(text)
+                }
+                value => value,
+            };
+            cells.push((name, says, value));
+        }
+        if self.is_scan {
+            if let Some(json) = scanned(&cells) {
+                return Ok(Event::from_json(json)?);
+            }
+            self.has_rows = true;
+        }
+        self.reader.event(cells)
+    }
+
+    /// What is wrong with the table as a whole is said once, before any row is read.
+    fn check_columns(&self) -> Result<(), BindingError> {
+        let schema = self.stream.schema();
+        let (mut seen, mut known) = (BTreeSet::new(), BTreeSet::new());
+        for (field, says) in schema.fields().iter().zip(&self.says) {
+            let is_new = match says {
+                Says::Ours(column) => known.insert(column.name.to_owned()),
+                Says::Theirs(column) => known.insert(column.name()),
+                Says::Nothing | Says::Unknown => true,
+            };
+            if !seen.insert(field.name().as_str()) || !is_new {
+                return Err(whole(field.name(), "two columns have this name"));
+            }
+            if let Some(problem) = unreadable(field.data_type()) {
+                return Err(whole(field.name(), &problem));
+            }
+            if says.column().is_some_and(|column| column.holds == Holds::Instant)
+                && is_naive(field.data_type())
+                && self.reader.defaults.zone.is_none()
+            {
+                return Err(whole(
+                    field.name(),
+                    "times without a zone name no instant: give the column a zone, \
+                     or say which zone is meant, as in tz=\"Europe/Amsterdam\"",
+                ));
+            }
+        }
+        let required = ["key", "kind", "occurred_at"];
+        match required.into_iter().find(|name| !known.contains(*name)) {
+            Some(name) => {
+                let there = seen.into_iter().collect::<Vec<_>>().join(", ");
+                Err(whole(name, &format!("no such column; there are: {there}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Dicts that are rows of a table: `frame.to_dict("records")`, `store.events().to_dicts()`.
+pub(crate) struct Dicts {
+    reader: Reader,
+    /// What the fields say that were seen, by their names.
+    says: BTreeMap<String, Says>,
+    has_customers: bool,
+}
+
+impl Dicts {
+    /// Rows such as this one; `None` where it is an event in the canonical form.
+    ///
+    /// A row has the names of columns that are no fields of that form, or a text where that has an
+    /// object. Who writes a part of an event as an object writes an event.
+    pub(crate) fn of(first: &Map<String, Value>, defaults: &Defaults) -> Option<Self> {
+        let is_event = first.iter().any(|(name, value)| match name.as_str() {
+            "source" | "actor" | "conversation" | "body" => value.is_object(),
+            "who" => value.is_array(),
+            _ => false,
+        });
+        let is_row = first.iter().any(|(name, value)| match name.as_str() {
+            "actor" | "conversation" => value.is_string() || value.is_number(),
+            "who" | "data" | "attachments" | "extra" => value.is_string(),
+            name => {
+                let is_flat = !value.is_object() && !value.is_array();
+                is_flat && !FIELDS.contains(&name) && Says::of(name).is_known()
+            }
+        });
+        (is_row && !is_event).then(|| Self {
+            reader: Reader {
+                is_ours: is_ours(|name| first.contains_key(name)),
+                defaults: defaults.clone(),
+            },
+            says: BTreeMap::new(),
+            has_customers: false,
+        })
+    }
+
+    /// Fields that are no columns of ours.
+    pub(crate) fn unmapped(&self) -> Vec<String> {
+        let unknown = self.says.iter().filter(|(_, says)| **says == Says::Unknown);
+        let names = unknown.map(|(name, _)| name.clone());
+        names.filter(|name| name != CUSTOMER || self.has_customers).collect()
+    }
+
+    /// The event that a row is.
+    pub(crate) fn event(&mut self, row: Map<String, Value>) -> Result<Event, RowError> {
+        for name in row.keys() {
+            if self.says.contains_key(name) {
+                continue;
+            }
+            let says = Says::of(name);
+            if says.is_known() && self.says.values().any(|other| *other == says) {
+                return Err(cannot_be_read(name, "two columns have this name".to_owned()));
+            }
+            self.says.insert(name.clone(), says);
+        }
+        let mut cells = Vec::with_capacity(row.len());
+        for (name, value) in row {
+            if let Some((name, says)) = self.says.get_key_value(&name) {
+                cells.push((name.as_str(), says, value));
+            }
+        }
+        let event = self.reader.event(cells)?;
+        self.has_customers |= event.extra.contains_key(CUSTOMER);
+        Ok(event)
+    }
+}
+
+impl Reader {
+    /// The event that a row is: its cells with the names of their columns.
+    fn event(&self, row: Vec<(&str, &Says, Value)>) -> Result<Event, RowError> {
         let mut cells: BTreeMap<&str, Value> = BTreeMap::new();
         let mut theirs = Vec::new();
         let mut unknown = Vec::new();
-        for ((field, array), says) in schema.fields().iter().zip(columns).zip(&self.says) {
-            let name = field.name().as_str();
-            let value = match says {
-                Says::Nothing => continue,
-                Says::Ours(_) | Says::Theirs(_) | Says::Unknown => {
-                    self.cell(says.column(), array.as_ref(), position)
-                }
-            };
-            let value = value.map_err(|problem| RowError {
-                row: None,
-                field: name.to_owned(),
-                value: None,
-                problem,
-            })?;
+        for (name, says, value) in row {
+            let value = self.cell(says, value);
+            let value = value.map_err(|problem| cannot_be_read(name, problem))?;
             match says {
                 _ if value.is_null() => {}
                 Says::Ours(column) => drop(cells.insert(column.name, value)),
@@ -261,6 +449,9 @@ impl Rows {
         let mut event = Event::from_json(json)?;
         event.check_names()?;
         guessed.fill(&mut event);
+        if !self.is_ours {
+            within_source(&mut event)?;
+        }
         let role = match word::<Role>(&theirs, &csv::Column::Role)? {
             Some(role) => role,
             None => event.person_claims().first().map_or_else(
@@ -274,7 +465,10 @@ impl Rows {
         let addresses = addresses.iter().filter_map(|(column, name, value)| {
             Some(Their { name, column, value: value.as_ref()? })
         });
-        for cell in addresses.chain(theirs.iter().copied()) {
+        // In the order of the columns' meanings, as in a file: where a column stands says nothing.
+        let mut claimed: Vec<Their<'_>> = addresses.chain(theirs.iter().copied()).collect();
+        claimed.sort_by(|one, other| one.column.cmp(other.column));
+        for cell in claimed {
             self.claim(&mut event, cell, role, assurance)?;
         }
         Ok(event)
@@ -336,14 +530,15 @@ impl Rows {
         Ok(())
     }
 
-    fn cell(
-        &self,
-        column: Option<&Column>,
-        array: &dyn Array,
-        position: usize,
-    ) -> Result<Value, String> {
-        let value = value(array, position, self.defaults.zone.as_ref())?;
-        let (name, holds) = match column {
+    /// What a cell says. In a table of others an empty text says nothing, and what its columns are
+    /// known for stands without the spaces around it: as in tables in files.
+    fn cell(&self, says: &Says, value: Value) -> Result<Value, String> {
+        let value = match value {
+            Value::String(text) if !self.is_ours && text.trim().is_empty() => Value::Null,
+            Value::String(text) if !self.is_ours && says.is_known() => text.trim().into(),
+            value => value,
+        };
+        let (name, holds) = match says.column() {
             Some(column) => (column.name, column.holds),
             None => return Ok(value),
         };
@@ -364,7 +559,8 @@ impl Rows {
             // As an instant is told in tables in files: seconds or milliseconds since 1970.
             Holds::Instant if value.is_number() => return Ok(as_text(value).into()),
             Holds::Count if value.is_number() || value.is_string() => {
-                let whole = as_text(value).trim().parse::<u64>();
+                let text = if value.is_number() { exact(&value)? } else { as_text(value) };
+                let whole = text.trim().parse::<u64>();
                 return whole.map(Value::from).map_err(|_| "not a whole number".to_owned());
             }
             Holds::Text | Holds::Instant | Holds::Count => return Ok(value),
@@ -385,43 +581,6 @@ impl Rows {
             Err("not a list in JSON".to_owned())
         } else {
             Err("not an object in JSON".to_owned())
-        }
-    }
-
-    /// What is wrong with the table as a whole is said once, before any row is read.
-    fn check_columns(&self) -> Result<(), BindingError> {
-        let schema = self.stream.schema();
-        let (mut seen, mut known) = (BTreeSet::new(), BTreeSet::new());
-        for (field, says) in schema.fields().iter().zip(&self.says) {
-            let is_new = match says {
-                Says::Ours(column) => known.insert(column.name.to_owned()),
-                Says::Theirs(column) => known.insert(column.name()),
-                Says::Nothing | Says::Unknown => true,
-            };
-            if !seen.insert(field.name().as_str()) || !is_new {
-                return Err(whole(field.name(), "two columns have this name"));
-            }
-            if let Some(problem) = unreadable(field.data_type()) {
-                return Err(whole(field.name(), &problem));
-            }
-            if says.column().is_some_and(|column| column.holds == Holds::Instant)
-                && is_naive(field.data_type())
-                && self.defaults.zone.is_none()
-            {
-                return Err(whole(
-                    field.name(),
-                    "times without a zone name no instant: give the column a zone, \
-                     or say which zone is meant, as in tz=\"Europe/Amsterdam\"",
-                ));
-            }
-        }
-        let required = ["key", "kind", "occurred_at"];
-        match required.into_iter().find(|name| !known.contains(*name)) {
-            Some(name) => {
-                let there = seen.into_iter().collect::<Vec<_>>().join(", ");
-                Err(whole(name, &format!("no such column; there are: {there}")))
-            }
-            None => Ok(()),
         }
     }
 }
@@ -555,6 +714,71 @@ fn read_as_cell(value: &Value) -> Value {
         Ok(Value::Null | Value::String(_)) | Err(_) => value.clone(),
         Ok(read) => read,
     }
+}
+
+/// Puts the keys of an event and its conversation within its source, if they are no whole ones: as
+/// in tables in files, since two systems count from 1 each.
+fn within_source(event: &mut Event) -> Result<(), RowError> {
+    let malformed = |name: &str, value: &str, error: IdError| {
+        problem_in(name, &Value::from(value), error.to_string())
+    };
+    let key = event.key.as_str().to_owned();
+    if event.source.object.is_empty() {
+        "row".clone_into(&mut event.source.object);
+    }
+    if event.source.id.is_empty() {
+        event.source.id.clone_from(&key);
+    }
+    event.key = EventKey::new(csv::event_key(&event.source, &key))
+        .map_err(|error| malformed("key", &key, error))?;
+    if let Some(conversation) = &mut event.conversation {
+        let key = conversation.key.as_str().to_owned();
+        conversation.key = ConversationKey::new(csv::conversation_key(&event.source, &key))
+            .map_err(|error| malformed("conversation", &key, error))?;
+    }
+    Ok(())
+}
+
+/// The event that a row of a scan holds: that of its key. Other tables have a column of that name,
+/// too.
+fn scanned(cells: &[(&str, &Says, Value)]) -> Option<Map<String, Value>> {
+    let cell = |name: &str| cells.iter().find(|(column, _, _)| *column == name);
+    let (_, _, Value::String(text)) = cell(JSON)? else { return None };
+    let (_, _, key) = cell("key")?;
+    let json: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let is_event = json.get("key") == Some(key) && json.get("source").is_some_and(Value::is_object);
+    is_event.then_some(json)
+}
+
+/// Whether a table with these columns is one that cx wrote.
+fn is_ours(has: impl Fn(&str) -> bool) -> bool {
+    COLUMNS.iter().filter(|column| column.fill == Fill::Always).all(|column| has(column.name))
+}
+
+fn is_decimal(holds: &DataType) -> bool {
+    match holds {
+        DataType::Dictionary(_, values) => is_decimal(values),
+        holds => matches!(
+            holds,
+            DataType::Decimal32(..)
+                | DataType::Decimal64(..)
+                | DataType::Decimal128(..)
+                | DataType::Decimal256(..)
+        ),
+    }
+}
+
+/// A decimal as the number that it is: databases whose whole numbers are decimals have ids in them.
+fn whole_number(text: String) -> Value {
+    let digits = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        _ => text.as_str(),
+    };
+    serde_json::from_str::<Number>(digits).map_or(Value::String(text), Value::Number)
+}
+
+fn cannot_be_read(column: &str, problem: String) -> RowError {
+    RowError { row: None, field: column.to_owned(), value: None, problem }
 }
 
 /// An instant that stands in a column beside its offset is in UTC, however that is spelled there.
