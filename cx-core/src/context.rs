@@ -13,7 +13,7 @@ pub mod build;
 pub mod render;
 
 pub use blocks::Context;
-pub use build::build;
+pub use build::{build, carried_by_words, is_carried};
 pub use facts::{
     Audience, Confidence, ContextFacts, ContextOptions, CustomerFacts, IdentifierFact, MergeFact,
     PossibleDuplicate, Sharing, SourceFreshness, StatedValue,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::event::conversation::{Assigned, Handover, Opened, Party, PartyType, State, Status};
-use crate::event::mail::Bounce;
+use crate::event::mail::{Bounce, MailEvent};
 use crate::event::promise::{Callback, Sla};
 use crate::event::talk::Call;
 use crate::event::{Direction, Event, Kind, Source, TimeOrigin, Visibility};
@@ -180,11 +180,9 @@ pub struct Conversation {
     pub answers: Vec<Timestamp>,
     /// Since when a call goes on whose end was not told.
     pub call_since: Option<Timestamp>,
-    /// From whom calls came that nobody took, where it waits for us for nothing else and the source
-    /// does not keep its state.
-    pub missed_from: Vec<Identifier>,
-    /// When the last of these calls came.
-    pub missed_at: Option<Timestamp>,
+    /// The calls that nobody took and the voicemails, where it waits for us for nothing else and the
+    /// source does not keep its state.
+    pub missed: Vec<Missed>,
     /// The last thing somebody said to somebody.
     pub last: Option<LastMessage>,
     /// Promises that are not kept yet, by due time.
@@ -201,10 +199,81 @@ pub struct Conversation {
     pub anomalies: Vec<Anomaly>,
     /// Whether the source keeps the state.
     is_mirrored: bool,
+    /// Where it was merged: since when something was unanswered then.
+    asked_before_merge: Option<Timestamp>,
+    /// And when something was asked in it since that nobody answered in it.
+    asked_since_merge: Vec<Timestamp>,
+    /// Calls that were made, as they were told, and kept no promise of this conversation.
+    calls_made: Vec<(Timestamp, Callback)>,
+    /// Who has to act, and since when, once a call does not go on any more whose end was not told.
+    waiting_after_call: Option<(WaitingOn, Timestamp)>,
+}
+
+/// A call that nobody took, or a voicemail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed {
+    /// The event.
+    pub event: EventKey,
+    /// When.
+    pub at: Timestamp,
+    /// From whom: nobody, where the number was withheld.
+    pub from: Vec<Identifier>,
+    /// Whether something was said: then it can be known who it was.
+    pub was_spoken: bool,
+}
+
+impl Missed {
+    /// When people talked who had missed each other, where they do in this call: then, or from then
+    /// on. It is a call with whoever called in vain, be it under another number: see
+    /// [`Missed::is_from`].
+    pub fn called_back_in(&self, call: &Event) -> Option<Timestamp> {
+        let Kind::Call(told) = &call.kind else { return None };
+        let until = people_talked_until(call)?;
+        let may_be = until >= self.at && call.occurred_at >= self.earliest_call();
+        may_be.then(|| told.picked_up(call.occurred_at).max(self.at))
+    }
+
+    /// Since when a call may have begun that counts as calling back.
+    pub fn earliest_call(&self) -> Timestamp {
+        self.at - LONGEST_CALL
+    }
+
+    /// Whether an event names one of those it is from.
+    pub fn is_from(&self, event: &Event) -> bool {
+        event.who.iter().any(|claim| self.from.contains(claim.identifier()))
+    }
+
+    /// Until when it waits for us where nobody can be called back: for a day.
+    fn waits_until(&self) -> Option<Timestamp> {
+        (self.from.is_empty() && !self.was_spoken).then(|| self.at + Micros::DAY)
+    }
 }
 
 /// After so long a call whose end was not told does not go on any more.
-const LONGEST_CALL: Micros = Micros::HOUR.times(12);
+pub const LONGEST_CALL: Micros = Micros::HOUR.times(12);
+
+/// So long after an answer a conversation is open whose source keeps no state: nothing else will end
+/// it.
+pub const LONGEST_SILENCE: Micros = Micros::DAY.times(14);
+
+/// Until when something stands open that nothing ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lapse {
+    /// A call from nobody knows whom, a day after it.
+    Nameless(Timestamp),
+    /// A call whose end was not told.
+    Call(Timestamp),
+    /// An answer on which nothing more was said.
+    Silence(Timestamp),
+}
+
+impl Lapse {
+    const fn at(self) -> Timestamp {
+        match self {
+            Self::Nameless(at) | Self::Call(at) | Self::Silence(at) => at,
+        }
+    }
+}
 
 impl Conversation {
     /// Whether it stands open: somebody has to act in it, or will have to.
@@ -220,57 +289,138 @@ impl Conversation {
             || self.cycles.iter().any(|cycle| cycle.is_resolved)
     }
 
-    /// As it stands at an instant: what was snoozed until then waits for us since.
+    /// As it stands at an instant: what was snoozed until then waits for us since, and what nothing
+    /// ends is over when its time is.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
         if let Some(until) = self.snoozed_until.filter(|until| *until <= now) {
             self.waiting_on = Some(WaitingOn::Us);
             self.waiting_since = Some(until);
         }
+        match self.lapses().filter(|lapse| lapse.at() < now) {
+            // Nobody knows how long they talked.
+            Some(Lapse::Call(at)) => {
+                self.call_since = None;
+                let waits = self.waiting_after_call.take();
+                if !self.is_mirrored {
+                    self.lapse(at);
+                }
+                let waits = waits.filter(|(on, _)| self.is_mirrored || *on == WaitingOn::Us);
+                (self.waiting_on, self.waiting_since) = waits.unzip();
+            }
+            Some(Lapse::Nameless(at)) => {
+                self.lapse(at);
+                self.missed.clear();
+            }
+            Some(Lapse::Silence(_)) => self.asks = false,
+            None => {}
+        }
         self
     }
 
-    /// Whether it is over though nobody said so: it is a missed call, and among these events is
-    /// one with the same caller in which people talked then or later.
-    pub fn was_called_back(&self, events: &[&Event]) -> bool {
-        let Some(since) = self.missed_at.filter(|_| !self.missed_from.is_empty()) else {
-            return false;
-        };
-        let is_with = |event: &Event| {
-            event.who.iter().any(|claim| self.missed_from.contains(claim.identifier()))
-        };
-        events.iter().any(|event| {
-            people_talked_until(event).is_some_and(|until| until >= since) && is_with(event)
-        })
-    }
-
-    /// Since when a call may have begun that counts as calling back.
-    pub fn may_be_called_back_since(&self) -> Option<Timestamp> {
-        self.missed_at.map(|at| at - LONGEST_CALL)
-    }
-
-    /// Whether what it asked was answered in the conversation it lives on in, or that one was
-    /// resolved since. Of these conversations, which are known by one key each, that one is sought.
-    pub fn was_answered_elsewhere(&self, among: &[Self]) -> bool {
-        let owes_call = self.promises.iter().any(|promise| promise.is_call);
-        let Some(since) = self.waiting_since.filter(|_| self.state == State::Merged && !owes_call)
-        else {
-            return false;
-        };
-        let mut seen = BTreeSet::from([self.key.as_str()]);
-        let mut next = self.merged_into.as_deref();
-        while let Some(key) = next
-            && seen.insert(key)
-        {
-            let Some(other) = among.iter().find(|other| other.key.as_str() == key) else { break };
-            let is_done = matches!(other.state, State::Resolved | State::Closed);
-            let was_answered = other.answered_at.is_some_and(|at| at >= since);
-            if was_answered || (is_done && other.since >= since) {
-                return true;
-            }
-            next = other.merged_into.as_deref();
+    /// Until when it stands open where nothing ends it.
+    pub fn lapses(&self) -> Option<Lapse> {
+        if let Some(since) = self.call_since {
+            return Some(Lapse::Call(since + LONGEST_CALL));
         }
-        false
+        if !self.promises.is_empty() || self.is_mirrored {
+            return None;
+        }
+        let silence = self.waiting_since.filter(|_| self.waiting_on == Some(WaitingOn::Customer));
+        if let Some(since) = silence {
+            return Some(Lapse::Silence(since + LONGEST_SILENCE));
+        }
+        let nameless: Option<Vec<Timestamp>> =
+            self.missed.iter().map(Missed::waits_until).collect();
+        nameless.and_then(|until| until.into_iter().max()).map(Lapse::Nameless)
+    }
+
+    /// Who has to act once a call does not go on any more whose end was not told.
+    pub fn waiting_after_call(&self) -> Option<WaitingOn> {
+        let waits = self.waiting_after_call.map(|(on, _)| on);
+        waits.filter(|on| self.is_mirrored || *on == WaitingOn::Us)
+    }
+
+    /// It is resolved since then, though nobody told when.
+    fn lapse(&mut self, at: Timestamp) {
+        self.state = State::Resolved;
+        self.since = at;
+        (self.waiting_on, self.waiting_since) = (None, None);
+        if let Some(cycle) = self.cycles.last_mut() {
+            cycle.is_resolved = true;
+        }
+    }
+
+    /// Whether it is over though nobody said so: it has only missed calls, and whoever made each of
+    /// them was reached then or later.
+    pub fn was_called_back(&self, was_reached: impl FnMut(&Missed) -> bool) -> bool {
+        !self.missed.is_empty() && self.missed.iter().all(was_reached)
+    }
+
+    /// As it stands where those who called in vain were reached: for each missed call when that was,
+    /// and until when they talked.
+    #[must_use]
+    pub fn called_back(mut self, reached: &[Option<(Timestamp, Timestamp)>]) -> Self {
+        let first = reached.iter().flatten().map(|(picked_up, _)| *picked_up).min();
+        let whole: Option<Vec<Timestamp>> =
+            reached.iter().map(|it| it.map(|(_, until)| until)).collect();
+        let last = whole.and_then(|ends| ends.into_iter().max());
+        let Some(cycle) = self.cycles.last_mut() else { return self };
+        if let (Some(first), Some(asked)) = (first, cycle.asked_at) {
+            cycle.answered_at.get_or_insert(first.max(asked));
+        }
+        if let Some(last) = last {
+            let end = last.max(cycle.asked_at.unwrap_or(last));
+            cycle.is_resolved = true;
+            cycle.resolved_at = Some(end);
+            self.state = State::Resolved;
+            self.since = end;
+            (self.waiting_on, self.waiting_since) = (None, None);
+            self.missed.clear();
+        }
+        self
+    }
+
+    /// As it stands where it was merged into another one, and that perhaps into a third: what was
+    /// asked before waits until somebody answers there or resolves that one, what was asked in it
+    /// since until somebody answers after it, here or there, and a call that was made there keeps a
+    /// promise of this one. Of these conversations, which are known by one key each, those are sought.
+    #[must_use]
+    pub fn living_on_among(mut self, among: &[Self]) -> Self {
+        if self.state != State::Merged || self.merged_into.is_none() {
+            return self;
+        }
+        let mut before = self.asked_before_merge;
+        let mut since = std::mem::take(&mut self.asked_since_merge);
+        let mut seen = BTreeSet::from([self.key.clone()]);
+        let mut next = self.merged_into.clone();
+        let mut there_since = self.since;
+        let mut made: Vec<&(Timestamp, Callback)> = Vec::new();
+        while let Some(other) =
+            among.iter().find(|other| Some(other.key.as_str()) == next.as_deref())
+            && seen.insert(other.key.clone())
+        {
+            let done = matches!(other.state, State::Resolved | State::Closed);
+            let settled = other.answered_at.max(Some(other.since).filter(|_| done));
+            let is_settled = |asked: &Timestamp| {
+                settled.is_some_and(|settled| settled >= there_since.max(*asked))
+            };
+            before = before.filter(|asked| !is_settled(asked));
+            since.retain(|asked| !is_settled(asked));
+            made.extend(&other.calls_made);
+            next.clone_from(&other.merged_into);
+            there_since = there_since.max(other.since);
+        }
+        made.sort_by_key(|(at, _)| *at);
+        for (at, call) in made {
+            keep_call(&mut self.promises, call, *at);
+        }
+        let calls = self.promises.iter().filter(|promise| promise.is_call);
+        let owed = calls.map(|promise| promise.promised_at).min();
+        let asked = before.or(since.first().copied()).or(owed);
+        self.waiting_on = asked.map(|_| WaitingOn::Us);
+        self.waiting_since = asked;
+        self
     }
 
     /// Whether they talk at this moment, as far as one can know: a call that began in the last
@@ -285,11 +435,19 @@ pub(crate) fn goes_on(since: Timestamp, now: Timestamp) -> bool {
     now.since(since) <= LONGEST_CALL
 }
 
-/// Until when people talked in a call; `None` where nobody picked up, or a program called, and for
+/// Until when people talked in a call that the customer could hear, at the longest where its end is
+/// not told; `None` where nobody picked up, or a program called, and for
 /// whatever is no call. By such a call a missed one may have been called back.
 pub fn people_talked_until(event: &Event) -> Option<Timestamp> {
     let Kind::Call(call) = &event.kind else { return None };
-    (call.was_taken() && !is_by_program(event)).then(|| call.end(event.occurred_at))
+    let is_heard = event.visibility == Visibility::Public && !is_by_program(event);
+    (call.was_taken() && is_heard).then(|| {
+        if call.is_over() {
+            call.end(event.occurred_at)
+        } else {
+            call.picked_up(event.occurred_at) + LONGEST_CALL
+        }
+    })
 }
 
 /// Whether a program called or was called: nobody talked with a person.
@@ -325,6 +483,8 @@ struct Building<'a> {
     told_at: Timestamp,
     /// The customer's first message that no person has answered.
     unanswered_since: Option<Timestamp>,
+    /// The same, as it was when the state was told.
+    asked_before_told: Option<Timestamp>,
     /// The same, of those that came after the state was told.
     asked_since_told: Option<Timestamp>,
     /// The same, as it was when it was merged into another one.
@@ -343,8 +503,10 @@ struct Building<'a> {
 /// What was said and is as if it had not been.
 #[derive(Debug, Clone, Default)]
 struct Unsaid<'a> {
-    /// Answers that did not arrive.
-    failed: BTreeSet<&'a EventKey>,
+    /// Answers that did not arrive, each with what says so.
+    failed: BTreeMap<&'a EventKey, &'a EventKey>,
+    /// What says that an answer by a person did not arrive.
+    failures: BTreeSet<&'a EventKey>,
     /// Answers that were deleted.
     deleted: BTreeSet<&'a EventKey>,
     /// What the customer deleted before anybody answered.
@@ -374,10 +536,11 @@ impl<'a> Unsaid<'a> {
         for (place, event) in events.iter().enumerate() {
             match &event.kind {
                 Kind::MessageFailed(receipt) => {
-                    unsaid.failed.extend(find(&receipt.target).map(|(_, said)| &said.key));
+                    let said = find(&receipt.target);
+                    unsaid.failed.extend(said.map(|(_, said)| (&said.key, &event.key)));
                 }
                 // It came back from whom it was for, and not from somebody in copy.
-                Kind::MailBounced(mail) if mail.bounce == Some(Bounce::Hard) => {
+                Kind::MailBounced(mail) | Kind::MailDropped(mail) if is_for_good(event, mail) => {
                     let said = mail.mail_id.as_deref().and_then(find).map(|(_, said)| said);
                     let is_of = |said: &&Event| {
                         let whom = said.person_claims();
@@ -386,7 +549,8 @@ impl<'a> Unsaid<'a> {
                                 event.who.iter().any(|it| it.identifier() == claim.identifier())
                             })
                     };
-                    unsaid.failed.extend(said.filter(is_of).map(|said| &said.key));
+                    let failed = said.filter(is_of).map(|said| (&said.key, &event.key));
+                    unsaid.failed.extend(failed);
                 }
                 Kind::MessageDelivered(receipt) | Kind::MessageRead(receipt) => {
                     if let Some((_, said)) = find(&receipt.target) {
@@ -406,17 +570,34 @@ impl<'a> Unsaid<'a> {
                 _ => {}
             }
         }
+        let answers = events.iter().filter(|event| event.is_agent_answer());
+        unsaid.failures =
+            answers.filter_map(|event| unsaid.failed.get(&event.key).copied()).collect();
         unsaid
     }
 
     fn into_all(self) -> impl Iterator<Item = &'a EventKey> {
-        self.failed.into_iter().chain(self.deleted).chain(self.withdrawn)
+        self.failed.into_keys().chain(self.deleted).chain(self.withdrawn)
     }
 
     /// Whether the customer could hear it.
     fn was_heard(&self, event: &Event) -> bool {
-        !self.failed.contains(&event.key) && !self.deleted.contains(&event.key)
+        !self.failed.contains_key(&event.key) && !self.deleted.contains(&event.key)
     }
+}
+
+/// Whether a mail that came back, or was not sent, will not arrive any more: a hard bounce, or one of
+/// which nobody says how, and one that the service did not send.
+fn is_for_good(event: &Event, mail: &MailEvent) -> bool {
+    match event.kind {
+        Kind::MailDropped(_) => true,
+        _ => matches!(mail.bounce, Some(Bounce::Hard) | None),
+    }
+}
+
+/// What was said and did not arrive, as far as these events tell, which stand in timeline order.
+pub fn failed<'a>(events: &[&'a Event]) -> BTreeSet<&'a EventKey> {
+    Unsaid::of(events).failed.into_keys().collect()
 }
 
 impl<'a> ConversationFold<'a> {
@@ -532,7 +713,13 @@ pub(crate) fn as_if_not_said<'a>(events: &[&'a Event]) -> HashSet<&'a EventKey> 
 
 /// Whether an event may say that another one is as if it had not been said.
 const fn unsays(event: &Event) -> bool {
-    matches!(event.kind, Kind::MessageFailed(_) | Kind::MessageDeleted(_) | Kind::MailBounced(_))
+    matches!(
+        event.kind,
+        Kind::MessageFailed(_)
+            | Kind::MessageDeleted(_)
+            | Kind::MailBounced(_)
+            | Kind::MailDropped(_)
+    )
 }
 
 /// The state that an event names.
@@ -572,8 +759,7 @@ impl<'a> Building<'a> {
             answered_at: None,
             answers: Vec::new(),
             call_since: None,
-            missed_from: Vec::new(),
-            missed_at: None,
+            missed: Vec::new(),
             last: None,
             promises: Vec::new(),
             handover: None,
@@ -582,6 +768,10 @@ impl<'a> Building<'a> {
             n_contacts: 0,
             anomalies: Vec::new(),
             is_mirrored: false,
+            asked_before_merge: None,
+            asked_since_merge: Vec::new(),
+            calls_made: Vec::new(),
+            waiting_after_call: None,
         };
         Self {
             conversation,
@@ -590,6 +780,7 @@ impl<'a> Building<'a> {
             unsaid,
             told_at: event.occurred_at,
             unanswered_since: None,
+            asked_before_told: None,
             asked_since_told: None,
             asked_when_merged: None,
             answered_at: None,
@@ -609,6 +800,9 @@ impl<'a> Building<'a> {
         if event.kind.is_talk() && event.visibility == Visibility::Public {
             self.take_talk(event);
             return;
+        }
+        if self.unsaid.failures.contains(&event.key) {
+            self.hear_failure(event);
         }
         match &event.kind {
             Kind::ConversationOpened(opened) => self.open(event, opened),
@@ -645,7 +839,11 @@ impl<'a> Building<'a> {
                 self.conversation.promises.retain(|promise| !is_level(promise, sla));
             }
             Kind::CallbackPromised(call) => self.promise_call(event, call),
-            Kind::CallbackDone(call) => self.keep_call(call),
+            Kind::CallbackDone(call) => {
+                if !keep_call(&mut self.conversation.promises, call, event.occurred_at) {
+                    self.conversation.calls_made.push((event.occurred_at, call.clone()));
+                }
+            }
             Kind::MessageRedacted(_) | Kind::MessageDeleted(_) | Kind::MessageEdited(_) => {
                 self.corrections.push(event);
             }
@@ -697,7 +895,8 @@ impl<'a> Building<'a> {
         self.go(status.to, at, Some(at).filter(|_| !is_seen));
         self.conversation.native_state.clone_from(&status.native);
         self.conversation.reason.clone_from(&status.reason);
-        self.conversation.snoozed_until = status.snoozed_until;
+        self.conversation.snoozed_until =
+            status.snoozed_until.filter(|_| status.to == State::Snoozed);
     }
 
     fn assign(&mut self, event: &Event, assigned: &Assigned) {
@@ -809,15 +1008,19 @@ impl<'a> Building<'a> {
     fn hear_customer(&mut self, event: &Event) {
         let at = event.occurred_at;
         if self.unanswered_since.is_none() {
-            self.conversation.missed_from.clear();
+            self.conversation.missed.clear();
             self.has_written = false;
         }
         self.unanswered_since.get_or_insert(at);
         self.bot_spoke_last = false;
         if matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_)) {
             let claims = event.person_claims().into_iter().map(Claim::identifier);
-            self.conversation.missed_from.extend(claims.cloned());
-            self.conversation.missed_at = Some(at);
+            self.conversation.missed.push(Missed {
+                event: event.key.clone(),
+                at,
+                from: claims.cloned().collect(),
+                was_spoken: matches!(event.kind, Kind::Voicemail(_)),
+            });
         } else {
             self.has_written = true;
         }
@@ -833,6 +1036,9 @@ impl<'a> Building<'a> {
         // What was said after the state was told, the state does not speak of.
         if at > self.told_at {
             self.asked_since_told.get_or_insert(at);
+            if state == State::Merged {
+                self.conversation.asked_since_merge.push(at);
+            }
             let was_resolved =
                 self.conversation.cycles.last().is_some_and(|cycle| cycle.is_resolved);
             if was_resolved && matches!(state, State::Resolved | State::Closed) {
@@ -846,11 +1052,23 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// The customer never heard an answer of which the source told the state: the state speaks of
+    /// what was known until then, so the question waits as if it were asked again.
+    fn hear_failure(&mut self, event: &Event) {
+        let asked = self.unanswered_since.or(self.asked_before_told);
+        if let Some(asked) = asked.filter(|_| event.occurred_at > self.told_at) {
+            self.unanswered_since = Some(asked);
+            self.asked_since_told.get_or_insert(asked);
+        }
+    }
+
     /// Notes an answer by a person.
     fn answer(&mut self, at: Timestamp) {
         self.unanswered_since = None;
+        self.asked_before_told = None;
         self.asked_since_told = None;
         self.asked_when_merged = None;
+        self.conversation.asked_since_merge.clear();
         self.bot_spoke_last = false;
         self.answered_at = Some(at);
         self.conversation.answered_at = Some(at);
@@ -922,7 +1140,9 @@ impl<'a> Building<'a> {
                 if is_ours { self.unanswered_since } else { self.asked_since_told };
         }
         self.told_at = since;
+        self.asked_before_told = self.unanswered_since.or(self.asked_before_told);
         self.asked_since_told = None;
+        self.conversation.asked_since_merge.clear();
         // What was spam, deleted or merged by mistake goes on as it was.
         let was_resolved = self.conversation.cycles.last().is_none_or(|cycle| cycle.is_resolved);
         if !from.is_open() && to.is_open() && was_resolved {
@@ -1048,33 +1268,13 @@ impl<'a> Building<'a> {
         }
     }
 
-    /// A call that was made keeps the promise that it names by its id; else those without one of
-    /// the same words; else, where one of both says neither, the first that was made.
-    fn keep_call(&mut self, call: &Callback) {
-        let promises = &mut self.conversation.promises;
-        let is_named = |promise: &Promise| {
-            promise.is_call && promise.id.is_some() && promise.id == call.callback
-        };
-        // Two ids are two promises.
-        let may_be = |promise: &Promise| {
-            promise.is_call && (promise.id.is_none() || call.callback.is_none())
-        };
-        let text = call.text.as_deref();
-        let says_so = |promise: &Promise| may_be(promise) && Some(promise.what.as_str()) == text;
-        let is_unsaid =
-            |promise: &Promise| may_be(promise) && (text.is_none() || promise.what == CALL_BACK);
-        if promises.iter().any(is_named) {
-            promises.retain(|promise| !is_named(promise));
-        } else if promises.iter().any(says_so) {
-            promises.retain(|promise| !says_so(promise));
-        } else if let Some(first) = promises.iter().position(is_unsaid) {
-            promises.remove(first);
-        }
-    }
-
     fn finish(mut self) -> Conversation {
+        let call_since = self.conversation.call_since.take();
+        let after_call = call_since.and_then(|_| self.waiting());
+        self.conversation.call_since = call_since;
         let waiting = self.waiting();
         let conversation = &mut self.conversation;
+        conversation.waiting_after_call = after_call;
         conversation.last = self.last.map(|last| told(last, self.corrections));
         conversation.promises.sort_by(|a, b| {
             let place = |it: &Promise| (it.due_at.is_none(), it.due_at, it.promised_at);
@@ -1090,13 +1290,13 @@ impl<'a> Building<'a> {
         let is_more = self.has_written || !conversation.promises.is_empty();
         let is_ours = conversation.waiting_on == Some(WaitingOn::Us);
         if conversation.is_mirrored || !self.has_only_calls || is_more || !is_ours {
-            conversation.missed_from.clear();
+            conversation.missed.clear();
         }
-        if conversation.missed_from.is_empty() {
-            conversation.missed_at = None;
+        if conversation.state == State::Merged {
+            conversation.asked_before_merge = self.asked_when_merged;
+        } else {
+            conversation.asked_since_merge.clear();
         }
-        conversation.missed_from.sort();
-        conversation.missed_from.dedup();
         self.conversation
     }
 
@@ -1136,6 +1336,32 @@ impl<'a> Building<'a> {
         let calls = conversation.promises.iter().filter(|promise| promise.is_call);
         calls.map(|promise| promise.promised_at).min().map(us).or(waiting)
     }
+}
+
+/// A call that was made keeps the promise that it names by its id; else those without one of
+/// the same words; else, where one of both says neither, the first that was made. Gives whether it
+/// keeps one; none is kept before it was made.
+fn keep_call(promises: &mut Vec<Promise>, call: &Callback, at: Timestamp) -> bool {
+    let is_named =
+        |promise: &Promise| promise.is_call && promise.id.is_some() && promise.id == call.callback;
+    // Two ids are two promises.
+    let may_be = |promise: &Promise| {
+        let is_later = promise.promised_at > at;
+        promise.is_call && !is_later && (promise.id.is_none() || call.callback.is_none())
+    };
+    let text = call.text.as_deref();
+    let says_so = |promise: &Promise| may_be(promise) && Some(promise.what.as_str()) == text;
+    let is_unsaid =
+        |promise: &Promise| may_be(promise) && (text.is_none() || promise.what == CALL_BACK);
+    let n = promises.len();
+    if promises.iter().any(is_named) {
+        promises.retain(|promise| !is_named(promise));
+    } else if promises.iter().any(says_so) {
+        promises.retain(|promise| !says_so(promise));
+    } else if let Some(first) = promises.iter().position(is_unsaid) {
+        promises.remove(first);
+    }
+    promises.len() < n
 }
 
 /// What a promised call is called of which no words are told.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cx_core::context::facts::{CustomerFacts, SourceFreshness};
-use cx_core::event::{Event, EventReader, Visibility};
+use cx_core::conversation::LONGEST_CALL;
+use cx_core::event::{Event, EventReader, Kind, Visibility};
+use cx_core::identifier::Identifier;
 use cx_core::ids::{BundleId, ConversationKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -12,6 +14,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::read::{self, TimelineQuery};
 use crate::schema;
+use crate::waiting;
 
 /// How many of a customer's latest events an answer looks at, for how many signals among them it
 /// looks at an earlier event that is none, how many further ones of their conversations it reads,
@@ -39,6 +42,8 @@ pub(crate) struct History {
     pub(crate) earlier: Vec<Event>,
     /// Further events of their conversations, in timeline order.
     pub(crate) further: Vec<Event>,
+    /// Events that decide what stands open, and are not told of.
+    pub(crate) beside: Vec<Event>,
     /// What others said of consents on their contact points.
     pub(crate) of_others: Vec<Event>,
     /// The one key of each conversation that has several.
@@ -52,7 +57,8 @@ pub(crate) struct History {
     pub(crate) left_out: BTreeMap<String, u64>,
     /// About how many bytes of memory all this takes.
     pub(crate) size: usize,
-    /// What stands in the columns of each event, in the order of the four lists.
+    /// What stands in the columns of each event, in the order of the lists: events, earlier, further,
+    /// of others, beside.
     rows: Vec<Columns>,
 }
 
@@ -103,8 +109,9 @@ impl History {
             let first = read::timeline(connection, customer, &first, None)?;
             public_since = first.events.first().map(|event| event.occurred_at);
         }
-        let (mut further, canonical) = lines.further(&events, open, &mut left_out)?;
+        let (mut further, mut canonical) = lines.further(&events, open, &mut left_out)?;
         further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        let beside = lines.beside(&[&events, &further], &mut canonical)?;
         let of_others = lines.words_of_others(customer)?;
         let sources = if whole.is_attributed && whole.n <= scan {
             read::sources_by_bundle(connection, customer)?
@@ -123,7 +130,7 @@ impl History {
             lines.into_iter().map(one).collect()
         };
         let (events, earlier, further) = (part(events), part(earlier), part(further));
-        let of_others = part(of_others);
+        let (of_others, beside) = (part(of_others), part(beside));
         let size = rows.iter().map(|columns| columns.size).sum::<usize>();
         let size = size + size_of_val(bundles.as_slice());
         let sources = read::sources(connection)?;
@@ -131,6 +138,7 @@ impl History {
             events,
             earlier,
             further,
+            beside,
             of_others,
             canonical,
             customer,
@@ -145,7 +153,7 @@ impl History {
     /// The events with their columns, by their numbers.
     fn into_lines(self) -> HashMap<i64, Line> {
         let events = self.events.into_iter().chain(self.earlier).chain(self.further);
-        let events = events.chain(self.of_others);
+        let events = events.chain(self.of_others).chain(self.beside);
         self.rows.into_iter().zip(events).map(|(row, event)| (row.seq, (row, event))).collect()
     }
 }
@@ -386,6 +394,75 @@ impl Lines<'_> {
         Ok((further, canonical))
     }
 
+    /// The events of the conversations in which those of these events live on, and the calls with the
+    /// numbers from which somebody called in vain in them, without what is known: as many as are
+    /// looked at of anything else.
+    fn beside(
+        &mut self,
+        told: &[&[Line]],
+        canonical: &mut BTreeMap<ConversationKey, ConversationKey>,
+    ) -> Result<Vec<Line>, StoreError> {
+        let told = || told.iter().copied().flatten();
+        let mut seen: BTreeSet<i64> =
+            told().filter_map(|(columns, _)| columns.conversation).collect();
+        let into = |event: &Event| match &event.kind {
+            Kind::ConversationMerged(merged) => merged.into.clone(),
+            _ => None,
+        };
+        let mut next: Vec<String> = told().filter_map(|(_, event)| into(event)).collect();
+        let calls_in_vain = told().map(|(_, event)| event).filter(|event| {
+            event.is_from_customer()
+                && (matches!(&event.kind, Kind::Call(call) if !call.was_taken())
+                    || matches!(event.kind, Kind::Voicemail(_)))
+        });
+        let (mut from, mut since) = (BTreeSet::new(), None);
+        for event in calls_in_vain {
+            from.extend(event.person_claims().into_iter().map(|claim| claim.identifier().clone()));
+            let at = event.occurred_at - LONGEST_CALL;
+            since = Some(since.map_or(at, |since: Timestamp| since.min(at)));
+        }
+        let known: BTreeSet<i64> = told().map(|(columns, _)| columns.seq).collect();
+        let mut taken: BTreeSet<i64> = BTreeSet::new();
+        let mut beside: Vec<Line> = Vec::new();
+        while let Some(key) = next.pop().filter(|_| beside.len() < self.scan) {
+            let mut id =
+                self.connection.prepare_cached("SELECT id FROM conversation WHERE key = ?1")?;
+            let id: Option<i64> = id.query_row([key], |row| row.get(0)).optional()?;
+            let Some(id) = id.filter(|id| !seen.contains(id)) else { continue };
+            let keys = read::keys_beside(self.connection, id)?;
+            seen.insert(id);
+            seen.extend(keys.iter().map(|(id, _)| *id));
+            if let [(_, one), _, ..] = keys.as_slice() {
+                for (_, key) in &keys {
+                    canonical.insert(key.clone(), one.clone());
+                }
+            }
+            let ids: Vec<i64> = keys.into_iter().map(|(id, _)| id).collect();
+            let room = self.scan.saturating_sub(beside.len());
+            for seq in self.of_conversation(&ids, &known, room)?.0 {
+                if taken.insert(seq) {
+                    let line = self.one(seq)?;
+                    next.extend(into(&line.1));
+                    beside.push(line);
+                }
+            }
+        }
+        if let Some(since) = since {
+            let from: Vec<Identifier> = from.into_iter().collect();
+            let until = codec::timestamp(self.as_of)?;
+            let reader = &mut self.reader;
+            let calls = waiting::calls_with(self.connection, &from, since, until, reader)?;
+            let seqs: BTreeSet<i64> = calls.into_iter().map(|(seq, _)| seq).collect();
+            for seq in seqs.into_iter().rev().take(self.scan) {
+                if !known.contains(&seq) && taken.insert(seq) {
+                    beside.push(self.one(seq)?);
+                }
+            }
+        }
+        beside.sort_by(|a, b| a.1.timeline_cmp(&b.1));
+        Ok(beside)
+    }
+
     /// The events of a conversation that are not known: all, or where there are too many the first
     /// few, the latest and those that take back what was written, and whether that was so.
     fn of_conversation(
@@ -458,7 +535,7 @@ fn line(row: &rusqlite::Row<'_>, reader: &mut EventReader) -> Result<Line, Store
 mod tests {
     use cx_core::channel::Channel;
     use cx_core::context::ContextOptions;
-    use cx_core::event::{ConversationRef, Direction, Kind, Source};
+    use cx_core::event::{ConversationRef, Direction, Source};
     use cx_core::identifier::{Assurance, Claim, Namespace, Role, Who};
     use cx_core::identity::{Assertion, Subject, Verdict};
     use cx_core::ids::{EventKey, ObservationId};

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::conversation::{self, Conversation};
+use cx_core::conversation::Conversation;
 use cx_core::event::feedback::Survey;
 use cx_core::event::{Event, EventReader, Kind};
-use cx_core::identifier::Identifier;
 use cx_core::ids::{ConversationKey, CustomerId};
 use cx_core::measure::Answer;
 use cx_core::time::Timestamp;
@@ -88,8 +87,8 @@ fn kind(connection: &Connection, name: &str) -> Result<Option<i64>, StoreError> 
     Ok(kind.query_row([name], |row| row.get(0)).optional()?)
 }
 
-/// All conversations as they stood at an instant, by key. To a missed call that was called back
-/// belongs the call in which people talked.
+/// All conversations as they stood at an instant, by key. A missed call of which the caller was
+/// reached is answered then, and resolved when they had talked.
 pub(crate) fn conversations(
     connection: &Connection,
     as_of: Timestamp,
@@ -98,29 +97,22 @@ pub(crate) fn conversations(
         .prepare_cached("SELECT id, key FROM conversation WHERE id = canonical_id ORDER BY key")?;
     let rows = rows.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
     let mut conversations = Vec::new();
-    let mut taken: Option<Taken> = None;
+    let mut reader = EventReader::default();
     for row in rows {
         let (id, key) = row?;
         let key: ConversationKey =
             key.parse().map_err(|error| StoreError::malformed("conversation key", error))?;
-        let events = waiting::events(connection, id)?;
-        for (conversation, events) in waiting::as_of(key, &events, as_of) {
-            let back = if conversation.missed_from.is_empty() {
-                None
-            } else {
-                let taken = match &mut taken {
-                    Some(taken) => taken,
-                    None => taken.insert(Taken::until(connection, as_of)?),
-                };
-                taken.back(&conversation)
-            };
-            let whole = back.and_then(|call| {
-                let mut events = events;
-                events.push(call);
-                events.sort_by(|a, b| a.timeline_cmp(b));
-                conversation::fold(conversation.key.clone(), &events)
-            });
-            conversations.push(whole.unwrap_or(conversation));
+        let rows = waiting::rows(connection, id, &mut reader)?;
+        let (numbers, events): (Vec<i64>, Vec<Event>) = rows.into_iter().unzip();
+        for (conversation, _) in waiting::as_of(key, &events, as_of) {
+            let mut reached = Vec::new();
+            for missed in &conversation.missed {
+                let place = events.iter().position(|event| event.key == missed.event);
+                let number = place.and_then(|place| numbers.get(place)).copied();
+                let found = waiting::reached_in(connection, missed, number, as_of, &mut reader)?;
+                reached.push(found);
+            }
+            conversations.push(conversation.called_back(&reached));
         }
     }
     conversations.sort_by(|a, b| a.key.cmp(&b.key));
@@ -156,52 +148,4 @@ fn find_again(
         }
     }
     Ok(())
-}
-
-/// The calls in which people talked, and by each identifier which of them it took part in.
-struct Taken {
-    calls: Vec<Event>,
-    with: BTreeMap<Identifier, Vec<usize>>,
-}
-
-impl Taken {
-    fn until(connection: &Connection, as_of: Timestamp) -> Result<Self, StoreError> {
-        let mut taken = Self { calls: Vec::new(), with: BTreeMap::new() };
-        let Some(kind) = kind(connection, "call")? else { return Ok(taken) };
-        let mut rows = connection.prepare_cached(
-            "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event
-             WHERE kind = ?1 AND standing = 0 AND ts <= ?2",
-        )?;
-        let mut rows = rows.query([kind, as_of.as_micros()])?;
-        let mut reader = EventReader::default();
-        while let Some(row) = rows.next()? {
-            let payload = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
-            let event = reader.read(payload).map_err(|e| StoreError::malformed("event", e))?;
-            if conversation::people_talked_until(&event).is_some() {
-                taken.calls.push(event);
-            }
-        }
-        taken.calls.sort_by(Event::timeline_cmp);
-        for (number, event) in taken.calls.iter().enumerate() {
-            for claim in &event.who {
-                taken.with.entry(claim.identifier().clone()).or_default().push(number);
-            }
-        }
-        Ok(taken)
-    }
-
-    /// The first call by which a missed one was called back; none that began long before it.
-    fn back(&self, missed: &Conversation) -> Option<&Event> {
-        let since = missed.may_be_called_back_since()?;
-        let with = missed.missed_from.iter().filter_map(|number| self.with.get(number));
-        let first = with.filter_map(|calls| {
-            let at = |number: &usize| self.calls.get(*number).map(|call| call.occurred_at);
-            let later = calls.partition_point(|number| at(number).is_some_and(|at| at < since));
-            let later = calls.iter().skip(later);
-            later.copied().find(|number| {
-                self.calls.get(*number).is_some_and(|call| missed.was_called_back(&[call]))
-            })
-        });
-        self.calls.get(first.min()?)
-    }
 }

@@ -9,7 +9,8 @@ use cx_core::context::facts::{
     SourceFreshness, StatedValue, Weight,
 };
 use cx_core::event::{Direction, Event, Visibility};
-use cx_core::identifier::{Identifier, Who};
+use cx_core::identifier::{Identifier, Namespace, Who};
+use cx_core::identity::policy::{Policy, Tier};
 use cx_core::identity::{Assertion, Assertions, Subject};
 use cx_core::ids::{AssertionId, BundleId, ConversationKey, CustomerId};
 use cx_core::time::Timestamp;
@@ -846,6 +847,44 @@ fn identifiers(
         });
     }
     Ok(facts)
+}
+
+/// Whether a customer's records would not be one customer's without what somebody only stated: some
+/// of them do not hang together by values that are proved on both sides, or seen with one device.
+pub(crate) fn is_joined_by_words(
+    connection: &Connection,
+    policy: &Policy,
+    customer: i64,
+) -> Result<bool, StoreError> {
+    let mut rows = connection.prepare_cached(
+        "SELECT m.bundle_id, c.identifier_id, c.assurance, d.name
+         FROM member m JOIN bundle b ON b.id = m.bundle_id AND b.nobody = 0 AND b.n > 0
+           LEFT JOIN bundle_claim c ON c.bundle_id = m.bundle_id AND c.links = 1
+           LEFT JOIN identifier i ON i.id = c.identifier_id LEFT JOIN dict d ON d.id = i.ns
+         WHERE m.customer_id = ?1",
+    )?;
+    let mut rows = rows.query([customer])?;
+    let (mut bundles, mut with) = (BTreeSet::new(), BTreeMap::new());
+    let mut of: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let bundle: i64 = row.get(0)?;
+        bundles.insert(bundle);
+        let Some(identifier) = row.get::<_, Option<i64>>(1)? else { continue };
+        let name = row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?;
+        let is_device = policy.of(&Namespace::from_name(name)).tier == Tier::Device;
+        if is_device || codec::assurance(row.get(2)?)?.is_proved() {
+            with.entry(identifier).or_insert_with(Vec::new).push(bundle);
+            of.entry(bundle).or_default().push(identifier);
+        }
+    }
+    let mut next: Vec<i64> = bundles.first().copied().into_iter().collect();
+    while let Some(bundle) = next.pop() {
+        if bundles.remove(&bundle) {
+            let identifiers = of.remove(&bundle).unwrap_or_default();
+            next.extend(identifiers.into_iter().filter_map(|it| with.remove(&it)).flatten());
+        }
+    }
+    Ok(!bundles.is_empty())
 }
 
 /// How many other customers carry an identifier by which they are linked.

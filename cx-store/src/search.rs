@@ -75,8 +75,8 @@ impl SearchQuery {
         self
     }
 
-    pub(crate) fn is_for(&self, audience: Audience) -> bool {
-        self.audience == audience
+    pub(crate) const fn is_for(&self) -> Audience {
+        self.audience
     }
 
     pub(crate) const fn of_customer(mut self, customer: i64) -> Self {

@@ -1,6 +1,6 @@
 //! `Store`: open, take in, ask, correct, check, copy.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -349,14 +349,11 @@ impl Store {
             let history = |customer| self.history(connection, customer, options.as_of);
             answer(connection, settings, who, options, history).map(Some)
         })?;
-        let mut links = Links::All;
-        if let Some((context, by_model)) = today {
-            if by_model == 0 || options.audience != Audience::Customer {
-                return Ok(context);
-            }
-            links = Links::Certain;
-        } else if options.audience == Audience::Customer {
-            links = Links::Certain;
+        let links = Links::of(options.audience);
+        if let Some((context, joined)) = today
+            && joined.suits(links)
+        {
+            return Ok(context);
         }
         let sources = self.read(read::sources)?;
         let view = self.view_with(std::slice::from_ref(who), past, links)?;
@@ -389,11 +386,14 @@ impl Store {
             let facts = view::facts(connection, &asking, of)?;
             Ok((asking, facts))
         })?;
-        if links == Links::Certain {
+        if !links.allow_models() {
             let is_certain = |said: &Assertion| !matches!(said.verdict, Verdict::Probable(..));
             facts.assertions.retain(|(said, _)| is_certain(said));
         }
-        let Asking { tenant, policy, id_key, .. } = asking;
+        let Asking { tenant, mut policy, id_key, .. } = asking;
+        if !links.allow_words() {
+            policy = policy.of_proofs();
+        }
         let options = StoreOptions { tenant, policy, id_key: Some(id_key) };
         let view = Self::open_in_memory_with(options)?;
         view.write(|tx, writer| corrections::admit(tx, writer, &facts.assertions))?;
@@ -531,16 +531,42 @@ impl Store {
     /// # Errors
     /// As [`Store::search`].
     pub fn search_of(&self, who: &Who, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
-        if query.is_for(Audience::Customer) && self.has_links_by_model()? {
-            let view = self.view_with(std::slice::from_ref(who), Past::today(), Links::Certain)?;
-            return view.search_of(who, query);
+        let links = Links::of(query.is_for());
+        let is_joined = !links.allow_models() && self.has_links_by_model()?
+            || !links.allow_words() && self.is_joined_by_words(who)?;
+        if is_joined {
+            let view = self.view_with(std::slice::from_ref(who), Past::today(), links)?;
+            return view.search_among(who, query, links);
         }
+        self.search_among(who, query, links)
+    }
+
+    fn search_among(
+        &self,
+        who: &Who,
+        query: &SearchQuery,
+        links: Links,
+    ) -> Result<Vec<Hit>, StoreError> {
         self.index_what_is_left()?;
-        self.read(|connection| match read::find(connection, who)?.chosen() {
-            Some(customer) => {
-                search::search(connection, &query.clone().of_customer(customer.row()))
+        self.read(|connection| {
+            let Some(customer) =
+                read::find(connection, who)?.chosen().map(read::FoundCustomer::row)
+            else {
+                return Ok(Vec::new());
+            };
+            let mut hits = search::search(connection, &query.clone().of_customer(customer))?;
+            let is_carried = |hit: &Hit| context::is_carried(&hit.found);
+            if !links.allow_words() && hits.iter().any(is_carried) {
+                let history = self.history(connection, customer, Timestamp::MAX)?;
+                let known = || history.earlier.iter().chain(&history.events);
+                let hearsay = context::carried_by_words(known());
+                let told: BTreeSet<&EventKey> = known().map(|event| &event.key).collect();
+                hits.retain(|hit| {
+                    let key = &hit.event;
+                    !is_carried(hit) || told.contains(key) && !hearsay.contains(key)
+                });
             }
-            None => Ok(Vec::new()),
+            Ok(hits)
         })
     }
 
@@ -549,6 +575,16 @@ impl Store {
         self.read_under(|_, settings| {
             let mut said = settings.assertions.in_force();
             Ok(said.any(|(_, said)| matches!(said.verdict, Verdict::Probable(..))))
+        })
+    }
+
+    /// Whether this is one customer because of what somebody stated.
+    fn is_joined_by_words(&self, who: &Who) -> Result<bool, StoreError> {
+        self.read_under(|connection, settings| match read::find(connection, who)?.chosen() {
+            Some(customer) => {
+                read::is_joined_by_words(connection, &settings.policy, customer.row())
+            }
+            None => Ok(false),
         })
     }
 
@@ -1402,7 +1438,7 @@ fn answer(
     who: &Who,
     options: &ContextOptions,
     history: impl FnOnce(i64) -> Result<Arc<History>, StoreError>,
-) -> Result<(Context, usize), StoreError> {
+) -> Result<(Context, Joined), StoreError> {
     let found = read::find(connection, who)?;
     let asked = match who {
         Who::Identifier(identifier) => vec![identifier.clone()],
@@ -1417,7 +1453,13 @@ fn answer(
         read::merges(&settings.assertions, &history.bundles, identifiers)
     });
     let is_by_model = |merge: &&MergeFact| matches!(merge.verdict, Verdict::Probable(..));
-    let by_model = merges.iter().filter(is_by_model).count();
+    let by_model = merges.iter().any(|merge| is_by_model(&merge));
+    let by_words = match row {
+        Some(row) if !Links::of(options.audience).allow_words() => {
+            read::is_joined_by_words(connection, &settings.policy, row)?
+        }
+        _ => false,
+    };
     let mut left_out = history.map(|history| history.left_out.clone()).unwrap_or_default();
     // Whose else it may be is nothing that the customer may learn.
     if found.unattributed > 0 && options.audience != Audience::Customer {
@@ -1435,6 +1477,7 @@ fn answer(
         earlier: history.map_or(&[], |history| &history.earlier),
         words_of_others: history.map_or(&[], |history| &history.of_others),
         conversation_events: history.map_or(&[], |history| &history.further),
+        beside: history.map_or(&[], |history| &history.beside),
         canonical: &one_key,
         sources: match history {
             Some(history) => history.sources.clone(),
@@ -1444,7 +1487,20 @@ fn answer(
         at_most: settings.policy.reported(),
         left_out,
     };
-    Ok((context::build(&facts, options), by_model))
+    Ok((context::build(&facts, options), Joined { by_model, by_words }))
+}
+
+/// What makes one customer of a customer's records, beside proofs and people's words on who is who.
+#[derive(Debug, Clone, Copy)]
+struct Joined {
+    by_model: bool,
+    by_words: bool,
+}
+
+impl Joined {
+    const fn suits(self, links: Links) -> bool {
+        (links.allow_models() || !self.by_model) && (links.allow_words() || !self.by_words)
+    }
 }
 
 /// Which links count.
@@ -1452,8 +1508,31 @@ fn answer(
 enum Links {
     /// All of them.
     All,
-    /// None that only a model has made: a customer is never shown what a model takes for theirs.
+    /// None that only a model has made.
     Certain,
+    /// None that rests on what somebody only stated: whoever types the number of another would be
+    /// told of them.
+    Proved,
+    /// Neither: a customer is shown nothing that a model, or a word of theirs, takes for theirs.
+    Theirs,
+}
+
+impl Links {
+    const fn of(audience: Audience) -> Self {
+        match audience {
+            Audience::Agent | Audience::Marketing => Self::All,
+            Audience::Model => Self::Proved,
+            Audience::Customer => Self::Theirs,
+        }
+    }
+
+    const fn allow_models(self) -> bool {
+        matches!(self, Self::All | Self::Proved)
+    }
+
+    const fn allow_words(self) -> bool {
+        matches!(self, Self::All | Self::Certain)
+    }
 }
 
 /// All events of a store in the order of its file.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::event::Event;
+use cx_core::event::{Event, Kind};
 use cx_core::identifier::{Identifier, Namespace, Who};
 use cx_core::identity::Assertion;
 use cx_core::ids::{ConversationKey, CustomerId, ObservationId};
@@ -46,7 +46,7 @@ pub(crate) fn facts(
     for (seq, recorded_at) in loaded.events.values() {
         let event = event(connection, *seq)?;
         taken.insert(*seq);
-        talks.extend(keys_of(&event).cloned());
+        talks.extend(keys_of(&event).cloned().chain(lives_on_in(&event)));
         facts.events.entry(*recorded_at).or_default().push(event);
     }
     // A no to what is sent to a role's address counts for all who are reached there.
@@ -73,9 +73,9 @@ pub(crate) fn facts(
             if !was_there {
                 continue;
             }
-            for other in keys_of(&event) {
+            for other in keys_of(&event).cloned().chain(lives_on_in(&event)) {
                 if talks.insert(other.clone()) {
-                    next.push(other.clone());
+                    next.push(other);
                 }
             }
             if taken.insert(seq) {
@@ -153,6 +153,13 @@ fn words_on(connection: &Connection, value: &Identifier) -> Result<BTreeSet<Stri
 fn keys_of(event: &Event) -> impl Iterator<Item = &ConversationKey> {
     let of = event.conversation.iter();
     of.flat_map(|talk| std::iter::once(&talk.key).chain(&talk.aliases))
+}
+
+/// The conversation in which one lives on that an event merges: what is said there answers what was
+/// asked here.
+fn lives_on_in(event: &Event) -> Option<ConversationKey> {
+    let Kind::ConversationMerged(merged) = &event.kind else { return None };
+    merged.into.as_deref()?.parse().ok()
 }
 
 /// The keys of the records of which a revision knows a conversation by this key: of those that are

@@ -2,12 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::conversation::{self, Conversation, WaitingOn};
+use cx_core::conversation::{
+    self, Conversation, LONGEST_CALL, LONGEST_SILENCE, Lapse, Missed, WaitingOn,
+};
 use cx_core::event::{Event, EventReader};
+use cx_core::identifier::Identifier;
 use cx_core::ids::{ConversationKey, CustomerId, EventKey};
-use cx_core::time::Timestamp;
+use cx_core::time::{Micros, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::codec;
 use crate::error::StoreError;
 
 /// A matter in which somebody has to act.
@@ -101,11 +105,7 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
     let due = conversation.promises.first().and_then(|promise| promise.due_at);
     let since =
         conversation.waiting_since.filter(|_| conversation.waiting_on == Some(WaitingOn::Us));
-    let (theirs, at) = turn(&conversation);
-    let theirs = match conversation.snoozed_until {
-        Some(_) => SNOOZED,
-        None => i64::from(theirs),
-    };
+    let (theirs, at) = noted(&conversation);
     tx.prepare_cached(
         "INSERT INTO open_conversation(conversation_id, waiting_since, due_at, theirs, at)
          VALUES(?1, ?2, ?3, ?4, ?5)
@@ -121,16 +121,56 @@ fn note(tx: &Transaction<'_>, id: i64, folded: Option<Conversation>) -> Result<(
     Ok(())
 }
 
-/// As whose a matter is noted that is snoozed: ours from its turn on, until then not.
+/// As whose a matter is noted that is snoozed, or in which a call goes on that will have to be
+/// followed: ours from that instant on, until then not.
 const SNOOZED: i64 = 2;
 
-/// When a matter's turn is: those that wait for us come first, and of these the one that is due, or
-/// has waited, longest; of equal ones the smaller key. What is snoozed waits since it woke.
+/// As whose a matter is noted that nothing ends: a missed call of nobody known, ours for a day.
+const NAMELESS: i64 = 3;
+
+/// The same: an answer on which nothing more was said.
+const SILENT: i64 = 4;
+
+/// The same: a call whose end was not told.
+const CALLING: i64 = 5;
+
+/// As whose a matter is noted, and its instant: that of its turn, or from which on it is ours.
+fn noted(conversation: &Conversation) -> (i64, Timestamp) {
+    let (theirs, at) = turn(conversation);
+    if let Some(until) = conversation.snoozed_until {
+        return (SNOOZED, until);
+    }
+    let after_call = conversation.waiting_after_call();
+    // Behind the instant of the turn stands that at which it lapses: where it does not, it is noted
+    // as others are, and looked at each time.
+    match conversation.lapses() {
+        Some(Lapse::Nameless(until)) if until == at => (NAMELESS, at),
+        Some(Lapse::Silence(until)) if until + PATIENCE == at + LONGEST_SILENCE => (SILENT, at),
+        Some(Lapse::Call(until)) if after_call == Some(WaitingOn::Us) => (SNOOZED, until),
+        Some(Lapse::Call(until))
+            if after_call.is_none() && until + PATIENCE == at + LONGEST_CALL =>
+        {
+            (CALLING, at)
+        }
+        _ => (i64::from(theirs), at),
+    }
+}
+
+/// How long somebody waits at most until it is their turn.
+const PATIENCE: Micros = Micros::DAY;
+
+/// When a matter's turn is: those that wait for us come first, and of these the one that is due
+/// first; whoever was promised no time is due a day after asking, and nobody later. Of equal ones the
+/// smaller key. What is snoozed waits since it woke.
 fn turn(conversation: &Conversation) -> (bool, Timestamp) {
-    let due = conversation.promises.first().and_then(|promise| promise.due_at);
     let theirs = conversation.waiting_on != Some(WaitingOn::Us);
-    let at = conversation.snoozed_until.or(due).or(conversation.waiting_since);
-    (theirs, at.unwrap_or(conversation.since))
+    if let Some(until) = conversation.snoozed_until {
+        return (theirs, until + PATIENCE);
+    }
+    let since = conversation.waiting_since.or(conversation.call_since);
+    let at = since.unwrap_or(conversation.since) + PATIENCE;
+    let due = conversation.promises.first().and_then(|promise| promise.due_at);
+    (theirs, due.map_or(at, |due| due.min(at)))
 }
 
 /// The conversations that these events, of one as it is known today, were at an instant: several
@@ -179,7 +219,7 @@ pub(crate) fn events(connection: &Connection, canonical: i64) -> Result<Vec<Even
 }
 
 /// The same with the number of each event.
-fn rows(
+pub(crate) fn rows(
     connection: &Connection,
     canonical: i64,
     reader: &mut EventReader,
@@ -228,13 +268,19 @@ pub(crate) fn list(
     if is_as_noted {
         // Ours, with what was snoozed and is awake; then theirs. Each is read in the order of the
         // index.
-        for (theirs, awake) in [(0, "<="), (1, ">")] {
-            let mut rows = connection.prepare_cached(&format!(
-                "SELECT w.conversation_id, w.at, c.key
-                 FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
-                 WHERE w.theirs = {theirs}
-                 UNION ALL SELECT w.conversation_id, w.at, c.key
-                 FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id
+        let from = "FROM open_conversation w JOIN conversation c ON c.id = w.conversation_id";
+        let patience = PATIENCE.as_micros();
+        let quiet = (as_of + PATIENCE - LONGEST_SILENCE).as_micros();
+        let calling = (as_of + PATIENCE - LONGEST_CALL).as_micros();
+        let nameless = format!("w.theirs = {NAMELESS} AND w.at >= ?1");
+        let lapsing = format!(
+            "(w.theirs = {SILENT} AND w.at >= {quiet} OR w.theirs = {CALLING} AND w.at >= {calling})"
+        );
+        for (theirs, awake, lapsing) in [(0, "<=", nameless), (1, ">", lapsing)] {
+            let mut rows = connection.prepare(&format!(
+                "SELECT w.conversation_id, w.at, c.key {from} WHERE w.theirs = {theirs}
+                 UNION ALL SELECT w.conversation_id, w.at, c.key {from} WHERE {lapsing}
+                 UNION ALL SELECT w.conversation_id, w.at + {patience}, c.key {from}
                  WHERE w.theirs = {SNOOZED} AND w.at {awake} ?1
                  ORDER BY 2, 3"
             ))?;
@@ -243,7 +289,8 @@ pub(crate) fn list(
             while waiting.len() < limit
                 && let Some(row) = ids.next()?
             {
-                waiting.extend(matters(connection, row.get(0)?, as_of, &mut reader)?);
+                let found = matters(connection, row.get(0)?, as_of, &mut reader)?;
+                waiting.extend(found.into_iter().map(|(_, matter)| matter));
             }
         }
         waiting.truncate(limit);
@@ -257,31 +304,32 @@ pub(crate) fn list(
     )?;
     let ids = rows.query_map([as_of.as_micros()], |row| row.get(0))?;
     let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
+    let mut found = Vec::new();
     for id in ids {
-        waiting.extend(matters(connection, id, as_of, &mut reader)?);
+        found.extend(matters(connection, id, as_of, &mut reader)?);
     }
-    waiting
-        .sort_by_cached_key(|matter| (turn(&matter.conversation), matter.conversation.key.clone()));
-    waiting.truncate(limit);
-    Ok(waiting)
+    found.sort_by_cached_key(|(turn, matter)| (*turn, matter.conversation.key.clone()));
+    found.truncate(limit);
+    Ok(found.into_iter().map(|(_, matter)| matter).collect())
 }
 
-/// What was open then of a conversation as it is known today.
+/// What was open then of a conversation as it is known today, each with its turn.
 fn matters(
     connection: &Connection,
     id: i64,
     then: Timestamp,
     reader: &mut EventReader,
-) -> Result<Vec<Waiting>, StoreError> {
+) -> Result<Vec<((bool, Timestamp), Waiting)>, StoreError> {
     let rows = rows(connection, id, reader)?;
     let numbers: BTreeMap<EventKey, i64> =
         rows.iter().map(|(seq, event)| (event.key.clone(), *seq)).collect();
     let events: Vec<Event> = rows.into_iter().map(|(_, event)| event).collect();
     let mut matters = Vec::new();
-    for (conversation, events_then) in as_of(key(connection, id)?, &events, then) {
+    for (mut conversation, events_then) in as_of(key(connection, id)?, &events, then) {
         if !conversation.is_open() {
             continue;
         }
+        let turn = turn(&conversation);
         // Who it is of is known as it is today: of a conversation that is one, by all its events.
         let is_whole = events_then.len() == events.len() || {
             let until = |event: &&Event| event.occurred_at <= then;
@@ -291,15 +339,20 @@ fn matters(
         let numbers_of = |events: &[&Event]| -> Vec<i64> {
             events.iter().filter_map(|event| numbers.get(&event.key)).copied().collect()
         };
-        if !conversation.missed_from.is_empty() {
-            let calls = calls_beside(connection, &numbers_of(&of), &conversation, then, reader)?;
-            if conversation.was_called_back(&calls.iter().collect::<Vec<_>>()) {
-                continue;
-            }
+        let mut reached = Vec::new();
+        for missed in &conversation.missed {
+            let number = numbers.get(&missed.event).copied();
+            reached.push(reached_in(connection, missed, number, then, reader)?);
+        }
+        if !reached.is_empty() && reached.iter().all(Option::is_some) {
+            continue;
         }
         if conversation.merged_into.is_some() {
             let among = lives_on_in(connection, &conversation, then, reader)?;
-            if among.first().is_some_and(|it| it.was_answered_elsewhere(&among)) {
+            if let Some((merged, others)) = among.split_first() {
+                conversation = merged.clone().living_on_among(others);
+            }
+            if !conversation.is_open() {
                 continue;
             }
         }
@@ -310,7 +363,7 @@ fn matters(
                 break;
             }
         }
-        matters.push(Waiting { conversation, customer });
+        matters.push((turn, Waiting { conversation, customer }));
     }
     Ok(matters)
 }
@@ -346,40 +399,104 @@ fn lives_on_in(
     Ok(among)
 }
 
-/// The calls of whom these events are of, since a conversation waits and until an instant.
-fn calls_beside(
+/// The first call until an instant in which whoever called in vain was reached, by the same number
+/// or as the same customer: when that was, and until when they talked.
+pub(crate) fn reached_in(
     connection: &Connection,
-    of: &[i64],
-    conversation: &Conversation,
+    missed: &Missed,
+    number: Option<i64>,
     until: Timestamp,
     reader: &mut EventReader,
-) -> Result<Vec<Event>, StoreError> {
+) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
     let mut bundles: BTreeSet<i64> = BTreeSet::new();
     let mut rows = connection.prepare_cached(
         "SELECT coalesce(o.bundle_id, m.bundle_id, a.bundle_id, e.bundle_id)
          FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
-           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+           JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
            LEFT JOIN member o ON o.customer_id = m.customer_id
          WHERE e.seq = ?1",
     )?;
-    for seq in of {
-        for bundle in rows.query_map([seq], |row| row.get(0))? {
+    for bundle in rows.query_map([number], |row| row.get(0))? {
+        bundles.insert(bundle?);
+    }
+    let mut first = None;
+    let since = missed.earliest_call();
+    for call in calls_of(connection, &bundles, since, until, reader)? {
+        first = earlier(first, missed, &call);
+    }
+    for call in calls_with(connection, &missed.from, since, until, reader)? {
+        if missed.is_from(&call.1) {
+            first = earlier(first, missed, &call.1);
+        }
+    }
+    Ok(first)
+}
+
+fn earlier(
+    first: Option<(Timestamp, Timestamp)>,
+    missed: &Missed,
+    call: &Event,
+) -> Option<(Timestamp, Timestamp)> {
+    let picked_up = missed.called_back_in(call);
+    let until = conversation::people_talked_until(call);
+    let this = picked_up.zip(until);
+    first.into_iter().chain(this).min()
+}
+
+/// The calls that name one of these, of anybody, since an instant and until another, each with its
+/// number.
+pub(crate) fn calls_with(
+    connection: &Connection,
+    these: &[Identifier],
+    since: Timestamp,
+    until: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Vec<(i64, Event)>, StoreError> {
+    let mut bundles: BTreeSet<i64> = BTreeSet::new();
+    let mut rows = connection.prepare_cached(
+        "SELECT c.bundle_id FROM identifier i JOIN bundle_claim c ON c.identifier_id = i.id
+         WHERE i.hash = ?1",
+    )?;
+    for identifier in these {
+        let hash = codec::identifier_hash(identifier);
+        for bundle in rows.query_map([&hash[..]], |row| row.get(0))? {
             bundles.insert(bundle?);
         }
     }
+    numbered_calls(connection, &bundles, since, until, reader)
+}
+
+fn calls_of(
+    connection: &Connection,
+    bundles: &BTreeSet<i64>,
+    since: Timestamp,
+    until: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Vec<Event>, StoreError> {
+    let calls = numbered_calls(connection, bundles, since, until, reader)?;
+    Ok(calls.into_iter().map(|(_, call)| call).collect())
+}
+
+fn numbered_calls(
+    connection: &Connection,
+    bundles: &BTreeSet<i64>,
+    since: Timestamp,
+    until: Timestamp,
+    reader: &mut EventReader,
+) -> Result<Vec<(i64, Event)>, StoreError> {
     let mut rows = connection.prepare_cached(
-        "SELECT iif(packed IS NULL, payload, cx_unpack(packed)) FROM event INDEXED BY event_timeline
+        "SELECT seq, iif(packed IS NULL, payload, cx_unpack(packed))
+         FROM event INDEXED BY event_timeline
          WHERE bundle_id = ?1 AND standing = 0 AND ts >= ?2 AND ts <= ?3
            AND kind = (SELECT id FROM dict WHERE class = 3 AND name = 'call')",
     )?;
-    let since = conversation.may_be_called_back_since().unwrap_or(conversation.since).as_micros();
     let mut calls = Vec::new();
     for bundle in bundles {
-        let mut rows = rows.query([bundle, since, until.as_micros()])?;
+        let mut rows = rows.query([*bundle, since.as_micros(), until.as_micros()])?;
         while let Some(row) = rows.next()? {
-            let payload = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+            let payload = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
             let event = reader.read(payload).map_err(|e| StoreError::malformed("event", e))?;
-            calls.push(event);
+            calls.push((row.get(0)?, event));
         }
     }
     Ok(calls)

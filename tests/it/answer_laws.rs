@@ -566,9 +566,10 @@ fn a_detractor_gave_a_bad_answer_and_an_incident_that_came_back_is_open() {
         incident(3, "resolved", "a"),
         incident(4, "resolved", "b"),
         incident(5, "opened", "b"),
+        incident(6, "affects", "a"),
     ]);
     let states: Vec<&str> = context.incidents.iter().map(|it| it.state.as_str()).collect();
-    assert_eq!(states, ["resolved", "open"]);
+    assert_eq!(states, ["resolved", "open"], "to touch one more opens nothing");
 }
 
 #[test]
@@ -660,4 +661,157 @@ fn a_search_finds_what_stands_behind_a_thousand_that_were_taken_back() {
     let hits = said.search(&SearchQuery::new("alpha")).unwrap();
     let keys: Vec<&str> = hits.iter().map(|hit| hit.event.as_str()).collect();
     assert_eq!(keys, ["k0"]);
+}
+
+/// A message of these, in a conversation; `!` before a value says that it was only stated.
+fn said_by(
+    number: usize,
+    text: &str,
+    conversation: &str,
+    actor: &str,
+    who: &[(&str, &str)],
+) -> Value {
+    let (direction, role) = if actor == "customer" { ("in", "from") } else { ("out", "to") };
+    let claim = |(ns, value): &(&str, &str)| {
+        let assurance = if value.starts_with('!') { "self_stated" } else { "channel_proved" };
+        let role = if *ns == "order" { "subject" } else { role };
+        let scope = if *ns == "order" { "shop:a" } else { "" };
+        json!({"ns": ns, "scope": scope, "value": value.trim_start_matches('!'), "role": role,
+            "assurance": assurance})
+    };
+    let who: Vec<Value> = who.iter().map(claim).collect();
+    message(
+        number,
+        text,
+        json!({
+            "direction": direction, "actor": {"type": actor}, "who": who,
+            "conversation": {"key": conversation},
+        }),
+    )
+}
+
+/// Which of these words the answer about somebody has, for an audience, and which a search finds.
+fn learned(store: &Store, who: &str, audience: Audience, words: &[&str]) -> Vec<bool> {
+    let who = Who::parse(who, None).unwrap();
+    let options = ContextOptions::at(now()).audience(audience);
+    let answer = store.context(&who, &options).unwrap().to_json();
+    let is_found = |word: &str| {
+        let query = SearchQuery::new(word).audience(audience);
+        !store.search_of(&who, &query).unwrap().is_empty()
+    };
+    words.iter().map(|word| answer.contains(word) || is_found(word)).collect()
+}
+
+const TO_OTHERS: [Audience; 2] = [Audience::Customer, Audience::Model];
+
+#[test]
+fn whoever_writes_anothers_address_beside_their_own_reads_nothing_of_them() {
+    let (jan, mallory) = (("email", "jan@example.nl"), ("email", "mallory@evil.test"));
+    let thread = store(&[
+        said_by(1, "janssecret", "m1", "customer", &[jan]),
+        said_by(2, "tojan", "m1", "agent", &[jan]),
+        said_by(3, "hello", "m1", "customer", &[mallory, ("email", "!jan@example.nl")]),
+        said_by(4, "toall", "m1", "agent", &[]),
+    ]);
+    let words = ["janssecret", "tojan", "hello", "toall"];
+    for audience in TO_OTHERS {
+        let told = |who: &str| learned(&thread, who, audience, &words);
+        assert_eq!(told("mallory@evil.test"), [false, false, true, true], "{audience:?}");
+        assert_eq!(told("jan@example.nl")[..2], [true, true], "{audience:?}");
+    }
+    assert_eq!(learned(&thread, "mallory@evil.test", Audience::Agent, &words), [true; 4]);
+}
+
+#[test]
+fn whoever_types_anothers_number_is_told_nothing_of_them() {
+    let number = ("phone", "+31612345678");
+    let mallory = ("email", "mallory@evil.test");
+    let joined = store(&[
+        said_by(1, "janssecret", "w1", "customer", &[number]),
+        said_by(2, "tojan", "w1", "agent", &[number]),
+        said_by(3, "hello", "c9", "customer", &[mallory, ("phone", "!+31612345678")]),
+    ]);
+    let words = ["janssecret", "tojan", "hello"];
+    for audience in TO_OTHERS {
+        let told = |who: &str| learned(&joined, who, audience, &words);
+        assert_eq!(told("mallory@evil.test"), [false, false, true], "{audience:?}");
+        assert_eq!(told("+31612345678"), [true, true, false], "{audience:?}");
+    }
+    // For those who serve both it is a hint.
+    assert_eq!(learned(&joined, "mallory@evil.test", Audience::Agent, &words), [true; 3]);
+    // Who proves it on two sides is one.
+    let proved = store(&[
+        said_by(1, "mine", "w1", "customer", &[number]),
+        said_by(2, "too", "c9", "customer", &[mallory, number]),
+    ]);
+    let both = learned(&proved, "mallory@evil.test", Audience::Customer, &["mine", "too"]);
+    assert_eq!(both, [true; 2]);
+}
+
+#[test]
+fn whoever_states_the_number_of_an_order_is_not_told_of_it() {
+    let (order, stated) = (("order", "1"), ("order", "!1"));
+    let mallory = ("email", "mallory@evil.test");
+    let of_shop = |number: usize, kind: &str, data: Value| {
+        let mut event = shop(number, kind, &data);
+        event["who"] = json!([{"ns": "order", "scope": "shop:a", "value": "1"}]);
+        event
+    };
+    let buyer = |who: Value| {
+        let mut placed = of_shop(
+            1,
+            "order.placed",
+            json!({"order_id": "1", "lines": [{"name": "secrettest", "quantity": 1}]}),
+        );
+        placed["who"].as_array_mut().unwrap().extend(who.as_array().unwrap().clone());
+        placed
+    };
+    let parcel = || {
+        of_shop(2, "order.fulfilled", json!({"order_id": "1", "tracking": [{"number": "3SABC"}]}))
+    };
+    let words = ["secrettest", "3SABC", "code9999", "whereisit"];
+    let guest = store(&[
+        buyer(json!([])),
+        parcel(),
+        said_by(3, "code9999", "x1", "agent", &[order]),
+        said_by(4, "whereisit", "c1", "customer", &[mallory, stated]),
+    ]);
+    let told = |audience| learned(&guest, "mallory@evil.test", audience, &words);
+    assert_eq!(told(Audience::Customer), [false, false, false, true]);
+    assert_eq!(told(Audience::Model), [false, false, false, true]);
+    assert_eq!(told(Audience::Agent), [true; 4]);
+    let marketing = learned(&guest, "mallory@evil.test", Audience::Marketing, &words[..3]);
+    assert_eq!(marketing, [false; 3]);
+    // The shop's record, or a proof, puts it on a customer.
+    let jan = json!([{"ns": "email", "value": "jan@example.nl"}]);
+    let known = store(&[buyer(jan), parcel(), said_by(3, "code9999", "x1", "agent", &[order])]);
+    let told = learned(&known, "jan@example.nl", Audience::Customer, &words[..3]);
+    assert_eq!(told, [true; 3]);
+    let proved = store(&[parcel(), said_by(4, "whereisit", "c1", "customer", &[mallory, order])]);
+    let told = learned(&proved, "mallory@evil.test", Audience::Customer, &words[1..2]);
+    assert_eq!(told, [true]);
+}
+
+#[test]
+fn how_the_desk_sorts_its_work_is_told_inside_alone() {
+    let opened = json!({
+        "state": "open", "native": "waiting for fraud", "priority": "fraudcheck",
+        "assignee": {"type": "agent", "id": "id9", "name": "Ann"},
+        "team": {"type": "team", "name": "fraudteam"},
+    });
+    let mut events = vec![
+        event(1, "conversation.opened", json!({"conversation": {"key": "c"}, "data": opened})),
+        message(2, "question", json!({})),
+    ];
+    let words = ["waiting for fraud", "fraudcheck", "id9", "fraudteam", "Ann"];
+    let told = |events: &[Value], audience| {
+        let answer = ask(&store(events), audience).to_json();
+        words.map(|word| answer.contains(word))
+    };
+    assert_eq!(told(&events, Audience::Agent), [true; 5]);
+    assert_eq!(told(&events, Audience::Customer), [false; 5]);
+    assert_eq!(told(&events, Audience::Marketing), [false; 5]);
+    let agent = json!({"direction": "out", "actor": {"type": "agent", "name": "Ann"}});
+    events.push(message(3, "answer", agent));
+    assert_eq!(told(&events, Audience::Customer), [false, false, false, false, true]);
 }

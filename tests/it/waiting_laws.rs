@@ -634,3 +634,276 @@ fn what_another_fold_noted_as_open_is_found_anew_when_the_file_is_opened() {
         assert!(opened.check().unwrap().is_clean());
     }
 }
+
+/// A call of these: the number, another number, a record of the contact.
+fn call_of(
+    of: &str,
+    number: usize,
+    minute: i64,
+    actor: &str,
+    names: &[(&str, &str)],
+    data: &Value,
+) -> Event {
+    let role = if actor == "customer" { "from" } else { "to" };
+    let who = names.iter().map(|(ns, value)| {
+        json!({"ns": ns, "value": value, "role": role, "scope": if *ns == "crm" { "c" } else { "" }})
+    });
+    let more = json!({"data": data, "who": who.collect::<Vec<_>>(), "channel": "phone"});
+    turn_in(of, number, minute, "call", actor, &more)
+}
+
+/// How many missed calls wait in the list, in the answer about this one, and by the measure: all
+/// three say the same.
+fn still_missed(events: &[Event], who: &str, minute: i64) -> usize {
+    let store = store(events);
+    let listed = waiting(&store, minute).iter().filter(|(_, is_ours)| *is_ours).count();
+    let who = cx_core::identifier::Who::parse(who, None).unwrap();
+    let options = cx_core::context::ContextOptions::at(minutes(minute));
+    let open = store.context(&who, &options).unwrap().open;
+    assert_eq!(open.len(), listed, "{open:?}");
+    let conversations = store.conversations(minutes(minute)).unwrap();
+    let response = first_response(&conversations, minutes(minute));
+    assert_eq!(response.counts["still_waiting"], u64::try_from(listed).unwrap());
+    listed
+}
+
+#[test]
+fn whoever_called_in_vain_is_reached_by_the_number_or_as_the_same_customer() {
+    let (mobile, crm) = (("phone", "+31612345678"), ("crm", "1"));
+    let names = |ns: &[(&str, &str)], number| {
+        let mut event = call_of("known", number, -10, "system", ns, &json!({}));
+        event.kind =
+            cx_core::event::Kind::from_json("profile.updated", serde_json::Map::new()).unwrap();
+        event.conversation = None;
+        event
+    };
+    let jan = names(&[mobile, crm], 90);
+    let missed = call_of("a", 1, 0, "customer", &[mobile], &json!({"outcome": "missed"}));
+    let at = |minute| minutes(minute).to_string();
+    let back = |minute, names: &[(&str, &str)], data: Value| {
+        let other = call_of("b", 2, minute, "agent", names, &data);
+        still_missed(&[jan.clone(), missed.clone(), other], "+31612345678", 3_000) == 0
+    };
+    let answered = || json!({"outcome": "answered", "duration_s": 60});
+    assert_eq!(still_missed(&[jan.clone(), missed.clone()], "+31612345678", 3_000), 1);
+    assert!(back(10, &[mobile], answered()));
+    assert!(back(10, &[mobile], json!({"answered_at": at(10), "ended_at": at(11)})));
+    assert!(back(10, &[crm], answered()), "by the record of the contact");
+    assert!(back(-5, &[mobile], json!({"answered_at": at(-5)})), "a call that goes on");
+    assert!(!back(10, &[("phone", "+31687654321")], answered()));
+    assert!(!back(10, &[mobile], json!({"outcome": "busy"})));
+    let long = json!({"outcome": "answered", "answered_at": at(-800), "ended_at": at(5)});
+    assert!(!back(-800, &[mobile], long), "begun more than twelve hours before");
+    let by_bot = call_of("b", 2, 10, "bot", &[mobile], &answered());
+    assert_eq!(still_missed(&[jan.clone(), missed.clone(), by_bot], "+31612345678", 3_000), 1);
+    let mut unheard = call_of("b", 2, 10, "agent", &[mobile], &answered());
+    unheard.visibility = cx_core::event::Visibility::Internal;
+    assert_eq!(still_missed(&[jan.clone(), missed.clone(), unheard], "+31612345678", 3_000), 1);
+    // Two numbers in one conversation are two who called.
+    let other =
+        call_of("a", 3, 1, "customer", &[("phone", "+31687654321")], &json!({"outcome": "missed"}));
+    let one = call_of("b", 2, 10, "agent", &[mobile], &answered());
+    let both = [jan, missed, other, one.clone()];
+    assert_eq!(waiting(&store(&both), 3_000), [("a".to_owned(), true)]);
+    // Two people on one number: whoever is reached there is reached.
+    let els = names(&[mobile, ("crm", "2")], 91);
+    let piet = names(&[mobile, ("crm", "3")], 92);
+    let missed = call_of("a", 1, 0, "customer", &[mobile], &json!({"outcome": "missed"}));
+    let one = call_of("b", 2, 10, "agent", &[mobile, ("crm", "2")], &answered());
+    assert!(waiting(&store(&[els, piet, missed, one]), 3_000).is_empty());
+}
+
+#[test]
+fn a_call_missed_during_another_one_is_no_second_one() {
+    let mobile = &[("phone", "+31612345678")];
+    let at = |minute| minutes(minute).to_string();
+    let talk = json!({"outcome": "answered", "answered_at": at(1), "ended_at": at(15)});
+    let events = [
+        call_of("a", 1, 0, "customer", mobile, &talk),
+        call_of("b", 2, 10, "customer", mobile, &json!({"outcome": "missed"})),
+    ];
+    assert_eq!(still_missed(&events, "+31612345678", 3_000), 0);
+    let conversations = store(&events).conversations(minutes(3_000)).unwrap();
+    assert_eq!(first_response(&conversations, minutes(3_000)).n, 2);
+    let second = &conversations[1].cycles;
+    assert_eq!(second.len(), 1);
+    assert_eq!(
+        (second[0].answered_at, second[0].resolved_at),
+        (Some(minutes(10)), Some(minutes(15)))
+    );
+}
+
+#[test]
+fn nothing_stands_open_for_ever_that_nobody_can_end() {
+    let day = 24 * 60;
+    let nameless = call_of("a", 1, 0, "customer", &[], &json!({"outcome": "missed"}));
+    let open = store(&[nameless.clone()]);
+    assert_eq!(waiting(&open, day), [("a".to_owned(), true)]);
+    assert!(waiting(&open, day + 1).is_empty());
+    let spoken = of_jan("v", 2, 0, "voicemail", "customer", &json!({}));
+    assert_eq!(waiting(&store(&[spoken]), 40 * day).len(), 1);
+    let going =
+        call_of("a", 1, 0, "customer", &[], &json!({"answered_at": minutes(0).to_string()}));
+    let open = store(&[going]);
+    assert_eq!(waiting(&open, 12 * 60), [("a".to_owned(), false)]);
+    assert!(waiting(&open, 12 * 60 + 1).is_empty());
+    let answered = [
+        of_jan("m", 1, 0, "message", "customer", &json!({})),
+        of_jan("m", 2, 5, "message", "agent", &json!({})),
+    ];
+    let open = store(&answered);
+    assert_eq!(waiting(&open, 14 * day + 5), [("m".to_owned(), false)]);
+    assert!(waiting(&open, 14 * day + 6).is_empty());
+    let again = of_jan("m", 3, 30 * day, "message", "customer", &json!({}));
+    assert_eq!(waiting(&store(&[&answered[..], &[again]].concat()), 31 * day).len(), 1);
+    // Where the source keeps the state, it says when it is over.
+    let kept =
+        of_jan("m", 3, 6, "conversation.status", "system", &json!({"to": "waiting_customer"}));
+    assert_eq!(waiting(&store(&[&answered[..], &[kept]].concat()), 31 * day).len(), 1);
+    // What was promised in a call is left when the call is over.
+    let promised = [
+        of_jan("p", 1, 0, "call", "customer", &json!({"answered_at": minutes(0).to_string()})),
+        of_jan("p", 2, 1, "callback.promised", "agent", &json!({"text": "call"})),
+    ];
+    let open = store(&promised);
+    assert_eq!(waiting(&open, 10), [("p".to_owned(), false)]);
+    assert_eq!(waiting(&open, 2 * day), [("p".to_owned(), true)]);
+}
+
+#[test]
+fn a_promised_time_brings_forward_and_never_puts_off() {
+    let due =
+        |minute: i64| json!({"metric": "first_response", "due_at": minutes(minute).to_string()});
+    let day = 24 * 60;
+    let events = [
+        of_jan("old", 1, 0, "message", "customer", &json!({})),
+        of_jan("old", 2, 1, "sla.applied", "system", &due(5 * day)),
+        of_jan("new", 3, 100, "message", "customer", &json!({})),
+        of_jan("soon", 4, 200, "message", "customer", &json!({})),
+        of_jan("soon", 5, 201, "sla.applied", "system", &due(260)),
+    ];
+    let keys: Vec<String> = waiting(&store(&events), 250).into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["soon", "old", "new"]);
+}
+
+#[test]
+fn a_state_told_with_an_answer_that_did_not_arrive_does_not_hide_the_question() {
+    let failed = |minute| turn(3, minute, "message.failed", "system", &json!({"target": "e1"}));
+    for to in ["waiting_customer", "resolved"] {
+        let told = [asks(0, 0), answers(1, 2), status(2, 2, to)];
+        assert_ne!(waits(&folded(&told)), Some(us(0)));
+        let mut unheard = told.to_vec();
+        unheard.push(failed(3));
+        assert_eq!(waits(&folded(&unheard)), Some(us(0)), "{to}");
+        let again = turn(4, 4, "message", "agent", &json!({}));
+        unheard.push(again);
+        assert_ne!(waits(&folded(&unheard)).map(|(on, _)| on), Some(WaitingOn::Us), "{to}");
+        // Who told the state later knew of it.
+        let known = [asks(0, 0), answers(1, 2), failed(3), status(4, 5, to)];
+        assert_ne!(waits(&folded(&known)), Some(us(0)), "{to}");
+    }
+    let by_mail = turn(1, 2, "message", "agent", &json!({"message_id": "<m@x>"}));
+    for kind in ["mail.dropped", "mail.bounced"] {
+        let came_back = turn(2, 3, kind, "system", &json!({"mail_id": "m@x"}));
+        assert_eq!(
+            waits(&folded(&[asks(0, 0), by_mail.clone(), came_back])),
+            Some(us(0)),
+            "{kind}"
+        );
+    }
+}
+
+#[test]
+fn what_is_snoozed_no_more_has_no_time_to_wake() {
+    let to = |state: &str| json!({"to": state, "snoozed_until": minutes(9).to_string()});
+    let done = folded(&[asks(0, 0), turn(1, 1, "conversation.status", "agent", &to("resolved"))]);
+    assert!(!done.at(minutes(60)).is_open());
+}
+
+/// The conversations that wait for us at a minute by the list, which the answer about Jan says, too.
+fn ours(events: &[Event], minute: i64) -> Vec<(String, Timestamp)> {
+    let store = store(events);
+    let waiting = store.who_is_waiting(minutes(minute)).unwrap();
+    let listed = waiting.iter().filter(|it| it.conversation.waiting_on == Some(WaitingOn::Us));
+    let mut listed: Vec<(String, Timestamp)> = listed
+        .map(|it| (it.conversation.key.to_string(), it.conversation.waiting_since.unwrap()))
+        .collect();
+    listed.sort();
+    let options = cx_core::context::ContextOptions::at(minutes(minute));
+    let who = cx_core::identifier::Who::parse("whatsapp:w:31612345678", None).unwrap();
+    let context = store.context(&who, &options).unwrap();
+    let told = context.open.into_iter().filter(|it| it.waiting_on == Some(WaitingOn::Us));
+    let mut told: Vec<(String, String)> =
+        told.map(|it| (it.conversation, it.waiting_since.unwrap())).collect();
+    told.sort();
+    let written: Vec<_> = listed.iter().map(|(key, at)| (key.clone(), at.to_string())).collect();
+    assert_eq!(told, written);
+    listed
+}
+
+#[test]
+fn what_was_merged_lives_on_by_one_rule() {
+    let message = |of: &str, number, minute, actor: &str| {
+        of_jan(of, number, minute, "message", actor, &json!({}))
+    };
+    let merged = |of: &str, number, minute, into: &str| {
+        of_jan(of, number, minute, "conversation.merged", "system", &json!({"into": into}))
+    };
+    let waits = |events: &[Event]| -> Vec<(String, i64)> {
+        let micros = |at: Timestamp| (at.as_micros() - minutes(0).as_micros()) / 60_000_000;
+        ours(events, 90).into_iter().map(|(key, at)| (key, micros(at))).collect()
+    };
+    let a = |minute| ("a".to_owned(), minute);
+    // What was answered there before the merge was another question.
+    let mut events = vec![
+        message("a", 1, 0, "customer"),
+        message("b", 2, 10, "customer"),
+        message("b", 3, 20, "agent"),
+        merged("a", 4, 30, "b"),
+    ];
+    assert_eq!(waits(&events), [a(0)]);
+    events.push(message("b", 5, 40, "agent"));
+    assert!(waits(&events).is_empty());
+    // What is written on in it was not answered before.
+    events.push(message("a", 6, 50, "customer"));
+    assert_eq!(waits(&events), [a(50)]);
+    let here = message("a", 7, 60, "agent");
+    assert!(waits(&[&events[..], &[here]].concat()).is_empty());
+    events.push(message("b", 7, 60, "agent"));
+    assert!(waits(&events).is_empty());
+    // And so it is behind a second merge.
+    events.push(message("a", 8, 61, "customer"));
+    events.push(merged("b", 9, 62, "c"));
+    let third = [message("c", 10, 55, "customer"), message("c", 11, 61, "agent")];
+    events.extend(third);
+    assert_eq!(waits(&events), [a(61)]);
+    events.push(message("c", 12, 63, "agent"));
+    assert!(waits(&events).is_empty());
+    // A promised call is kept where it lives on.
+    let call = |of: &str, number, minute, kind: &str, id: &str| {
+        of_jan(of, number, minute, kind, "agent", &json!({"callback": id}))
+    };
+    let mut events = vec![
+        message("a", 1, 0, "customer"),
+        call("a", 2, 1, "callback.promised", "cb1"),
+        merged("a", 3, 2, "b"),
+        message("b", 4, 3, "customer"),
+        message("b", 5, 4, "agent"),
+    ];
+    assert_eq!(waits(&events), [a(1)]);
+    events.push(call("b", 6, 5, "callback.done", "cb2"));
+    assert_eq!(waits(&events), [a(1)]);
+    events.push(call("b", 7, 6, "callback.done", "cb1"));
+    assert!(waits(&events).is_empty());
+    // It lives on also in what is another customer's.
+    let piet = |number, minute, actor: &str| {
+        let who = json!([{"ns": "email", "value": "piet@example.nl", "role": "subject"}]);
+        turn_in("b", number, minute, "message", actor, &json!({"who": who, "data": {}}))
+    };
+    let mut events =
+        vec![message("a", 1, 0, "customer"), piet(2, 1, "customer"), merged("a", 3, 2, "b")];
+    let both = ["a", "b"].map(|key| (key.to_owned(), true));
+    assert_eq!(waiting(&store(&events), 90), both);
+    events.push(piet(4, 5, "agent"));
+    assert!(waits(&events).is_empty());
+}

@@ -19,8 +19,11 @@ use super::person::{self, mask};
 use crate::actor::ActorType;
 use crate::channel::Channel;
 use crate::commerce::{CommerceFold, OpenCart, OrderState};
-use crate::conversation::{Conversation, ConversationFold, Corrections, WaitingOn};
+use crate::conversation::{
+    Conversation, ConversationFold, Corrections, Missed, WaitingOn, people_talked_until,
+};
 use crate::event::conversation::{Party, PartyType, State};
+use crate::event::kind::KindGroup;
 use crate::event::{Attachment, Direction, Event, Kind, Visibility};
 use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Claim, Identifier, Namespace};
@@ -37,12 +40,19 @@ use crate::time::{Micros, Timestamp};
 pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let own = facts.customer.as_ref().map_or(&[][..], |customer| &customer.identifiers);
     let view = View { options, own };
-    let past = |event: &&Event| event.occurred_at <= options.as_of;
+    let hearsay = if options.audience == Audience::Agent {
+        BTreeSet::new()
+    } else {
+        carried_by_words(facts.earlier.iter().chain(facts.events))
+    };
+    let past = |event: &&Event| {
+        event.occurred_at <= options.as_of && (hearsay.is_empty() || !hearsay.contains(&event.key))
+    };
     let visible = |event: &&Event| past(event) && view.may_see(event);
     let events: Vec<&Event> = facts.events.iter().filter(visible).collect();
     let earlier: Vec<&Event> = facts.earlier.iter().filter(visible).collect();
     let mut all: Vec<&Event> = facts.events.iter().filter(past).collect();
-    let is_shown = |event: &&Event| past(event) && !view.is_of_others(event, facts);
+    let is_shown = |event: &&Event| past(event) && !view.is_of_others(event);
     all.extend(facts.conversation_events.iter().filter(is_shown));
     all.sort_by(|a, b| a.timeline_cmp(b));
     all.dedup_by(|a, b| a.key == b.key);
@@ -50,6 +60,22 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     let corrections = Corrections::of(&all);
     all.retain(|event| view.may_see(event));
     let conversations = conversations(&all, facts, options.as_of);
+    let beside: Vec<&Event> = facts.beside.iter().filter(past).collect();
+    let elsewhere = self::conversations(&beside, facts, options.as_of);
+    let talked = |event: &&Event| past(event) && people_talked_until(event).is_some();
+    let with_them: Vec<&Event> = facts.events.iter().filter(talked).collect();
+    let with_others: Vec<&Event> =
+        facts.conversation_events.iter().chain(facts.beside).filter(talked).collect();
+    let is_call = |event: &&Event| matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_));
+    let own_calls: BTreeSet<&EventKey> =
+        facts.events.iter().filter(is_call).map(|event| &event.key).collect();
+    let reached = |missed: &Missed| {
+        let is_back = |call: &Event| missed.called_back_in(call).is_some();
+        let is_theirs = own_calls.contains(&missed.event);
+        with_them.iter().any(|call| (is_theirs || missed.is_from(call)) && is_back(call))
+            || with_others.iter().any(|call| missed.is_from(call) && is_back(call))
+    };
+    let open: Vec<Conversation> = view.open_among(&conversations, &elsewhere, reached);
     let removed =
         |conversation: &&Conversation| matches!(conversation.state, State::Spam | State::Deleted);
     let removed: BTreeSet<&ConversationKey> =
@@ -111,9 +137,9 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
             .as_ref()
             .map(|customer| view.customer(customer, &identifiers, &seen, &profile)),
         alerts: view.alerts(facts, &identifiers, &profile, (&consents, &rulings), &events, &mails),
-        open: view.open(&conversations, &all, &said),
+        open: view.open(&open, &all, &said),
         cases: Vec::new(),
-        handover: view.handover(&conversations, &all, &corrections),
+        handover: view.handover(&open, &corrections),
         contacts: view.contacts(&talk, &own_talk, facts, &corrections, &mut left_out),
         commerce: CommerceBlock {
             cart: orders.cart.map(cart),
@@ -170,6 +196,60 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         masking::mask(&mut context, own);
     }
     context
+}
+
+/// Whether a value is proved to be this customer's and nobody else's.
+fn is_surely_theirs(fact: &IdentifierFact) -> bool {
+    fact.weight == Weight::Links && fact.assurance.is_proved() && fact.sharing == Sharing::Own
+}
+
+/// Whether an event names nobody, so that an order, a cart, a checkout or a conversation carries it to
+/// somebody.
+pub fn is_carried(event: &Event) -> bool {
+    let names = |claim: &Claim| !claim.identifier().namespace().is_bridge();
+    let hangs = !event.who.is_empty() || event.conversation.is_some();
+    hangs && !event.who.iter().any(names)
+}
+
+/// The events of a customer that name nobody and hang on orders, carts and checkouts of which the
+/// customer only spoke: whoever reads a number, or guesses it, can do that. What the business's own
+/// records, or a proof, put on them counts for what hangs together with it.
+pub fn carried_by_words<'e>(events: impl Iterator<Item = &'e Event>) -> BTreeSet<&'e EventKey> {
+    let (mut nameless, mut vouched) = (Vec::new(), Vec::new());
+    for event in events {
+        if event.who.iter().any(|claim| !claim.identifier().namespace().is_bridge()) {
+            // What the shop itself tells is no word of the customer's.
+            let is_record = event.kind.group() == KindGroup::Commerce;
+            let on = event.who.iter().filter(|claim| {
+                claim.identifier().namespace().is_bridge()
+                    && (is_record || claim.assurance.is_proved())
+            });
+            vouched.extend(on.map(|claim| claim.identifier().clone()));
+            if let Some(of) = &event.conversation {
+                vouched.extend(std::iter::once(&of.key).chain(&of.aliases).map(Event::bridge_of));
+            }
+        } else if is_carried(event) {
+            nameless.push((&event.key, event.bridges()));
+        }
+    }
+    let mut on: HashMap<&Identifier, Vec<usize>> = HashMap::new();
+    for (number, (_, bridges)) in nameless.iter().enumerate() {
+        for bridge in bridges {
+            on.entry(bridge).or_default().push(number);
+        }
+    }
+    let mut left: BTreeSet<usize> = (0..nameless.len()).collect();
+    let mut next: Vec<&Identifier> = vouched.iter().filter(|_| !left.is_empty()).collect();
+    while let Some(bridge) = next.pop() {
+        for number in on.remove(bridge).unwrap_or_default() {
+            if left.remove(&number)
+                && let Some((_, bridges)) = nameless.get(number)
+            {
+                next.extend(bridges);
+            }
+        }
+    }
+    left.into_iter().filter_map(|number| nameless.get(number)).map(|(key, _)| *key).collect()
 }
 
 /// What was said, as corrections leave it.
@@ -350,7 +430,9 @@ fn incidents(events: &[&Event]) -> Vec<IncidentBlock> {
         match event.kind {
             Kind::IncidentResolved(_) => "resolved".clone_into(&mut block.state),
             Kind::ProactiveSent(_) => block.told = Some(event.occurred_at.to_string()),
-            _ => "open".clone_into(&mut block.state),
+            Kind::IncidentOpened(_) => "open".clone_into(&mut block.state),
+            // It touches one more, be it solved or not.
+            _ => {}
         }
     }
     incidents.into_values().collect()
@@ -439,12 +521,12 @@ impl View<'_> {
     }
 
     /// Whether an event of a conversation is about others alone. Anybody who knows the id of a mail can
-    /// answer it, so to be in one conversation is no leave to read what others wrote there; only those
+    /// answer it, and write any address beside, so to be in one conversation is no leave to read what
+    /// others wrote there, nor is a value that was only stated, or that others have, too; only those
     /// who work for the business may.
-    fn is_of_others(&self, event: &Event, facts: &ContextFacts<'_>) -> bool {
+    fn is_of_others(&self, event: &Event) -> bool {
         let is_meant = |identifier: &Identifier| {
-            facts.asked.contains(identifier)
-                || self.own.iter().any(|fact| fact.identifier == *identifier)
+            self.own.iter().any(|fact| fact.identifier == *identifier && is_surely_theirs(fact))
         };
         let named = event.who.iter().map(Claim::identifier);
         let mut named = named.filter(|it| !it.namespace().is_bridge()).peekable();
@@ -780,20 +862,36 @@ impl View<'_> {
         Some(alert("possible_duplicate", "info", text, None, Some(other.id.to_string())))
     }
 
-    fn open<'e>(
+    /// The conversations in which somebody has to act: those who wait for us longest come first.
+    fn open_among(
         &self,
         conversations: &[Conversation],
-        events: &[&'e Event],
-        said: &SaidAt<'_>,
-    ) -> Vec<OpenMatter> {
-        let mut open: Vec<&Conversation> =
-            conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events)).collect();
-        open.retain(|it| !it.was_answered_elsewhere(conversations));
-        // Those who wait for us longest come first.
+        elsewhere: &[Conversation],
+        was_reached: impl Fn(&Missed) -> bool,
+    ) -> Vec<Conversation> {
+        let mut open: Vec<Conversation> = conversations
+            .iter()
+            .filter(|it| it.is_open() && !it.was_called_back(&was_reached))
+            .cloned()
+            .collect();
+        if open.iter().any(|it| it.merged_into.is_some()) {
+            let among = [conversations, elsewhere].concat();
+            open = open.into_iter().map(|it| it.living_on_among(&among)).collect();
+            open.retain(Conversation::is_open);
+        }
         open.sort_by_key(|conversation| {
             let ours = conversation.waiting_on != Some(WaitingOn::Us);
             (ours, conversation.waiting_since, conversation.key.clone())
         });
+        open
+    }
+
+    fn open<'e>(
+        &self,
+        open: &[Conversation],
+        events: &[&'e Event],
+        said: &SaidAt<'_>,
+    ) -> Vec<OpenMatter> {
         // A promised call has words of its own, others the name of a metric.
         let call = |event: &&'e Event| match &event.kind {
             Kind::CallbackPromised(call) => call.text.as_deref(),
@@ -804,10 +902,17 @@ impl View<'_> {
             open.iter().filter_map(|it| it.last.as_ref()).map(|last| &last.event).collect();
         let last = events.iter().filter(|event| last.contains(&event.key));
         let last: HashMap<&EventKey, &Event> = last.map(|event| (&event.key, *event)).collect();
-        open.into_iter()
+        // Whoever answered is known to the customer by name.
+        let names: BTreeSet<&str> = events
+            .iter()
+            .filter(|event| event.is_agent_answer())
+            .filter_map(|event| event.actor.name.as_deref())
+            .collect();
+        let spoke = |party: &Party| party.name.as_deref().is_some_and(|name| names.contains(name));
+        open.iter()
             .map(|conversation| {
                 let words = conversation.last.as_ref().and_then(|it| last.get(&it.event).copied());
-                self.matter(conversation, words, &calls, said)
+                self.matter(conversation, words, &calls, spoke, said)
             })
             .collect()
     }
@@ -817,6 +922,7 @@ impl View<'_> {
         conversation: &Conversation,
         words: Option<&Event>,
         calls: &BTreeSet<&str>,
+        spoke: impl Fn(&Party) -> bool,
         said: &SaidAt<'_>,
     ) -> OpenMatter {
         let is_marketing = self.options.audience == Audience::Marketing;
@@ -831,7 +937,12 @@ impl View<'_> {
                 || promise.due_at.is_some_and(|at| at < self.options.as_of),
             by: promise.by.clone(),
         });
-        let party = |party: &Party| PartyBlock { id: party.id.clone(), name: party.name.clone() };
+        // How the desk sorts and names its work is its own affair.
+        let inner = self.is_inner();
+        let party = |party: &Party| PartyBlock {
+            id: party.id.clone().filter(|_| inner),
+            name: party.name.clone(),
+        };
         OpenMatter {
             conversation: self.key(conversation.key.as_str()),
             case: None,
@@ -844,15 +955,16 @@ impl View<'_> {
             channels: conversation.channels.iter().map(ToString::to_string).collect(),
             state: conversation.state,
             category: conversation.state.category(),
-            native_state: conversation.native_state.clone(),
+            native_state: conversation.native_state.clone().filter(|_| inner),
             since: conversation.since.to_string(),
             reopened: conversation.reopened,
-            assignee: conversation.assignee.as_ref().map(party),
+            assignee: conversation.assignee.as_ref().filter(|it| inner || spoke(it)).map(party),
             team: conversation
                 .team
                 .as_ref()
+                .filter(|_| inner)
                 .and_then(|team| team.name.clone().or_else(|| team.id.clone())),
-            priority: conversation.priority.clone(),
+            priority: conversation.priority.clone().filter(|_| inner),
             reason: conversation.reason.clone().filter(|_| self.is_inner()),
             tags: if self.is_inner() { conversation.tags.clone() } else { Vec::new() },
             waiting_on: conversation.waiting_on,
@@ -881,15 +993,13 @@ impl View<'_> {
     /// The latest hand-over among open matters; nobody shall be asked twice.
     fn handover(
         &self,
-        conversations: &[Conversation],
-        events: &[&Event],
+        open: &[Conversation],
         corrections: &Corrections<'_>,
     ) -> Option<HandoverBlock> {
         if matches!(self.options.audience, Audience::Customer | Audience::Marketing) {
             return None;
         }
-        let handed = conversations.iter().filter(|it| it.is_open() && !it.was_called_back(events));
-        let handed = handed.filter_map(|conversation| {
+        let handed = open.iter().filter_map(|conversation| {
             conversation.handover.as_ref().map(|handover| (handover.at, conversation, handover))
         });
         let (_, conversation, handed) =

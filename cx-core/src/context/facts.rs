@@ -193,6 +193,9 @@ pub struct ContextFacts<'a> {
     /// Further events of the customer's conversations, in timeline order: what colleagues, systems
     /// and other customers did in them.
     pub conversation_events: &'a [Event],
+    /// Events that are not told of, and decide what stands open: those of conversations in which those
+    /// of the customer live on, and calls with a number from which the customer called in vain.
+    pub beside: &'a [Event],
     /// The one key of a conversation that is known by several.
     pub canonical: &'a dyn Fn(&ConversationKey) -> ConversationKey,
     /// How fresh each source is.

@@ -177,6 +177,20 @@ impl Policy {
         self.of(identifier.namespace())
     }
 
+    /// The same policy without links that rest on what somebody only stated: a browser or a device is
+    /// no word of anybody's, and links as before.
+    #[must_use]
+    pub fn of_proofs(mut self) -> Self {
+        for of in self.namespaces.values_mut().chain([&mut self.other]) {
+            if of.tier < Tier::Device {
+                of.min_assurance = of.min_assurance.max(Assurance::ChannelProved);
+                of.min_assurance_beside_proved =
+                    of.min_assurance_beside_proved.map(|min| min.max(Assurance::ChannelProved));
+            }
+        }
+        self
+    }
+
     /// How many values of each namespace, by its name, a customer has at most before that is
     /// reported.
     pub fn reported(&self) -> BTreeMap<String, u32> {

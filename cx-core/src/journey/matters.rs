@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::definition::Definition;
 use super::instance::Outcome;
-use crate::conversation::{one_key_each, people_talked_until};
+use crate::conversation::{Missed, one_key_each, people_talked_until};
 use crate::event::{Direction, Event, Kind};
-use crate::identifier::{Claim, Identifier, Namespace};
+use crate::identifier::Claim;
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::Timestamp;
 
@@ -24,8 +24,8 @@ struct Matter {
     standing: Standing,
     /// Whether something was written: no call back answers that.
     is_written: bool,
-    /// From which numbers they called.
-    numbers: BTreeSet<Identifier>,
+    /// The calls that nobody took, and whether whoever made them was reached.
+    missed: Vec<(Missed, bool)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,8 +92,13 @@ impl Matters {
         }
         if matches!(event.kind, Kind::Call(_) | Kind::Voicemail(_)) {
             let claims = event.person_claims().into_iter().map(Claim::identifier);
-            let numbers = claims.filter(|number| *number.namespace() == Namespace::Phone);
-            matter.numbers.extend(numbers.cloned());
+            let missed = Missed {
+                event: event.key.clone(),
+                at: event.occurred_at,
+                from: claims.cloned().collect(),
+                was_spoken: matches!(event.kind, Kind::Voicemail(_)),
+            };
+            matter.missed.push((missed, false));
         } else {
             matter.is_written = true;
         }
@@ -155,16 +160,23 @@ impl Matters {
         !self.asked.is_empty() && self.asked.iter().all(is_settled)
     }
 
-    /// The matters that are only calls from a number with which people talk in this one.
-    fn called_back(&self, event: &Event) -> Vec<Option<ConversationKey>> {
-        if people_talked_until(event).is_none() {
-            return Vec::new();
+    /// The matters that are only calls in vain, where people talk with whoever made them in this one
+    /// or did before: all that is told here is of one customer.
+    fn called_back(&mut self, event: &Event) -> Vec<Option<ConversationKey>> {
+        let mut back = Vec::new();
+        if !matches!(event.kind, Kind::Call(_)) {
+            return back;
         }
-        let is_with = |matter: &Matter| {
-            event.who.iter().any(|claim| matter.numbers.contains(claim.identifier()))
-        };
-        let calls = self.asked.iter().filter(|(_, matter)| !matter.is_written && is_with(matter));
-        calls.map(|(place, _)| place.clone()).collect()
+        for (place, matter) in self.asked.iter_mut().filter(|(_, matter)| !matter.is_written) {
+            for (missed, is_reached) in &mut matter.missed {
+                *is_reached |= missed.called_back_in(event).is_some();
+            }
+            if !matter.missed.is_empty() && matter.missed.iter().all(|(_, is_reached)| *is_reached)
+            {
+                back.push(place.clone());
+            }
+        }
+        back
     }
 }
 
