@@ -1225,9 +1225,10 @@ fn corrected_talk() -> impl Strategy<Value = Vec<Event>> {
     let of = prop_oneof![Just(JAN), Just(PIET), Just("")];
     let one = (kind, of, any::<Index>(), any::<bool>(), any::<bool>(), any::<bool>());
     proptest::collection::vec(one, 2..9).prop_map(|all| {
+        type One = (&'static str, &'static str, Index, bool, bool, bool);
         let n_all = all.len();
         let all = all.into_iter().enumerate();
-        let event = |(n, (kind, of, target, by_id, brackets, is_in_talk))| {
+        let event = |(n, (kind, of, target, by_id, brackets, is_in_talk)): (usize, One)| {
             let id = |n: usize, brackets: bool| {
                 if brackets { format!("<m{n}@x>") } else { format!("m{n}@x") }
             };
