@@ -23,8 +23,7 @@ use crate::identifier::{Claim, Identifier};
 use crate::ids::{ConversationKey, EventKey};
 use crate::time::{Micros, Timestamp};
 
-pub use corrections::Corrections;
-use corrections::bare;
+pub use corrections::{Corrections, bare};
 pub use state::{IllegalTransition, Lifecycle};
 
 /// Who has to act before the conversation can go on.

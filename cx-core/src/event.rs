@@ -348,6 +348,27 @@ impl Event {
             && is_theirs
     }
 
+    /// The subjects that an event gives to what is talked of.
+    pub fn subjects(&self) -> impl Iterator<Item = &str> {
+        let of_kind = match &self.kind {
+            Kind::Message(message) => message.subject.as_deref(),
+            Kind::ConversationSubject(changed) => changed.to.as_deref(),
+            _ => None,
+        };
+        let of_conversation = self.conversation.as_ref().and_then(|it| it.subject.as_deref());
+        of_kind.into_iter().chain(of_conversation)
+    }
+
+    /// What an edit, a redaction or a deletion corrects: the key of a record, or the id of a message.
+    pub const fn corrects(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::MessageEdited(correction)
+            | Kind::MessageRedacted(correction)
+            | Kind::MessageDeleted(correction) => Some(correction.target.as_str()),
+            _ => None,
+        }
+    }
+
     /// Whether a human of the business answered the customer, so that they could see or hear it. A
     /// call that reached nobody answers nothing.
     pub fn is_agent_answer(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::conversation::corrections::bare;
+use crate::conversation::bare;
 use crate::event::mail::{Bounce, Machine, MailEvent};
 use crate::event::{Direction, Event, Kind};
 use crate::identifier::{Claim, Identifier, Namespace};

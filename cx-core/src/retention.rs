@@ -121,7 +121,13 @@ impl Rule {
             Some(beginning) => kind.starts_with(beginning),
             None => kind == wanted,
         });
-        is_kind && self.channel.as_deref().is_none_or(|wanted| channel == wanted)
+        // As imports read it, any other name than those that cx knows is `other:NAME`.
+        let other = channel.strip_prefix("other:");
+        is_kind
+            && self
+                .channel
+                .as_deref()
+                .is_none_or(|wanted| channel == wanted || other == Some(wanted))
     }
 }
 

@@ -117,7 +117,9 @@ impl Spelling {
             // It may end at each dot or dash: `jan@example.nl.pdf`.
             let is_end = |n: &usize| {
                 domain_of.get(*n).is_some_and(|(_, unit)| !unit.is_joint())
-                    && domain_of.get(n + 1).is_none_or(|(_, unit)| unit.is_joint())
+                    && domain_of
+                        .get(n + 1)
+                        .is_none_or(|(_, unit)| unit.is_joint() || unit.is_invisible())
             };
             let ends =
                 (0..n).filter(is_end).map(|n| domain.get(n + 1).map_or(text.len(), |it| it.0));
@@ -219,9 +221,9 @@ impl Spelling {
         let (Written::Text(wanted) | Written::Number(wanted, _)) = &self.0;
         let first = wanted.first().copied().unwrap_or_default();
         !byte.is_ascii()
-            || byte == b'%'
+            || matches!(byte, b'%' | b'\\')
             || first == char::from(byte.to_ascii_lowercase())
-            || first == ' ' && matches!(byte, b'\t'..=b'\r' | b'\\')
+            || first == ' ' && matches!(byte, b'\t'..=b'\r')
             || self.is_number() && byte == b'+'
     }
 
@@ -368,9 +370,10 @@ impl Unit {
         {
             return Some((Self::of(c), width));
         }
-        // White space as it stands between the quotation marks of JSON.
-        if first == b'\\' && matches!(text.get(at + 1), Some(b'n' | b'r' | b't')) {
-            return Some((Self::Plain(' '), 2));
+        if first == b'\\'
+            && let Some((c, width)) = escaped(text, at)
+        {
+            return Some((Self::of(c), width));
         }
         if first.is_ascii() {
             return Some((Self::of(char::from(first)), 1));
@@ -382,6 +385,8 @@ impl Unit {
     const fn of(c: char) -> Self {
         match c {
             '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' => Self::Plain(' '),
+            // Domains are written with the full stops of other scripts, too.
+            '\u{3002}' | '\u{ff0e}' | '\u{ff61}' => Self::Plain('.'),
             _ if c.is_ascii() => Self::Plain(c.to_ascii_lowercase()),
             _ => Self::Other(c),
         }
@@ -409,7 +414,14 @@ impl Unit {
     }
 
     fn is_of_domain(self) -> bool {
-        self.is_letter() || self.is_joint() || matches!(self, Self::Other('\u{300}'..='\u{36f}'))
+        self.is_letter()
+            || self.is_joint()
+            || matches!(self, Self::Other('\u{300}'..='\u{36f}'))
+            || self.is_invisible()
+    }
+
+    fn is_invisible(self) -> bool {
+        matches!(self, Self::Other(c) if is_invisible(c))
     }
 
     const fn is_joint(self) -> bool {
@@ -447,6 +459,39 @@ fn decoded(bytes: &[u8]) -> (char, usize) {
     (char::REPLACEMENT_CHARACTER, 1)
 }
 
+/// A character that stands here as it does between the quotation marks of JSON, and how many bytes
+/// it takes.
+fn escaped(text: &[u8], at: usize) -> Option<(char, usize)> {
+    if text.get(at) != Some(&b'\\') {
+        return None;
+    }
+    match text.get(at + 1)? {
+        b'n' => Some(('\n', 2)),
+        b'r' => Some(('\r', 2)),
+        b't' => Some(('\t', 2)),
+        b'u' => {
+            let digits = text.get(at + 2..at.checked_add(6)?)?;
+            let digit = |sum: u32, byte: &u8| Some(sum * 16 + char::from(*byte).to_digit(16)?);
+            let code = digits.iter().try_fold(0, digit)?;
+            Some((char::from_u32(code)?, 6))
+        }
+        _ => None,
+    }
+}
+
+/// The character that stands before a place in a text percent-encoded, or as between the quotation
+/// marks of JSON, and in how many bytes.
+pub fn encoded_before(text: &str, at: usize) -> Option<(char, usize)> {
+    let text = text.as_bytes();
+    if let Some(byte) = at.checked_sub(3).and_then(|start| encoded_byte(text, start)) {
+        return Some((char::from(byte), 3));
+    }
+    [2, 6].into_iter().find_map(|width| {
+        let escaped = escaped(text, at.checked_sub(width)?)?;
+        (escaped.1 == width).then_some(escaped)
+    })
+}
+
 /// A character that stands percent-encoded here, and how many bytes it takes.
 fn encoded(text: &[u8], at: usize) -> Option<(char, usize)> {
     let first = encoded_byte(text, at)?;
@@ -479,14 +524,14 @@ fn before(text: &[u8], at: usize) -> (Option<char>, usize) {
     {
         return (Some(char::from(byte)), start);
     }
+    if let Some(start) = at.checked_sub(6)
+        && let Some((c, 6)) = escaped(text, start)
+    {
+        return (Some(c), start);
+    }
     let start = at.checked_sub(1);
     let byte = start.and_then(|start| text.get(start));
     (byte.map(|byte| char::from(*byte)), start.unwrap_or(0))
-}
-
-/// The character that stands percent-encoded before a place in a text.
-pub fn encoded_before(text: &str, at: usize) -> Option<char> {
-    encoded_byte(text.as_bytes(), at.checked_sub(3)?).map(char::from)
 }
 
 /// Whether there are digits before a place, with nothing but a joint or two between.

@@ -32,7 +32,7 @@ impl Hit {
 
 #[pymethods]
 impl Hit {
-    /// The whole event.
+    /// The whole event; for other audiences than agents what it is and what was said.
     #[getter]
     fn event(&self, py: Python<'_>) -> Py<Event> {
         self.event.clone_ref(py)

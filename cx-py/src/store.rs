@@ -976,7 +976,8 @@ impl Store {
     /// who : str, optional
     ///     Only what belongs to this customer.
     /// audience : {"agent", "marketing", "customer", "model"}, default "agent"
-    ///     Who will see it. Internal notes are found for agents alone.
+    ///     Who will see it. Internal notes are found for agents alone, and for others than agents an
+    ///     event says no more than what it is and what was said. For a customer ``who`` is asked for.
     /// since, until : datetime or str, optional
     ///     Nothing before, and nothing after, that instant.
     /// limit : int, default 20
@@ -999,8 +1000,12 @@ impl Store {
     ) -> Result<Vec<Hit>, BindingError> {
         let limit = count("limit", limit)?;
         let who = who.map(|who| self::who("who", who, region)).transpose()?;
-        let mut query =
-            SearchQuery::new(text).audience(choice("audience", audience, &AUDIENCES)?).limit(limit);
+        let for_whom = choice("audience", audience, &AUDIENCES)?;
+        if for_whom == Audience::Customer && who.is_none() {
+            let problem = "for a customer only what is theirs is found: tell who";
+            return Err(BindingError::argument("audience", audience, problem));
+        }
+        let mut query = SearchQuery::new(text).audience(for_whom).limit(limit);
         if let Some(since) = timestamp("since", since)? {
             query = query.since(since);
         }

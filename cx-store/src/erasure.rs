@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cx_core::event::{ConversationRef, Event, Kind};
+use cx_core::actor::{Actor, ActorType};
+use cx_core::conversation::bare;
+use cx_core::event::{Body, ConversationRef, Direction, Event, Kind};
 use cx_core::identifier::{Assurance, Claim, Identifier, Namespace, Role};
 use cx_core::identity::{Assertion, Verdict};
 use cx_core::ids::{AssertionId, ConversationKey, CustomerId, ObservationId};
+use cx_core::spelling::Spelling;
+use cx_core::text;
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::blackout::{self, BlackedOut};
 use crate::codec;
@@ -23,7 +27,7 @@ use crate::policy;
 use crate::proposals;
 use crate::report::Recording;
 use crate::schema::{self, Aside};
-use crate::search;
+use crate::search::{self, Words};
 use crate::statements::Statements;
 use crate::suppression::{Seal, suppress};
 use crate::traces::{self, Search, Traces};
@@ -36,7 +40,8 @@ pub enum EraseMode {
     /// Texts, names and identifiers go; that something happened, when, where and of what kind
     /// stays, as the history of somebody unknown, so that counts and measures stay right.
     Anonymise,
-    /// All of it goes.
+    /// All of it goes. Of what takes back something of others that stays (the redaction of their
+    /// message, the end of a conversation that they are in) that it does so stays, without the person.
     Delete,
 }
 
@@ -133,7 +138,8 @@ pub(crate) fn erase(
     let seal = Seal::new(&writer.settings.id_key);
     let (values, keys, spared) = match whom {
         Whom::Customer(customer) => {
-            let values = values(tx, customer)?;
+            let mut values = values(tx, customer)?;
+            values.extend(written_otherwise(tx, customer, &values)?);
             let all = keys(tx, customer, &values)?;
             let spared = spared(tx, writer.settings, customer, &all)?;
             let keys = all.into_iter().filter(|key| !spared.contains_key(key)).collect();
@@ -167,12 +173,16 @@ pub(crate) fn erase(
         .filter(|(_, (_, is_own))| *is_own)
         .map(|(r, (v, _))| (*r, v.clone()))
         .collect();
-    let anonymous = match mode {
-        EraseMode::Anonymise => anonymous(tx, &seal, cid, &keys)?,
-        EraseMode::Delete => BTreeMap::new(),
-    };
+    let mut left = left(tx, &seal, cid, mode, &keys)?;
     let mut traces = traces(tx, &keys, &own)?;
     let mut rows = rows(tx, &keys)?;
+    for (key, recorded_at, nameless) in without_names(tx, &keys, &spared)? {
+        for row in self::rows(tx, &BTreeSet::from([key.clone()]))? {
+            suppress_revision(tx, &seal, row, &key)?;
+            rows.insert(row);
+        }
+        left.entry(recorded_at).or_default().push(nameless);
+    }
     for (row, key) in former(tx, &values, &keys)? {
         rows.insert(row);
         if !keys.contains(&key) {
@@ -206,7 +216,15 @@ pub(crate) fn erase(
         .execute([&cid.as_bytes()[..]])?;
     }
     for value in own.values() {
-        if value.is_linkable() && !value.namespace().is_bridge() {
+        let is_of_nobody_else = match value.namespace() {
+            // What nobody else stands on brings nothing of the person either.
+            Namespace::Conversation => match value.key().parse() {
+                Ok(talk) => !are_others_in(tx, &talk, &keys)?,
+                Err(_) => false,
+            },
+            namespace => namespace.is_bridge() || value.is_linkable(),
+        };
+        if is_of_nobody_else {
             suppress(tx, &seal.identifier(value), at)?;
         }
     }
@@ -233,7 +251,7 @@ pub(crate) fn erase(
     forget_conversations(tx, &conversations)?;
     let carried: BTreeSet<i64> = own.keys().chain(&replaced).copied().collect();
     forget_identifiers(tx, &carried)?;
-    for (recorded_at, events) in anonymous {
+    for (recorded_at, events) in left {
         let recording = Recording::new(recorded_at, "erasure");
         ingest::put_back(tx, writer.settings, writer.dictionary, &recording, &events)?;
     }
@@ -379,6 +397,38 @@ fn values(
     Ok(values)
 }
 
+/// The numbers without their country code that link nobody, no other customer has, and are among the
+/// customer's as texts write them.
+fn written_otherwise(
+    tx: &Transaction<'_>,
+    customer: i64,
+    values: &BTreeMap<i64, (Identifier, bool)>,
+) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
+    let own = values.values().filter(|(value, is_own)| *is_own && tells_apart(value));
+    let spellings = own.flat_map(|(value, _)| Spelling::all(value));
+    let spellings: Vec<Spelling> = spellings.filter(Spelling::is_number).collect();
+    let mut found = BTreeMap::new();
+    if spellings.is_empty() {
+        return Ok(found);
+    }
+    let mut rows = tx.prepare_cached(
+        "SELECT i.id, d.name, i.scope, i.key, i.linkable FROM identifier i
+           JOIN dict d ON d.id = i.ns WHERE i.linkable = 0 AND d.name IN ('phone', 'wa_id')",
+    )?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, value) = (row.get(0)?, codec::read_identifier(row, 1)?);
+        let text = value.key().as_bytes();
+        let is_it = |spelling: &Spelling| {
+            spelling.at(text, 0).is_some_and(|place| place == (0..text.len()))
+        };
+        if spellings.iter().any(is_it) && !others_have(tx, customer, id)? {
+            found.insert(id, (value, true));
+        }
+    }
+    Ok(found)
+}
+
 /// No customer has this row.
 const NOBODY: i64 = -1;
 
@@ -480,8 +530,9 @@ pub(crate) fn keys(
 }
 
 /// Those of a customer's records that stay, with the bundles that they are at home in: they claim
-/// nobody, and stand in a conversation or on an order in which another customer has a record, such as
-/// that it was resolved. What the person wrote goes, and so does what speaks of a record that goes.
+/// nobody, stand in a conversation or on an order in which another customer has a record, and are of
+/// the business, such as that it was resolved. What was taken for the person's goes, and so does what
+/// speaks of a record that goes.
 fn spared(
     tx: &Transaction<'_>,
     settings: &Settings,
@@ -516,14 +567,12 @@ fn spared(
     let mut targets: BTreeMap<String, String> = BTreeMap::new();
     for key in keys {
         let Some(event) = codec::shown(tx, key)? else { continue };
-        if event.is_from_customer() || !spared.contains_key(key) {
+        if !is_of_business(&event) || !spared.contains_key(key) {
             spared.remove(key);
-            gone.insert(key.clone());
-            if let Kind::Message(message) = &event.kind {
-                gone.extend(message.message_id.clone());
-            }
+            gone.insert(bare(key).to_owned());
+            gone.extend(message_id(&event).map(str::to_owned));
         } else if let Some(Value::String(target)) = event.kind.to_json().get("target") {
-            targets.insert(key.clone(), target.clone());
+            targets.insert(key.clone(), bare(target).to_owned());
         }
     }
     // What speaks of what goes; and what speaks of that.
@@ -531,7 +580,7 @@ fn spared(
         let before = gone.len();
         for (key, target) in &targets {
             if gone.contains(target) {
-                gone.insert(key.clone());
+                gone.insert(bare(key).to_owned());
                 spared.remove(key);
             }
         }
@@ -539,6 +588,93 @@ fn spared(
             return Ok(spared);
         }
     }
+}
+
+/// Whether the business did something, by its people or its systems. What is done by somebody unknown
+/// is its doing only where it went out, or where customers do not do such a thing.
+fn is_of_business(event: &Event) -> bool {
+    match &event.kind {
+        Kind::FeedbackAnswered(_) | Kind::Reaction(_) => false,
+        _ if event.actor.kind.is_business_side() => true,
+        kind => {
+            let is_known = event.actor.kind != ActorType::Unknown;
+            !is_known && (event.direction == Direction::Out || is_step(kind) || is_note(kind))
+        }
+    }
+}
+
+const fn is_note(kind: &Kind) -> bool {
+    matches!(kind, Kind::Note(_))
+}
+
+/// Whether it is a step of a conversation that says what becomes of it, and nothing of anybody in it.
+const fn is_step(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::ConversationStatus(_)
+            | Kind::ConversationAssigned(_)
+            | Kind::ConversationHandover(_)
+            | Kind::ConversationMerged(_)
+            | Kind::ConversationSpam(_)
+            | Kind::ConversationDeleted(_)
+            | Kind::ConversationRestored(_)
+            | Kind::SlaApplied(_)
+            | Kind::SlaWarned(_)
+            | Kind::SlaBreached(_)
+            | Kind::SlaMet(_)
+            | Kind::CallbackPromised(_)
+            | Kind::CallbackDone(_)
+    )
+}
+
+/// Whether it ends a conversation, or what was promised in it.
+const fn is_end(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::ConversationStatus(_)
+            | Kind::ConversationMerged(_)
+            | Kind::ConversationSpam(_)
+            | Kind::ConversationDeleted(_)
+            | Kind::ConversationRestored(_)
+            | Kind::SlaBreached(_)
+            | Kind::SlaMet(_)
+            | Kind::CallbackDone(_)
+    )
+}
+
+/// The id that its channel gave to a message, without its brackets.
+fn message_id(event: &Event) -> Option<&str> {
+    match &event.kind {
+        Kind::Message(message) => message.message_id.as_deref().map(bare),
+        _ => None,
+    }
+}
+
+/// Those of these records that stay that have a name which the person has on a record that goes: by
+/// their keys, as they are without it, and when they were recorded.
+fn without_names(
+    tx: &Transaction<'_>,
+    keys: &BTreeSet<String>,
+    spared: &BTreeMap<String, i64>,
+) -> Result<Vec<(String, Timestamp, Event)>, StoreError> {
+    let mut all = Vec::new();
+    if spared.is_empty() {
+        return Ok(all);
+    }
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    for key in keys {
+        let Some(event) = codec::shown(tx, key)? else { continue };
+        let of_actor = event.actor.name.as_deref().filter(|_| !is_of_business(&event));
+        names.extend(event.name.as_deref().into_iter().chain(of_actor).map(text::folded));
+    }
+    for key in spared.keys() {
+        let Some(event) = codec::shown(tx, key)? else { continue };
+        if event.name.as_deref().is_some_and(|name| names.contains(&text::folded(name))) {
+            let nameless = Event { name: None, ..event };
+            all.push((key.clone(), first_recorded(tx, key)?, nameless));
+        }
+    }
+    Ok(all)
 }
 
 /// The rows of all revisions of these records.
@@ -668,11 +804,13 @@ fn traces(
     Ok(Traces::new(&own, written))
 }
 
-/// What is left of the events of a person who becomes anonymous, by when they were recorded.
-fn anonymous(
+/// What is left of the events of somebody who is erased, by when they were recorded: of all where the
+/// person becomes anonymous; else of those by which something of others is taken back.
+fn left(
     tx: &Transaction<'_>,
     seal: &Seal,
     cid: CustomerId,
+    mode: EraseMode,
     keys: &BTreeSet<String>,
 ) -> Result<BTreeMap<Timestamp, Vec<Event>>, StoreError> {
     let person = Claim::scoped(
@@ -683,20 +821,174 @@ fn anonymous(
         Assurance::Authenticated,
     )
     .map_err(|error| StoreError::malformed("claim of an erased person", error))?;
-    let token = |name: &str| seal.token(name);
+    // A message is named with its brackets and without.
+    let token = |name: &str| {
+        let has_brackets = name.starts_with('<') && name.ends_with('>') && !keys.contains(name);
+        seal.token(if has_brackets { bare(name) } else { name })
+    };
+    let of_others = OfOthers::of(tx, keys)?;
     let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
     for key in keys {
         let Some(event) = codec::shown(tx, key)? else { continue };
-        let Some(mut bare) = event.anonymised(person.clone(), &token) else { continue };
+        let corrected = of_others.corrected.get(key);
         // A conversation that others are in stays one, under the key that it has for them.
-        if let Some(talk) = &event.conversation
-            && are_others_in(tx, &talk.key, keys)?
-        {
-            bare.conversation = Some(ConversationRef::of(talk.key.clone()));
+        let talk = match &event.conversation {
+            Some(talk) if are_others_in(tx, &talk.key, keys)? => Some(talk.key.clone()),
+            _ => None,
+        };
+        let is_needed = corrected.is_some() || talk.is_some() && is_end(&event.kind);
+        if mode == EraseMode::Delete && !is_needed {
+            continue;
+        }
+        let Some(mut bare) = event.anonymised(person.clone(), &token) else { continue };
+        match (&event.kind, &mut bare.kind) {
+            (Kind::ConversationMerged(was), Kind::ConversationMerged(now)) => {
+                let into = was.into.as_deref().and_then(|into| into.parse().ok());
+                if let Some(into) = into.filter(|_| talk.is_some())
+                    && are_others_in(tx, &into, keys)?
+                {
+                    now.into.clone_from(&was.into);
+                }
+            }
+            (Kind::CallbackDone(was), Kind::CallbackDone(now)) => {
+                if was.callback.as_ref().is_some_and(|it| of_others.callbacks.contains(it)) {
+                    now.callback.clone_from(&was.callback);
+                }
+            }
+            _ => {}
+        }
+        if let Some(Corrected { kind, body, conversation }) = corrected {
+            bare.kind = kind.clone();
+            bare.body.clone_from(body);
+            if event.conversation.is_none() {
+                bare.conversation = conversation.clone().map(ConversationRef::of);
+            }
+            if let Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) =
+                &mut bare.kind
+                && keys.contains(&it.target)
+            {
+                it.target = token(&it.target);
+            }
+        }
+        if let Some(talk) = talk {
+            bare.conversation = Some(ConversationRef::of(talk));
+        }
+        if mode == EraseMode::Delete {
+            bare.who.clear();
+            if !bare.actor.kind.is_business_side() {
+                bare.actor = Actor::of(ActorType::System);
+            }
         }
         left.entry(first_recorded(tx, key)?).or_default().push(bare);
     }
     Ok(left)
+}
+
+/// What records that go say of what others have, and what of it stays.
+#[derive(Default)]
+struct OfOthers {
+    /// The corrections among them of what stays, by their keys.
+    corrected: BTreeMap<String, Corrected>,
+    /// The ids of calls that were promised, by what stays in their conversations.
+    callbacks: BTreeSet<String>,
+}
+
+/// What is left of a correction of what others wrote.
+struct Corrected {
+    /// Of what is gone it is told by its key.
+    kind: Kind,
+    /// The words that an edit gives to what stays.
+    body: Option<Body>,
+    /// The conversation of what it corrects.
+    conversation: Option<ConversationKey>,
+}
+
+impl OfOthers {
+    fn of(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<Self, StoreError> {
+        let (mut correcting, mut conversations) = (Vec::new(), BTreeSet::new());
+        let mut asks = false;
+        for key in keys {
+            let Some(event) = codec::shown(tx, key)? else { continue };
+            if let Some(talk) = &event.conversation {
+                conversations.extend(crate::read::canonical_id(tx, &talk.key)?);
+            }
+            asks |= matches!(event.kind, Kind::CallbackDone(_));
+            if event.corrects().is_some() {
+                correcting.push(event);
+            }
+        }
+        let mut of_others = Self::default();
+        if correcting.is_empty() && !asks {
+            return Ok(of_others);
+        }
+        // What stays, by its ids, with its conversation.
+        let mut stays: BTreeMap<String, Option<ConversationKey>> = BTreeMap::new();
+        for conversation in conversations {
+            for event in waiting::events(tx, conversation)? {
+                if keys.contains(event.key.as_str()) {
+                    continue;
+                }
+                if let Kind::CallbackPromised(promise) = &event.kind {
+                    of_others.callbacks.extend(promise.callback.clone());
+                }
+                if let Some(id) = message_id(&event) {
+                    let talk = event.conversation.as_ref().map(|talk| talk.key.clone());
+                    stays.insert(id.to_owned(), talk);
+                }
+            }
+        }
+        loop {
+            let before = of_others.corrected.len();
+            for event in &correcting {
+                let key = event.key.as_str();
+                let Some(target) = event.corrects() else { continue };
+                if of_others.corrected.contains_key(key) {
+                    continue;
+                }
+                let conversation = if let Some(talk) = stays.get(bare(target)) {
+                    talk.clone()
+                } else if let Some(corrected) = of_others.corrected.get(target) {
+                    corrected.conversation.clone()
+                } else if !keys.contains(target)
+                    && let Some(shown) = codec::shown(tx, target)?
+                {
+                    shown.conversation.map(|talk| talk.key)
+                } else {
+                    continue;
+                };
+                of_others.corrected.insert(key.to_owned(), Corrected::of(tx, event, conversation)?);
+            }
+            if of_others.corrected.len() == before {
+                return Ok(of_others);
+            }
+        }
+    }
+}
+
+impl Corrected {
+    fn of(
+        tx: &Transaction<'_>,
+        event: &Event,
+        conversation: Option<ConversationKey>,
+    ) -> Result<Self, StoreError> {
+        let (mut kind, mut body) = (event.kind.clone(), None);
+        if let Kind::MessageEdited(edit) = &mut kind {
+            edit.other = Map::new();
+            match search::words(tx, std::slice::from_ref(event))?.first() {
+                // What was taken out with the edit stays so.
+                Some(Words::TakenOut) => kind = Kind::MessageRedacted(edit.clone()),
+                // They are the words of what stays.
+                Some(Words::AsWritten) if event.actor.kind.is_business_side() => {
+                    body = event.body.as_ref().map(|body| Body::text(body.text.clone()));
+                }
+                _ => {}
+            }
+        }
+        if let Kind::MessageRedacted(it) | Kind::MessageDeleted(it) = &mut kind {
+            it.other = Map::new();
+        }
+        Ok(Self { kind, body, conversation })
+    }
 }
 
 /// Whether others than these records stand in a conversation.

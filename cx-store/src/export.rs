@@ -19,6 +19,7 @@ use crate::derived::Settings;
 use crate::erasure;
 use crate::error::StoreError;
 use crate::feed::{self, Change, ChangeRecord};
+use crate::search::{self, Words};
 use crate::traces::{self, Traces};
 use crate::waiting;
 
@@ -33,14 +34,16 @@ pub struct Export {
     pub customer: CustomerId,
     /// The other ids that were given out and mean the customer: what became part of it had them.
     pub former_ids: Vec<CustomerId>,
-    /// The answer that the people who serve the customer get.
+    /// The answer that the people who serve the customer get, without who else there is and the
+    /// addresses and numbers of others.
     pub context: Context,
     /// How the records came together.
     pub identity: How,
-    /// Every event in every revision, in timeline order, in cx's own format.
+    /// Every event in every revision, in timeline order, in cx's own format, without the addresses
+    /// and numbers of others.
     pub events: Vec<ExportedEvent>,
     /// What others said and did in the customer's conversations, by conversation: when, of what kind,
-    /// and in which words, without their addresses and numbers.
+    /// and in which words, as corrections leave them, without their addresses and numbers.
     pub conversations: BTreeMap<String, Vec<Map<String, Value>>>,
     /// What people said of who the customer is, and what revokes it, without the addresses and
     /// numbers of others.
@@ -95,6 +98,7 @@ pub(crate) fn parts(
     settings: &Settings,
     keys: &BTreeSet<String>,
     id: CustomerId,
+    context: &mut Context,
 ) -> Result<Parts, StoreError> {
     let mut events: Vec<(Event, ExportedEvent)> = Vec::new();
     for key in keys {
@@ -110,7 +114,7 @@ pub(crate) fn parts(
                 recorded_at: codec::timestamp(row.get(2)?)?,
                 adapter: row.get(3)?,
                 current: row.get::<_, i64>(1)? == 0,
-                event: event.to_json(),
+                event: Map::new(),
             };
             events.push((event, exported));
         }
@@ -146,18 +150,29 @@ pub(crate) fn parts(
     erasure::add_revocations(&all, &mut of_them);
     // Whom others are reached by is not the person's to know.
     let said: Vec<&Assertion> = all.iter().filter(|said| of_them.contains(&said.id())).collect();
-    let claims = of_others.values().flatten().flat_map(|event| &event.who).map(Claim::identifier);
+    let own = events.iter().map(|(event, _)| event);
+    let claims = of_others.values().flatten().chain(own).flat_map(|event| &event.who);
+    let claims = claims.map(Claim::identifier);
     let named = said.iter().flat_map(|said| said.verdict.identifiers());
-    let strangers: BTreeSet<&Identifier> = claims
-        .chain(named)
-        .filter(|value| !values.contains(value) && erasure::tells_apart(value))
-        .collect();
-    let strangers = Traces::of_others(&strangers);
-    let conversations = of_others.iter().map(|(talk, others)| {
-        let others = others.iter().map(|event| told_of_others(event, &strangers)).collect();
-        (talk.to_string(), others)
-    });
-    let conversations = conversations.collect();
+    let named: BTreeSet<&Identifier> =
+        claims.chain(named).filter(|value| !values.contains(value)).collect();
+    let told_apart: BTreeSet<&Identifier> =
+        named.iter().copied().filter(|value| erasure::tells_apart(value)).collect();
+    let mut strangers = Traces::of_others(&told_apart);
+    // An address of the person in which that of another stands is the person's.
+    strangers.leave(&values.iter().map(|value| value.key().to_owned()).collect());
+    let mut conversations = BTreeMap::new();
+    for (talk, others) in &of_others {
+        let words = search::words(connection, others)?;
+        let told = others.iter().zip(words);
+        let told = told.map(|(event, words)| told_of_others(event, words, &strangers)).collect();
+        conversations.insert(talk.to_string(), told);
+    }
+    let own = events.iter();
+    let own = own.map(|(event, _)| traces::blacked(event, &strangers, &named).to_json());
+    let own: Vec<Map<String, Value>> = own.collect();
+    context.leave_out_others();
+    context.each_text(&mut |text| traces::black(text, &strangers));
     let assertions = said.iter().map(|said| {
         let (mut a, mut b) = said.verdict.sides();
         let mut reason = said.reason.clone();
@@ -198,7 +213,11 @@ pub(crate) fn parts(
     }
     theirs.remove(&id);
     Ok(Parts {
-        events: events.into_iter().map(|(_, exported)| exported).collect(),
+        events: events
+            .into_iter()
+            .zip(own)
+            .map(|((_, exported), event)| ExportedEvent { event, ..exported })
+            .collect(),
         conversations,
         assertions,
         changes,
@@ -208,7 +227,7 @@ pub(crate) fn parts(
 
 /// What somebody else said or did, as far as it is the person's to know: when, what, and in which
 /// words, without what others are reached by.
-fn told_of_others(event: &Event, strangers: &Traces) -> Map<String, Value> {
+fn told_of_others(event: &Event, words: Words, strangers: &Traces) -> Map<String, Value> {
     let mut json = event.to_json();
     json.retain(|field, _| {
         matches!(
@@ -217,8 +236,12 @@ fn told_of_others(event: &Event, strangers: &Traces) -> Map<String, Value> {
         )
     });
     json.insert("actor".to_owned(), json!({"type": event.actor.kind}));
-    if let Some(body) = &event.body {
-        let mut text = body.text.clone();
+    let text = match words {
+        Words::AsWritten => event.body.as_ref().map(|body| body.text.clone()),
+        Words::Edited(text) => text,
+        Words::TakenOut => None,
+    };
+    if let Some(mut text) = text {
         traces::black(&mut text, strangers);
         json.insert("body".to_owned(), json!({"text": text}));
     }

@@ -110,6 +110,15 @@ impl History {
             public_since = first.events.first().map(|event| event.occurred_at);
         }
         let (mut further, mut canonical) = lines.further(&events, open, &mut left_out)?;
+        let known: BTreeSet<i64> =
+            events.iter().chain(&further).map(|(columns, _)| columns.seq).collect();
+        let mut correcting = lines.corrections_of_others(customer, &further)?;
+        if whole.n > scan {
+            correcting.extend(lines.corrections_of(&whole.bundles)?);
+        }
+        for seq in correcting.difference(&known) {
+            further.push(lines.one(*seq)?);
+        }
         further.sort_by(|a, b| a.1.timeline_cmp(&b.1));
         let beside = lines.beside(&[&events, &further], &mut canonical)?;
         let of_others = lines.words_of_others(customer)?;
@@ -492,6 +501,66 @@ impl Lines<'_> {
         Ok((seqs.into_iter().collect(), is_cut))
     }
 
+    /// The latest corrections of these bundles: what they take back stays so behind any number of
+    /// events.
+    fn corrections_of(&self, bundles: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
+        let is_correcting = schema::is_correcting(self.connection)?;
+        let mut own = self.connection.prepare_cached(&format!(
+            "SELECT seq FROM event INDEXED BY event_correcting
+             WHERE bundle_id = ?1 AND standing = 0 AND ts <= ?2 AND {is_correcting}
+             ORDER BY ts DESC LIMIT ?3"
+        ))?;
+        let mut given = self.connection.prepare_cached(&format!(
+            "SELECT e.seq FROM attribution a JOIN event e ON e.seq = a.event_seq
+             WHERE a.bundle_id = ?1 AND e.standing = 0 AND e.ts <= ?2 AND {is_correcting}
+             ORDER BY e.ts DESC LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(self.scan).unwrap_or(i64::MAX);
+        let mut seqs = BTreeSet::new();
+        for bundle in bundles {
+            for rows in [&mut own, &mut given] {
+                for seq in rows.query_map(params![bundle, self.as_of, limit], |row| row.get(0))? {
+                    seqs.insert(seq?);
+                }
+            }
+        }
+        Ok(seqs)
+    }
+
+    /// The latest corrections that stand in no conversation of the other customers who wrote in these
+    /// conversations: they may take back what those wrote there.
+    fn corrections_of_others(
+        &self,
+        customer: i64,
+        further: &[Line],
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let is_correcting = schema::is_correcting(self.connection)?;
+        let mut owner = self.connection.prepare_cached(
+            "SELECT m.customer_id FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
+               JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+             WHERE e.seq = ?1",
+        )?;
+        let mut others: BTreeSet<i64> = BTreeSet::new();
+        for (columns, _) in further {
+            let owner: Option<i64> = owner.query_row([columns.seq], |row| row.get(0)).optional()?;
+            others.extend(owner.filter(|owner| *owner != customer));
+        }
+        let mut rows = self.connection.prepare_cached(&format!(
+            "SELECT seq FROM member m CROSS JOIN event e INDEXED BY event_correcting
+               ON e.bundle_id = m.bundle_id AND e.standing = 0 AND {is_correcting}
+             WHERE m.customer_id = ?1 AND e.conversation_id IS NULL AND e.ts <= ?2
+             ORDER BY e.ts DESC LIMIT ?3"
+        ))?;
+        let limit = i64::try_from(self.scan).unwrap_or(i64::MAX);
+        let mut seqs = BTreeSet::new();
+        for other in others {
+            for seq in rows.query_map(params![other, self.as_of, limit], |row| row.get(0))? {
+                seqs.insert(seq?);
+            }
+        }
+        Ok(seqs)
+    }
+
     fn corrections(&self, id: i64) -> Result<Vec<i64>, StoreError> {
         let kinds = read::corrections(self.connection)?;
         if kinds.is_empty() {
@@ -732,6 +801,19 @@ mod tests {
         redacted.conversation = Some(ConversationRef::of(ConversationKey::new("chat/1").unwrap()));
         store.ingest(&Recording::new(at(100_000), "test"), [redacted.clone()]).unwrap();
         assert!(read(&store, 20).further.contains(&redacted));
+    }
+
+    #[test]
+    fn what_was_taken_out_stays_so_behind_any_number_of_messages() {
+        let store = store(0, 0, 300);
+        let mut redacted = event(301, "message.redacted", &json!({"target": "test/0"}));
+        redacted.occurred_at = at(1);
+        let mut others = event(302, "message.redacted", &json!({"target": "test/1"}));
+        others.occurred_at = at(1);
+        store.ingest(&Recording::new(at(100_000), "test"), [redacted.clone(), others]).unwrap();
+        let history = read(&store, 20);
+        assert!(history.further.contains(&redacted));
+        assert_eq!(history.left_out.get("events"), Some(&282));
     }
 
     #[test]

@@ -63,7 +63,7 @@ const TOLD: &[Told] = &[
     Told {
         what: "tables and indexes",
         // The numbers of kinds stand in one index.
-        sql: "SELECT type, name, tbl_name, iif(name = 'event_standing', NULL, sql)
+        sql: "SELECT type, name, tbl_name, iif(name IN ('event_standing', 'event_correcting'), NULL, sql)
               FROM sqlite_master WHERE name NOT LIKE 'sqlite%'",
     },
     Told {

@@ -118,9 +118,37 @@ fn compress(tx: &Transaction<'_>) -> Result<(), StoreError> {
     waiting::refold_open(tx)
 }
 
+/// The kinds of events that take back or replace what was written.
+const CORRECTING: &[&str] = &["message.deleted", "message.edited", "message.redacted"];
+
+/// That a kind is one of those that correct, in SQL.
+pub(crate) fn is_correcting(connection: &Connection) -> Result<String, StoreError> {
+    let mut id = connection.prepare_cached("SELECT id FROM dict WHERE class = 3 AND name = ?1")?;
+    let kind = |name: &&str| -> Result<String, StoreError> {
+        let id: i64 = id.query_row([name], |row| row.get(0))?;
+        Ok(format!("kind = {id}"))
+    };
+    let kinds = CORRECTING.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("({})", kinds.join(" OR ")))
+}
+
+/// An index by which the corrections of somebody are found, however much else there is of them.
+fn index_corrections(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    for name in CORRECTING {
+        tx.execute("INSERT OR IGNORE INTO dict(class, name) VALUES(3, ?1)", [name])?;
+    }
+    let is_correcting = is_correcting(tx)?;
+    tx.execute_batch(&format!(
+        "CREATE INDEX IF NOT EXISTS event_correcting ON event(bundle_id, ts)
+         WHERE standing = 0 AND {is_correcting}"
+    ))?;
+    Ok(())
+}
+
 /// Who is who, and what is open, is found anew, so that versions of cx before it, which would go
 /// on under their rules, refuse the file.
 fn find_anew(tx: &Transaction<'_>) -> Result<(), StoreError> {
+    index_corrections(tx)?;
     policy::bring_forward(tx)?;
     waiting::refold_all(tx)
 }

@@ -3,16 +3,19 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use cx_core::actor::Actor;
 use cx_core::context::Audience;
-use cx_core::conversation::Corrections;
-use cx_core::event::{Event, Kind};
+use cx_core::conversation::{self, Corrections};
+use cx_core::event::{Body, ConversationRef, Event, Kind, Source};
 use cx_core::ids::{CustomerId, EventKey};
 use cx_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use serde_json::Map;
 
 use crate::codec;
 use crate::error::StoreError;
 use crate::read;
+use crate::schema;
 
 /// What is searched for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +50,8 @@ impl SearchQuery {
         }
     }
 
-    /// Only what this audience may see: internal notes are for agents alone.
+    /// Only what this audience may see: internal notes are for agents alone. For customers something
+    /// is found only where [one](crate::Store::search_of) is named: what others wrote is not theirs.
     #[must_use]
     pub const fn audience(mut self, audience: Audience) -> Self {
         self.audience = audience;
@@ -96,7 +100,8 @@ pub struct Hit {
     pub customer: Option<CustomerId>,
     /// The words around the hit; what was found stands between `[` and `]`.
     pub snippet: String,
-    /// The whole event.
+    /// The whole event; for other audiences than agents what it is and what was said, without
+    /// claims, names, tags, fields and what its source sent beyond it.
     pub found: Event,
 }
 
@@ -193,7 +198,9 @@ pub(crate) fn index(tx: &Transaction<'_>, row: i64) -> Result<(), StoreError> {
 /// is found by its own.
 pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
     let expression = expression(&query.text);
-    if query.limit == 0 || expression.is_empty() || query.audience == Audience::Marketing {
+    let is_for_nobody = query.audience == Audience::Marketing
+        || query.audience == Audience::Customer && query.customer.is_none();
+    if query.limit == 0 || expression.is_empty() || is_for_nobody {
         return Ok(Vec::new());
     }
     let agents = query.audience == Audience::Agent;
@@ -249,7 +256,7 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
                     at: found.occurred_at,
                     customer: row.get::<_, Option<[u8; 16]>>(2)?.map(CustomerId::from_bytes),
                     snippet: row.get(1)?,
-                    found,
+                    found: if agents { found } else { told_outside(found) },
                 });
             }
             if hits.len() >= query.limit {
@@ -262,6 +269,25 @@ pub(crate) fn search(connection: &Connection, query: &SearchQuery) -> Result<Vec
         before = first;
     }
     Ok(hits)
+}
+
+/// What of an event is for other audiences than agents.
+fn told_outside(found: Event) -> Event {
+    let of_kind = Kind::from_json(&found.kind.name(), Map::new());
+    let kind = of_kind.unwrap_or_else(|_| Kind::Custom {
+        name: found.kind.name().into_owned(),
+        data: Map::new(),
+    });
+    let source = Source { system: found.source.system, ..Source::default() };
+    let mut told = Event::new(found.key, source, kind, found.occurred_at);
+    told.channel = found.channel;
+    told.direction = found.direction;
+    told.visibility = found.visibility;
+    told.actor = Actor::of(found.actor.kind);
+    told.occurred_at_origin = found.occurred_at_origin;
+    told.conversation = found.conversation.map(|talk| ConversationRef::of(talk.key));
+    told.body = found.body.map(|body| Body::text(body.text));
+    told
 }
 
 /// What became of the words of an event.
@@ -278,24 +304,11 @@ pub enum Words {
 /// What became of the words of each of these events.
 pub(crate) fn words(connection: &Connection, events: &[Event]) -> Result<Vec<Words>, StoreError> {
     let mut corrected = Corrected::new(connection)?;
-    let mut of = connection.prepare_cached(
-        "SELECT m.customer_id, c.canonical_id FROM event e
-           LEFT JOIN attribution a ON a.event_seq = e.seq
-           LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
-           LEFT JOIN conversation c ON c.id = e.conversation_id
-         WHERE e.key = ?1 AND e.standing = 0",
-    )?;
-    let mut words = Vec::with_capacity(events.len());
-    for event in events {
-        let place =
-            of.query_row([event.key.as_str()], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
-        words.push(corrected.words(event, place.unwrap_or_default())?);
-    }
-    Ok(words)
+    events.iter().map(|event| corrected.of(event)).collect()
 }
 
 /// The corrections around what is found, read once.
-struct Corrected<'c> {
+pub(crate) struct Corrected<'c> {
     connection: &'c Connection,
     /// The numbers of their kinds, as a list in SQL; empty where there are none.
     kinds: String,
@@ -323,7 +336,7 @@ impl Around {
 
 /// By what a message is corrected, and by what a correction hangs together with others.
 fn names(event: &Event) -> Vec<String> {
-    let bare = |id: &str| id.trim_start_matches('<').trim_end_matches('>').to_owned();
+    let bare = |id: &str| conversation::bare(id).to_owned();
     let of_kind = match &event.kind {
         Kind::Message(message) => message.message_id.as_deref(),
         Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) => {
@@ -335,8 +348,25 @@ fn names(event: &Event) -> Vec<String> {
 }
 
 impl<'c> Corrected<'c> {
-    fn new(connection: &'c Connection) -> Result<Self, StoreError> {
+    pub(crate) fn new(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self { connection, kinds: read::corrections(connection)?, known: Default::default() })
+    }
+
+    /// What became of the words of an event.
+    pub(crate) fn of(&mut self, event: &Event) -> Result<Words, StoreError> {
+        if self.kinds.is_empty() {
+            return Ok(Words::AsWritten);
+        }
+        let mut of = self.connection.prepare_cached(
+            "SELECT m.customer_id, c.canonical_id FROM event e
+               LEFT JOIN attribution a ON a.event_seq = e.seq
+               LEFT JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
+               LEFT JOIN conversation c ON c.id = e.conversation_id
+             WHERE e.key = ?1 AND e.standing = 0",
+        )?;
+        let place =
+            of.query_row([event.key.as_str()], |row| Ok([row.get(0)?, row.get(1)?])).optional()?;
+        self.words(event, place.unwrap_or_default())
     }
 
     /// What became of the words of an event, by whatever its customer's events and those of its
@@ -345,8 +375,13 @@ impl<'c> Corrected<'c> {
         if self.kinds.is_empty() {
             return Ok(Words::AsWritten);
         }
+        let is_correcting = schema::is_correcting(self.connection)?;
+        let of_customer = format!(
+            "member m CROSS JOIN event e INDEXED BY event_correcting
+               ON e.bundle_id = m.bundle_id AND {is_correcting} WHERE m.customer_id = ?1"
+        );
         let from = [
-            "member m JOIN event e ON e.bundle_id = m.bundle_id WHERE m.customer_id = ?1",
+            of_customer.as_str(),
             "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1",
         ];
         for ((known, of), from) in self.known.iter_mut().zip(of).zip(from) {

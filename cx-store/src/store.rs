@@ -962,7 +962,7 @@ impl Store {
         let customer = of.find(who)?.chosen().ok_or(StoreError::NobodyMeant)?.id;
         let who = Who::Customer(customer);
         let options = ContextOptions { characters: usize::MAX, ..ContextOptions::at(now) };
-        let context = of.context(&who, &options.items(usize::MAX))?;
+        let mut context = of.context(&who, &options.items(usize::MAX))?;
         let identity = of.how(&who, Past::today())?.into_iter().next();
         let identity = identity.ok_or(StoreError::NobodyMeant)?;
         let keys = of.read(|connection| {
@@ -972,7 +972,7 @@ impl Store {
             erasure::keys(connection, meant.row(), &BTreeMap::new())
         })?;
         let parts = self.read_under(|connection, settings| {
-            export::parts(connection, settings, &keys, customer)
+            export::parts(connection, settings, &keys, customer, &mut context)
         })?;
         Ok(Export {
             v: 1,

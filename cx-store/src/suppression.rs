@@ -131,6 +131,42 @@ impl Suppression {
                     return Ok(true);
                 }
             }
+            if self.is_written_otherwise(connection, event, claim)? {
+                return Ok(true);
+            }
+        }
+        // What names nobody is theirs who alone stand on its order or in its conversation.
+        if !event.person_claims().is_empty() {
+            return Ok(false);
+        }
+        let bridges = event.bridges();
+        for bridge in &bridges {
+            let until = self.until(connection, self.seal.identifier(bridge))?;
+            if until.is_none_or(|until| happened(event) > until) {
+                return Ok(false);
+            }
+        }
+        Ok(!bridges.is_empty())
+    }
+
+    /// Whether a claim that links nobody is the address or number of somebody who was erased, as
+    /// texts write it: a number without its country code.
+    fn is_written_otherwise(
+        &self,
+        connection: &Connection,
+        event: &Event,
+        claim: &Claim,
+    ) -> Result<bool, StoreError> {
+        let value = claim.identifier();
+        let may_be = matches!(value.namespace(), Namespace::Phone | Namespace::WaId);
+        if value.is_linkable() || !may_be {
+            return Ok(false);
+        }
+        for spelling in Spelling::in_text(claim.raw()) {
+            let until = self.until(connection, self.seal.spelling(&spelling))?;
+            if until.is_some_and(|until| happened(event) <= until) {
+                return Ok(true);
+            }
         }
         Ok(false)
     }

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use cx_core::conversation::bare;
 use cx_core::event::identity::{ConsentState, Profile};
+use cx_core::event::mail::Bounce;
 use cx_core::event::{Event, Kind};
 use cx_core::ids::ObservationId;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -82,6 +84,13 @@ const TAKING_BACK: &[TakingBack] = &[
         taken: Taken::earlier(Among::Conversation, &["sla.applied", "sla.warned"]),
     },
     TakingBack {
+        by: &["order.placed", "checkout.completed"],
+        taken: Taken::earlier(
+            Among::Customer,
+            &["cart.updated", "cart.viewed", "cart.abandoned", "checkout.started"],
+        ),
+    },
+    TakingBack {
         by: &["order.cancelled", "order.refunded"],
         taken: Taken::earlier(
             Among::Customer,
@@ -128,16 +137,29 @@ impl Taken {
     }
 }
 
-/// The kinds of the records that say what a profile leaves blank; `None` where it blanks nothing.
-/// A name stands in records of any kind.
+/// The kinds of the records that say what a profile leaves blank, or whether somebody is blocked, of
+/// which the last word counts; `None` where it says neither. A name stands in records of any kind.
 fn blanked(profile: &Profile) -> Option<&'static [&'static str]> {
     let is_any = !profile.blanks.is_empty() || profile.fields.iter().any(|it| it.value.is_null());
     let is_name = profile.blanks.iter().any(|it| it == "name");
-    is_any.then_some(if is_name { &[] } else { &["profile.updated"] })
+    let is_told = is_any || profile.blocked.is_some();
+    is_told.then_some(if is_name { &[] } else { &["profile.updated"] })
 }
 
 /// The kinds that take back what one message says, which they name.
 const CORRECTIONS: &[&str] = &["message.edited", "message.redacted", "message.deleted"];
+
+/// The kinds that say that one message did not arrive, which they name.
+const UNDELIVERED: &[&str] = &["message.failed", "mail.bounced"];
+
+/// What a record names that takes back what it says, or says that it did not arrive.
+fn named(event: &Event) -> Option<&str> {
+    match &event.kind {
+        Kind::MessageFailed(receipt) => Some(receipt.target.as_str()),
+        Kind::MailBounced(mail) if mail.bounce == Some(Bounce::Hard) => mail.mail_id.as_deref(),
+        _ => event.corrects(),
+    }
+}
 
 /// So many corrections of corrections are followed.
 const DEPTH: usize = 16;
@@ -171,7 +193,8 @@ pub(crate) struct Keeping<'a> {
     settings: &'a Settings,
     /// When the first record of these kinds happened in a place that stays for its own sake.
     first: HashMap<(Place, &'static [&'static str]), Option<i64>>,
-    /// The ids that their channel gave to the messages in a place that stay for their own sake.
+    /// The ids that their channel gave to the messages in a place that stay for their own sake,
+    /// without brackets.
     message_ids: HashMap<Place, HashSet<String>>,
 }
 
@@ -188,7 +211,7 @@ impl<'a> Keeping<'a> {
         kind: i64,
         ts: i64,
     ) -> Result<bool, StoreError> {
-        if CORRECTIONS.contains(&limits.name(kind)) {
+        if CORRECTIONS.contains(&limits.name(kind)) || UNDELIVERED.contains(&limits.name(kind)) {
             return self.keeps_correction(limits, row);
         }
         if !Taken::may_be_by(limits.name(kind)) {
@@ -217,17 +240,16 @@ impl<'a> Keeping<'a> {
         event: &Event,
     ) -> Result<bool, StoreError> {
         let ts = event.occurred_at.as_micros();
-        if let Some(target) = corrected(&event.kind) {
+        if let Some(target) = event.corrects() {
+            // What is not here may still come, be of any kind, and have happened at any time.
+            let Some(shown) = self.shown(target)? else { return Ok(true) };
+            let is_correction = CORRECTIONS.contains(&limits.name(shown.kind));
+            return Ok(is_correction || self.stays(limits, &shown)?);
+        }
+        if let Some(target) = named(event) {
             if let Some(shown) = self.shown(target)? {
-                let is_kept = self.stays(limits, &shown)?;
-                if is_kept || !CORRECTIONS.contains(&limits.name(shown.kind)) {
-                    return Ok(is_kept);
-                }
-                if self.keeps_correction(limits, shown.seq)? {
-                    return Ok(true);
-                }
+                return self.stays(limits, &shown);
             }
-            // What is corrected was written before.
             if limits.leave_any(&["message"], ts) {
                 return Ok(true);
             }
@@ -295,7 +317,7 @@ impl<'a> Keeping<'a> {
         let mut corrects = row;
         for _ in 0..DEPTH {
             let Some(event) = self.event(corrects)? else { return Ok(false) };
-            let Some(target) = corrected(&event.kind) else { return Ok(false) };
+            let Some(target) = named(&event) else { return Ok(false) };
             let Some(shown) = self.shown(target)? else {
                 for among in [Among::Conversation, Among::Customer] {
                     if let Some(place) = self.place(row, among)?
@@ -351,7 +373,7 @@ impl<'a> Keeping<'a> {
         id: &str,
     ) -> Result<bool, StoreError> {
         if let Some(known) = self.message_ids.get(&place) {
-            return Ok(known.contains(id));
+            return Ok(known.contains(bare(id)));
         }
         let mut ids = HashSet::new();
         for shown in self.all(place)? {
@@ -359,10 +381,10 @@ impl<'a> Keeping<'a> {
                 && self.stays(limits, &shown)?
                 && let Some(Event { kind: Kind::Message(message), .. }) = self.event(shown.seq)?
             {
-                ids.extend(message.message_id);
+                ids.extend(message.message_id.map(|id| bare(&id).to_owned()));
             }
         }
-        Ok(self.message_ids.entry(place).or_insert(ids).contains(id))
+        Ok(self.message_ids.entry(place).or_insert(ids).contains(bare(id)))
     }
 
     /// The records in a place.
@@ -453,16 +475,6 @@ impl<'a> Keeping<'a> {
             Ok(Shown { seq, key: key.to_owned(), kind, channel, ts })
         });
         Ok(shown.optional()?)
-    }
-}
-
-/// What a correction names as what it corrects.
-const fn corrected(kind: &Kind) -> Option<&str> {
-    match kind {
-        Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) => {
-            Some(it.target.as_str())
-        }
-        _ => None,
     }
 }
 

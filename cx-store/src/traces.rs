@@ -152,10 +152,13 @@ impl Traces {
     }
 }
 
-/// The longer values that are left in which this string stands, and not as a word of its own.
+/// The longer addresses and numbers that somebody has in which this string stands, and not as a word
+/// of its own. The key of a conversation or an order is nobody's value.
 fn longer_of_others(connection: &Connection, string: &str) -> Result<Vec<String>, StoreError> {
     let mut longer = connection.prepare_cached(
-        "SELECT DISTINCT key FROM identifier WHERE instr(lower(key), lower(?1)) > 0",
+        "SELECT DISTINCT i.key FROM identifier i JOIN dict d ON d.id = i.ns
+         WHERE d.name IN ('email', 'phone', 'wa_id', 'sip', 'social', 'national_id', 'address')
+           AND instr(lower(i.key), lower(?1)) > 0",
     )?;
     let longer = longer.query_map([string], |row| row.get(0))?;
     let longer: Vec<String> = longer.collect::<Result<_, _>>()?;
@@ -280,7 +283,8 @@ fn black_fields(fields: &mut Map<String, Value>, traces: &Traces, numbers: Numbe
 /// Takes these out of a text, longest first, wherever they are whole words. Linear in the length of
 /// the text for each spelling.
 pub(crate) fn black(text: &mut String, traces: &Traces) {
-    for spelling in &traces.spellings {
+    // A number may begin right behind another one that is gone: `+31612345678+31612345678`.
+    for spelling in traces.spellings.iter().flat_map(|spelling| [spelling, spelling]) {
         let Some(mut place) = traces.find(text, spelling, 0) else { continue };
         let (mut left, mut from) = (String::with_capacity(text.len()), 0);
         loop {
@@ -318,9 +322,10 @@ fn find(text: &str, spelling: &Spelling, from: usize, joints: &[char]) -> Option
 /// longer address, such as `an@example.nl` within `jan@example.nl` or `x.an@example.nl`.
 /// Behind it, only these joints go on with it.
 fn is_whole(text: &str, from: usize, to: usize, behind: &[char]) -> bool {
-    // What is percent-encoded before it is one character: `to%3Djan%40example.nl`.
+    // What is encoded before it is one character: `to%3Djan%40example.nl`, `\u003cjan@example.nl`.
     let encoded = spelling::encoded_before(text, from);
-    let before_it = if encoded.is_some() { from.checked_sub(3) } else { Some(from) };
+    let before_it = from.checked_sub(encoded.map_or(0, |(_, width)| width));
+    let encoded = encoded.map(|(c, _)| c);
     let parts = [before_it.and_then(|from| text.get(..from)), text.get(from..to), text.get(to..)];
     let [before, word, after] = parts.map(Option::unwrap_or_default);
     let is_number = !word.contains(char::is_alphabetic);
@@ -362,6 +367,10 @@ mod tests {
             ("tel:+31612345678,0612345678", "tel:[erased],[erased]"),
             ("tel0612345678x wa +31612345678@c.us", "tel[erased]x wa [erased]@c.us"),
             ("+316123456789 10612345678", "="),
+            (
+                r"\u003can@example.nl\u003e hoi\nan@example.nl\ran@example.nl",
+                r"\u003c[erased]\u003e hoi\n[erased]\r[erased]",
+            ),
             ("één an@example.nl é", "één [erased] é"),
         ] {
             let mut blacked = text.to_owned();

@@ -10,7 +10,7 @@ use cx_core::actor::{Actor, ActorType};
 use cx_core::channel::Channel;
 use cx_core::context::ContextOptions;
 use cx_core::event::{Body, Direction, Event, Kind, TimeOrigin};
-use cx_core::identifier::{Assurance, Role, Who};
+use cx_core::identifier::{Assurance, Claim, Role, Who};
 use cx_core::identity::{Assertion, Policy, Subject, Verdict};
 use cx_core::retention::Retention;
 use cx_core::time::{Micros, Timestamp};
@@ -22,6 +22,7 @@ use cx_tests::story;
 use cx_tests::strategies::{TENANT, asserted_world};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::json;
 
 fn options() -> StoreOptions {
     StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() }
@@ -1028,4 +1029,254 @@ fn a_list_without_instants_brings_nobody_back() {
     let mut mail = row("Delft", later);
     mail.occurred_at_origin = TimeOrigin::Event;
     assert_eq!(store.ingest(&recording(), [mail]).unwrap().new, 1);
+}
+
+/// Somebody's record in one conversation of Jan and Piet: by nobody where no address is given.
+fn in_their_talk(key: &str, minutes: i64, of: &str, kind: &str, data: serde_json::Value) -> Event {
+    let claims = [format!("email {of}")];
+    let claims: Vec<&str> = claims.iter().map(String::as_str).filter(|_| !of.is_empty()).collect();
+    let mut event = story::message(key, minutes, "chat", "", &claims);
+    event.kind = Kind::from_json(kind, data.as_object().unwrap().clone()).unwrap();
+    if kind != "message" {
+        (event.actor, event.body) = (Actor::of(ActorType::Agent), None);
+        event.direction = Direction::Out;
+    }
+    story::in_conversation(event, "chat/1")
+}
+
+const JAN: &str = "jan@example.nl";
+const PIET: &str = "piet@example.nl";
+
+fn told_of(store: &Store, address: &str) -> String {
+    let options = ContextOptions::at(now());
+    store.context(&who(address), &options).unwrap().to_json()
+}
+
+#[test]
+fn what_was_taken_back_of_others_stays_so_when_whoever_it_names_is_erased() {
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        for target in ["piet", "<m@chat>", "m@chat"] {
+            for is_in_talk in [true, false] {
+                let mut message =
+                    in_their_talk("piet", 0, PIET, "message", json!({"message_id": "<m@chat>"}));
+                message.body = Some(Body::text("the password is swordfish"));
+                let jan = in_their_talk("jan", 1, JAN, "message", json!({}));
+                let mut redaction =
+                    in_their_talk("r", 2, JAN, "message.redacted", json!({"target": target}));
+                if !is_in_talk {
+                    redaction.conversation = None;
+                }
+                let closed =
+                    in_their_talk("closed", 3, JAN, "conversation.status", json!({"to": "closed"}));
+                let all = [message, jan, redaction, closed];
+                let store = told(&all, &[]);
+                if is_in_talk {
+                    assert!(!told_of(&store, PIET).contains("swordfish"));
+                }
+                assert!(store.who_is_waiting(now()).unwrap().is_empty());
+                store.erase(&who(JAN), mode, now()).unwrap();
+                let case = format!("{mode:?} {target} {is_in_talk}");
+                assert!(!told_of(&store, PIET).contains("swordfish"), "{case}");
+                let hits = store.search(&SearchQuery::new("swordfish")).unwrap();
+                assert!(hits.is_empty(), "{case}");
+                assert!(store.who_is_waiting(now()).unwrap().is_empty(), "{case}");
+                if mode == EraseMode::Delete {
+                    let of_jan = store.events().filter(|event| {
+                        event.as_ref().unwrap().who.iter().any(|claim| claim.raw().contains("jan"))
+                    });
+                    assert_eq!(of_jan.count(), 0, "{case}");
+                }
+                // Nor does it come in a second time.
+                let again = store.ingest(&recording(), all.clone()).unwrap();
+                assert_eq!((again.suppressed, again.new), (3, 0), "{case}");
+                is_sound(&store);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_edit_of_what_the_person_wrote_goes_with_or_without_the_brackets_of_its_id() {
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        for (id, target) in [("<j@x>", "j@x"), ("j@x", "<j@x>"), ("<j@x>", "<j@x>")] {
+            let message = in_their_talk("jan", 1, JAN, "message", json!({"message_id": id}));
+            let mut edit = in_their_talk("e", 2, "", "message.edited", json!({"target": target}));
+            edit.body = Some(Body::text("I am Jan Kumquat"));
+            let piet = in_their_talk("piet", 0, PIET, "message", json!({}));
+            let store = told(&[piet, message, edit], &[]);
+            store.erase(&who(JAN), mode, now()).unwrap();
+            assert!(
+                store.search(&SearchQuery::new("kumquat")).unwrap().is_empty(),
+                "{mode:?} {id}"
+            );
+            let texts: Vec<String> =
+                store.events().map(|it| serde_json::to_string(&it.unwrap()).unwrap()).collect();
+            assert!(!texts.concat().contains("Kumquat"), "{mode:?} {id} {texts:?}");
+            if mode == EraseMode::Anonymise {
+                // It is still the edit of that message.
+                let events: Vec<Event> = store.events().map(Result::unwrap).collect();
+                let named = events.iter().find_map(|event| match &event.kind {
+                    Kind::Message(it) => it.message_id.clone(),
+                    _ => None,
+                });
+                let corrects = events.iter().find_map(|event| event.corrects().map(str::to_owned));
+                assert_eq!(named, corrects, "{id} {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_person_answered_becomes_nobody_elses() {
+    let mut jan = in_their_talk("jan", 0, JAN, "message", json!({}));
+    jan.name = Some("Zeno Quix".to_owned());
+    let answered = json!({
+        "survey": "csat", "score": 1, "scale": {"min": 1, "max": 5}, "comment": "my knee hurts",
+    });
+    let mut answered = in_their_talk("answer", 1, "", "feedback.answered", answered);
+    answered.actor = Actor::of(ActorType::Customer);
+    answered.actor.name = Some("Zeno Quix".to_owned());
+    answered.direction = Direction::In;
+    let mut closed = in_their_talk("closed", 2, "", "conversation.status", json!({"to": "closed"}));
+    closed.name = Some("zeno quix".to_owned());
+    let all = [jan, answered, closed, in_their_talk("piet", 3, PIET, "message", json!({}))];
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        let store = told(&all, &[]);
+        let erased = store.erase(&who(JAN), mode, now()).unwrap();
+        assert_eq!(erased.events, 2, "{mode:?}");
+        let context = told_of(&store, PIET);
+        assert!(!context.contains("my knee"), "{mode:?} {context}");
+        let texts: Vec<String> =
+            store.events().map(|it| serde_json::to_string(&it.unwrap()).unwrap()).collect();
+        let texts = texts.concat().to_lowercase();
+        assert!(!texts.contains("quix") && !texts.contains("my knee"), "{mode:?} {texts}");
+        assert!(keys(&store).contains("closed"));
+        is_sound(&store);
+        let again = store.ingest(&recording(), all.clone()).unwrap();
+        assert_eq!((again.suppressed, again.new, again.conflict), (3, 0, 0), "{mode:?} {again:?}");
+    }
+}
+
+#[test]
+fn the_key_of_a_conversation_is_no_longer_value_of_somebody_else() {
+    for talk in ["chat_jan@example.nl", "chat-jan@example.nl", "group.jan@example.nl"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_with(folder.path().join("a.cx"), options()).unwrap();
+        let said = |key: &str, of: &str| {
+            story::in_conversation(story::message(key, 0, "chat", "", &[of]), talk)
+        };
+        let all = [said("jan", "email jan@example.nl"), said("piet", "email piet@example.nl")];
+        store.ingest(&recording(), all).unwrap();
+        let certificate = store.erase_for_good(&who(JAN), EraseMode::Delete, now()).unwrap();
+        assert!(!certificate.is_clean(), "{talk} {certificate}");
+        let left = &certificate.erasure.left_in;
+        assert_eq!(left.get("conversation"), Some(&1), "{talk} {left:?}");
+    }
+}
+
+#[test]
+fn what_names_nobody_of_the_persons_orders_and_conversations_does_not_come_in_later() {
+    for mode in [EraseMode::Delete, EraseMode::Anonymise] {
+        let first = in_their_talk("jan", 0, JAN, "message", json!({}));
+        let store = told(&[first], &[]);
+        store.erase(&who(JAN), mode, now()).unwrap();
+        let mut line = in_their_talk("line", 1, "", "message", json!({}));
+        line.body = Some(Body::text("my name is Jan"));
+        let of_piet = in_their_talk("piet", 2, PIET, "message", json!({}));
+        let mut later = line.clone();
+        later.key = "later".parse().unwrap();
+        later.occurred_at = now() + Micros::MINUTE;
+        let report = store.ingest(&recording(), [line, of_piet, later]).unwrap();
+        assert_eq!((report.suppressed, report.new), (1, 2), "{mode:?}");
+        is_sound(&store);
+    }
+}
+
+#[test]
+fn a_number_without_its_country_code_is_the_persons_too() {
+    let number = |key: &str, value: &str, region: Option<&str>| {
+        let mut event = story::message(key, 0, "phone", "Jan Jansen", &[]);
+        let claim = Claim::phone(value, region, Role::Subject, Assurance::SelfStated).unwrap();
+        event.who = vec![claim];
+        event
+    };
+    let mut other = number("other", "0201234567", None);
+    other.name = None;
+    let all =
+        [number("call", "06 12345678", Some("NL")), number("bare", "06 12345678", None), other];
+    let store = told(&all, &[]);
+    let erased = store.erase(&who("+31612345678"), EraseMode::Delete, now()).unwrap();
+    assert_eq!(erased.events, 2);
+    assert_eq!(erased.left_in, std::collections::BTreeMap::new());
+    let again = number("again", "0612345678", None);
+    let report = store.ingest(&recording(), [again]).unwrap();
+    assert_eq!((report.suppressed, report.new), (1, 0));
+    assert_eq!(keys(&store), BTreeSet::from(["other".to_owned()]));
+}
+
+/// Messages of Jan and of Piet, and corrections of them that name either or nobody.
+fn corrected_talk() -> impl Strategy<Value = Vec<Event>> {
+    let kind = prop_oneof![
+        Just("message"),
+        Just("message.edited"),
+        Just("message.redacted"),
+        Just("message.deleted")
+    ];
+    let of = prop_oneof![Just(JAN), Just(PIET), Just("")];
+    let one = (kind, of, any::<Index>(), any::<bool>(), any::<bool>(), any::<bool>());
+    proptest::collection::vec(one, 2..9).prop_map(|all| {
+        type One = (&'static str, &'static str, Index, bool, bool, bool);
+        let n_all = all.len();
+        let all = all.into_iter().enumerate();
+        let event = |(n, (kind, of, target, by_id, brackets, is_in_talk)): (usize, One)| {
+            let id = |n: usize, brackets: bool| {
+                if brackets { format!("<m{n}@x>") } else { format!("m{n}@x") }
+            };
+            let target = target.index(n_all);
+            let data = if kind == "message" {
+                json!({"message_id": id(n, brackets)})
+            } else {
+                json!({"target": if by_id { id(target, brackets) } else { format!("k{target}") }})
+            };
+            let minutes = i64::try_from(n).unwrap();
+            let mut event = in_their_talk(&format!("k{n}"), minutes, of, kind, data);
+            event.body = Some(Body::text(format!("said text{n}x")));
+            if kind != "message" && !is_in_talk && !of.is_empty() {
+                event.conversation = None;
+            }
+            event
+        };
+        all.map(event).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_erasure_brings_back_what_was_taken_back(
+        events in corrected_talk(),
+        mode in prop_oneof![Just(EraseMode::Delete), Just(EraseMode::Anonymise)],
+    ) {
+        let store = told(&events, &[]);
+        prop_assume!(!store.find(&who(JAN)).unwrap().customers.is_empty());
+        let texts = |store: &Store| -> BTreeSet<String> {
+            let hits = store.search(&SearchQuery::new("said").limit(100)).unwrap().into_iter();
+            hits.filter_map(|hit| hit.found.body).map(|body| body.text).collect()
+        };
+        let before = texts(&store);
+        store.erase(&who(JAN), mode, now()).unwrap();
+        let after = texts(&store);
+        prop_assert!(after.is_subset(&before), "{:?} {:?}", after, before);
+        let context = told_of(&store, PIET);
+        for n in 0..events.len() {
+            let text = format!("said text{n}x");
+            prop_assert!(before.contains(&text) || !context.contains(&text), "{} {}", text, context);
+        }
+        let waiting = store.who_is_waiting(now()).unwrap();
+        for text in waiting.iter().filter_map(|it| it.conversation.last.as_ref()?.text.clone()) {
+            prop_assert!(before.contains(&text), "{}", text);
+        }
+        prop_assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+    }
 }

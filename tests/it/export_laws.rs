@@ -98,3 +98,44 @@ fn who_was_once_merged_and_parted_again_is_told_nothing_of_the_other() {
         assert!(!told.contains("a secret"), "{name}: {told}");
     }
 }
+
+#[test]
+fn a_person_is_given_neither_the_addresses_of_others_nor_what_they_took_back() {
+    let store = Store::open_in_memory().unwrap();
+    let said = |key: &str, minutes: i64, claims: &[&str], text: &str| {
+        let mut event = story::message(key, minutes, "email", "", claims);
+        event.body = Some(Body::text(text));
+        story::in_conversation(event, "t1")
+    };
+    let mut jan = said("jan", 0, &["email jan@example.nl", "phone +31611112222 ?"], "I am Jan");
+    let mut copy = story::claim("email truus@private.example").unwrap();
+    copy.role = cx_core::identifier::Role::Cc;
+    jan.who.push(copy);
+    let piet = said("piet", 1, &["email piet@example.nl"], "write to piet@example.nl");
+    let secret = said("secret", 2, &["email piet@example.nl"], "it is hunter2");
+    let mut redaction = said("r", 3, &[], "");
+    redaction.kind = cx_core::event::Kind::from_json(
+        "message.redacted",
+        serde_json::json!({"target": "secret"}).as_object().unwrap().clone(),
+    )
+    .unwrap();
+    redaction.body = None;
+    let mut kees = story::message(
+        "kees",
+        4,
+        "phone",
+        "Kees Geheim",
+        &["phone +31611112222", "email kees@secret.example"],
+    );
+    kees.who.rotate_left(1);
+    store
+        .ingest(&Recording::new(story::monday(), "test"), [jan, piet, secret, redaction, kees])
+        .unwrap();
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let export = store.export(&who, story::monday() + cx_core::time::Micros::DAY).unwrap();
+    let told = serde_json::to_string(&export).unwrap();
+    for secret in ["truus@", "piet@", "hunter2", "Kees Geheim"] {
+        assert!(!told.contains(secret), "{secret}: {told}");
+    }
+    assert!(told.contains("jan@example.nl") && told.contains("write to [somebody else]"));
+}

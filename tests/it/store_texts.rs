@@ -112,7 +112,7 @@ fn words_are_found_without_their_accents_and_notes_by_agents_only() {
     let hits = |query: SearchQuery| store.search(&query).unwrap().len();
     assert_eq!(hits(SearchQuery::new("CAFE")), 2);
     assert_eq!(hits(SearchQuery::new("ferme caf*")), 1);
-    assert_eq!(hits(SearchQuery::new("cafe").audience(Audience::Customer)), 1);
+    assert_eq!(hits(SearchQuery::new("cafe").audience(Audience::Model)), 1);
 }
 
 #[test]
@@ -274,4 +274,24 @@ fn a_customers_messages_are_searched_only_where_one_is_meant() {
     say(Verdict::Probable(observation("ann"), observation("cor"), 9_000));
     assert_eq!(hits("email cor@x.nl", Audience::Agent).len(), 2);
     assert_eq!(hits("email cor@x.nl", Audience::Customer), ["cor"]);
+}
+
+#[test]
+fn for_customers_one_is_named_and_a_hit_says_no_more_than_what_was_said() {
+    let store = Store::open_in_memory().unwrap();
+    let mut said = story::message("m", 0, "email", "Jan", &["email jan@example.nl"]);
+    said.extra.insert("internal_score".to_owned(), "bad payer".into());
+    store.ingest(&Recording::new(story::monday(), "test"), [said]).unwrap();
+    let who = Who::parse("jan@example.nl", None).unwrap();
+    let customer = SearchQuery::new("message").audience(Audience::Customer);
+    assert!(store.search(&customer).unwrap().is_empty());
+    for query in [customer, SearchQuery::new("message").audience(Audience::Model)] {
+        let hits = store.search_of(&who, &query).unwrap();
+        assert_eq!(hits.len(), 1);
+        let told = serde_json::to_string(&hits[0].found).unwrap();
+        assert!(!told.contains("bad payer") && !told.contains("jan@example.nl"), "{told}");
+        assert_eq!(hits[0].found.body.as_ref().unwrap().text, "message 0 of Jan");
+    }
+    let agents = store.search(&SearchQuery::new("message")).unwrap();
+    assert!(!agents[0].found.extra.is_empty() && !agents[0].found.who.is_empty());
 }

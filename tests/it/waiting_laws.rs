@@ -907,3 +907,23 @@ fn what_was_merged_lives_on_by_one_rule() {
     events.push(piet(4, 5, "agent"));
     assert!(waits(&events).is_empty());
 }
+
+#[test]
+fn what_was_taken_out_by_a_record_of_the_customer_is_not_told_of_who_waits() {
+    let subject = json!({"subject": "card 4111"});
+    let mut asked = of_jan("c", 0, 0, "message", "customer", &subject);
+    asked.body = Some(cx_core::event::Body::text("my card is 4111"));
+    let mut taken_out =
+        of_jan("c", 1, 1, "message.redacted", "agent", &json!({"target": asked.key.as_str()}));
+    taken_out.conversation = None;
+    for all in [vec![asked.clone()], vec![asked.clone(), taken_out.clone()]] {
+        let store = store(&all);
+        let matters = store.who_is_waiting(minutes(60)).unwrap();
+        assert_eq!(matters.len(), 1);
+        let told = &matters[0].conversation;
+        let text = told.last.as_ref().unwrap().text.as_deref();
+        let expected = (all.len() == 1).then_some("my card is 4111");
+        assert_eq!(text, expected);
+        assert_eq!(told.subject.as_deref(), expected.map(|_| "card 4111"));
+    }
+}

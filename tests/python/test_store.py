@@ -754,7 +754,11 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
     (hit,) = store.search("PARCEL")
     assert (hit.event.key, hit.customer) == (MAIL["key"], next(store.customers()))
     assert [hit.event.key for hit in store.search("couri*")] == [NOTE["key"]]
-    assert store.search("courier", audience="customer") == []
+    assert store.search("courier", audience="customer", who="jan@example.nl") == []
+    with pytest.raises(cx.InvalidArgumentError, match="tell who"):
+        store.search("courier", audience="customer")
+    (hit,) = store.search("parcel", audience="model")
+    assert list(hit.event.who) == [] and hit.event.body.text
     assert (
         store.search("order 1001", who="jan@example.nl")[0].snippet
         == "[Order] [1001] has not come."

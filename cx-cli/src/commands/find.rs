@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cx_core::context::Confidence;
+use cx_core::context::{Audience, Confidence};
 use cx_core::conversation::WaitingOn;
 use cx_core::identifier::{Namespace, Who};
 use cx_core::identity::Assertions;
@@ -74,9 +74,13 @@ fn is_blocked(store: &Store, who: &Who) -> Result<bool, CliError> {
 }
 
 pub(crate) fn search(args: &Args, asked: &Search) -> Result<ExitCode, CliError> {
+    let audience: Audience = asked.audience.into();
+    if audience == Audience::Customer && asked.who.is_none() {
+        let text = "--for customer asks for --who: what others wrote is for no customer";
+        return Err(CliError::Usage(text.to_owned()));
+    }
     let store = args.open_to_ask(&asked.file)?;
-    let query =
-        SearchQuery::new(asked.words.join(" ")).audience(asked.audience.into()).limit(asked.limit);
+    let query = SearchQuery::new(asked.words.join(" ")).audience(audience).limit(asked.limit);
     let hits = match &asked.who {
         Some(who) => store.search_of(&args::who(who, None)?, &query)?,
         None => store.search(&query)?,

@@ -233,9 +233,7 @@ fn words_are_found_and_notes_only_by_agents() {
     shell.ok(&["demo", "--into", "demo.cx"]);
     assert_eq!(shell.ok(&["search", "demo.cx", "broken", "handle"]).lines().count(), 3);
     assert_eq!(shell.ok(&["search", "demo.cx", "supplier"]).lines().count(), 1);
-    assert!(
-        shell.ok(&["search", "demo.cx", "supplier", "--for", "customer"]).starts_with("Nothing")
-    );
+    assert!(shell.ok(&["search", "demo.cx", "supplier", "--for", "model"]).starts_with("Nothing"));
     assert!(
         shell
             .ok(&["search", "demo.cx", "handle", "--who", "eva.bakker@example.nl"])

@@ -61,6 +61,7 @@ fn a_question_that_finds_nobody_is_an_answer_and_an_action_is_not() {
     assert_eq!(said.err, "cx: no/such/event: this event is not in the store\n");
     for wrong in [
         vec!["search", "demo.cx", "handle", "--limit", "0"],
+        vec!["search", "demo.cx", "handle", "--for", "customer"],
         vec!["timeline", "demo.cx", JAN, "--limit", "0"],
         vec!["preview", "demo.cx", "same", JAN],
         vec!["find", "demo.cx", "0612345678", "--region", "Holland"],

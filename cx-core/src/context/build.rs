@@ -57,7 +57,16 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     all.sort_by(|a, b| a.timeline_cmp(b));
     all.dedup_by(|a, b| a.key == b.key);
     // What was taken out is gone also for those who may not see who did it.
-    let corrections = Corrections::of(&all);
+    let of_others = |event: &&Event| {
+        past(event) && event.corrects().is_some() && view.is_of_others(event, facts)
+    };
+    let mut with_others = all.clone();
+    with_others.extend(facts.conversation_events.iter().filter(of_others));
+    if with_others.len() > all.len() {
+        with_others.sort_by(|a, b| a.timeline_cmp(b));
+        with_others.dedup_by(|a, b| a.key == b.key);
+    }
+    let corrections = Corrections::of(&with_others);
     all.retain(|event| view.may_see(event));
     let conversations = conversations(&all, facts, options.as_of);
     let beside: Vec<&Event> = facts.beside.iter().filter(past).collect();
@@ -262,26 +271,15 @@ struct SaidAt<'a> {
 fn only_there<'a>(events: &[&'a Event], corrections: &Corrections<'_>) -> BTreeSet<&'a str> {
     let is_out = |event: &&&Event| corrections.took_out(event.key.as_str());
     let mut only: BTreeSet<&str> =
-        events.iter().filter(is_out).flat_map(|event| subjects(event)).collect();
+        events.iter().filter(is_out).flat_map(|event| event.subjects()).collect();
     if !only.is_empty() {
         for event in events.iter().filter(|event| !is_out(event)) {
-            subjects(event).for_each(|subject| {
+            event.subjects().for_each(|subject| {
                 only.remove(subject);
             });
         }
     }
     only
-}
-
-/// The subjects that an event gives.
-fn subjects(event: &Event) -> impl Iterator<Item = &str> {
-    let of_kind = match &event.kind {
-        Kind::Message(message) => message.subject.as_deref(),
-        Kind::ConversationSubject(changed) => changed.to.as_deref(),
-        _ => None,
-    };
-    let of_conversation = event.conversation.as_ref().and_then(|it| it.subject.as_deref());
-    of_kind.into_iter().chain(of_conversation)
 }
 
 /// The conversations of these events, each by its one key, in the order of the keys.
@@ -675,13 +673,14 @@ impl View<'_> {
             value: self.value(identifier.key()),
         };
         let reasons = facts.customer.as_ref().map(|customer| customer.reasons.clone());
-        let others = facts.others.iter().map(|other| Other {
-            id: other.id.to_string(),
-            name: other.name.clone(),
-            reason: other.reason.clone(),
-        });
         // Who else there is, and why, is nobody else's business.
         let private = self.options.audience != Audience::Agent;
+        let is_named = self.is_inner();
+        let others = facts.others.iter().map(|other| Other {
+            id: other.id.to_string(),
+            name: other.name.clone().filter(|_| is_named),
+            reason: if private { String::new() } else { other.reason.clone() },
+        });
         Match {
             by: facts.asked.iter().map(asked).collect(),
             confidence: facts.confidence,

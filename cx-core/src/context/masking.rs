@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::blocks::Context;
 use super::facts::{Audience, Confidence, IdentifierFact};
@@ -38,6 +38,25 @@ const KEYS: &[&str] = &["about", "conversation", "event", "id", "key", "r#ref"];
 pub(super) trait Texts {
     /// Shows each text with the place at which it stands.
     fn each(&mut self, place: Place, show: &mut dyn FnMut(Place, &mut String));
+}
+
+impl Context {
+    /// Shows each text of the answer, as it stands there, to be changed.
+    pub fn each_text(&mut self, show: &mut dyn FnMut(&mut String)) {
+        self.each(("Context", ""), &mut |_, text| show(text));
+    }
+
+    /// Takes out who else there is, and why: what is nobody's business but that of agents.
+    pub fn leave_out_others(&mut self) {
+        self.r#match.others.clear();
+        self.r#match.reasons.clear();
+        self.alerts.retain(|alert| {
+            !matches!(
+                alert.kind.as_str(),
+                "shared_identifier" | "possible_duplicate" | "look_alike"
+            )
+        });
+    }
 }
 
 /// Masks addresses, numbers and what the customer is recognised by.
@@ -108,13 +127,25 @@ impl Texts for Value {
                 }
             }
             Self::Object(parts) => {
-                for it in parts.values_mut() {
-                    it.each(place, show);
+                for (mut name, mut value) in std::mem::take(parts) {
+                    show(place, &mut name);
+                    value.each(place, show);
+                    insert_beside(parts, &name, value);
                 }
             }
             Self::Null | Self::Bool(_) | Self::Number(_) => {}
         }
     }
+}
+
+/// Inserts a value under a name, or under the next one like it: two names may be one now.
+pub(super) fn insert_beside(parts: &mut Map<String, Value>, name: &str, value: Value) {
+    let (mut free, mut n) = (name.to_owned(), 1_usize);
+    while parts.contains_key(&free) {
+        n += 1;
+        free = format!("{name} {n}");
+    }
+    parts.insert(free, value);
 }
 
 impl Texts for Summary {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::blocks::{Alert, AttributeBlock, ConsentBlock, ContactPoint, FieldBlock, ValueBlock};
 use super::facts::{Audience, ContextOptions, IdentifierFact};
+use super::masking::insert_beside;
 use crate::event::Event;
 use crate::event::identity::{Address, ConsentState};
 use crate::identifier::{Identifier, Namespace};
@@ -179,8 +180,11 @@ fn masked_json(value: &Json, own: &[IdentifierFact]) -> Json {
         }
         Json::Array(values) => values.iter().map(|value| masked_json(value, own)).collect(),
         Json::Object(parts) => {
-            let part = |(name, value): (&String, &Json)| (name.clone(), masked_json(value, own));
-            Json::Object(parts.iter().map(part).collect())
+            let mut masked = Map::new();
+            for (name, value) in parts {
+                insert_beside(&mut masked, &masked_text(name, own), masked_json(value, own));
+            }
+            Json::Object(masked)
         }
         Json::Null | Json::Bool(_) => value.clone(),
     }

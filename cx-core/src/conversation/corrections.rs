@@ -21,7 +21,7 @@ impl<'a> Corrections<'a> {
     /// Time is O(n log n) for n events where no id is that of many messages, and O(n) where none is
     /// a correction.
     pub fn of(events: &[&'a Event]) -> Self {
-        let correcting = events.iter().filter_map(|event| Some((*event, corrects(event)?)));
+        let correcting = events.iter().filter_map(|event| Some((*event, event.corrects()?)));
         let correcting: Vec<(&Event, &str)> = correcting.collect();
         if correcting.is_empty() {
             return Self::default();
@@ -129,16 +129,6 @@ fn targets<'a>(
     if messages.is_empty() { vec![target] } else { messages }
 }
 
-/// What an event corrects, by the key or the id of the message.
-const fn corrects(event: &Event) -> Option<&str> {
-    match &event.kind {
-        Kind::MessageEdited(correction)
-        | Kind::MessageRedacted(correction)
-        | Kind::MessageDeleted(correction) => Some(correction.target.as_str()),
-        _ => None,
-    }
-}
-
 const fn is_edit(event: &Event) -> bool {
     matches!(event.kind, Kind::MessageEdited(_))
 }
@@ -151,7 +141,7 @@ fn message_id(event: &Event) -> Option<&str> {
     }
 }
 
-/// An id without its brackets.
-pub(crate) fn bare(id: &str) -> &str {
+/// An id of a message without its brackets: some sources write them, and some do not.
+pub fn bare(id: &str) -> &str {
     id.trim_start_matches('<').trim_end_matches('>')
 }
