@@ -58,7 +58,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     all.dedup_by(|a, b| a.key == b.key);
     // What was taken out is gone also for those who may not see who did it.
     let of_others = |event: &&Event| {
-        past(event) && event.corrects().is_some() && view.is_of_others(event, facts)
+        past(event) && event.corrects().is_some() && view.is_of_others(event)
     };
     let mut with_others = all.clone();
     with_others.extend(facts.conversation_events.iter().filter(of_others));
