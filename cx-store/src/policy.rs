@@ -62,12 +62,15 @@ pub(crate) fn apply(
     Ok(PolicyReport { customers_before, customers_after, hubs_before, hubs_after, changes, first })
 }
 
-/// The policy of a file whose records were filed under earlier normalisers and rules.
+/// The policy of a file whose records were filed under earlier normalisers and rules. The first
+/// files of all do not say under which.
 fn of_earlier_rules(connection: &Connection) -> Result<Option<Policy>, StoreError> {
     let get = |name: &str| codec::setting::<Vec<u8>>(connection, name);
-    let (Some(policy), Some(hash)) = (get("policy")?, get("policy_hash")?) else { return Ok(None) };
-    let policy: Option<Policy> = serde_json::from_slice(&policy).ok();
-    Ok(policy.filter(|policy| hash != policy.hash() && policy.was_named(&hash)))
+    let (policy, hash) = (get("policy")?, get("policy_hash")?);
+    let policy: Option<Policy> = policy.and_then(|policy| serde_json::from_slice(&policy).ok());
+    let is_earlier =
+        |policy: &Policy| hash.is_none_or(|hash| hash != policy.hash() && policy.was_named(&hash));
+    Ok(policy.filter(is_earlier))
 }
 
 /// Whether the file was written under earlier normalisers and rules.

@@ -57,22 +57,24 @@ pub(super) fn of<'m>(headers: Headers<'m>, options: &'m Options) -> People {
 }
 
 /// Whether a mail from outside is one that somebody else's program passed on, such as a contact form
-/// of a shop system: answers go to another domain under another name. The second address of a person
-/// has a word of the first one, which is none of those of a role.
-fn is_passed_on(from: &Mailbox, replies: &Mailbox) -> bool {
+/// of a shop system: answers go to another domain under another name. The second address of a person,
+/// or the name beside it, has a word of the first address, which is none of those of a role.
+fn is_passed_on(from: &Mailbox, replies_to: &Mailbox) -> bool {
     let parts = |mailbox: &Mailbox| {
         let (local, domain) = mailbox.address.rsplit_once('@')?;
         Some((local.to_lowercase(), domain.trim_end_matches('.').to_lowercase()))
     };
-    let (Some((from, of_sender)), Some((replies, of_replies))) = (parts(from), parts(replies))
+    let (Some((from, of_sender)), Some((replies, of_replies))) = (parts(from), parts(replies_to))
     else {
         return false;
     };
     let is_within = |domain: &str, other: &str| {
         domain.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
+    let name = replies_to.name.as_deref().unwrap_or_default().to_lowercase();
     let has_word = |word: &str| {
-        word.len() > 2 && !email::is_role(word) && words(&replies).any(|other| other == word)
+        let mut others = words(&replies).chain(words(&name));
+        word.len() > 2 && !email::is_role(word) && others.any(|other| other == word)
     };
     let is_of_one = words(&from).any(has_word)
         || is_within(&of_sender, &of_replies)
@@ -80,7 +82,7 @@ fn is_passed_on(from: &Mailbox, replies: &Mailbox) -> bool {
     !is_of_one
 }
 
-/// The words of what stands before the `@`.
+/// The words of a name, or of what stands before the `@`.
 fn words(local: &str) -> impl Iterator<Item = &str> {
     local.split(|c: char| !c.is_alphabetic())
 }
@@ -389,6 +391,10 @@ mod tests {
         check(
             "From: Jan.deVries@example.nl\nReply-To: jan.thuis@example.com",
             "in customer from=Jan.deVries@example.nl from=jan.thuis@example.com",
+        );
+        check(
+            "From: Mary Smith <mary@example.net>\nReply-To: \"Mary Smith: Home\" <smith@home.example>",
+            "in customer from=mary@example.net from=smith@home.example",
         );
         check(
             "From: jan@mail.example.nl\nReply-To: info@example.nl",

@@ -57,9 +57,8 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
     all.sort_by(|a, b| a.timeline_cmp(b));
     all.dedup_by(|a, b| a.key == b.key);
     // What was taken out is gone also for those who may not see who did it.
-    let of_others = |event: &&Event| {
-        past(event) && event.corrects().is_some() && view.is_of_others(event)
-    };
+    let of_others =
+        |event: &&Event| past(event) && event.corrects().is_some() && view.is_of_others(event);
     let mut with_others = all.clone();
     with_others.extend(facts.conversation_events.iter().filter(of_others));
     if with_others.len() > all.len() {
