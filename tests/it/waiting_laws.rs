@@ -637,8 +637,8 @@ fn what_another_fold_noted_as_open_is_found_anew_when_the_file_is_opened() {
 
 #[test]
 fn what_was_taken_out_by_a_record_of_the_customer_is_not_told_of_who_waits() {
-    let subject = json!({"subject": "card 4111"});
-    let mut asked = of_jan("c", 0, 0, "message", "customer", &subject);
+    let mut asked = of_jan("c", 0, 0, "message", "customer", &json!({}));
+    asked.conversation.as_mut().unwrap().subject = Some("card 4111".to_owned());
     asked.body = Some(cx_core::event::Body::text("my card is 4111"));
     let mut taken_out =
         of_jan("c", 1, 1, "message.redacted", "agent", &json!({"target": asked.key.as_str()}));
