@@ -156,6 +156,14 @@ pub(crate) fn erase(
             (values, keys, BTreeMap::new())
         }
     };
+    let mut keys: BTreeSet<String> = keys;
+    // Those that name others stay theirs, without the words.
+    let (edits_of_others, of_nobody): (Vec<Event>, Vec<Event>) =
+        edits(tx, &keys)?.into_iter().partition(|edit| !edit.person_claims().is_empty());
+    keys.extend(of_nobody.into_iter().map(|edit| edit.key.as_str().to_owned()));
+    let keys = keys;
+    let spared: BTreeMap<String, i64> =
+        spared.into_iter().filter(|(key, _)| !keys.contains(key)).collect();
     let cid = match whom {
         Whom::Customer(customer) => crate::read::customer_id(tx, customer)?,
         // It was never given out; it is that of a record, as all are.
@@ -173,15 +181,29 @@ pub(crate) fn erase(
         .filter(|(_, (_, is_own))| *is_own)
         .map(|(r, (v, _))| (*r, v.clone()))
         .collect();
-    let mut left = left(tx, &seal, cid, mode, &keys)?;
+    let of_others = OfOthers::of(tx, &keys)?;
+    let mut left = left(tx, &seal, cid, mode, &keys, &of_others)?;
     let mut traces = traces(tx, &keys, &own)?;
     let mut rows = rows(tx, &keys)?;
-    for (key, recorded_at, nameless) in without_names(tx, &keys, &spared)? {
+    let mut replaced_by = without_names(tx, &keys, &spared)?;
+    for mut edit in edits_of_others {
+        let key = edit.key.as_str().to_owned();
+        let recorded_at = first_recorded(tx, &key)?;
+        match &mut edit.kind {
+            // What it edits is an edit of what stays, and has another name now.
+            Kind::MessageEdited(it) if of_others.corrected.contains_key(&it.target) => {
+                it.target = seal.token(&it.target);
+            }
+            _ => edit = without_words(edit),
+        }
+        replaced_by.push((key, recorded_at, edit));
+    }
+    for (key, recorded_at, event) in replaced_by {
         for row in self::rows(tx, &BTreeSet::from([key.clone()]))? {
             suppress_revision(tx, &seal, row, &key)?;
             rows.insert(row);
         }
-        left.entry(recorded_at).or_default().push(nameless);
+        left.entry(recorded_at).or_default().push(event);
     }
     for (row, key) in former(tx, &values, &keys)? {
         rows.insert(row);
@@ -804,6 +826,85 @@ fn traces(
     Ok(Traces::new(&own, written))
 }
 
+/// The edits of what goes, whosever they are taken for: they tell its words, or, where it corrects
+/// what stays, go on from there.
+fn edits(tx: &Transaction<'_>, keys: &BTreeSet<String>) -> Result<Vec<Event>, StoreError> {
+    let (mut names, mut conversations) = (BTreeSet::new(), BTreeSet::new());
+    for key in keys {
+        let Some(event) = codec::shown(tx, key)? else { continue };
+        names.extend(message_id(&event).map(str::to_owned));
+        if let Some(talk) = &event.conversation {
+            conversations.extend(crate::read::canonical_id(tx, &talk.key)?);
+        }
+    }
+    let mut all = Vec::new();
+    {
+        let mut rows = tx.prepare_cached(
+            "SELECT iif(e.packed IS NULL, e.payload, cx_unpack(e.packed)), c.canonical_id
+             FROM event e LEFT JOIN conversation c ON c.id = e.conversation_id
+             WHERE e.standing = 0
+               AND e.kind = (SELECT id FROM dict WHERE class = 3 AND name = 'message.edited')",
+        )?;
+        let mut rows = rows.query([])?;
+        while let Some(row) = rows.next()? {
+            let conversation: Option<i64> = row.get(1)?;
+            // What is spoilt is passed over.
+            let Ok(edit) = codec::event(&row.get::<_, String>(0)?) else { continue };
+            if !keys.contains(edit.key.as_str()) {
+                all.push((conversation, edit));
+            }
+        }
+    }
+    if all.is_empty() {
+        return Ok(Vec::new());
+    }
+    // What others have a copy of is theirs.
+    for conversation in &conversations {
+        for event in waiting::events(tx, *conversation)? {
+            if !keys.contains(event.key.as_str())
+                && let Some(id) = message_id(&event)
+            {
+                names.remove(id);
+            }
+        }
+    }
+    let mut found = BTreeSet::new();
+    loop {
+        let before = found.len();
+        for (conversation, edit) in &all {
+            let target = edit.corrects().unwrap_or_default();
+            // An id means something only in its conversation; one with an `@` also outside of any.
+            let is_here =
+                conversation.map_or_else(|| target.contains('@'), |it| conversations.contains(&it));
+            let is_named = keys.contains(target)
+                || found.contains(target)
+                || is_here && names.contains(bare(target));
+            if is_named {
+                found.insert(edit.key.as_str().to_owned());
+            }
+        }
+        if found.len() == before {
+            let all = all.into_iter().map(|(_, edit)| edit);
+            return Ok(all.filter(|edit| found.contains(edit.key.as_str())).collect());
+        }
+    }
+}
+
+/// An edit without what it says.
+fn without_words(edit: Event) -> Event {
+    let mut left = edit;
+    left.body = None;
+    left.attachments = Vec::new();
+    (left.extra, left.unknown) = (Map::new(), Map::new());
+    if let Kind::MessageEdited(edit) = &mut left.kind {
+        edit.other = Map::new();
+    }
+    if let Some(talk) = &mut left.conversation {
+        talk.subject = None;
+    }
+    left
+}
+
 /// What is left of the events of somebody who is erased, by when they were recorded: of all where the
 /// person becomes anonymous; else of those by which something of others is taken back.
 fn left(
@@ -812,6 +913,7 @@ fn left(
     cid: CustomerId,
     mode: EraseMode,
     keys: &BTreeSet<String>,
+    of_others: &OfOthers,
 ) -> Result<BTreeMap<Timestamp, Vec<Event>>, StoreError> {
     let person = Claim::scoped(
         Namespace::ExternalId,
@@ -826,7 +928,6 @@ fn left(
         let has_brackets = name.starts_with('<') && name.ends_with('>') && !keys.contains(name);
         seal.token(if has_brackets { bare(name) } else { name })
     };
-    let of_others = OfOthers::of(tx, keys)?;
     let mut left: BTreeMap<Timestamp, Vec<Event>> = BTreeMap::new();
     for key in keys {
         let Some(event) = codec::shown(tx, key)? else { continue };
@@ -841,6 +942,7 @@ fn left(
             continue;
         }
         let Some(mut bare) = event.anonymised(person.clone(), &token) else { continue };
+        let mut names_nobody = mode == EraseMode::Delete;
         match (&event.kind, &mut bare.kind) {
             (Kind::ConversationMerged(was), Kind::ConversationMerged(now)) => {
                 let into = was.into.as_deref().and_then(|into| into.parse().ok());
@@ -850,18 +952,21 @@ fn left(
                     now.into.clone_from(&was.into);
                 }
             }
-            (Kind::CallbackDone(was), Kind::CallbackDone(now)) => {
-                if was.callback.as_ref().is_some_and(|it| of_others.callbacks.contains(it)) {
-                    now.callback.clone_from(&was.callback);
-                }
+            (Kind::CallbackDone(was), Kind::CallbackDone(now))
+                if was.callback.as_ref().is_some_and(|it| of_others.callbacks.contains(it)) =>
+            {
+                now.callback.clone_from(&was.callback);
             }
             _ => {}
         }
         if let Some(Corrected { kind, body, conversation }) = corrected {
             bare.kind = kind.clone();
             bare.body.clone_from(body);
+            // Where it stands with what it corrects, it is nobody's: what names nobody there goes to
+            // whoever was there first.
             if event.conversation.is_none() {
                 bare.conversation = conversation.clone().map(ConversationRef::of);
+                names_nobody |= bare.conversation.is_some();
             }
             if let Kind::MessageEdited(it) | Kind::MessageRedacted(it) | Kind::MessageDeleted(it) =
                 &mut bare.kind
@@ -873,7 +978,7 @@ fn left(
         if let Some(talk) = talk {
             bare.conversation = Some(ConversationRef::of(talk));
         }
-        if mode == EraseMode::Delete {
+        if names_nobody {
             bare.who.clear();
             if !bare.actor.kind.is_business_side() {
                 bare.actor = Actor::of(ActorType::System);

@@ -16,6 +16,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::read;
 use crate::schema;
+use crate::waiting::{self, Waiting};
 
 /// What is searched for, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,8 +308,45 @@ pub(crate) fn words(connection: &Connection, events: &[Event]) -> Result<Vec<Wor
     events.iter().map(|event| corrected.of(event)).collect()
 }
 
+/// Takes out of matters the last words and the subjects that were taken out, or are told by an edit:
+/// by what the customers' records correct, in their conversations and elsewhere.
+pub(crate) fn leave_what_was_taken_out(
+    connection: &Connection,
+    matters: &mut [Waiting],
+) -> Result<(), StoreError> {
+    let mut corrected = Corrected::new(connection)?;
+    if corrected.kinds.is_empty() {
+        return Ok(());
+    }
+    for Waiting { conversation, .. } in matters {
+        if let Some(last) = &mut conversation.last
+            && let Some(event) = corrected.standing(last.event.as_str())?
+        {
+            match corrected.of(&event)? {
+                Words::AsWritten => {}
+                Words::Edited(words) => last.text = words,
+                Words::TakenOut => last.text = None,
+            }
+        }
+        let Some(subject) = &conversation.subject else { continue };
+        let Some(id) = read::canonical_id(connection, &conversation.key)? else { continue };
+        let (mut is_taken_out, mut is_left) = (false, false);
+        for event in waiting::events(connection, id)? {
+            if !is_left && event.subjects().any(|given| given == subject) {
+                let is_out = corrected.of(&event)? == Words::TakenOut;
+                is_taken_out |= is_out;
+                is_left |= !is_out;
+            }
+        }
+        if is_taken_out && !is_left {
+            conversation.subject = None;
+        }
+    }
+    Ok(())
+}
+
 /// The corrections around what is found, read once.
-pub(crate) struct Corrected<'c> {
+struct Corrected<'c> {
     connection: &'c Connection,
     /// The numbers of their kinds, as a list in SQL; empty where there are none.
     kinds: String,
@@ -348,12 +386,12 @@ fn names(event: &Event) -> Vec<String> {
 }
 
 impl<'c> Corrected<'c> {
-    pub(crate) fn new(connection: &'c Connection) -> Result<Self, StoreError> {
+    fn new(connection: &'c Connection) -> Result<Self, StoreError> {
         Ok(Self { connection, kinds: read::corrections(connection)?, known: Default::default() })
     }
 
     /// What became of the words of an event.
-    pub(crate) fn of(&mut self, event: &Event) -> Result<Words, StoreError> {
+    fn of(&mut self, event: &Event) -> Result<Words, StoreError> {
         if self.kinds.is_empty() {
             return Ok(Words::AsWritten);
         }

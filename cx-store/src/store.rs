@@ -620,7 +620,11 @@ impl Store {
         as_of: Timestamp,
         limit: usize,
     ) -> Result<Vec<Waiting>, StoreError> {
-        self.read(|connection| waiting::list(connection, as_of, limit))
+        self.read(|connection| {
+            let mut matters = waiting::list(connection, as_of, limit)?;
+            search::leave_what_was_taken_out(connection, &mut matters)?;
+            Ok(matters)
+        })
     }
 
     /// All answers to surveys until an instant, each with the customer who gave it: what scores are

@@ -13,7 +13,6 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::search::{Corrected, Words};
 
 /// A matter in which somebody has to act.
 #[derive(Debug, Clone, PartialEq)]
@@ -265,7 +264,6 @@ pub(crate) fn list(
     let latest: Option<i64> = latest.query_row([], |row| row.get(0))?;
     let is_as_noted = latest.is_none_or(|latest| latest <= as_of.as_micros());
     let mut reader = EventReader::default();
-    let mut corrected = Corrected::new(connection)?;
     let mut waiting = Vec::new();
     if is_as_noted {
         // Ours, with what was snoozed and is awake; then theirs. Each is read in the order of the
@@ -291,8 +289,7 @@ pub(crate) fn list(
             while waiting.len() < limit
                 && let Some(row) = ids.next()?
             {
-                let id = row.get(0)?;
-                let found = matters(connection, id, as_of, &mut reader, &mut corrected)?;
+                let found = matters(connection, row.get(0)?, as_of, &mut reader)?;
                 waiting.extend(found.into_iter().map(|(_, matter)| matter));
             }
         }
@@ -309,7 +306,7 @@ pub(crate) fn list(
     let ids: Vec<i64> = ids.collect::<Result<_, _>>()?;
     let mut found = Vec::new();
     for id in ids {
-        found.extend(matters(connection, id, as_of, &mut reader, &mut corrected)?);
+        found.extend(matters(connection, id, as_of, &mut reader)?);
     }
     found.sort_by_cached_key(|(turn, matter)| (*turn, matter.conversation.key.clone()));
     found.truncate(limit);
@@ -322,7 +319,6 @@ fn matters(
     id: i64,
     then: Timestamp,
     reader: &mut EventReader,
-    corrected: &mut Corrected<'_>,
 ) -> Result<Vec<((bool, Timestamp), Waiting)>, StoreError> {
     let rows = rows(connection, id, reader)?;
     let numbers: BTreeMap<EventKey, i64> =
@@ -360,7 +356,6 @@ fn matters(
                 continue;
             }
         }
-        without_what_was_taken_out(&mut conversation, &of, corrected)?;
         let mut customer = None;
         for seq in numbers_of(&of) {
             customer = customer_of(connection, seq)?;
@@ -371,37 +366,6 @@ fn matters(
         matters.push((turn, Waiting { conversation, customer }));
     }
     Ok(matters)
-}
-
-/// Takes out of a conversation the words and the subject that were taken out or edited elsewhere: by
-/// what its customers' records correct.
-fn without_what_was_taken_out(
-    conversation: &mut Conversation,
-    events: &[&Event],
-    corrected: &mut Corrected<'_>,
-) -> Result<(), StoreError> {
-    if let Some(last) = &mut conversation.last
-        && let Some(event) = events.iter().find(|event| event.key == last.event)
-    {
-        match corrected.of(event)? {
-            Words::AsWritten => {}
-            Words::Edited(words) => last.text = words,
-            Words::TakenOut => last.text = None,
-        }
-    }
-    let Some(subject) = &conversation.subject else { return Ok(()) };
-    let gives = |event: &&&Event| event.subjects().any(|given| given == subject);
-    let mut is_taken_out = false;
-    for event in events.iter().filter(gives) {
-        if corrected.of(event)? != Words::TakenOut {
-            return Ok(());
-        }
-        is_taken_out = true;
-    }
-    if is_taken_out {
-        conversation.subject = None;
-    }
-    Ok(())
 }
 
 /// The conversations in which one lives on that was merged into another, and that one into a third,
