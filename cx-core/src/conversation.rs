@@ -838,11 +838,7 @@ impl<'a> Building<'a> {
                 self.conversation.promises.retain(|promise| !is_level(promise, sla));
             }
             Kind::CallbackPromised(call) => self.promise_call(event, call),
-            Kind::CallbackDone(call) => {
-                if !keep_call(&mut self.conversation.promises, call, event.occurred_at) {
-                    self.conversation.calls_made.push((event.occurred_at, call.clone()));
-                }
-            }
+            Kind::CallbackDone(call) => self.make_call(event, call),
             Kind::MessageRedacted(_) | Kind::MessageDeleted(_) | Kind::MessageEdited(_) => {
                 self.corrections.push(event);
             }
@@ -1234,6 +1230,13 @@ impl<'a> Building<'a> {
                 by: None,
                 is_breached,
             });
+        }
+    }
+
+    /// A call that was made. What keeps no promise made here may keep one made elsewhere.
+    fn make_call(&mut self, event: &Event, call: &Callback) {
+        if !keep_call(&mut self.conversation.promises, call, event.occurred_at) {
+            self.conversation.calls_made.push((event.occurred_at, call.clone()));
         }
     }
 

@@ -1096,18 +1096,12 @@ impl Store {
         let own = definition.map(Definition::from_text).transpose().map_err(|error| {
             BindingError::argument("definition", definition.unwrap_or_default(), error.to_string())
         })?;
-        let (events, beside) = self.with(py, |store| match past {
-            Some(past) => {
-                let view = store.view(std::slice::from_ref(&who), past)?;
-                let events = view.whole_timeline(&who)?;
-                let beside = view.beside(&events)?;
-                Ok((events, beside))
-            }
-            None => {
-                let events = store.whole_timeline(&who)?;
-                let beside = store.beside(&events)?;
-                Ok((events, beside))
-            }
+        let (events, beside) = self.with(py, |store| {
+            let view = past.map(|past| store.view(std::slice::from_ref(&who), past)).transpose()?;
+            let store = view.as_ref().unwrap_or(store);
+            let events = store.whole_timeline(&who)?;
+            let beside = store.beside(&events)?;
+            Ok((events, beside))
         })?;
         let journeys = py.detach(|| {
             let events: Vec<&CoreEvent> = events.iter().collect();

@@ -1028,6 +1028,8 @@ impl OfOthers {
         }
         // What stays, by its ids, with its conversation.
         let mut stays: BTreeMap<String, Option<ConversationKey>> = BTreeMap::new();
+        // The last correction that stays of each record, which may never have come.
+        let mut last: BTreeMap<String, Event> = BTreeMap::new();
         for conversation in conversations {
             for event in waiting::events(tx, conversation)? {
                 if keys.contains(event.key.as_str()) {
@@ -1039,6 +1041,10 @@ impl OfOthers {
                 if let Some(id) = message_id(&event) {
                     let talk = event.conversation.as_ref().map(|talk| talk.key.clone());
                     stays.insert(id.to_owned(), talk);
+                }
+                // They come in timeline order.
+                if let Some(target) = event.corrects() {
+                    last.insert(bare(target).to_owned(), event);
                 }
             }
         }
@@ -1059,6 +1065,14 @@ impl OfOthers {
                 {
                     shown.conversation.map(|talk| talk.key)
                 } else {
+                    // The words that it took the place of would be back.
+                    let earlier = last.get(bare(target));
+                    let earlier = earlier.filter(|last| last.timeline_cmp(event).is_lt());
+                    if let Some(earlier) = earlier {
+                        let talk = earlier.conversation.as_ref().map(|talk| talk.key.clone());
+                        let corrected = Corrected::without_words(event, talk);
+                        of_others.corrected.insert(key.to_owned(), corrected);
+                    }
                     continue;
                 };
                 of_others.corrected.insert(key.to_owned(), Corrected::of(tx, event, conversation)?);
@@ -1071,6 +1085,20 @@ impl OfOthers {
 }
 
 impl Corrected {
+    /// What takes out the words of a record that nobody has.
+    fn without_words(event: &Event, conversation: Option<ConversationKey>) -> Self {
+        let kind = match event.kind.clone() {
+            Kind::MessageEdited(mut it)
+            | Kind::MessageRedacted(mut it)
+            | Kind::MessageDeleted(mut it) => {
+                it.other = Map::new();
+                Kind::MessageRedacted(it)
+            }
+            other => other,
+        };
+        Self { kind, body: None, conversation }
+    }
+
     fn of(
         tx: &Transaction<'_>,
         event: &Event,

@@ -358,13 +358,16 @@ mod tests {
         assert_eq!(found(folder.path()), of(&[("a.cx", "new")]));
     }
 
+    /// Ends of names, and what stands in the files.
+    type Files<'a> = &'a [(&'a str, &'a str)];
+
     /// Each step of putting a file in place, as a process leaves it that is killed there.
     #[test]
     fn wherever_it_is_stopped_the_file_is_either_of_them_with_its_own_log() {
         let old = [("a.cx", "old"), ("a.cx-wal", "its log")];
         let new = [("a.cx", "new")];
         // What stands there; whether the file put aside is the same one; what is to come of it.
-        let states: &[(&[(&str, &str)], bool, &[(&str, &str)])] = &[
+        let states: &[(Files<'_>, bool, Files<'_>)] = &[
             (&[("", "old"), ("-wal", "its log")], true, &old),
             (&[("", "old"), (".put-aside-wal", "its log")], true, &old),
             (&[("", "old"), ("-wal", ""), (".put-aside-wal", "its log")], true, &old),

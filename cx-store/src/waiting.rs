@@ -159,10 +159,13 @@ fn noted(conversation: &Conversation) -> (i64, Timestamp) {
 /// How long somebody waits at most until it is their turn.
 const PATIENCE: Micros = Micros::DAY;
 
+/// Whether it waits for others than us, and the instant by which it comes.
+type Turn = (bool, Timestamp);
+
 /// When a matter's turn is: those that wait for us come first, and of these the one that is due
 /// first; whoever was promised no time is due a day after asking, and nobody later. Of equal ones the
 /// smaller key. What is snoozed waits since it woke.
-fn turn(conversation: &Conversation) -> (bool, Timestamp) {
+fn turn(conversation: &Conversation) -> Turn {
     let theirs = conversation.waiting_on != Some(WaitingOn::Us);
     if let Some(until) = conversation.snoozed_until {
         return (theirs, until + PATIENCE);
@@ -319,7 +322,7 @@ fn matters(
     id: i64,
     then: Timestamp,
     reader: &mut EventReader,
-) -> Result<Vec<((bool, Timestamp), Waiting)>, StoreError> {
+) -> Result<Vec<(Turn, Waiting)>, StoreError> {
     let rows = rows(connection, id, reader)?;
     let numbers: BTreeMap<EventKey, i64> =
         rows.iter().map(|(seq, event)| (event.key.clone(), *seq)).collect();

@@ -1032,7 +1032,7 @@ fn a_list_without_instants_brings_nobody_back() {
 }
 
 /// Somebody's record in one conversation of Jan and Piet: by nobody where no address is given.
-fn in_their_talk(key: &str, minutes: i64, of: &str, kind: &str, data: serde_json::Value) -> Event {
+fn in_their_talk(key: &str, minutes: i64, of: &str, kind: &str, data: &serde_json::Value) -> Event {
     let claims = [format!("email {of}")];
     let claims: Vec<&str> = claims.iter().map(String::as_str).filter(|_| !of.is_empty()).collect();
     let mut event = story::message(key, minutes, "chat", "", &claims);
@@ -1058,16 +1058,21 @@ fn what_was_taken_back_of_others_stays_so_when_whoever_it_names_is_erased() {
         for target in ["piet", "<m@chat>", "m@chat"] {
             for is_in_talk in [true, false] {
                 let mut message =
-                    in_their_talk("piet", 0, PIET, "message", json!({"message_id": "<m@chat>"}));
+                    in_their_talk("piet", 0, PIET, "message", &json!({"message_id": "<m@chat>"}));
                 message.body = Some(Body::text("the password is swordfish"));
-                let jan = in_their_talk("jan", 1, JAN, "message", json!({}));
+                let jan = in_their_talk("jan", 1, JAN, "message", &json!({}));
                 let mut redaction =
-                    in_their_talk("r", 2, JAN, "message.redacted", json!({"target": target}));
+                    in_their_talk("r", 2, JAN, "message.redacted", &json!({"target": target}));
                 if !is_in_talk {
                     redaction.conversation = None;
                 }
-                let closed =
-                    in_their_talk("closed", 3, JAN, "conversation.status", json!({"to": "closed"}));
+                let closed = in_their_talk(
+                    "closed",
+                    3,
+                    JAN,
+                    "conversation.status",
+                    &json!({"to": "closed"}),
+                );
                 let all = [message, jan, redaction, closed];
                 let store = told(&all, &[]);
                 if is_in_talk {
@@ -1099,10 +1104,10 @@ fn what_was_taken_back_of_others_stays_so_when_whoever_it_names_is_erased() {
 fn an_edit_of_what_the_person_wrote_goes_with_or_without_the_brackets_of_its_id() {
     for mode in [EraseMode::Delete, EraseMode::Anonymise] {
         for (id, target) in [("<j@x>", "j@x"), ("j@x", "<j@x>"), ("<j@x>", "<j@x>")] {
-            let message = in_their_talk("jan", 1, JAN, "message", json!({"message_id": id}));
-            let mut edit = in_their_talk("e", 2, "", "message.edited", json!({"target": target}));
+            let message = in_their_talk("jan", 1, JAN, "message", &json!({"message_id": id}));
+            let mut edit = in_their_talk("e", 2, "", "message.edited", &json!({"target": target}));
             edit.body = Some(Body::text("I am Jan Kumquat"));
-            let piet = in_their_talk("piet", 0, PIET, "message", json!({}));
+            let piet = in_their_talk("piet", 0, PIET, "message", &json!({}));
             let store = told(&[piet, message, edit], &[]);
             store.erase(&who(JAN), mode, now()).unwrap();
             assert!(
@@ -1128,18 +1133,19 @@ fn an_edit_of_what_the_person_wrote_goes_with_or_without_the_brackets_of_its_id(
 
 #[test]
 fn what_the_person_answered_becomes_nobody_elses() {
-    let mut jan = in_their_talk("jan", 0, JAN, "message", json!({}));
+    let mut jan = in_their_talk("jan", 0, JAN, "message", &json!({}));
     jan.name = Some("Zeno Quix".to_owned());
     let answered = json!({
         "survey": "csat", "score": 1, "scale": {"min": 1, "max": 5}, "comment": "my knee hurts",
     });
-    let mut answered = in_their_talk("answer", 1, "", "feedback.answered", answered);
+    let mut answered = in_their_talk("answer", 1, "", "feedback.answered", &answered);
     answered.actor = Actor::of(ActorType::Customer);
     answered.actor.name = Some("Zeno Quix".to_owned());
     answered.direction = Direction::In;
-    let mut closed = in_their_talk("closed", 2, "", "conversation.status", json!({"to": "closed"}));
+    let mut closed =
+        in_their_talk("closed", 2, "", "conversation.status", &json!({"to": "closed"}));
     closed.name = Some("zeno quix".to_owned());
-    let all = [jan, answered, closed, in_their_talk("piet", 3, PIET, "message", json!({}))];
+    let all = [jan, answered, closed, in_their_talk("piet", 3, PIET, "message", &json!({}))];
     for mode in [EraseMode::Delete, EraseMode::Anonymise] {
         let store = told(&all, &[]);
         let erased = store.erase(&who(JAN), mode, now()).unwrap();
@@ -1177,12 +1183,12 @@ fn the_key_of_a_conversation_is_no_longer_value_of_somebody_else() {
 #[test]
 fn what_names_nobody_of_the_persons_orders_and_conversations_does_not_come_in_later() {
     for mode in [EraseMode::Delete, EraseMode::Anonymise] {
-        let first = in_their_talk("jan", 0, JAN, "message", json!({}));
+        let first = in_their_talk("jan", 0, JAN, "message", &json!({}));
         let store = told(&[first], &[]);
         store.erase(&who(JAN), mode, now()).unwrap();
-        let mut line = in_their_talk("line", 1, "", "message", json!({}));
+        let mut line = in_their_talk("line", 1, "", "message", &json!({}));
         line.body = Some(Body::text("my name is Jan"));
-        let of_piet = in_their_talk("piet", 2, PIET, "message", json!({}));
+        let of_piet = in_their_talk("piet", 2, PIET, "message", &json!({}));
         let mut later = line.clone();
         later.key = "later".parse().unwrap();
         later.occurred_at = now() + Micros::MINUTE;
@@ -1239,7 +1245,7 @@ fn corrected_talk() -> impl Strategy<Value = Vec<Event>> {
                 json!({"target": if by_id { id(target, brackets) } else { format!("k{target}") }})
             };
             let minutes = i64::try_from(n).unwrap();
-            let mut event = in_their_talk(&format!("k{n}"), minutes, of, kind, data);
+            let mut event = in_their_talk(&format!("k{n}"), minutes, of, kind, &data);
             event.body = Some(Body::text(format!("said text{n}x")));
             if kind != "message" && !is_in_talk && !of.is_empty() {
                 event.conversation = None;

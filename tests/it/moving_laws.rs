@@ -256,7 +256,7 @@ fn a_reader_that_fails_ends_the_facts() {
     let folder = tempfile::tempdir().unwrap();
     let reader = std::io::BufReader::new(std::io::Read::chain(two.as_slice(), Broken));
     let (made, report) = Store::import_facts(reader, folder.path().join("moved.cx")).unwrap();
-    assert_eq!(report.ending, cx_store::Ending::CutShort);
+    assert_eq!(report.ending, Ending::CutShort);
     assert_eq!((report.rejected, report.problems), (1, vec!["line 3: gone".to_owned()]));
     assert_eq!(made.events().count(), 1);
 }

@@ -252,6 +252,8 @@ fn nothing_is_made_where_something_was_put_aside() {
     assert!(!path.exists());
 }
 
+type Opener = fn(&Path) -> Result<Store, StoreError>;
+
 /// Whoever waits for a file has it open already when another one takes its name.
 #[cfg(unix)]
 #[test]
@@ -259,7 +261,7 @@ fn whoever_waited_for_a_file_opens_the_one_that_took_its_place() {
     use std::sync::mpsc;
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("shop.cx"), folder.path().join("copy.cx"));
-    let openers: [fn(&Path) -> Result<Store, StoreError>; 3] = [
+    let openers: [Opener; 3] = [
         |path| Store::open(path),
         |path| Store::open_existing(path),
         |path| Store::open_read_only(path, None),

@@ -704,7 +704,7 @@ fn whoever_called_in_vain_is_reached_by_the_number_or_as_the_same_customer() {
     let other =
         call_of("a", 3, 1, "customer", &[("phone", "+31687654321")], &json!({"outcome": "missed"}));
     let one = call_of("b", 2, 10, "agent", &[mobile], &answered());
-    let both = [jan, missed, other, one.clone()];
+    let both = [jan, missed, other, one];
     assert_eq!(waiting(&store(&both), 3_000), [("a".to_owned(), true)]);
     // Two people on one number: whoever is reached there is reached.
     let els = names(&[mobile, ("crm", "2")], 91);
@@ -738,7 +738,7 @@ fn a_call_missed_during_another_one_is_no_second_one() {
 fn nothing_stands_open_for_ever_that_nobody_can_end() {
     let day = 24 * 60;
     let nameless = call_of("a", 1, 0, "customer", &[], &json!({"outcome": "missed"}));
-    let open = store(&[nameless.clone()]);
+    let open = store(&[nameless]);
     assert_eq!(waiting(&open, day), [("a".to_owned(), true)]);
     assert!(waiting(&open, day + 1).is_empty());
     let spoken = of_jan("v", 2, 0, "voicemail", "customer", &json!({}));
@@ -917,7 +917,7 @@ fn what_was_taken_out_by_a_record_of_the_customer_is_not_told_of_who_waits() {
     let mut taken_out =
         of_jan("c", 1, 1, "message.redacted", "agent", &json!({"target": asked.key.as_str()}));
     taken_out.conversation = None;
-    for all in [vec![asked.clone()], vec![asked.clone(), taken_out.clone()]] {
+    for all in [vec![asked.clone()], vec![asked.clone(), taken_out]] {
         let store = store(&all);
         let matters = store.who_is_waiting(minutes(60)).unwrap();
         assert_eq!(matters.len(), 1);

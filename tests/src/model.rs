@@ -222,10 +222,9 @@ impl World<'_> {
             claims.iter().any(|c| c.identifier == *id && c.assurance.is_proved())
         });
         match (proved, policy.tier_when_stated, policy.tier) {
-            (true, _, tier) => tier,
             (false, Some(stated), _) => stated,
             (false, None, Tier::Strong) => Tier::Corroborating,
-            (false, None, tier) => tier,
+            (_, _, tier) => tier,
         }
     }
 

@@ -83,7 +83,7 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         with_them.iter().any(|call| (is_theirs || missed.is_from(call)) && is_back(call))
             || with_others.iter().any(|call| missed.is_from(call) && is_back(call))
     };
-    let open: Vec<Conversation> = view.open_among(&conversations, &elsewhere, reached);
+    let open: Vec<Conversation> = open_among(&conversations, &elsewhere, reached);
     let removed =
         |conversation: &&Conversation| matches!(conversation.state, State::Spam | State::Deleted);
     let removed: BTreeSet<&ConversationKey> =
@@ -204,6 +204,29 @@ pub fn build(facts: &ContextFacts<'_>, options: &ContextOptions) -> Context {
         masking::mask(&mut context, own);
     }
     context
+}
+
+/// The conversations in which somebody has to act: those who wait for us longest come first.
+fn open_among(
+    conversations: &[Conversation],
+    elsewhere: &[Conversation],
+    was_reached: impl Fn(&Missed) -> bool,
+) -> Vec<Conversation> {
+    let mut open: Vec<Conversation> = conversations
+        .iter()
+        .filter(|it| it.is_open() && !it.was_called_back(&was_reached))
+        .cloned()
+        .collect();
+    if open.iter().any(|it| it.merged_into.is_some()) {
+        let among = [conversations, elsewhere].concat();
+        open = open.into_iter().map(|it| it.living_on_among(&among)).collect();
+        open.retain(Conversation::is_open);
+    }
+    open.sort_by_key(|conversation| {
+        let ours = conversation.waiting_on != Some(WaitingOn::Us);
+        (ours, conversation.waiting_since, conversation.key.clone())
+    });
+    open
 }
 
 /// Whether a value is proved to be this customer's and nobody else's.
@@ -858,30 +881,6 @@ impl View<'_> {
             text.push_str(&reasons.join("; "));
         }
         Some(alert("possible_duplicate", "info", text, None, Some(other.id.to_string())))
-    }
-
-    /// The conversations in which somebody has to act: those who wait for us longest come first.
-    fn open_among(
-        &self,
-        conversations: &[Conversation],
-        elsewhere: &[Conversation],
-        was_reached: impl Fn(&Missed) -> bool,
-    ) -> Vec<Conversation> {
-        let mut open: Vec<Conversation> = conversations
-            .iter()
-            .filter(|it| it.is_open() && !it.was_called_back(&was_reached))
-            .cloned()
-            .collect();
-        if open.iter().any(|it| it.merged_into.is_some()) {
-            let among = [conversations, elsewhere].concat();
-            open = open.into_iter().map(|it| it.living_on_among(&among)).collect();
-            open.retain(Conversation::is_open);
-        }
-        open.sort_by_key(|conversation| {
-            let ours = conversation.waiting_on != Some(WaitingOn::Us);
-            (ours, conversation.waiting_since, conversation.key.clone())
-        });
-        open
     }
 
     fn open<'e>(

@@ -254,7 +254,8 @@ impl<'a> Explainer<'a> {
         let policy = self.rules.policy.of_identifier(value);
         let claims = self.neighbourhood.bundles.values().flat_map(|whole| &whole.facts.claims);
         let mut of_value = claims.filter(|claim| claim.identifier == *value);
-        policy.tier_of(of_value.any(|claim| claim.assurance.is_proved()))
+        let is_proved = of_value.any(|claim| claim.assurance.is_proved());
+        if is_proved { policy.tier } else { policy.stated_tier() }
     }
 
     fn said(&self, assertion: AssertionId) -> Option<Said> {

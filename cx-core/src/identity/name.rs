@@ -623,15 +623,23 @@ fn joined<S: AsRef<str>>(words: impl Iterator<Item = S>) -> String {
 
 /// The words of a name in plain letters, without titles and particles where others are left.
 pub(crate) fn words(text: &str) -> Vec<String> {
-    words_of(text, false)
+    words_of(text, Side::Whole)
 }
 
 /// The words of one side of a comma.
 fn part_words(text: &str) -> Vec<String> {
-    words_of(text, true)
+    words_of(text, Side::Part)
 }
 
-fn words_of(text: &str, is_part: bool) -> Vec<String> {
+/// How much of a name is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Whole,
+    /// One side of its comma.
+    Part,
+}
+
+fn words_of(text: &str, side: Side) -> Vec<String> {
     let mut all: Vec<(String, Letters)> = Vec::new();
     let pictures = text.replace(is_picture, " ");
     let written = || pictures.split_whitespace();
@@ -670,7 +678,7 @@ fn words_of(text: &str, is_part: bool) -> Vec<String> {
     let last = bare.len().saturating_sub(1);
     let is_left = |(at, word): (usize, &(String, Letters))| {
         !is_particle(word, PARTICLES)
-            || !is_part
+            || side == Side::Whole
                 && last > 0
                 && (at == last && n_left == 1
                     || at == 0 && n_left > 0 && is_particle(word, PARTICLES_OR_NAMES))

@@ -136,16 +136,11 @@ pub struct Policy {
 }
 
 impl NamespacePolicy {
-    /// How strongly a value links that somebody has proved, or nobody has. A strong value that was
-    /// only ever stated, where the policy lets it link, is a corroborating one unless the policy
-    /// says otherwise.
-    pub fn tier_of(&self, is_proved: bool) -> Tier {
-        match (is_proved, self.tier_when_stated) {
-            (true, _) => self.tier,
-            (false, Some(stated)) => stated,
-            (false, None) if self.tier == Tier::Strong => Tier::Corroborating,
-            (false, None) => self.tier,
-        }
+    /// How strongly a value links that was only ever stated, where the policy lets it link: a strong
+    /// one is a corroborating one then, unless the policy says otherwise.
+    pub fn stated_tier(&self) -> Tier {
+        let tier = if self.tier == Tier::Strong { Tier::Corroborating } else { self.tier };
+        self.tier_when_stated.unwrap_or(tier)
     }
 }
 

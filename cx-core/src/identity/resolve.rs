@@ -432,7 +432,7 @@ impl<'a> Resolver<'a> {
             let policy = self.rules.policy.of_identifier(identifier);
             let is_proved =
                 bundles.iter().any(|b| self.proved.get(*b).is_some_and(|p| p.contains(identifier)));
-            let tier = policy.tier_of(is_proved);
+            let tier = if is_proved { policy.tier } else { policy.stated_tier() };
             let seen = bundles.iter().filter_map(|b| self.bundles.get(*b)).map(|b| b.first_seen);
             let first_seen = seen.min().unwrap_or(Timestamp::MIN);
             values.push(Value { tier, first_seen, identifier: identifier.clone(), bundles });

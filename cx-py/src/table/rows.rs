@@ -182,7 +182,7 @@ pub(crate) struct Rows {
     /// Whether a cell of [`CUSTOMER`] was kept.
     has_customers: bool,
     /// Whether a row was read by its columns, and not by the event that stands in it.
-    has_rows: bool,
+    is_by_columns: bool,
 }
 
 impl Rows {
@@ -207,7 +207,7 @@ impl Rows {
             row: 0,
             begun: None,
             has_customers: false,
-            has_rows: false,
+            is_by_columns: false,
         };
         rows.check_columns()?;
         Ok(rows)
@@ -215,7 +215,7 @@ impl Rows {
 
     /// Columns that are none of ours, and of which cells were or would be kept in `extra`.
     pub(crate) fn unmapped(&self) -> Vec<String> {
-        if self.is_scan && !self.has_rows {
+        if self.is_scan && !self.is_by_columns {
             return Vec::new();
         }
         let schema = self.stream.schema();
@@ -288,7 +288,7 @@ impl Rows {
             if let Some(json) = scanned(&cells) {
                 return Ok(Event::from_json(json)?);
             }
-            self.has_rows = true;
+            self.is_by_columns = true;
         }
         self.reader.event(cells)
     }
