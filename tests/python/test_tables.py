@@ -174,6 +174,9 @@ k/5,page.viewed,web,none,2026-03-04T11:00:00+01:00,jan@example.nl,,,,,,,,
 """
 
 
+THEN = "2026-03-05T00:00:00Z"
+
+
 def test_a_frame_says_what_the_same_table_in_a_file_says(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
     as_text = pl.read_csv(io.StringIO(TABLE), infer_schema=False)
@@ -182,14 +185,14 @@ def test_a_frame_says_what_the_same_table_in_a_file_says(tmp_path: Path) -> None
         report = of_file.import_file(tmp_path / "t.csv", source="csv")
         assert (report.new, report.problems, report.unmapped) == (5, (), ("status",))
         said = {event.key: event.to_dict() for event in of_file.events()}
-        waiting = [matter.waiting_on for matter in of_file.who_is_waiting()]
+        waiting = [matter.waiting_on for matter in of_file.who_is_waiting(as_of=THEN)]
     assert waiting == ["customer"]
     for frame in frames:
         with cx.open() as store:
             report = store.ingest(frame, source="csv")
             assert (report.new, report.rejected, report.unmapped) == (5, 0, ("status",))
             assert {event.key: event.to_dict() for event in store.events()} == said
-            assert [matter.waiting_on for matter in store.who_is_waiting()] == waiting
+            assert [it.waiting_on for it in store.who_is_waiting(as_of=THEN)] == waiting
             assert store.find("loyalty:csv:007").confidence == "certain"
 
 
