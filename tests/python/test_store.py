@@ -758,7 +758,8 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
     with pytest.raises(cx.InvalidArgumentError, match="tell who"):
         store.search("courier", audience="customer")
     (hit,) = store.search("parcel", audience="model")
-    assert list(hit.event.who) == [] and hit.event.body.text
+    assert list(hit.event.who) == []
+    assert hit.event.body.text
     assert (
         store.search("order 1001", who="jan@example.nl")[0].snippet
         == "[Order] [1001] has not come."
