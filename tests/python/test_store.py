@@ -759,6 +759,7 @@ def test_words_are_found_where_the_audience_may_see_them(store: cx.Store) -> Non
         store.search("courier", audience="customer")
     (hit,) = store.search("parcel", audience="model")
     assert list(hit.event.who) == []
+    assert hit.event.body is not None
     assert hit.event.body.text
     assert (
         store.search("order 1001", who="jan@example.nl")[0].snippet
