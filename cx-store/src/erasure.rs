@@ -1065,11 +1065,12 @@ impl OfOthers {
                 {
                     shown.conversation.map(|talk| talk.key)
                 } else {
-                    // The words that it took the place of would be back.
-                    let earlier = last.get(bare(target));
-                    let earlier = earlier.filter(|last| last.timeline_cmp(event).is_lt());
-                    if let Some(earlier) = earlier {
-                        let talk = earlier.conversation.as_ref().map(|talk| talk.key.clone());
+                    // The words that it took out, or took the place of, would be back.
+                    let is_edit = matches!(event.kind, Kind::MessageEdited(_));
+                    let other = last.get(bare(target));
+                    let other = other.filter(|last| !is_edit || last.timeline_cmp(event).is_lt());
+                    if let Some(other) = other {
+                        let talk = other.conversation.as_ref().map(|talk| talk.key.clone());
                         let corrected = Corrected::without_words(event, talk);
                         of_others.corrected.insert(key.to_owned(), corrected);
                     }

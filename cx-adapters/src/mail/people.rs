@@ -145,7 +145,8 @@ impl Mail<'_> {
         self.claim(&mut who, &replies, Role::From, Assurance::SelfStated);
         self.claim_as(&mut who, from, Role::From, Assurance::SelfStated, Claim::shared);
         self.claim_recipients(&mut who, Assurance::SelfStated);
-        let name = replies.name.clone().or_else(|| from.name.clone());
+        // The name beside the program's address may be the shop's.
+        let name = replies.name.clone();
         People {
             direction: Direction::In,
             visibility: Visibility::Public,
