@@ -594,11 +594,6 @@ fn is_for_good(event: &Event, mail: &MailEvent) -> bool {
     }
 }
 
-/// What was said and did not arrive, as far as these events tell, which stand in timeline order.
-pub fn failed<'a>(events: &[&'a Event]) -> BTreeSet<&'a EventKey> {
-    Unsaid::of(events).failed.into_keys().collect()
-}
-
 impl<'a> ConversationFold<'a> {
     /// A fold that has seen nothing.
     pub const fn new(key: ConversationKey) -> Self {

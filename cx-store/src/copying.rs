@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, params};
 use zeroize::Zeroizing;
 
-use crate::beside::{self, BESIDE};
+use crate::beside::{self, ASIDE, BESIDE};
 use crate::encryption::{self, EncryptionKey, PAGE_SIZE};
 use crate::error::StoreError;
 use crate::kept::KeptFile;
@@ -107,6 +107,22 @@ impl Store {
     /// [`OpenOptions::open_existing`]: crate::OpenOptions::open_existing
     pub fn restore(copy: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<(), StoreError> {
         Self::restore_under(copy, to, None)
+    }
+
+    /// Whether something stands at a path that [`Store::restore`] would take the place of: a file
+    /// that is not empty, the log that is left of one, or what was put aside of it.
+    ///
+    /// ```
+    /// let folder = tempfile::tempdir()?;
+    /// assert!(!cx_store::Store::has_something_at(folder.path().join("none.cx")));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn has_something_at(path: impl AsRef<Path>) -> bool {
+        ["", ASIDE].iter().any(|suffix| {
+            let file = beside::beside(path.as_ref(), suffix);
+            let log = beside::beside(&file, "-wal");
+            [file, log].iter().any(|it| it.metadata().is_ok_and(|it| it.len() > 0))
+        })
     }
 
     /// As [`Store::restore`], of a copy that is encrypted under this key. The file may be encrypted

@@ -43,9 +43,10 @@ const STEPS: &[Step] = &[
     Step::Statements(include_str!("schema/0005_sum.sql")),
     Step::Statements(include_str!("schema/0006_retention.sql")),
     Step::Derive(hasten_answers),
-    Step::Derive(compress),
+    Step::Statements(include_str!("schema/0008_compression.sql")),
     Step::Derive(policy::bring_forward),
-    Step::Derive(waiting::refold_all),
+    // What is open was found anew here, as the next step does.
+    Step::Statements(""),
     Step::Derive(find_anew),
 ];
 
@@ -109,13 +110,6 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
          WHERE standing = 0 AND {is_standing}"
     ))?;
     Ok(())
-}
-
-/// Payloads that may be compressed. Since they are read otherwise from here on, the turns of what
-/// is open, which have been noted since version 7, are found here.
-fn compress(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    tx.execute_batch(include_str!("schema/0008_compression.sql"))?;
-    waiting::refold_open(tx)
 }
 
 /// The kinds of events that take back or replace what was written.

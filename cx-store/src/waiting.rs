@@ -201,11 +201,6 @@ pub(crate) fn refold_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
     refold_these(tx, "SELECT DISTINCT canonical_id FROM conversation")
 }
 
-/// Folds all open conversations again, as after a step of the schema.
-pub(crate) fn refold_open(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    refold_these(tx, "SELECT conversation_id FROM open_conversation")
-}
-
 fn refold_these(tx: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
     let these: BTreeSet<i64> = {
         let mut rows = tx.prepare(sql)?;
@@ -424,12 +419,12 @@ pub(crate) fn reached_in(
     }
     let mut first = None;
     let since = missed.earliest_call();
-    for call in calls_of(connection, &bundles, since, until, reader)? {
+    for (_, call) in calls_of(connection, &bundles, since, until, reader)? {
         first = earlier(first, missed, &call);
     }
-    for call in calls_with(connection, &missed.from, since, until, reader)? {
-        if missed.is_from(&call.1) {
-            first = earlier(first, missed, &call.1);
+    for (_, call) in calls_with(connection, &missed.from, since, until, reader)? {
+        if missed.is_from(&call) {
+            first = earlier(first, missed, &call);
         }
     }
     Ok(first)
@@ -466,21 +461,10 @@ pub(crate) fn calls_with(
             bundles.insert(bundle?);
         }
     }
-    numbered_calls(connection, &bundles, since, until, reader)
+    calls_of(connection, &bundles, since, until, reader)
 }
 
 fn calls_of(
-    connection: &Connection,
-    bundles: &BTreeSet<i64>,
-    since: Timestamp,
-    until: Timestamp,
-    reader: &mut EventReader,
-) -> Result<Vec<Event>, StoreError> {
-    let calls = numbered_calls(connection, bundles, since, until, reader)?;
-    Ok(calls.into_iter().map(|(_, call)| call).collect())
-}
-
-fn numbered_calls(
     connection: &Connection,
     bundles: &BTreeSet<i64>,
     since: Timestamp,

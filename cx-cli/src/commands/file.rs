@@ -1,6 +1,5 @@
 //! `cx backup`, `cx restore`, `cx completions`.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory;
@@ -23,7 +22,7 @@ pub(crate) fn backup(args: &Args, asked: &Backup) -> Result<ExitCode, CliError> 
 
 pub(crate) fn restore(args: &Args, asked: &Restore) -> Result<ExitCode, CliError> {
     let (copy, file) = (asked.copy.display(), asked.file.display());
-    if !asked.yes && has_something(&asked.file) {
+    if !asked.yes && Store::has_something_at(&asked.file) {
         output::line(&format!(
             "This would put {copy} in the place of {file}, which is gone then."
         ))?;
@@ -33,16 +32,6 @@ pub(crate) fn restore(args: &Args, asked: &Restore) -> Result<ExitCode, CliError
     Store::restore_under(&asked.copy, &asked.file, args.key()?.as_ref())?;
     output::line(&format!("{copy} → {file}"))?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Whether something stands there that may be needed: a file, or the log that is left of it.
-fn has_something(file: &Path) -> bool {
-    let real = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-    ["", "-wal", ".put-aside", ".put-aside-wal"].iter().any(|suffix| {
-        let mut name = real.as_os_str().to_owned();
-        name.push(suffix);
-        Path::new(&name).metadata().is_ok_and(|there| there.len() > 0)
-    })
 }
 
 pub(crate) fn completions(asked: &Completions) -> Result<ExitCode, CliError> {
