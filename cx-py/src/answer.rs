@@ -95,8 +95,12 @@ pub(crate) struct Transcript {
 
 impl Transcript {
     /// The transcript as Python sees it.
-    pub(crate) fn new(py: Python<'_>, transcript: cx_store::Transcript) -> PyResult<Self> {
-        let conversation = Fields::from_json(conversation_json(&transcript.conversation));
+    pub(crate) fn new(
+        py: Python<'_>,
+        transcript: cx_store::Transcript,
+        as_of: Timestamp,
+    ) -> PyResult<Self> {
+        let conversation = Fields::from_json(conversation_json(&transcript.conversation, as_of));
         let n_events = transcript.events.len();
         Ok(Self {
             key: transcript.key.to_string(),
@@ -161,8 +165,8 @@ pub(crate) fn found_json(found: &cx_store::Found) -> Value {
 }
 
 /// A matter in which somebody has to act, as JSON.
-pub(crate) fn waiting_json(waiting: &Waiting) -> Value {
-    let mut json = conversation_json(&waiting.conversation);
+pub(crate) fn waiting_json(waiting: &Waiting, as_of: Timestamp) -> Value {
+    let mut json = conversation_json(&waiting.conversation, as_of);
     if let Value::Object(map) = &mut json {
         let customer = waiting.customer.map(|customer| customer.to_string());
         map.insert("customer".to_owned(), customer.into());
@@ -185,10 +189,15 @@ pub(crate) fn assertion_json(assertion: &Assertion) -> Value {
 }
 
 /// How a conversation stands, under the names of the context's open matters.
-fn conversation_json(conversation: &Conversation) -> Value {
-    let due = conversation.promises.iter().map(
-        |promise| json!({"metric": promise.what, "at": text(promise.due_at), "by": promise.by}),
-    );
+fn conversation_json(conversation: &Conversation, as_of: Timestamp) -> Value {
+    let due = conversation.promises.iter().map(|promise| {
+        json!({
+            "metric": promise.what,
+            "at": text(promise.due_at),
+            "breached": promise.is_missed(as_of),
+            "by": promise.by,
+        })
+    });
     json!({
         "conversation": conversation.key.to_string(),
         "source": {

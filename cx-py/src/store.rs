@@ -954,14 +954,29 @@ impl Store {
 
     /// A conversation by any of its keys, with all that was said in it.
     ///
+    /// Parameters
+    /// ----------
+    /// key : str
+    ///     Any of its keys.
+    /// as_of : datetime or str, optional
+    ///     The instant by which promises that are not kept are ``breached``; nothing that was
+    ///     said later is left out. Now, if left out.
+    ///
     /// Raises
     /// ------
     /// NotFoundError
     ///     There is no such conversation.
-    fn conversation(&self, py: Python<'_>, key: &str) -> Result<Transcript, BindingError> {
+    #[pyo3(signature = (key, *, as_of=None))]
+    fn conversation(
+        &self,
+        py: Python<'_>,
+        key: &str,
+        as_of: Option<&Bound<'_, PyAny>>,
+    ) -> Result<Transcript, BindingError> {
         let asked = ConversationKey::new(key).map_err(|error| malformed_id("key", key, &error))?;
+        let as_of = timestamp_or_now("as_of", as_of)?;
         match self.with(py, |store| store.conversation(&asked))? {
-            Some(transcript) => Ok(Transcript::new(py, transcript)?),
+            Some(transcript) => Ok(Transcript::new(py, transcript, as_of)?),
             None => Err(BindingError::NotFound { name: key.to_owned(), place: "store" }),
         }
     }
@@ -1047,7 +1062,8 @@ impl Store {
         let as_of = timestamp_or_now("as_of", as_of)?;
         let waiting =
             self.with(py, |store| store.first_waiting(as_of, limit.unwrap_or(usize::MAX)))?;
-        Ok(waiting.iter().map(answer::waiting_json).map(Fields::from_json).collect())
+        let matter = |waiting| Fields::from_json(answer::waiting_json(waiting, as_of));
+        Ok(waiting.iter().map(matter).collect())
     }
 
     /// The ids of all customers, in order, read page by page.

@@ -81,14 +81,6 @@ pub(crate) fn check(
             report.expect(false, || difference);
         }
     }
-    let mut named = connection.prepare("SELECT oid, event_key FROM named")?;
-    let mut named = named.query([])?;
-    while let Some(row) = named.next()? {
-        let key = codec::event_key(&row.get::<_, String>(1)?)?;
-        let is_its =
-            ObservationId::of(&settings.tenant, &key).as_bytes() == &row.get::<_, [u8; 16]>(0)?;
-        report.expect(is_its, || format!("{key} is named by another observation than its own"));
-    }
     let indexed = search::indexed_until(connection)?;
     let last: i64 =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
@@ -178,6 +170,15 @@ fn said_and_issued(
             })
         };
         report.expect(is_its, || format!("{customer}: it names another record than its own"));
+    }
+    let mut rows = connection.prepare("SELECT oid, event_key FROM named")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let (observation, key): ([u8; 16], String) = (row.get(0)?, row.get(1)?);
+        let named = codec::event_key(&key).map(|key| ObservationId::of(&settings.tenant, &key));
+        report.expect(named.is_ok_and(|named| *named.as_bytes() == observation), || {
+            format!("{key} is named by another observation than its own")
+        });
     }
     report.expect(policy::is_as_written(connection)?, || {
         "the policy is not what was put in force".to_owned()

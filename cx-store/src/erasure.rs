@@ -124,6 +124,8 @@ pub(crate) enum Whom<'a> {
     Customer(i64),
     /// Whoever carries this, on records that are no customer's.
     Nobody(&'a Identifier),
+    /// Whom a record is about that is no customer's, and the id that was given out for it.
+    Record(&'a str, CustomerId),
 }
 
 /// Takes somebody out.
@@ -155,6 +157,10 @@ pub(crate) fn erase(
             }
             (values, keys, BTreeMap::new())
         }
+        Whom::Record(key, _) => {
+            let values = values_of_record(tx, key)?;
+            (values, BTreeSet::from([key.to_owned()]), BTreeMap::new())
+        }
     };
     let mut keys: BTreeSet<String> = keys;
     // Those that name others stay theirs, without the words.
@@ -166,6 +172,7 @@ pub(crate) fn erase(
         spared.into_iter().filter(|(key, _)| !keys.contains(key)).collect();
     let cid = match whom {
         Whom::Customer(customer) => crate::read::customer_id(tx, customer)?,
+        Whom::Record(_, id) => id,
         // It was never given out; it is that of a record, as all are.
         Whom::Nobody(identifier) => {
             let first = match keys.first() {
@@ -473,6 +480,29 @@ fn values_of_nobody(
              AND NOT EXISTS(SELECT 1 FROM member m WHERE m.bundle_id = c.bundle_id))"
     ))?;
     let mut rows = rows.query([row])?;
+    let mut values = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        values.insert(row.get(0)?, (codec::read_identifier(row, 1)?, row.get(5)?));
+    }
+    Ok(values)
+}
+
+/// The values on a record that is no customer's, and whether no other record has them.
+fn values_of_record(
+    tx: &Transaction<'_>,
+    key: &str,
+) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
+    let mut rows = tx.prepare_cached(
+        "WITH carried(bundle_id, identifier_id) AS (SELECT bundle_id, identifier_id FROM bundle_claim
+                      UNION SELECT bundle_id, identifier_id FROM bundle_bridge)
+         SELECT i.id, d.name, i.scope, i.key, i.linkable,
+           NOT EXISTS(SELECT 1 FROM carried x JOIN event o ON o.bundle_id = x.bundle_id
+             WHERE x.identifier_id = i.id AND o.standing = 0 AND o.key <> e.key)
+         FROM event e JOIN carried c ON c.bundle_id = e.bundle_id
+           JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
+         WHERE e.key = ?1 AND e.standing = 0",
+    )?;
+    let mut rows = rows.query([key])?;
     let mut values = BTreeMap::new();
     while let Some(row) = rows.next()? {
         values.insert(row.get(0)?, (codec::read_identifier(row, 1)?, row.get(5)?));

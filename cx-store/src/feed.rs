@@ -76,7 +76,8 @@ pub enum Change {
         /// Who is gone.
         customer: CustomerId,
     },
-    /// A customer was erased, or had nothing but what was too old to be kept.
+    /// A customer was erased, or had nothing but what was too old to be kept. Where only a model's
+    /// word made it a customer, that is dissolved first.
     Erased {
         /// Who is gone.
         customer: CustomerId,

@@ -1028,20 +1028,25 @@ impl Store {
     ) -> Result<Erased, StoreError> {
         let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
-            let Some(customer) = found.chosen() else {
-                return match who {
-                    Who::Identifier(value) if found.customers.is_empty() => {
-                        erasure::erase(tx, writer, Whom::Nobody(value), mode, erased_at)
-                    }
-                    _ => Err(nobody(who, &found)),
-                };
+            let named = match (who, found.chosen()) {
+                (Who::Customer(id), Some(_)) => corrections::named_by(tx, *id)?,
+                _ => None,
             };
-            let mut customer = customer.row();
-            if erasure::part(tx, writer, customer, erased_at)? {
-                let found = read::find(tx, who)?;
-                customer = found.chosen().ok_or(StoreError::NobodyMeant)?.row();
-            }
-            erasure::erase(tx, writer, Whom::Customer(customer), mode, erased_at)
+            let found = match found.chosen() {
+                Some(customer) if erasure::part(tx, writer, customer.row(), erased_at)? => {
+                    read::find(tx, who)?
+                }
+                _ => found,
+            };
+            let whom = match (found.chosen(), who, &named) {
+                (Some(customer), ..) => Whom::Customer(customer.row()),
+                (None, ..) if !found.customers.is_empty() => return Err(nobody(who, &found)),
+                (None, Who::Identifier(value), _) => Whom::Nobody(value),
+                // Only a model took it for somebody's.
+                (None, Who::Customer(id), Some((_, record))) => Whom::Record(record, *id),
+                (None, Who::Customer(_), None) => return Err(nobody(who, &found)),
+            };
+            erasure::erase(tx, writer, whom, mode, erased_at)
         })?;
         self.empty_log();
         Ok(erased)

@@ -6,6 +6,7 @@ use cx_core::context::render::{self, Colour};
 use cx_core::context::{Audience, Context, ContextOptions};
 use cx_core::event::Event;
 use cx_core::event::identity::ConsentState;
+use cx_core::event::talk::CallOutcome;
 use cx_core::identifier::Who;
 use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::time::Timestamp;
@@ -761,6 +762,48 @@ fn a_missed_call_is_over_once_somebody_talked_with_the_same_number() {
     assert_eq!(waits(vec![missed.clone(), call("b", 10, "answered", "in")]), Vec::<String>::new());
     let again = call("c", 20, "missed", "in");
     assert_eq!(waits(vec![missed, call("b", 10, "answered", "out"), again]), ["calls/c"]);
+}
+
+#[test]
+fn a_contact_by_phone_tells_how_it_ended_and_how_long_people_spoke() {
+    let call = |key: &str, minute: u32, kind: &str, data: Value| {
+        let at = format!("2026-03-01T09:{minute:02}:00Z");
+        of_jan(key, kind, "phone", &at, &json!({"data": data}))
+    };
+    let store = store(vec![
+        call("a", 0, "call", json!({"outcome": "missed", "duration_s": 31})),
+        call("b", 5, "voicemail", json!({"duration_s": 42})),
+        call("c", 10, "call", json!({"outcome": "answered", "duration_s": 200})),
+        call(
+            "d",
+            20,
+            "call",
+            json!({"answered_at": "2026-03-01T09:21:00Z", "ended_at": "2026-03-01T09:26:30Z"}),
+        ),
+        call("e", 30, "call", json!({"answered_at": "2026-03-01T09:30:10Z"})),
+    ]);
+    let told = |as_of: &str| {
+        let who = Who::parse("+31612345678", None).unwrap();
+        let context = store.context(&who, &ContextOptions::at(as_of.parse().unwrap())).unwrap();
+        let recent = context.contacts.recent.iter().rev();
+        let told = recent.map(|it| (it.outcome, it.duration_s)).collect::<Vec<_>>();
+        (told, render::terminal(&context, Colour::Plain))
+    };
+    let (contacts, text) = told("2026-03-01T10:00:00Z");
+    let expected = [
+        (Some(CallOutcome::Missed), None),
+        (None, Some(42)),
+        (Some(CallOutcome::Answered), Some(200)),
+        (None, Some(330)),
+        (None, None),
+    ];
+    assert_eq!(contacts, expected);
+    for words in ["(call, missed)", "(voicemail, 42 s)", "(call, 3 min)", "(call, 5 min)", "(call)"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // While it went on nobody knew how long it would.
+    assert_eq!(told("2026-03-01T09:12:00Z").0.last(), Some(&(None, None)));
 }
 
 #[test]

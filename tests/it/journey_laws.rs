@@ -678,3 +678,38 @@ fn who_asked_is_answered_also_where_somebody_else_is_addressed() {
     let context = store.context(&els, &options).unwrap();
     assert_eq!(context.journeys[0].outcome, "reached");
 }
+
+#[test]
+fn an_answer_to_several_that_did_not_arrive_with_another_one_answers_nobody() {
+    let els = json!([{"ns": "email", "value": "els@example.nl", "role": "from"}]);
+    let both = json!([
+        {"ns": "email", "value": "jan@example.nl", "role": "to"},
+        {"ns": "email", "value": "els@example.nl", "role": "to"},
+    ]);
+    let mut asked = story::said("e1", 1, "customer", "k1");
+    asked["who"] = els;
+    let mut answer = story::said("e2", 10, "agent", "k1");
+    answer["who"] = both;
+    answer["data"] = json!({"message_id": "<m@x>"});
+    let (asked, answer) = (read(asked), read(answer));
+    assert_eq!(outcomes_among(&[&asked], &[&answer]), ["reached"]);
+    for kind in ["mail.bounced", "mail.dropped"] {
+        let gone = event(
+            "e3",
+            11,
+            kind,
+            json!({
+                "direction": "none", "actor": {"type": "system"}, "conversation": {"key": "k1"},
+                "who": [{"ns": "email", "value": "jan@example.nl", "role": "to"}],
+                "data": {"mail_id": "m@x"},
+            }),
+        );
+        assert_eq!(outcomes_among(&[&asked], &[&answer, &gone]), ["abandoned"], "{kind}");
+    }
+}
+
+/// The outcomes of the service journeys of a customer, with what others were told.
+fn outcomes_among(own: &[&Event], beside: &[&Event]) -> Vec<&'static str> {
+    let found = instances_among(service(), own, beside, at(30 * DAY));
+    found.iter().map(|instance| instance.outcome.name()).collect()
+}

@@ -323,6 +323,8 @@ fn a_repair_makes_everything_derived_anew_and_loses_nothing() {
         "UPDATE open_conversation SET waiting_since = 0",
         "UPDATE source_stat SET last_event = last_event - 1000000",
         "UPDATE bundle_stat SET channel = channel + 1",
+        "INSERT OR REPLACE INTO named VALUES(zeroblob(16), (SELECT max(key) FROM event))",
+        "INSERT OR REPLACE INTO named VALUES(zeroblob(16), '')",
         "DELETE FROM issued WHERE cid NOT IN (SELECT cid FROM customer)",
     ];
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import json
 from collections.abc import Iterator
@@ -40,6 +41,8 @@ def test_one_answer_joins_the_channels(context: cx.Context) -> None:
     assert channels[0] == "phone", "the newest contact comes first"
     assert set(channels) == {"phone", "chat", "email"}
     assert context.contacts.by_channel["email"].count_90d == 1
+    call = context.contacts.recent[0]
+    assert (call.kind, call.outcome, call.duration_s) == ("call", "answered", 61)
     assert [matter.conversation for matter in context.open] == [
         MAIL["conversation"]["key"],
         "chatwoot:acme/conversation/11",
@@ -100,6 +103,52 @@ def test_every_block_of_the_json_is_an_attribute(context: cx.Context) -> None:
             assert value.isoformat().replace("+00:00", "Z") == block
         else:
             assert value == block
+
+
+#: The classes of the stubs that are not called as the block of the schema.
+STUBS = {
+    "Context": "Context",
+    "SourceBlock": "_SourceRef",
+    "Summary": "_Journey",
+    "StepSummary": "_Step",
+}
+
+
+def stub_properties() -> dict[str, dict[str, str]]:
+    """The annotation of each property of each class of the stubs, inherited ones too."""
+    stubs = Path(cx.__file__).parent / "_native.pyi"
+    found: dict[str, dict[str, str]] = {}
+    for node in ast.parse(stubs.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            own = found[node.name] = {}
+            for base in node.bases:
+                own |= found.get(base.id, {}) if isinstance(base, ast.Name) else {}
+            for item in node.body:
+                if not isinstance(item, ast.FunctionDef) or item.returns is None:
+                    continue
+                if "property" in map(ast.unparse, item.decorator_list):
+                    own[item.name.rstrip("_")] = ast.unparse(item.returns)
+    return found
+
+
+def test_the_stubs_have_each_field_of_the_schema() -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    blocks = {name: block for name, block in schema["$defs"].items() if "properties" in block}
+    stubs = stub_properties()
+    wrong = []
+    for name, block in {**blocks, "Context": schema}.items():
+        stub = stubs[STUBS.get(name, "_" + name.removesuffix("Block"))]
+        held_by_one = set(stub) ^ set(block["properties"])
+        wrong += [f"{name}.{field} is in one of both" for field in sorted(held_by_one)]
+        for field, held in block["properties"].items():
+            told = stub.get(field, "Any")
+            kinds = held.get("type", [])
+            others = [one.get("type") for one in held.get("anyOf", [])]
+            may_be_none = "null" in (kinds if isinstance(kinds, list) else [kinds]) + others
+            if may_be_none != ("None" in told) and told != "Any":
+                wrong.append(f"{name}.{field} is {told} in the stubs, and {held} in the schema")
+    assert len(blocks) > 40
+    assert wrong == []
 
 
 def test_the_json_is_that_of_the_schema(context: cx.Context) -> None:

@@ -784,6 +784,26 @@ def test_who_waits_for_us_is_listed_first_come_first(store: cx.Store) -> None:
     assert chat.source.system == "chatwoot"
 
 
+def test_a_promise_is_breached_once_its_time_is_over(store: cx.Store) -> None:
+    level = {
+        **NOTE,
+        "key": "chatwoot:acme/sla/1",
+        "kind": "sla.applied",
+        "data": {"metric": "first_response", "due_at": "2026-03-04T11:00:00Z"},
+        "body": None,
+    }
+    assert store.ingest([level], recorded_at=NOON).rejected == 0
+    key = "chatwoot:acme/conversation/11"
+    for as_of, breached in ((NOON - dt.timedelta(hours=2), False), (NOON, True)):
+        (waiting,) = (it for it in store.who_is_waiting(as_of=as_of) if it.conversation == key)
+        (listed,) = waiting.due
+        (shown,) = store.conversation(key, as_of=as_of).conversation.due
+        matters = store.context("jan@example.nl", as_of=as_of).open
+        (told,) = (due for matter in matters for due in matter.due)
+        assert listed == shown == told
+        assert (told.metric, told.breached) == ("first_response", breached)
+
+
 def test_journeys_are_those_of_the_context(store: cx.Store) -> None:
     journeys = store.journeys("jan@example.nl", as_of=NOON)
     assert journeys == list(store.context("jan@example.nl", as_of=NOON).journeys)

@@ -126,11 +126,16 @@ pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError
             .subject
             .clone()
             .or_else(|| conversation.last.as_ref().and_then(|last| last.text.clone()));
+        let due = conversation.promises.iter().find_map(|promise| {
+            let missed = if promise.is_missed(as_of) { ", missed" } else { "" };
+            promise.due_at.map(|at| format!("  due {at}{missed}"))
+        });
         output::line(&format!(
-            "{days:>3} d {hours:>2} h {minutes:>2} min  {on:<17} {:<17} {customer}  {}  {}",
+            "{days:>3} d {hours:>2} h {minutes:>2} min  {on:<17} {:<17} {customer}  {}  {}{}",
             conversation.state.name(),
             conversation.key,
             output::tame(&about.unwrap_or_default(), 60),
+            due.unwrap_or_default(),
         ))?;
     }
     if matters.len() > asked.limit {

@@ -10,6 +10,7 @@ use crate::conversation::WaitingOn;
 use crate::event::conversation::{HandoverReason, State, StateCategory};
 use crate::event::feedback::{Scale, Survey};
 use crate::event::identity::ConsentState;
+use crate::event::talk::CallOutcome;
 use crate::feedback::LoopState;
 use crate::identifier::Assurance;
 use crate::journey::Summary;
@@ -483,6 +484,11 @@ blocks! {
         text: Option<String>,
         /// The names of the files with it.
         attachments: Vec<String>,
+        /// How a call ended; null of what is no call, and while it goes on or nobody told.
+        outcome: Option<CallOutcome>,
+        /// How long people talked in a call, or how long a spoken message is, in seconds; null
+        /// where nobody told.
+        duration_s: Option<u64>,
         /// The conversation's key.
         conversation: Option<String>,
         /// The source.

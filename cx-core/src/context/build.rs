@@ -24,6 +24,7 @@ use crate::conversation::{
 };
 use crate::event::conversation::{Party, PartyType, State};
 use crate::event::kind::KindGroup;
+use crate::event::talk::Call;
 use crate::event::{Attachment, Direction, Event, Kind, Visibility};
 use crate::feedback::{Feedback, FeedbackFold, LoopState};
 use crate::identifier::{Claim, Identifier, Namespace};
@@ -930,8 +931,7 @@ impl View<'_> {
                 promise.what.clone()
             },
             at: promise.due_at.map(|at| at.to_string()),
-            breached: promise.is_breached
-                || promise.due_at.is_some_and(|at| at < self.options.as_of),
+            breached: promise.is_missed(self.options.as_of),
             by: promise.by.clone(),
         });
         // How the desk sorts and names its work is its own affair.
@@ -1077,6 +1077,8 @@ impl View<'_> {
             name: event.actor.name.clone(),
             text: self.said(&event.key, words(event), corrections),
             attachments: self.attachments(event, corrections),
+            outcome: ended_call(event, self.options.as_of).and_then(|call| call.outcome),
+            duration_s: spoken_s(event, self.options.as_of),
             conversation: event
                 .conversation
                 .as_ref()
@@ -1164,6 +1166,22 @@ fn is_automatic(event: &Event) -> bool {
 fn is_mail(event: &Event) -> bool {
     matches!(&event.kind, Kind::Message(message) if message.message_id.is_some())
         && event.channel == Channel::Email
+}
+
+/// The call, once it is over.
+fn ended_call(event: &Event, as_of: Timestamp) -> Option<&Call> {
+    match &event.kind {
+        Kind::Call(call) if call.end(event.occurred_at) <= as_of => Some(call),
+        _ => None,
+    }
+}
+
+/// How long people talked in a call that is over, or a spoken message is, in seconds.
+fn spoken_s(event: &Event, as_of: Timestamp) -> Option<u64> {
+    match &event.kind {
+        Kind::Voicemail(voicemail) => voicemail.duration_s,
+        _ => ended_call(event, as_of).and_then(|call| call.talked_s(event.occurred_at)),
+    }
 }
 
 /// What an event says as it was written.

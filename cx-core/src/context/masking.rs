@@ -12,6 +12,7 @@ use crate::conversation::WaitingOn;
 use crate::event::conversation::{HandoverReason, State, StateCategory};
 use crate::event::feedback::{Scale, Survey};
 use crate::event::identity::ConsentState;
+use crate::event::talk::CallOutcome;
 use crate::feedback::LoopState;
 use crate::identifier::Assurance;
 use crate::journey::{StepSummary, Summary};
@@ -179,6 +180,7 @@ no_text!(
     Assurance,
     Audience,
     Basis,
+    CallOutcome,
     Confidence,
     ConsentState,
     HandoverReason,

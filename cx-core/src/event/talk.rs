@@ -8,6 +8,7 @@ use crate::time::{Micros, Timestamp};
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum CallOutcome {
     /// Somebody picked up.
     Answered,
@@ -119,6 +120,15 @@ impl Call {
     /// When somebody picked up: when it happened, where that is not told.
     pub fn picked_up(&self, occurred_at: Timestamp) -> Timestamp {
         self.answered_at.unwrap_or(occurred_at)
+    }
+
+    /// How long people talked, in seconds; `None` where nobody picked up, or nobody told.
+    pub fn talked_s(&self, occurred_at: Timestamp) -> Option<u64> {
+        let told = || {
+            let talked = self.ended_at?.since(self.picked_up(occurred_at));
+            u64::try_from(talked.as_seconds()).ok()
+        };
+        if self.was_taken() { self.duration_s.or_else(told) } else { None }
     }
 
     /// When it ended, as far as is told: not before the event happened.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::definition::Definition;
 use super::instance::Outcome;
-use crate::conversation::{Missed, one_key_each, people_talked_until};
+use crate::conversation::{Missed, one_key_each, people_talked_until, unsays};
 use crate::event::{Direction, Event, Kind};
 use crate::identifier::Claim;
 use crate::ids::{ConversationKey, EventKey};
@@ -244,12 +244,9 @@ fn tells_others(event: &Event) -> bool {
         | Kind::ConversationSpam(_)
         | Kind::ConversationDeleted(_)
         | Kind::ConversationRestored(_)
-        | Kind::MessageFailed(_)
         | Kind::MessageDelivered(_)
-        | Kind::MessageRead(_)
-        | Kind::MessageDeleted(_)
-        | Kind::MailBounced(_) => true,
-        kind => kind.is_talk() && event.direction == Direction::Out,
+        | Kind::MessageRead(_) => true,
+        kind => unsays(event) || kind.is_talk() && event.direction == Direction::Out,
     }
 }
 

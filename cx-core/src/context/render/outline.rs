@@ -2,12 +2,13 @@
 
 use crate::context::Context;
 use crate::context::blocks::{
-    Alert, AttributeBlock, CartBlock, ConsentBlock, Customer, LineBlock, Mail, OpenMatter,
+    Alert, AttributeBlock, CartBlock, ConsentBlock, Contact, Customer, LineBlock, Mail, OpenMatter,
     OrderBlock, PartyRef, Provenance, Said,
 };
 use crate::context::facts::Confidence;
 use crate::conversation::{WaitingOn, goes_on};
 use crate::event::identity::{Address, ConsentState};
+use crate::event::talk::CallOutcome;
 use crate::feedback::LoopState;
 use crate::journey::Summary;
 use crate::text::steers;
@@ -549,7 +550,10 @@ fn contacts(context: &Context) -> Vec<Line> {
             };
             let line = match contact.kind.as_str() {
                 "message" => line,
-                kind => line.plain(format!("({kind})")),
+                kind => match spoken(contact) {
+                    Some(how) => line.plain(format!("({kind}, {how})")),
+                    None => line.plain(format!("({kind})")),
+                },
             };
             files(line.quote(contact.text.as_deref()), &contact.attachments)
         })
@@ -565,6 +569,27 @@ fn contacts(context: &Context) -> Vec<Line> {
         lines.push(Line::new(0).faint(format!("in 90 days: {}", by_channel.join(", "))));
     }
     lines
+}
+
+/// How a call ended, or how long people spoke.
+fn spoken(contact: &Contact) -> Option<String> {
+    let length = contact.duration_s.map(|seconds| match seconds {
+        ..60 => format!("{seconds} s"),
+        _ => format!("{} min", seconds / 60),
+    });
+    let outcome = contact.outcome.filter(|outcome| *outcome != CallOutcome::Answered);
+    let outcome = outcome.map(|outcome| {
+        match outcome {
+            CallOutcome::Answered => "answered",
+            CallOutcome::Missed => "missed",
+            CallOutcome::Busy => "the line was busy",
+            CallOutcome::Failed => "failed",
+            CallOutcome::Voicemail => "went to voicemail",
+            CallOutcome::Abandoned => "hung up before anybody answered",
+        }
+        .to_owned()
+    });
+    outcome.or(length)
 }
 
 fn feedback(context: &Context) -> Vec<Line> {
