@@ -85,7 +85,9 @@ impl History {
     ) -> Result<Self, StoreError> {
         let known = known.map(Self::into_lines).unwrap_or_default();
         let reader = EventReader::default();
-        let mut lines = Lines { connection, as_of: as_of.as_micros(), scan, reader, known };
+        let correcting = schema::correcting(connection)?;
+        let as_of_us = as_of.as_micros();
+        let mut lines = Lines { connection, as_of: as_of_us, scan, correcting, reader, known };
         let whole = Whole::of(connection, customer)?;
         let mut left_out = BTreeMap::new();
         let mut events = if whole.n <= scan && !whole.is_attributed {
@@ -235,6 +237,8 @@ struct Lines<'c> {
     as_of: i64,
     /// How many are looked at, as of [`SCAN`].
     scan: usize,
+    /// That an event is a correction in force, in SQL, where there is any.
+    correcting: Option<String>,
     reader: EventReader,
     known: HashMap<i64, Line>,
 }
@@ -504,16 +508,14 @@ impl Lines<'_> {
     /// The latest corrections of these bundles: what they take back stays so behind any number of
     /// events.
     fn corrections_of(&self, bundles: &[i64]) -> Result<BTreeSet<i64>, StoreError> {
-        let is_correcting = schema::is_correcting(self.connection)?;
+        let Some(correcting) = &self.correcting else { return Ok(BTreeSet::new()) };
         let mut own = self.connection.prepare_cached(&format!(
             "SELECT seq FROM event INDEXED BY event_correcting
-             WHERE bundle_id = ?1 AND standing = 0 AND ts <= ?2 AND {is_correcting}
-             ORDER BY ts DESC LIMIT ?3"
+             WHERE bundle_id = ?1 AND ts <= ?2 AND {correcting} ORDER BY ts DESC LIMIT ?3"
         ))?;
         let mut given = self.connection.prepare_cached(&format!(
             "SELECT e.seq FROM attribution a JOIN event e ON e.seq = a.event_seq
-             WHERE a.bundle_id = ?1 AND e.standing = 0 AND e.ts <= ?2 AND {is_correcting}
-             ORDER BY e.ts DESC LIMIT ?3"
+             WHERE a.bundle_id = ?1 AND e.ts <= ?2 AND {correcting} ORDER BY e.ts DESC LIMIT ?3"
         ))?;
         let limit = i64::try_from(self.scan).unwrap_or(i64::MAX);
         let mut seqs = BTreeSet::new();
@@ -534,7 +536,7 @@ impl Lines<'_> {
         customer: i64,
         further: &[Line],
     ) -> Result<BTreeSet<i64>, StoreError> {
-        let is_correcting = schema::is_correcting(self.connection)?;
+        let Some(correcting) = &self.correcting else { return Ok(BTreeSet::new()) };
         let mut owner = self.connection.prepare_cached(
             "SELECT m.customer_id FROM event e LEFT JOIN attribution a ON a.event_seq = e.seq
                JOIN member m ON m.bundle_id = coalesce(a.bundle_id, e.bundle_id)
@@ -547,7 +549,7 @@ impl Lines<'_> {
         }
         let mut rows = self.connection.prepare_cached(&format!(
             "SELECT seq FROM member m CROSS JOIN event e INDEXED BY event_correcting
-               ON e.bundle_id = m.bundle_id AND e.standing = 0 AND {is_correcting}
+               ON e.bundle_id = m.bundle_id AND {correcting}
              WHERE m.customer_id = ?1 AND e.conversation_id IS NULL AND e.ts <= ?2
              ORDER BY e.ts DESC LIMIT ?3"
         ))?;
@@ -562,13 +564,10 @@ impl Lines<'_> {
     }
 
     fn corrections(&self, id: i64) -> Result<Vec<i64>, StoreError> {
-        let kinds = read::corrections(self.connection)?;
-        if kinds.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(correcting) = &self.correcting else { return Ok(Vec::new()) };
         let mut rows = self.connection.prepare_cached(&format!(
             "SELECT seq FROM event INDEXED BY event_conversation
-             WHERE conversation_id = ?1 AND standing = 0 AND ts <= ?2 AND kind IN ({kinds})
+             WHERE conversation_id = ?1 AND ts <= ?2 AND {correcting}
              ORDER BY ts DESC LIMIT ?3"
         ))?;
         let limit = i64::try_from(self.scan).unwrap_or(i64::MAX);

@@ -220,13 +220,6 @@ fn numbers(
     Ok(numbers.join(", "))
 }
 
-/// The numbers of the kinds that correct a message, as a list in SQL; empty where there are none.
-pub(crate) fn corrections(connection: &Connection) -> Result<String, StoreError> {
-    numbers(connection, KIND, |name| {
-        matches!(name, "message.edited" | "message.redacted" | "message.deleted")
-    })
-}
-
 /// The numbers of the kinds that are notes, as a list in SQL; empty where there are none.
 pub(crate) fn notes(connection: &Connection) -> Result<String, StoreError> {
     numbers(connection, KIND, |name| name == "note")

@@ -116,7 +116,7 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
 const CORRECTING: &[&str] = &["message.deleted", "message.edited", "message.redacted"];
 
 /// That a kind is one of those that correct, in SQL.
-pub(crate) fn is_correcting(connection: &Connection) -> Result<String, StoreError> {
+fn is_correcting(connection: &Connection) -> Result<String, StoreError> {
     let mut id = connection.prepare_cached("SELECT id FROM dict WHERE class = 3 AND name = ?1")?;
     let kind = |name: &&str| -> Result<String, StoreError> {
         let id: i64 = id.query_row([name], |row| row.get(0))?;
@@ -124,6 +124,15 @@ pub(crate) fn is_correcting(connection: &Connection) -> Result<String, StoreErro
     };
     let kinds = CORRECTING.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("({})", kinds.join(" OR ")))
+}
+
+/// That an event is a correction in force, in SQL; `None` where there is none in the whole store.
+pub(crate) fn correcting(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let is_one = format!("standing = 0 AND {}", is_correcting(connection)?);
+    let mut any = connection.prepare_cached(&format!(
+        "SELECT EXISTS(SELECT 1 FROM event INDEXED BY event_correcting WHERE {is_one})"
+    ))?;
+    Ok(any.query_row([], |row| row.get::<_, bool>(0))?.then_some(is_one))
 }
 
 /// An index by which the corrections of somebody are found, however much else there is of them.

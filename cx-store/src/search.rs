@@ -315,10 +315,14 @@ pub(crate) fn leave_what_was_taken_out(
     matters: &mut [Waiting],
 ) -> Result<(), StoreError> {
     let mut corrected = Corrected::new(connection)?;
-    if corrected.kinds.is_empty() {
+    if corrected.correcting.is_none() {
         return Ok(());
     }
     for Waiting { conversation, .. } in matters {
+        let Some(id) = read::canonical_id(connection, &conversation.key)? else { continue };
+        if !corrected.is_any_around(id)? {
+            continue;
+        }
         if let Some(last) = &mut conversation.last
             && let Some(event) = corrected.standing(last.event.as_str())?
         {
@@ -329,7 +333,6 @@ pub(crate) fn leave_what_was_taken_out(
             }
         }
         let Some(subject) = &conversation.subject else { continue };
-        let Some(id) = read::canonical_id(connection, &conversation.key)? else { continue };
         let (mut is_taken_out, mut is_left) = (false, false);
         for event in waiting::events(connection, id)? {
             if !is_left && event.subjects().any(|given| given == subject) {
@@ -348,8 +351,8 @@ pub(crate) fn leave_what_was_taken_out(
 /// The corrections around what is found, read once.
 struct Corrected<'c> {
     connection: &'c Connection,
-    /// The numbers of their kinds, as a list in SQL; empty where there are none.
-    kinds: String,
+    /// That an event is one in force, in SQL; `None` where there is none.
+    correcting: Option<String>,
     /// By customer, and by conversation.
     known: [BTreeMap<i64, Around>; 2],
 }
@@ -387,12 +390,30 @@ fn names(event: &Event) -> Vec<String> {
 
 impl<'c> Corrected<'c> {
     fn new(connection: &'c Connection) -> Result<Self, StoreError> {
-        Ok(Self { connection, kinds: read::corrections(connection)?, known: Default::default() })
+        let correcting = schema::correcting(connection)?;
+        Ok(Self { connection, correcting, known: Default::default() })
+    }
+
+    /// Whether anything corrects in a conversation, or among the events of those who are in it.
+    fn is_any_around(&self, conversation: i64) -> Result<bool, StoreError> {
+        let Some(correcting) = &self.correcting else { return Ok(false) };
+        let of_it = "conversation c JOIN event t ON t.conversation_id = c.id AND t.standing = 0";
+        let mut any = self.connection.prepare_cached(&format!(
+            "SELECT EXISTS(SELECT 1 FROM conversation c JOIN event e ON e.conversation_id = c.id
+                 WHERE c.canonical_id = ?1 AND {correcting})
+               OR EXISTS(SELECT 1 FROM member m CROSS JOIN event e INDEXED BY event_correcting
+                   ON e.bundle_id = m.bundle_id AND {correcting}
+                 WHERE m.customer_id IN (
+                   SELECT o.customer_id FROM {of_it} LEFT JOIN attribution a ON a.event_seq = t.seq
+                     JOIN member o ON o.bundle_id = coalesce(a.bundle_id, t.bundle_id)
+                   WHERE c.canonical_id = ?1))"
+        ))?;
+        Ok(any.query_row([conversation], |row| row.get(0))?)
     }
 
     /// What became of the words of an event.
     fn of(&mut self, event: &Event) -> Result<Words, StoreError> {
-        if self.kinds.is_empty() {
+        if self.correcting.is_none() {
             return Ok(Words::AsWritten);
         }
         let mut of = self.connection.prepare_cached(
@@ -410,16 +431,10 @@ impl<'c> Corrected<'c> {
     /// What became of the words of an event, by whatever its customer's events and those of its
     /// conversation correct.
     fn words(&mut self, event: &Event, of: [Option<i64>; 2]) -> Result<Words, StoreError> {
-        if self.kinds.is_empty() {
-            return Ok(Words::AsWritten);
-        }
-        let is_correcting = schema::is_correcting(self.connection)?;
-        let of_customer = format!(
-            "member m CROSS JOIN event e INDEXED BY event_correcting
-               ON e.bundle_id = m.bundle_id AND {is_correcting} WHERE m.customer_id = ?1"
-        );
+        let Some(correcting) = &self.correcting else { return Ok(Words::AsWritten) };
         let from = [
-            of_customer.as_str(),
+            "member m CROSS JOIN event e INDEXED BY event_correcting ON e.bundle_id = m.bundle_id
+             WHERE m.customer_id = ?1",
             "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1",
         ];
         for ((known, of), from) in self.known.iter_mut().zip(of).zip(from) {
@@ -427,8 +442,7 @@ impl<'c> Corrected<'c> {
             if let Entry::Vacant(place) = known.entry(of) {
                 let sql = format!(
                     "SELECT iif(e.packed IS NULL, e.payload, cx_unpack(e.packed))
-                     FROM {from} AND e.standing = 0 AND e.kind IN ({})",
-                    self.kinds
+                     FROM {from} AND {correcting}"
                 );
                 place.insert(Around::of(events(self.connection, &sql, of)?));
             }
