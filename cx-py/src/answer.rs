@@ -194,7 +194,7 @@ fn conversation_json(conversation: &Conversation, as_of: Timestamp) -> Value {
         json!({
             "metric": promise.what,
             "at": text(promise.due_at),
-            "breached": promise.is_missed(as_of),
+            "breached": promise.is_breached_by(as_of),
             "by": promise.by,
         })
     });

@@ -461,13 +461,15 @@ fn written_otherwise(
 /// No customer has this row.
 const NOBODY: i64 = -1;
 
+/// What bundles carry.
+const CARRIED: &str = "(SELECT bundle_id, identifier_id FROM bundle_claim
+                        UNION SELECT bundle_id, identifier_id FROM bundle_bridge)";
+
 /// The values on the records of nobody that carry this one, and whether no other record has them.
 fn values_of_nobody(
     tx: &Transaction<'_>,
     identifier: &Identifier,
 ) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
-    const CARRIED: &str = "(SELECT bundle_id, identifier_id FROM bundle_claim
-                            UNION SELECT bundle_id, identifier_id FROM bundle_bridge)";
     let Some(row) = feed::row_of(tx, identifier)? else { return Ok(BTreeMap::new()) };
     let mut rows = tx.prepare_cached(&format!(
         "SELECT i.id, d.name, i.scope, i.key, i.linkable,
@@ -492,16 +494,14 @@ fn values_of_record(
     tx: &Transaction<'_>,
     key: &str,
 ) -> Result<BTreeMap<i64, (Identifier, bool)>, StoreError> {
-    let mut rows = tx.prepare_cached(
-        "WITH carried(bundle_id, identifier_id) AS (SELECT bundle_id, identifier_id FROM bundle_claim
-                      UNION SELECT bundle_id, identifier_id FROM bundle_bridge)
-         SELECT i.id, d.name, i.scope, i.key, i.linkable,
-           NOT EXISTS(SELECT 1 FROM carried x JOIN event o ON o.bundle_id = x.bundle_id
+    let mut rows = tx.prepare_cached(&format!(
+        "SELECT i.id, d.name, i.scope, i.key, i.linkable,
+           NOT EXISTS(SELECT 1 FROM {CARRIED} x JOIN event o ON o.bundle_id = x.bundle_id
              WHERE x.identifier_id = i.id AND o.standing = 0 AND o.key <> e.key)
-         FROM event e JOIN carried c ON c.bundle_id = e.bundle_id
+         FROM event e JOIN {CARRIED} c ON c.bundle_id = e.bundle_id
            JOIN identifier i ON i.id = c.identifier_id JOIN dict d ON d.id = i.ns
-         WHERE e.key = ?1 AND e.standing = 0",
-    )?;
+         WHERE e.key = ?1 AND e.standing = 0"
+    ))?;
     let mut rows = rows.query([key])?;
     let mut values = BTreeMap::new();
     while let Some(row) = rows.next()? {

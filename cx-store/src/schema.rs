@@ -84,17 +84,25 @@ pub(crate) fn is_signal(kind: &str) -> bool {
 
 /// The numbers of the kinds that say what holds until further notice.
 pub(crate) fn standing(connection: &Connection) -> Result<Vec<i64>, StoreError> {
+    numbers(connection, STANDING)
+}
+
+/// The numbers of kinds that every file names.
+fn numbers(connection: &Connection, kinds: &[&str]) -> Result<Vec<i64>, StoreError> {
     let mut id = connection.prepare_cached("SELECT id FROM dict WHERE class = 3 AND name = ?1")?;
-    let ids = STANDING.iter().map(|name| Ok(id.query_row([name], |row| row.get(0))?));
-    ids.collect()
+    kinds.iter().map(|name| Ok(id.query_row([name], |row| row.get(0))?)).collect()
 }
 
 /// That a kind is one of these, in SQL. For a list SQLite would fill a table of its own at each
 /// event that comes in.
-pub(crate) fn is_standing(connection: &Connection) -> Result<String, StoreError> {
-    let kinds = standing(connection)?;
+fn is_one_of(kinds: &[i64]) -> String {
     let kinds: Vec<String> = kinds.iter().map(|kind| format!("kind = {kind}")).collect();
-    Ok(format!("({})", kinds.join(" OR ")))
+    format!("({})", kinds.join(" OR "))
+}
+
+/// That a kind is one of those that say what holds until further notice, in SQL.
+pub(crate) fn is_standing(connection: &Connection) -> Result<String, StoreError> {
+    Ok(is_one_of(&standing(connection)?))
 }
 
 /// Marks, orders and indexes by which answers cost what they tell and not what there is. A file
@@ -115,24 +123,19 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
 /// The kinds of events that take back or replace what was written.
 const CORRECTING: &[&str] = &["message.deleted", "message.edited", "message.redacted"];
 
-/// That a kind is one of those that correct, in SQL.
+/// That an event is in force and of one of the kinds that correct, in SQL.
 fn is_correcting(connection: &Connection) -> Result<String, StoreError> {
-    let mut id = connection.prepare_cached("SELECT id FROM dict WHERE class = 3 AND name = ?1")?;
-    let kind = |name: &&str| -> Result<String, StoreError> {
-        let id: i64 = id.query_row([name], |row| row.get(0))?;
-        Ok(format!("kind = {id}"))
-    };
-    let kinds = CORRECTING.iter().map(kind).collect::<Result<Vec<_>, _>>()?;
-    Ok(format!("({})", kinds.join(" OR ")))
+    let kinds = numbers(connection, CORRECTING)?;
+    Ok(format!("standing = 0 AND {}", is_one_of(&kinds)))
 }
 
 /// That an event is a correction in force, in SQL; `None` where there is none in the whole store.
 pub(crate) fn correcting(connection: &Connection) -> Result<Option<String>, StoreError> {
-    let is_one = format!("standing = 0 AND {}", is_correcting(connection)?);
+    let is_correcting = is_correcting(connection)?;
     let mut any = connection.prepare_cached(&format!(
-        "SELECT EXISTS(SELECT 1 FROM event INDEXED BY event_correcting WHERE {is_one})"
+        "SELECT EXISTS(SELECT 1 FROM event INDEXED BY event_correcting WHERE {is_correcting})"
     ))?;
-    Ok(any.query_row([], |row| row.get::<_, bool>(0))?.then_some(is_one))
+    Ok(any.query_row([], |row| row.get::<_, bool>(0))?.then_some(is_correcting))
 }
 
 /// An index by which the corrections of somebody are found, however much else there is of them.
@@ -143,7 +146,7 @@ fn index_corrections(tx: &Transaction<'_>) -> Result<(), StoreError> {
     let is_correcting = is_correcting(tx)?;
     tx.execute_batch(&format!(
         "CREATE INDEX IF NOT EXISTS event_correcting ON event(bundle_id, ts)
-         WHERE standing = 0 AND {is_correcting}"
+         WHERE {is_correcting}"
     ))?;
     Ok(())
 }

@@ -1028,23 +1028,22 @@ impl Store {
     ) -> Result<Erased, StoreError> {
         let erased = self.write(|tx, writer| {
             let found = read::find(tx, who)?;
-            let named = match (who, found.chosen()) {
-                (Who::Customer(id), Some(_)) => corrections::named_by(tx, *id)?,
-                _ => None,
+            let is_parted = match found.chosen() {
+                Some(customer) => erasure::part(tx, writer, customer.row(), erased_at)?,
+                None => false,
             };
-            let found = match found.chosen() {
-                Some(customer) if erasure::part(tx, writer, customer.row(), erased_at)? => {
-                    read::find(tx, who)?
+            let found = if is_parted { read::find(tx, who)? } else { found };
+            let record;
+            let whom = match (found.chosen(), who) {
+                (Some(customer), _) => Whom::Customer(customer.row()),
+                (None, _) if !found.customers.is_empty() => return Err(nobody(who, &found)),
+                (None, Who::Identifier(value)) => Whom::Nobody(value),
+                // Only a model took the record for somebody's that the id names.
+                (None, Who::Customer(id)) if is_parted => {
+                    (_, record) = corrections::named_by(tx, *id)?.ok_or(StoreError::NobodyMeant)?;
+                    Whom::Record(&record, *id)
                 }
-                _ => found,
-            };
-            let whom = match (found.chosen(), who, &named) {
-                (Some(customer), ..) => Whom::Customer(customer.row()),
-                (None, ..) if !found.customers.is_empty() => return Err(nobody(who, &found)),
-                (None, Who::Identifier(value), _) => Whom::Nobody(value),
-                // Only a model took it for somebody's.
-                (None, Who::Customer(id), Some((_, record))) => Whom::Record(record, *id),
-                (None, Who::Customer(_), None) => return Err(nobody(who, &found)),
+                (None, Who::Customer(_)) => return Err(nobody(who, &found)),
             };
             erasure::erase(tx, writer, whom, mode, erased_at)
         })?;

@@ -198,16 +198,12 @@ pub(crate) fn as_of(
 /// Folds all conversations again: where everything is filed anew, or another fold finds others
 /// open.
 pub(crate) fn refold_all(tx: &Transaction<'_>) -> Result<(), StoreError> {
-    refold_these(tx, "SELECT DISTINCT canonical_id FROM conversation")
-}
-
-fn refold_these(tx: &Transaction<'_>, sql: &str) -> Result<(), StoreError> {
-    let these: BTreeSet<i64> = {
-        let mut rows = tx.prepare(sql)?;
+    let all: BTreeSet<i64> = {
+        let mut rows = tx.prepare("SELECT DISTINCT canonical_id FROM conversation")?;
         let rows = rows.query_map([], |row| row.get(0))?;
         rows.collect::<Result<_, _>>()?
     };
-    refold(tx, &these)
+    refold(tx, &all)
 }
 
 /// The events of a conversation, all its keys together, in timeline order.

@@ -127,7 +127,7 @@ pub(crate) fn waiting(args: &Args, asked: &Waiting) -> Result<ExitCode, CliError
             .clone()
             .or_else(|| conversation.last.as_ref().and_then(|last| last.text.clone()));
         let due = conversation.promises.iter().find_map(|promise| {
-            let missed = if promise.is_missed(as_of) { ", missed" } else { "" };
+            let missed = if promise.is_breached_by(as_of) { ", missed" } else { "" };
             promise.due_at.map(|at| format!("  due {at}{missed}"))
         });
         output::line(&format!(

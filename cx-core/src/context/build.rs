@@ -931,7 +931,7 @@ impl View<'_> {
                 promise.what.clone()
             },
             at: promise.due_at.map(|at| at.to_string()),
-            breached: promise.is_missed(self.options.as_of),
+            breached: promise.is_breached_by(self.options.as_of),
             by: promise.by.clone(),
         });
         // How the desk sorts and names its work is its own affair.

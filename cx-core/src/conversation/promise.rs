@@ -24,7 +24,7 @@ pub struct Promise {
 
 impl Promise {
     /// Whether it was not kept in time: the source says so, or the time is over by then.
-    pub fn is_missed(&self, as_of: Timestamp) -> bool {
+    pub fn is_breached_by(&self, as_of: Timestamp) -> bool {
         self.is_breached || self.due_at.is_some_and(|at| at < as_of)
     }
 }

@@ -11,11 +11,11 @@ use crate::ids::EventKey;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unsaid<'a> {
     /// Answers that did not arrive, each with what says so.
-    pub(super) failed: BTreeMap<&'a EventKey, &'a EventKey>,
+    failed: BTreeMap<&'a EventKey, &'a EventKey>,
     /// What says that an answer by a person did not arrive.
     pub(super) failures: BTreeSet<&'a EventKey>,
     /// Answers that were deleted.
-    pub(super) deleted: BTreeSet<&'a EventKey>,
+    deleted: BTreeSet<&'a EventKey>,
     /// What the customer deleted before anybody answered.
     pub(super) withdrawn: BTreeSet<&'a EventKey>,
 }

@@ -573,23 +573,20 @@ fn contacts(context: &Context) -> Vec<Line> {
 
 /// How a call ended, or how long people spoke.
 fn spoken(contact: &Contact) -> Option<String> {
-    let length = contact.duration_s.map(|seconds| match seconds {
-        ..60 => format!("{seconds} s"),
-        _ => format!("{} min", seconds / 60),
-    });
-    let outcome = contact.outcome.filter(|outcome| *outcome != CallOutcome::Answered);
-    let outcome = outcome.map(|outcome| {
-        match outcome {
-            CallOutcome::Answered => "answered",
-            CallOutcome::Missed => "missed",
-            CallOutcome::Busy => "the line was busy",
-            CallOutcome::Failed => "failed",
-            CallOutcome::Voicemail => "went to voicemail",
-            CallOutcome::Abandoned => "hung up before anybody answered",
+    let how = match contact.outcome {
+        None | Some(CallOutcome::Answered) => {
+            return contact.duration_s.map(|seconds| match seconds {
+                ..60 => format!("{seconds} s"),
+                _ => span(i64::try_from(seconds).unwrap_or(i64::MAX)),
+            });
         }
-        .to_owned()
-    });
-    outcome.or(length)
+        Some(CallOutcome::Missed) => "missed",
+        Some(CallOutcome::Busy) => "the line was busy",
+        Some(CallOutcome::Failed) => "failed",
+        Some(CallOutcome::Voicemail) => "went to voicemail",
+        Some(CallOutcome::Abandoned) => "hung up before anybody answered",
+    };
+    Some(how.to_owned())
 }
 
 fn feedback(context: &Context) -> Vec<Line> {
