@@ -13,6 +13,7 @@ use cx_store::{
 };
 use cx_tests::asking::answers;
 use cx_tests::story;
+use cx_tests::strategies::cases;
 use proptest::prelude::*;
 
 pub(crate) fn now() -> Timestamp {
@@ -222,7 +223,7 @@ fn passphrase() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn any_passphrase_opens_what_it_wrote_and_no_other_does(one in passphrase(), other in passphrase()) {

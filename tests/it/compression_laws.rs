@@ -4,6 +4,7 @@ use cx_core::event::Event;
 use cx_core::identifier::{Identifier, Namespace, Who};
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{Compression, EraseMode, Recording, ScanColumn, ScanQuery, SearchQuery, Store};
+use cx_tests::strategies::cases;
 use cx_tests::{asking, story, strategies};
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -76,7 +77,7 @@ fn packed(path: &std::path::Path) -> (i64, i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(cases(12))]
 
     #[test]
     fn it_is_answered_the_same_to_the_byte(

@@ -19,7 +19,7 @@ use cx_store::{
 };
 use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world};
+use cx_tests::strategies::{TENANT, asserted_world, cases};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::json;
@@ -46,7 +46,7 @@ fn told(events: &[Event], assertions: &[Assertion]) -> Store {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn p5_who_was_deleted_was_never_seen_and_does_not_come_back(
@@ -1257,7 +1257,7 @@ fn corrected_talk() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn no_erasure_brings_back_what_was_taken_back(

@@ -10,7 +10,7 @@ use cx_core::identity::{
 };
 use cx_core::ids::{AssertionId, BundleId, IdKey, ObservationId};
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world, recorded};
+use cx_tests::strategies::{TENANT, asserted_world, cases, recorded};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -86,7 +86,7 @@ fn two(events: &[Event], a: Index, b: Index) -> (ObservationId, ObservationId) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn p11_the_facts_of_each_way_alone_give_the_same_link(

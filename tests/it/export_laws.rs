@@ -8,7 +8,7 @@ use cx_core::identity::{Assertion, Subject, Verdict};
 use cx_core::ids::CustomerId;
 use cx_store::{Change, ChangeRecord, Recording, Store, StoreOptions};
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world};
+use cx_tests::strategies::{TENANT, asserted_world, cases};
 use proptest::prelude::*;
 
 /// Whom an entry of the feed names.
@@ -30,7 +30,7 @@ fn is_by_model(said: &Assertion) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn what_became_of_a_person_is_told_as_the_feed_tells_it((events, said) in asserted_world(30)) {

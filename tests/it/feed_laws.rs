@@ -12,7 +12,7 @@ use cx_core::retention::Retention;
 use cx_core::time::{Micros, Span, Timestamp};
 use cx_store::{Change, EraseMode, Recording, RetainOptions, Store, StoreOptions, TimelineQuery};
 use cx_tests::story::{self, message};
-use cx_tests::strategies::{TENANT, assertion};
+use cx_tests::strategies::{TENANT, assertion, cases};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
@@ -138,7 +138,7 @@ fn last(store: &Store) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn every_record_that_goes_to_somebody_else_is_told_of_and_nothing_else(
@@ -200,7 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn whoever_follows_the_feed_has_the_customers_that_there_are(steps in steps()) {

@@ -113,14 +113,18 @@ proptest! {
     #[test]
     fn where_the_source_keeps_it_every_way_is_taken_and_unusual_ones_are_noted(events in turns()) {
         let conversation = fold(key(), &sorted(&events)).unwrap();
-        let last = sorted(&events).into_iter().rev().find_map(|event| match &event.kind {
-            cx_core::event::Kind::ConversationStatus(status) => Some(status.to),
-            _ => None,
-        });
-        if let Some(last) = last {
-            // Only the customer's own word may move it after that.
-            let moved = conversation.state != last;
-            prop_assert!(!moved || conversation.n_contacts > 0 || !conversation.anomalies.is_empty());
+        let sorted = sorted(&events);
+        let told = sorted.iter().rposition(|event| event.kind.name() == "conversation.status");
+        if let Some(cx_core::event::Kind::ConversationStatus(last)) = told.map(|at| &sorted[at].kind) {
+            // What may move it after that: the customer's own word, and a bot that hands over. And
+            // what was merged into another conversation stays so when it is closed, which is noted.
+            let since = &sorted[told.unwrap()..];
+            let heard = since.iter().any(|event| event.is_from_customer());
+            let handed_over = last.to == State::Bot && conversation.state == State::Open
+                && since.iter().any(|event| event.kind.name() == "conversation.handover");
+            let is_merged = conversation.state == State::Merged && !conversation.anomalies.is_empty();
+            let moved = conversation.state != last.to;
+            prop_assert!(!moved || heard || handed_over || is_merged, "{conversation:?}");
         }
         for anomaly in &conversation.anomalies {
             prop_assert!(check(anomaly.transition.from, anomaly.transition.to).is_err());

@@ -3,6 +3,7 @@
 
 use cx_core::identifier::{Identifier, Namespace};
 use cx_core::identity::PersonName;
+use cx_tests::strategies::cases;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -45,7 +46,7 @@ fn written(address: &str, how: &[u8]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(cases(600))]
 
     #[test]
     fn p12_normalising_twice_is_normalising_once(namespace in namespaces(), raw in "\\PC{0,40}|[+0-9 ()-]{0,20}|[a-z.+]{1,9}@[a-z.]{1,12}") {

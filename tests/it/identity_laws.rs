@@ -10,7 +10,9 @@ use cx_core::identity::{
 use cx_core::ids::{CustomerId, IdKey, ObservationId};
 use cx_core::time::Micros;
 use cx_store::{Recording, Store, StoreOptions, TimelineQuery};
-use cx_tests::strategies::{TENANT, asserted_world, assertion, recorded, recorded_at, world};
+use cx_tests::strategies::{
+    TENANT, asserted_world, assertion, cases, recorded, recorded_at, world,
+};
 use cx_tests::{model, story};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -60,7 +62,7 @@ fn letters(n: u32) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn the_real_one_equals_the_naive_model((events, assertions) in asserted_world(24)) {

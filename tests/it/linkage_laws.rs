@@ -9,6 +9,7 @@ use cx_core::linkage::{
     train, waterfall,
 };
 use cx_tests::people;
+use cx_tests::strategies::cases;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -66,7 +67,7 @@ fn row() -> impl Strategy<Value = Row> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn p15_one_thread_and_sixteen_give_the_same(rows in vec(row(), 0..60)) {

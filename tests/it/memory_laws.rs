@@ -10,6 +10,7 @@ use cx_store::{EraseMode, Recording, Store};
 use cx_tests::asking;
 use cx_tests::story;
 use cx_tests::strategies;
+use cx_tests::strategies::cases;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -103,7 +104,7 @@ fn answers(store: &Store) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn whoever_wrote_last_a_store_answers_like_one_that_remembers_nothing(

@@ -10,7 +10,7 @@ use cx_store::{
 };
 use cx_tests::asking::answers;
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world};
+use cx_tests::strategies::{TENANT, asserted_world, cases};
 use proptest::prelude::*;
 
 fn now() -> Timestamp {
@@ -57,7 +57,7 @@ fn erased() -> impl Strategy<Value = Option<(usize, EraseMode)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(cases(64))]
 
     #[test]
     fn a_store_of_the_same_facts_gives_the_same_answers((events, said) in asserted_world(30), erased in erased()) {
@@ -109,7 +109,7 @@ fn taken(lines: &[&str]) -> MoveReport {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn facts_that_are_cut_short_or_lack_a_line_are_not_taken_for_whole((events, said) in asserted_world(12), erased in erased(), at in any::<prop::sample::Index>()) {

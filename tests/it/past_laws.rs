@@ -13,7 +13,7 @@ use cx_core::ids::CustomerId;
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{Past, Recording, Store, StoreOptions};
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world};
+use cx_tests::strategies::{TENANT, asserted_world, cases};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -79,7 +79,7 @@ fn in_words(events: &[Event]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn p18_the_past_is_what_was_known_then(

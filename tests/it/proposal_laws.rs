@@ -13,7 +13,7 @@ use cx_core::linkage::Model;
 use cx_core::time::{Micros, Timestamp};
 use cx_store::{EraseMode, Past, ProposeOptions, Proposed, Recording, Store, StoreOptions};
 use cx_tests::story::message;
-use cx_tests::strategies::{TENANT, asserted_world};
+use cx_tests::strategies::{TENANT, asserted_world, cases};
 use proptest::prelude::*;
 
 fn options() -> StoreOptions {
@@ -305,7 +305,7 @@ fn nothing_is_left_of_a_proposal_about_somebody_who_was_erased() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+    #![proptest_config(cases(40))]
 
     /// A link by a model and its revocation leave no trace, whatever else was said.
     #[test]

@@ -21,7 +21,7 @@ use cx_store::{
 };
 use cx_tests::asking::{answers_but_for_sources, keys};
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world, world};
+use cx_tests::strategies::{TENANT, asserted_world, cases, world};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -105,7 +105,7 @@ fn some_rules() -> impl Strategy<Value = Retention> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(cases(32))]
 
     #[test]
     fn what_is_over_was_never_seen_and_does_not_come_back(
@@ -488,7 +488,7 @@ fn taking_back() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(cases(200))]
 
     #[test]
     fn nothing_that_was_taken_back_holds_again_after_a_retention(

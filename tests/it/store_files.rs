@@ -9,6 +9,7 @@ use cx_core::identity::Policy;
 use cx_core::time::{Micros, Span};
 use cx_store::{EraseMode, Recording, Store, StoreError};
 use cx_tests::story;
+use cx_tests::strategies::cases;
 use proptest::prelude::*;
 
 const NOW: &str = "2026-03-04T10:00:00Z";
@@ -71,7 +72,7 @@ fn what_the_engine_takes_for_something_else_is_no_name_of_a_file() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(cases(40))]
 
     #[test]
     fn a_spoilt_file_is_opened_or_refused_and_nothing_panics(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {

@@ -10,16 +10,10 @@ use cx_core::time::Timestamp;
 use cx_store::{Cursor, Recording, Store, StoreOptions, TimelineQuery};
 use cx_tests::asking::answers;
 use cx_tests::story;
-use cx_tests::strategies::{TENANT, asserted_world, assertion, event, world};
+use cx_tests::strategies::{TENANT, asserted_world, assertion, cases, event, world};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
-
-/// Enough to find what is wrong in a minute; `CX_CASES` asks for more.
-const CASES: u32 = match option_env!("CX_CASES") {
-    Some(_) => 600,
-    None => 48,
-};
 
 fn store() -> Store {
     let options = StoreOptions { tenant: TENANT.to_owned(), ..StoreOptions::default() };
@@ -78,7 +72,7 @@ fn revised() -> impl Strategy<Value = Vec<Event>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     #[test]
     fn p2_any_batches_give_what_a_rebuild_gives(events in world(40), sizes in vec(1_usize..9, 1..40)) {

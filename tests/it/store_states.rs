@@ -1,7 +1,5 @@
 //! The whole store as a state machine against the naive model: whatever happens to it, in any
 //! order, its customers are those that the model finds in all facts at once.
-//!
-//! `CX_STATES` asks for more sequences than those of a minute.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,7 +12,7 @@ use cx_core::time::Timestamp;
 use cx_store::{EraseMode, OpenOptions, Recording, Store, StoreError, StoreOptions, TimelineQuery};
 use cx_tests::model;
 use cx_tests::opening;
-use cx_tests::strategies::{TENANT, assertion, world};
+use cx_tests::strategies::{TENANT, assertion, cases, world};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
@@ -294,14 +292,8 @@ impl StateMachineTest for Running {
     }
 }
 
-/// Enough to find what is wrong in a minute.
-fn sequences() -> u32 {
-    let asked = std::env::var("CX_STATES").ok().and_then(|words| words.parse().ok());
-    asked.unwrap_or(24)
-}
-
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: sequences(), max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 400, ..cases(24) })]
 
     #[test]
     fn whatever_happens_the_customers_are_those_of_the_naive_model(sequential 1..30 => Running);

@@ -9,6 +9,16 @@ use proptest::sample::{select, subsequence};
 
 use crate::story;
 
+/// The settings of a law that tries so many cases in every test run; `cargo xtask laws` multiplies
+/// them by `CX_LAWS`.
+///
+/// # Panics
+/// Where `CX_LAWS` is no number.
+pub fn cases(count: u32) -> ProptestConfig {
+    let times = std::env::var("CX_LAWS").map_or(1, |times| times.parse().unwrap());
+    ProptestConfig { cases: count.saturating_mul(times), ..ProptestConfig::default() }
+}
+
 /// The tenant of every story.
 pub const TENANT: &str = "story";
 

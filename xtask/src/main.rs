@@ -24,6 +24,7 @@ usage: cargo xtask TASK
             `bench store [--events N] [--seed S] [--keep FOLDER]` how the store bears load,
             `bench criterion [FILTER]` its single calls, compared with the run before,
             `bench store-peers [EVENTS]` the same job by hand in Python, end to end, and a scan of it
+  laws      try every law of the property tests on other cases, 20 times as many (`laws [TIMES] [FILTER]`)
   crash     kill a writing process 1,000 times (`crash [KILLS] [SEED]`) and look for what it had acknowledged
   faults    lose power, tear writes, fail syncs, fill the disk at every operation (`faults [POINTS] [SEED]`, 10,000 points)
   encryption  test and lint with the engine that can encrypt (needs perl and make, and some minutes the first time)
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         "lint" => setup(APART).and_then(|()| lint()),
         "ci" => ci(),
         "bench" => bench(),
+        "laws" => laws(),
         "crash" => crash(),
         "faults" => faults(),
         "encryption" => encryption(),
@@ -124,8 +126,24 @@ fn test() -> Result<(), Failure> {
     python_tests()
 }
 
+/// The laws try the same cases in every run, so that what fails is what was changed. Others are
+/// tried by [`laws`].
 fn rust_tests() -> Result<(), Failure> {
-    cargo(["test", "--workspace", "--locked", "--features", FEATURES], &[("INSTA_UPDATE", "no")])
+    let with = &[("INSTA_UPDATE", "no"), ("PROPTEST_RNG_SEED", "1")];
+    cargo(["test", "--workspace", "--locked", "--features", FEATURES], with)
+}
+
+/// Draws new cases for every law, so many times as many as a test run tries.
+fn laws() -> Result<(), Failure> {
+    let mut words = env::args().skip(2);
+    let times = words.next().unwrap_or_else(|| "20".to_owned());
+    let filter = words.next().unwrap_or_default();
+    let number: u32 = times.parse().map_err(|_| format!("{times:?} is no number of times"))?;
+    // What has no number of its own tries 256 cases.
+    let cases = number.saturating_mul(256).to_string();
+    let with = &[("INSTA_UPDATE", "no"), ("CX_LAWS", &*times), ("PROPTEST_CASES", &*cases)];
+    let tests = ["test", "--workspace", "--locked", "--no-fail-fast", "--features", FEATURES];
+    cargo_with(&[&tests[..], &["--tests", "--", &filter]].concat(), with)
 }
 
 fn python_tests() -> Result<(), Failure> {

@@ -412,8 +412,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
-
         #[test]
         fn what_is_read_straight_is_what_is_read_through_a_tree(texts in vec(event(), 1..4)) {
             let mut reader = EventReader::default();
