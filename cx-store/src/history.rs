@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::codec;
 use crate::error::StoreError;
 use crate::read::{self, TimelineQuery};
-use crate::schema;
+use crate::schema::{self, CORRECTING_OF_MEMBERS};
 use crate::waiting;
 
 /// How many of a customer's latest events an answer looks at, for how many signals among them it
@@ -548,8 +548,7 @@ impl Lines<'_> {
             others.extend(owner.filter(|owner| *owner != customer));
         }
         let mut rows = self.connection.prepare_cached(&format!(
-            "SELECT seq FROM member m CROSS JOIN event e INDEXED BY event_correcting
-               ON e.bundle_id = m.bundle_id AND {correcting}
+            "SELECT seq FROM {CORRECTING_OF_MEMBERS} AND {correcting}
              WHERE m.customer_id = ?1 AND e.conversation_id IS NULL AND e.ts <= ?2
              ORDER BY e.ts DESC LIMIT ?3"
         ))?;

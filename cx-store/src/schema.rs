@@ -123,6 +123,10 @@ fn hasten_answers(tx: &Transaction<'_>) -> Result<(), StoreError> {
 /// The kinds of events that take back or replace what was written.
 const CORRECTING: &[&str] = &["message.deleted", "message.edited", "message.redacted"];
 
+/// The corrections `e` among the events of customers `m`, in SQL, once [`correcting`] is said of them.
+pub(crate) const CORRECTING_OF_MEMBERS: &str =
+    "member m CROSS JOIN event e INDEXED BY event_correcting ON e.bundle_id = m.bundle_id";
+
 /// That an event is in force and of one of the kinds that correct, in SQL.
 fn is_correcting(connection: &Connection) -> Result<String, StoreError> {
     let kinds = numbers(connection, CORRECTING)?;

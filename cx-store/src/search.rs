@@ -15,7 +15,7 @@ use serde_json::Map;
 use crate::codec;
 use crate::error::StoreError;
 use crate::read;
-use crate::schema;
+use crate::schema::{self, CORRECTING_OF_MEMBERS};
 use crate::waiting::{self, Waiting};
 
 /// What is searched for, and where.
@@ -401,8 +401,7 @@ impl<'c> Corrected<'c> {
         let mut any = self.connection.prepare_cached(&format!(
             "SELECT EXISTS(SELECT 1 FROM conversation c JOIN event e ON e.conversation_id = c.id
                  WHERE c.canonical_id = ?1 AND {correcting})
-               OR EXISTS(SELECT 1 FROM member m CROSS JOIN event e INDEXED BY event_correcting
-                   ON e.bundle_id = m.bundle_id AND {correcting}
+               OR EXISTS(SELECT 1 FROM {CORRECTING_OF_MEMBERS} AND {correcting}
                  WHERE m.customer_id IN (
                    SELECT o.customer_id FROM {of_it} LEFT JOIN attribution a ON a.event_seq = t.seq
                      JOIN member o ON o.bundle_id = coalesce(a.bundle_id, t.bundle_id)
@@ -433,9 +432,9 @@ impl<'c> Corrected<'c> {
     fn words(&mut self, event: &Event, of: [Option<i64>; 2]) -> Result<Words, StoreError> {
         let Some(correcting) = &self.correcting else { return Ok(Words::AsWritten) };
         let from = [
-            "member m CROSS JOIN event e INDEXED BY event_correcting ON e.bundle_id = m.bundle_id
-             WHERE m.customer_id = ?1",
-            "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1",
+            format!("{CORRECTING_OF_MEMBERS} WHERE m.customer_id = ?1"),
+            "conversation c JOIN event e ON e.conversation_id = c.id WHERE c.canonical_id = ?1"
+                .to_owned(),
         ];
         for ((known, of), from) in self.known.iter_mut().zip(of).zip(from) {
             let Some(of) = of else { continue };
